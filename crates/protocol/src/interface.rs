@@ -1,0 +1,150 @@
+//! What an app says of itself: windows, commands, events, types. Made by the worker (`--staysail-describe`
+//! or its hello), written into the release manifest, read by shell and command-line tool.
+
+use serde::{Deserialize, Serialize};
+
+/// The argument that makes an app print its [`Description`] as JSON and exit.
+pub const DESCRIBE_ARGUMENT: &str = "--staysail-describe";
+
+/// An app's own description.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Reverse-domain identifier, e.g. `com.example.notes`.
+    pub app: String,
+    /// Windows to open at start; the first is the main one.
+    #[serde(default)]
+    pub windows: Vec<WindowSpec>,
+    /// Commands the page may call, sorted by name.
+    #[serde(default)]
+    pub commands: Vec<CommandSpec>,
+    /// Events that cross the bridge, sorted by name.
+    #[serde(default)]
+    pub events: Vec<EventSpec>,
+    /// TypeScript declarations of the named types used, sorted by name.
+    #[serde(default)]
+    pub types: Vec<TypeSpec>,
+    /// Names of declared state that is handed from worker to worker.
+    #[serde(default)]
+    pub states: Vec<StateSpec>,
+    /// Hash over commands, events and types, in hexadecimal: equal hashes speak the same interface (law 7).
+    #[serde(default)]
+    pub interface: String,
+}
+
+impl Description {
+    /// The text whose hash is the interface hash: everything a page can observe, nothing else (documentation
+    /// comments and windows are left out).
+    pub fn interface_text(&self) -> String {
+        let mut text = String::new();
+        for command in &self.commands {
+            text += &format!("command {}({}) -> {}", command.name, command.arguments, command.result);
+            text += &format!(" throws {}\n", command.error);
+        }
+        for event in &self.events {
+            text += &format!("event {} {}\n", event.name, event.payload);
+        }
+        for r#type in &self.types {
+            text += &format!("type {}\n", r#type.declaration);
+        }
+        text
+    }
+}
+
+/// One command: a Rust function the page may call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommandSpec {
+    /// Name used in `invoke(name, …)`.
+    pub name: String,
+    /// TypeScript type of the arguments object, e.g. `{ name: string }`.
+    pub arguments: String,
+    /// TypeScript type of the answer.
+    pub result: String,
+    /// TypeScript type of the error's `details`; `never` when the command can not fail.
+    pub error: String,
+    /// The function's doc comment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doc: String,
+}
+
+/// One event.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventSpec {
+    /// Name used in `listen(name, …)` and `emit(name, …)`.
+    pub name: String,
+    /// TypeScript type of the payload.
+    pub payload: String,
+}
+
+/// One named type.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TypeSpec {
+    /// Its name in TypeScript.
+    pub name: String,
+    /// Its declaration, e.g. `type Note = { id: number, title: string };`.
+    pub declaration: String,
+}
+
+/// One declared state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StateSpec {
+    /// Its name in the snapshot.
+    pub name: String,
+}
+
+/// A window as the app declares it. Sizes and positions are in logical pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowSpec {
+    /// Unique name of the window within the app.
+    pub label: String,
+    /// Title bar text.
+    pub title: String,
+    /// Path of the page below the app's origin, beginning with `/`.
+    pub url: String,
+    /// Inner width.
+    pub width: f64,
+    /// Inner height.
+    pub height: f64,
+    /// Smallest inner width and height.
+    pub min_size: Option<(f64, f64)>,
+    /// Largest inner width and height.
+    pub max_size: Option<(f64, f64)>,
+    /// Position of the outer top left corner; the window manager's choice when absent.
+    pub position: Option<(f64, f64)>,
+    /// Whether the user can change the size.
+    pub resizable: bool,
+    /// Whether the system draws title bar and borders.
+    pub decorations: bool,
+    /// Starts maximised.
+    pub maximized: bool,
+    /// Starts in full screen.
+    pub fullscreen: bool,
+    /// Stays above other windows.
+    pub always_on_top: bool,
+    /// Shown at once; otherwise shown when the app asks for it.
+    pub visible: bool,
+    /// Background before the page has painted, as `#rrggbb`; follows the system theme when absent.
+    pub background: Option<String>,
+}
+
+impl Default for WindowSpec {
+    fn default() -> Self {
+        Self {
+            label: "main".into(),
+            title: String::new(),
+            url: "/".into(),
+            width: 960.0,
+            height: 680.0,
+            min_size: None,
+            max_size: None,
+            position: None,
+            resizable: true,
+            decorations: true,
+            maximized: false,
+            fullscreen: false,
+            always_on_top: false,
+            visible: true,
+            background: None,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Every byte that crosses a process or a machine in Staysail.
+//!
+//! | Boundary | Module |
+//! |---|---|
+//! | page ↔ shell | [`bridge`] |
+//! | shell ↔ worker | [`frame`], [`worker`] |
+//! | development tool ↔ shell | [`frame`], [`control`] |
+//! | publisher → release server → shell | [`manifest`], [`notice`] |
+//! | what an app says of itself | [`interface`] |
+//!
+//! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
+//! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
+
+pub mod bridge;
+pub mod control;
+pub mod error;
+pub mod frame;
+pub mod interface;
+pub mod limits;
+pub mod manifest;
+pub mod notice;
+pub mod worker;
+
+pub use error::{CallError, ErrorCode};
+
+/// The newest shell-worker protocol this crate speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+/// The oldest shell-worker protocol this crate still speaks.
+pub const PROTOCOL_VERSION_MIN: u16 = 1;

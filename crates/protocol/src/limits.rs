@@ -1,0 +1,60 @@
+//! Named limits and their defaults (law 8: every wait has a bound, every size a limit).
+//!
+//! Units come last in each name. The guide's table of limits (`docs/guide/limits.md`) lists the same names.
+
+/// Largest head (JSON part) of a frame between processes.
+pub const FRAME_HEAD_BYTES_MAX: usize = 4 << 20;
+/// Largest body of a frame between processes.
+pub const FRAME_BODY_BYTES_MAX: usize = 512 << 20;
+/// Answers and arguments up to this size travel in a script message; larger ones are pulled by the page.
+pub const INLINE_PAYLOAD_BYTES_MAX: usize = 8_192;
+/// A new worker must say hello within this time.
+pub const HELLO_TIMEOUT_MS: u64 = 5_000;
+/// A new worker must have restored the state handed to it within this time.
+pub const RESTORE_TIMEOUT_MS: u64 = 5_000;
+/// The old worker must have delivered its state within this time.
+pub const SNAPSHOT_TIMEOUT_MS: u64 = 5_000;
+/// Calls under way get this long to finish before the state is taken; longer ones end on the old worker.
+pub const QUIESCE_MS: u64 = 250;
+/// After the switch the old worker gets this long to finish its calls.
+pub const DRAIN_S: u64 = 10;
+/// A new version is watched this long before it is called good.
+pub const PROBATION_S: u64 = 15;
+/// A new page must have come up (loaded, no boot error) within this time.
+pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
+/// Calls that may wait while workers are exchanged; one more is answered with `QueueFull`.
+pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
+/// Calls under way in one worker; one more waits in the queue.
+pub const CALLS_IN_FLIGHT_MAX: usize = 100_000;
+/// Events waiting for one page; the oldest are dropped beyond it and the page is told how many.
+pub const EVENT_QUEUE_MAX: usize = 10_000;
+/// The shell asks an idle worker for a sign of life this often.
+pub const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
+/// Heartbeats in a row that may be missed before the worker counts as hung.
+pub const HEARTBEATS_MISSED_MAX: u32 = 5;
+/// Starts of a crashing worker before the shell stops trying and shows what happened.
+pub const CRASH_RESTARTS_MAX: u32 = 5;
+/// A worker that lived this long is no part of a crash loop.
+pub const CRASH_WINDOW_S: u64 = 30;
+/// First pause before a crashed worker is started again; doubles with each further crash.
+pub const CRASH_BACKOFF_MS: u64 = 100;
+/// Longest pause before a crashed worker is started again.
+pub const CRASH_BACKOFF_MAX_MS: u64 = 3_000;
+/// Declared state up to this size is copied to the shell after each call that changed it, so that it survives a crash.
+pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+/// Largest declared state of an app.
+pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// Largest page state (form fields, scroll, `preserve` hooks) kept over a reload.
+pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
+/// Quiet time after a file event before it is acted upon.
+pub const WATCH_QUIET_MS: u64 = 25;
+/// Tries of one download before the update is given up until the next check.
+pub const DOWNLOAD_ATTEMPTS_MAX: u32 = 3;
+/// A download that delivers nothing for this long has failed.
+pub const DOWNLOAD_TIMEOUT_S: u64 = 10;
+/// Pause between two checks for releases when no server announces them.
+pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
+/// Largest release manifest.
+pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// Most files in one release.
+pub const MANIFEST_FILES_MAX: usize = 100_000;

@@ -1,0 +1,248 @@
+//! Release manifest: what one version of an app consists of. A TUF target, content-addressed.
+
+use crate::interface::{CommandSpec, WindowSpec};
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Newest manifest format this crate writes and reads.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+/// One release of an app.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format of this manifest; readers refuse a higher one.
+    pub format: u32,
+    /// Identifier of the app.
+    pub app: String,
+    /// Name shown to people.
+    pub name: String,
+    /// Version shown to people (semantic version).
+    pub version: String,
+    /// Counts up with every publication of the channel, also for a return to older content. 0 in a local build.
+    pub sequence: u64,
+    /// Notes for users, Markdown.
+    #[serde(default)]
+    pub notes: String,
+    /// Interface hash that page and backend share.
+    pub interface: String,
+    /// Oldest and newest shell-worker protocol the backend speaks.
+    pub protocol: (u16, u16),
+    /// Windows to open.
+    pub windows: Vec<WindowSpec>,
+    /// Commands the page may call.
+    pub commands: Vec<CommandSpec>,
+    /// Values of production mode.
+    pub config: ModeConfig,
+    /// The page's files.
+    pub page: Vec<FileEntry>,
+    /// The backend's files per target triple; the first file is the worker's executable.
+    pub backend: BTreeMap<String, Vec<FileEntry>>,
+    /// Ways from older files to newer ones.
+    #[serde(default)]
+    pub deltas: Vec<Delta>,
+}
+
+/// One file of a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path within its module, `/`-separated, relative, without `.` or `..`.
+    pub path: String,
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+    /// Size of the content in bytes.
+    pub size: u64,
+    /// Whether the file is executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+    /// The compressed form that travels.
+    pub blob: Blob,
+}
+
+/// A zstd-compressed object in the repository, named by its own hash.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    /// SHA-256 of the compressed bytes, hexadecimal.
+    pub sha256: String,
+    /// Size of the compressed bytes.
+    pub size: u64,
+}
+
+/// How to make one file from another one the client may already have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delta {
+    /// SHA-256 of the old content.
+    pub from: String,
+    /// SHA-256 of the new content.
+    pub to: String,
+    /// `zstd-patch-from`: the blob is a zstd frame made with the old content as its dictionary.
+    pub method: String,
+    /// The patch.
+    pub blob: Blob,
+}
+
+/// The values of one mode (`[debug]` or `[production]` of `staysail.toml`) as they reach shell, Rust and page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModeConfig {
+    /// `debug` or `production`.
+    pub mode: String,
+    /// Log filter: `error`, `warn`, `info`, `debug`, `trace` or a directive list.
+    pub log: String,
+    /// Whether the web inspector can be opened.
+    pub inspector: bool,
+    /// Content security policy of the page; the strict default when absent.
+    pub csp: Option<String>,
+    /// Constants for Rust (`app.constant`) and page (`constants` of `@staysail/api`).
+    pub constants: BTreeMap<String, serde_json::Value>,
+    /// Milliseconds a new worker has to say hello.
+    pub hello_timeout_ms: u64,
+    /// Seconds a new version is watched.
+    pub probation_s: u64,
+    /// Seconds the old worker has to finish its calls.
+    pub drain_s: u64,
+    /// Milliseconds a new page has to come up.
+    pub page_ready_timeout_ms: u64,
+}
+
+impl Default for ModeConfig {
+    fn default() -> Self {
+        Self {
+            mode: "debug".into(),
+            log: "info".into(),
+            inspector: false,
+            csp: None,
+            constants: BTreeMap::new(),
+            hello_timeout_ms: limits::HELLO_TIMEOUT_MS,
+            probation_s: limits::PROBATION_S,
+            drain_s: limits::DRAIN_S,
+            page_ready_timeout_ms: limits::PAGE_READY_TIMEOUT_MS,
+        }
+    }
+}
+
+/// Where a built app looks for releases. Attached to its executable.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateSource {
+    /// Base address of the repository (`https://…`, `http://127…` or `file://…`), without a trailing slash.
+    pub url: String,
+    /// Seconds between two checks when the server announces nothing.
+    pub check_interval_s: u64,
+}
+
+/// Why a manifest can not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON of a manifest.
+    #[error("the release manifest can not be read: {0}")]
+    Syntax(String),
+    /// Made by a newer Staysail.
+    #[error("the release manifest has format {0}; this Staysail reads up to {MANIFEST_FORMAT}")]
+    Format(u32),
+    /// A named limit is exceeded.
+    #[error("the release manifest exceeds {0}")]
+    TooLarge(&'static str),
+    /// A path would leave its folder, or means different things on different systems.
+    #[error("the release manifest names the unsafe path {0:?}")]
+    UnsafePath(String),
+    /// A hash is not 64 lower-case hexadecimal digits.
+    #[error("the release manifest holds {0:?} where a SHA-256 in hexadecimal belongs")]
+    BadHash(String),
+}
+
+impl Manifest {
+    /// Reads a manifest and checks everything that can be checked without the files.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > limits::MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLarge("manifest_bytes_max"));
+        }
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|error| ManifestError::Syntax(error.to_string()))?;
+        if manifest.format > MANIFEST_FORMAT {
+            return Err(ManifestError::Format(manifest.format));
+        }
+        let files = || manifest.page.iter().chain(manifest.backend.values().flatten());
+        if files().count() > limits::MANIFEST_FILES_MAX {
+            return Err(ManifestError::TooLarge("manifest_files_max"));
+        }
+        for file in files() {
+            check_path(&file.path)?;
+            check_hash(&file.sha256)?;
+            check_hash(&file.blob.sha256)?;
+        }
+        for delta in &manifest.deltas {
+            for hash in [&delta.from, &delta.to, &delta.blob.sha256] {
+                check_hash(hash)?;
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest as it is published: pretty JSON, stable order.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// Refuses paths that are absolute, climb, are empty, or mean something else on another system.
+///
+/// # Errors
+/// [`ManifestError::UnsafePath`].
+pub fn check_path(path: &str) -> Result<(), ManifestError> {
+    let unsafe_part = |part: &str| {
+        let stem = part.split('.').next().unwrap_or("").to_ascii_uppercase();
+        let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
+            || (stem.len() == 4
+                && (stem.starts_with("COM") || stem.starts_with("LPT"))
+                && stem.as_bytes()[3].is_ascii_digit());
+        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || device
+    };
+    let bad_character = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
+    if path.is_empty() || path.len() > 1024 || path.contains(bad_character) || path.split('/').any(unsafe_part) {
+        return Err(ManifestError::UnsafePath(path.chars().take(200).collect()));
+    }
+    Ok(())
+}
+
+fn check_hash(hash: &str) -> Result<(), ManifestError> {
+    let hexadecimal = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    if hash.len() == 64 && hash.bytes().all(hexadecimal) {
+        Ok(())
+    } else {
+        Err(ManifestError::BadHash(hash.chars().take(80).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_leave_their_folder_or_name_a_device_are_refused() {
+        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/./b", "C:x", "a\\b", "nul", "COM1.txt", "a. ", "a\0"] {
+            assert!(check_path(bad).is_err(), "{bad:?}");
+        }
+        for good in ["index.html", "assets/app-1a2b.js", "übersicht/日本.css", "a..b", ".well-known/x"] {
+            assert!(check_path(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_a_newer_format_is_refused_by_its_number() {
+        let manifest = Manifest { format: MANIFEST_FORMAT + 1, ..Manifest::default() };
+        assert_eq!(Manifest::parse(&manifest.to_bytes()), Err(ManifestError::Format(MANIFEST_FORMAT + 1)));
+    }
+
+    #[test]
+    fn a_hash_that_could_be_a_path_is_refused() {
+        let page = vec![FileEntry { path: "a".into(), sha256: "../../etc".into(), ..FileEntry::default() }];
+        let manifest = Manifest { page, ..Manifest::default() };
+        assert!(matches!(Manifest::parse(&manifest.to_bytes()), Err(ManifestError::BadHash(_))));
+    }
+}

@@ -1,0 +1,72 @@
+//! Update notices and the life of an update as page, worker and tools see it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a release server announces to its listeners (server-sent events, event name `release`). It is a hint
+/// to look, never a source of trust: everything it says is verified through TUF afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateNotice {
+    /// `"release"`.
+    pub event: String,
+    /// Module that changed, or `"*"`.
+    pub module: String,
+    /// Version of the release.
+    pub version: String,
+    /// SHA-256 of the timestamp metadata in hexadecimal.
+    pub checksum: String,
+}
+
+/// One step in the life of an update. The page receives it as the event `staysail:update`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum UpdateEvent {
+    /// A newer release exists.
+    Available {
+        /// Its version.
+        version: String,
+        /// Its notes for users.
+        notes: String,
+        /// Bytes to download.
+        bytes: u64,
+    },
+    /// Bytes are arriving.
+    Progress {
+        /// Version being downloaded.
+        version: String,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Downloaded and verified; it will be applied, or waits while deferred.
+    Staged {
+        /// Its version.
+        version: String,
+    },
+    /// It is live, and on probation.
+    Applied {
+        /// Its version.
+        version: String,
+        /// Time from the decision to apply to the switch, in milliseconds.
+        milliseconds: f64,
+    },
+    /// Probation is over: this version is good.
+    Committed {
+        /// Its version.
+        version: String,
+    },
+    /// It failed and the version before is live again. It will never be tried again.
+    RolledBack {
+        /// Version that failed.
+        version: String,
+        /// Version that is live again.
+        to: String,
+        /// Why.
+        reason: String,
+    },
+    /// Looking, downloading or verifying failed; what runs goes on running.
+    Failed {
+        /// What happened and what will be done about it.
+        reason: String,
+    },
+}

@@ -1,0 +1,221 @@
+//! Messages between shell and worker. Each is the head of a [`crate::frame::Frame`].
+//!
+//! # Theory of operation
+//! The shell starts the worker with an inherited socket (`STAYSAIL_SOCKET`: on Unix a descriptor number, on
+//! Windows the name of a pipe) and a token (`STAYSAIL_TOKEN`). The worker's first frame is [`ToShell::Hello`];
+//! the shell answers [`ToWorker::Welcome`]. A candidate then may get [`ToWorker::Restore`] (body: snapshot) and
+//! answers [`ToShell::Restored`] or [`ToShell::RestoreFailed`]. With [`ToWorker::Activate`] it becomes the
+//! active worker and calls flow. When the socket closes, the worker exits at once: it never outlives its shell.
+//!
+//! A snapshot is MessagePack: a map from state name to `{version: u32, value: any}`, names spelled out.
+//!
+//! Whatever declared state a call changed is sent as [`ToShell::Checkpoint`] *before* the call's answer on the
+//! same ordered stream, so the state that belongs to an answer a page has seen is never lost, not even when
+//! the worker is killed right after.
+
+use crate::{CallError, interface::Description, notice::UpdateEvent};
+use serde::{Deserialize, Serialize};
+
+/// Environment variable with the socket: descriptor number (Unix) or pipe name (Windows).
+pub const SOCKET_VARIABLE: &str = "STAYSAIL_SOCKET";
+/// Environment variable with the one-time token the hello must repeat.
+pub const TOKEN_VARIABLE: &str = "STAYSAIL_TOKEN";
+
+/// Shell to worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ToWorker {
+    /// Answer to hello.
+    Welcome(Welcome),
+    /// Take over this state. Body: snapshot. Answered by `Restored` or `RestoreFailed`.
+    Restore {
+        /// Version of the app that made the snapshot.
+        from_version: String,
+    },
+    /// You are the active worker now.
+    Activate,
+    /// A call. `frame.call` is its number, the body its arguments: a JSON object, or raw bytes.
+    Call {
+        /// Name of the command.
+        command: String,
+        /// Label of the window that calls.
+        window: String,
+        /// The body is raw bytes instead of JSON.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+    },
+    /// Give up the call `frame.call`. It is still answered, with `Cancelled`, unless it finished before.
+    Cancel,
+    /// An event from a page. Body: JSON payload.
+    Event {
+        /// Its name.
+        name: String,
+        /// Label of the window it came from.
+        window: String,
+    },
+    /// Deliver the declared state, answered by `Snapshot`. Changes made afterwards are lost and reported.
+    Snapshot,
+    /// Finish the calls under way, then answer `Retired`. The process stays, idle, for an instant return.
+    Retire,
+    /// Run the app's health checks; answered by `Healthy`.
+    Health,
+    /// Sign of life wanted; answered by `Pong` with the same number.
+    Ping {
+        /// Any number.
+        n: u64,
+    },
+    /// Something happened in the life of an update.
+    Update(UpdateEvent),
+    /// End the process in order, at once.
+    Shutdown,
+    /// A message of a newer protocol; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a worker learns at its start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Protocol version both speak.
+    pub protocol: u16,
+    /// Version of the app as its release or project names it.
+    #[serde(default)]
+    pub version: String,
+    /// Chosen mode and its values.
+    #[serde(default)]
+    pub config: crate::manifest::ModeConfig,
+    /// Folder for the app's own data; exists.
+    #[serde(default)]
+    pub data_dir: String,
+}
+
+/// Worker to shell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ToShell {
+    /// First message of a worker.
+    Hello(Box<Hello>),
+    /// The handed-over state is in place.
+    Restored,
+    /// The handed-over state could not be used.
+    RestoreFailed {
+        /// Which declared state.
+        state: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// Newest declared state. Body: snapshot.
+    Checkpoint,
+    /// Answer to `Snapshot`. Body: snapshot.
+    Snapshot,
+    /// The call `frame.call` succeeded. Body: JSON answer, or raw bytes.
+    Answer {
+        /// The body is raw bytes instead of JSON.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+    },
+    /// The call `frame.call` failed.
+    Failed {
+        /// What the page's promise is rejected with.
+        error: CallError,
+    },
+    /// An event for pages. Body: JSON payload.
+    Event {
+        /// Its name.
+        name: String,
+        /// Label of the one window it is for; all windows when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<String>,
+    },
+    /// Result of the app's health checks.
+    Healthy {
+        /// All checks passed.
+        ok: bool,
+        /// Which failed and why.
+        #[serde(default)]
+        message: String,
+    },
+    /// Sign of life.
+    Pong {
+        /// The number asked with.
+        n: u64,
+    },
+    /// A line for the log.
+    Log {
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: String,
+        /// What is being said.
+        message: String,
+    },
+    /// Change a window.
+    Window {
+        /// Its label.
+        label: String,
+        /// What to do.
+        op: WindowOp,
+    },
+    /// The app's wish about an update.
+    Update(UpdateWish),
+    /// All calls have ended after `Retire`.
+    Retired,
+    /// End the whole app in order.
+    Exit {
+        /// Exit code of the shell.
+        code: i32,
+    },
+    /// A message of a newer protocol; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a worker says of itself first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Oldest protocol version it speaks.
+    pub protocol_min: u16,
+    /// Newest protocol version it speaks.
+    pub protocol_max: u16,
+    /// The one-time token of its environment.
+    pub token: String,
+    /// Version of the app's crate.
+    pub version: String,
+    /// The app.
+    pub description: Description,
+}
+
+/// A change to an open window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowOp {
+    /// Set the title.
+    Title(String),
+    /// Set the inner size in logical pixels.
+    Size(f64, f64),
+    /// Show and raise.
+    Show,
+    /// Hide.
+    Hide,
+    /// Raise and focus.
+    Focus,
+    /// Maximise or restore.
+    Maximize(bool),
+    /// Enter or leave full screen.
+    Fullscreen(bool),
+    /// Close.
+    Close,
+}
+
+/// The app's or page's wish about an update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateWish {
+    /// Look for a release now.
+    Check,
+    /// Apply the staged release now, whatever was deferred.
+    Apply,
+    /// Do not apply before this many seconds have passed.
+    Defer {
+        /// Seconds from now.
+        seconds: u64,
+    },
+}
