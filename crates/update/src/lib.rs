@@ -1,1 +1,27 @@
-//! Skeleton.
+//! The update engine of Staysail: trust, store, download, life cycle, and the publisher's side of it.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`bundle`] | the first release, attached to the shipped executable |
+//! | [`store`] | releases on the user's disk, by content; what boots; floors and bans |
+//! | [`lifecycle`] | what to do next, as a pure function |
+//! | [`engine`] | the driver that does it: network, disk, host |
+//! | [`trust`] | TUF metadata, verified from the pinned root on, with or without network |
+//! | [`publisher`] | keys and the repository of releases |
+//!
+//! **Invariant:** builds and runs without any webview library, knows nothing of windows or workers (a host is told
+//! through [`engine::Host`]), and hands out no byte that was not verified just before.
+
+pub mod bundle;
+pub mod disk;
+pub mod error;
+pub mod hash;
+pub mod pack;
+pub mod store;
+pub mod trust;
+
+pub use error::Error;
+pub use store::{Boot, Release, Store};
+
+/// The target triple this build runs on; the key of [`staysail_protocol::manifest::Manifest::backend`].
+pub const TARGET: &str = env!("STAYSAIL_TARGET");

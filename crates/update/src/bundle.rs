@@ -1,0 +1,404 @@
+//! The first release of an app, attached to the executable that is shipped.
+//!
+//! # Theory of operation
+//! ```text
+//! shell executable | blob | blob | … | index (JSON) | trailer
+//! trailer = magic, format (u32), bytes of payload (u64), bytes of index (u64), SHA-256, magic
+//! ```
+//! Numbers are little-endian. The payload is blobs and index; the hash covers it and the trailer's numbers. The magic
+//! stands twice, so that one flipped bit makes a damaged bundle and not an executable without one. In a macOS bundle
+//! (`*.app/Contents/MacOS/x`) the same bytes are `Contents/Resources/release.staysail`, to leave the signature intact.
+
+use crate::{Error, disk, hash, pack};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use staysail_protocol::manifest::{Blob, FileEntry, Manifest, UpdateSource, check_path};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const MAGIC: &[u8; 16] = b"STAYSAIL-RELEASE";
+const FORMAT: u32 = 1;
+const HEAD: usize = 16 + 4 + 8 + 8;
+const TRAILER: usize = HEAD + 32 + 16;
+/// Largest index of a bundle (manifest, pinned root and the blobs' places).
+pub const INDEX_BYTES_MAX: u64 = 64 << 20;
+
+/// A release made ready: its manifest and all its blobs. What `staysail build` attaches and `staysail publish` publishes.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// The manifest; [`Contents::add_page`] and [`Contents::add_backend`] fill in its files.
+    pub manifest: Manifest,
+    /// Compressed bytes by their own SHA-256.
+    pub blobs: BTreeMap<String, Vec<u8>>,
+    /// Where the app looks for releases.
+    pub source: Option<UpdateSource>,
+    /// The pinned trust root (`root.json`).
+    pub root: Option<Vec<u8>>,
+}
+
+impl Contents {
+    /// A release without files yet.
+    pub fn new(manifest: Manifest) -> Self {
+        Self { manifest, ..Self::default() }
+    }
+
+    /// Adds a file of the page under its `/`-separated path.
+    ///
+    /// # Errors
+    /// A path that is not allowed in a manifest, or a file that can not be read.
+    pub fn add_page(&mut self, path: &str, file: &Path) -> Result<(), Error> {
+        let entry = self.entry(path, file, false)?;
+        self.manifest.page.push(entry);
+        self.manifest.page.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// Adds every file below `folder` to the page. Links are followed, names beginning with a dot left out (except
+    /// `.well-known`).
+    ///
+    /// # Errors
+    /// See [`Contents::add_page`].
+    pub fn add_page_folder(&mut self, folder: &Path) -> Result<(), Error> {
+        self.add_below(folder, "")
+    }
+
+    fn add_below(&mut self, folder: &Path, prefix: &str) -> Result<(), Error> {
+        let listing = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        for item in listing.map_err(Error::disk("reading", folder))? {
+            let name = item.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') && name != ".well-known" {
+                continue;
+            }
+            let (path, below) = (item.path(), format!("{prefix}{name}"));
+            if path.is_dir() {
+                self.add_below(&path, &format!("{below}/"))?;
+            } else {
+                self.add_page(&below, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a file of the backend for one target triple. The first one of a target is the worker's executable.
+    ///
+    /// # Errors
+    /// See [`Contents::add_page`].
+    pub fn add_backend(&mut self, target: &str, path: &str, file: &Path) -> Result<(), Error> {
+        let first = !self.manifest.backend.contains_key(target);
+        let entry = self.entry(path, file, first)?;
+        self.manifest.backend.entry(target.to_owned()).or_default().push(entry);
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &str, file: &Path, executable: bool) -> Result<FileEntry, Error> {
+        check_path(path)?;
+        let content = disk::read(file, pack::FILE_BYTES_MAX)
+            .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+            .map_err(Error::disk("reading", file))?;
+        let packed = pack::compress(&content, pack::PUBLISH_LEVEL)?;
+        let blob = Blob { sha256: hash::of(&packed), size: packed.len() as u64 };
+        self.blobs.insert(blob.sha256.clone(), packed);
+        Ok(FileEntry {
+            path: path.to_owned(),
+            sha256: hash::of(&content),
+            size: content.len() as u64,
+            executable,
+            blob,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Index {
+    /// The manifest's exact bytes: its hash names the release.
+    manifest: String,
+    source: Option<UpdateSource>,
+    root: Option<String>,
+    /// Hash to offset in the payload and length.
+    blobs: BTreeMap<String, (u64, u64)>,
+}
+
+/// A release read back from an executable. Its blobs are read, and checked, when they are asked for.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The release's manifest.
+    pub manifest: Manifest,
+    /// Where the app looks for releases.
+    pub source: Option<UpdateSource>,
+    /// The pinned trust root (`root.json`).
+    pub root: Option<Vec<u8>>,
+    pub(crate) manifest_bytes: Vec<u8>,
+    blobs: Arc<Blobs>,
+}
+
+#[derive(Debug)]
+struct Blobs {
+    path: PathBuf,
+    /// Stays open: the content remains readable when an installer replaces the executable under a running app.
+    file: Mutex<File>,
+    start: u64,
+    places: BTreeMap<String, (u64, u64)>,
+}
+
+/// Where the bundle of an executable is: in itself, or in the resources of its macOS bundle.
+fn place(executable: &Path) -> Option<PathBuf> {
+    let macos = executable.parent()?;
+    let contents = macos.parent()?;
+    let app = contents.parent()?;
+    (macos.ends_with("MacOS") && contents.ends_with("Contents") && app.extension()? == "app")
+        .then(|| contents.join("Resources/release.staysail"))
+}
+
+/// Writes `out`: the executable `shell` with a release attached. `out` appears whole or not at all.
+///
+/// # Errors
+/// Disk errors; a manifest that clients would refuse.
+pub fn attach(shell: &Path, out: &Path, contents: &Contents) -> Result<(), Error> {
+    let manifest_bytes = contents.manifest.to_bytes();
+    Manifest::parse(&manifest_bytes)?;
+    match place(out) {
+        None => write_bundle(Some(shell), out, contents, manifest_bytes, true),
+        Some(resources) => {
+            write_bundle(None, &resources, contents, manifest_bytes, false)?;
+            if let Some(folder) = out.parent() {
+                fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
+            }
+            fs::copy(shell, out).map(drop).map_err(Error::disk("writing", out))
+        }
+    }
+}
+
+fn write_bundle(
+    shell: Option<&Path>,
+    out: &Path,
+    contents: &Contents,
+    manifest: Vec<u8>,
+    executable: bool,
+) -> Result<(), Error> {
+    let folder = out.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
+    let temporary = disk::temporary_beside(out);
+    let written = (|| {
+        let mut file = File::create_new(&temporary)?;
+        if let Some(shell) = shell {
+            std::io::copy(&mut File::open(shell)?, &mut file)?;
+        }
+        let mut hasher = Sha256::new();
+        let mut places = BTreeMap::new();
+        let mut length = 0;
+        for (name, blob) in &contents.blobs {
+            places.insert(name.clone(), (length, blob.len() as u64));
+            length += blob.len() as u64;
+            hasher.update(blob);
+            file.write_all(blob)?;
+        }
+        let index = Index {
+            manifest: String::from_utf8(manifest).map_err(std::io::Error::other)?,
+            source: contents.source.clone(),
+            root: contents.root.clone().map(String::from_utf8).transpose().map_err(std::io::Error::other)?,
+            blobs: places,
+        };
+        let index = serde_json::to_vec(&index)?;
+        hasher.update(&index);
+        file.write_all(&index)?;
+        let mut trailer = Vec::with_capacity(TRAILER);
+        trailer.extend_from_slice(MAGIC);
+        trailer.extend_from_slice(&FORMAT.to_le_bytes());
+        trailer.extend_from_slice(&(length + index.len() as u64).to_le_bytes());
+        trailer.extend_from_slice(&(index.len() as u64).to_le_bytes());
+        hasher.update(&trailer);
+        trailer.extend_from_slice(&hasher.finalize());
+        trailer.extend_from_slice(MAGIC);
+        file.write_all(&trailer)?;
+        #[cfg(unix)]
+        if executable {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        }
+        let _ = executable;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&temporary, out)?;
+        disk::sync_folder(folder)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(Error::disk("writing", out))
+}
+
+/// Reads the release attached to `executable`, after checking every byte of it; `None` when there is none.
+///
+/// # Errors
+/// [`Error::CorruptBundle`] when there is one but it is not as it was written.
+pub fn read_attached(executable: &Path) -> Result<Option<Attached>, Error> {
+    let resources = place(executable).filter(|path| path.exists());
+    let path = resources.as_deref().unwrap_or(executable);
+    let mut file = File::open(path).map_err(Error::disk("reading", path))?;
+    let length = file.metadata().map_err(Error::disk("reading", path))?.len();
+    if length < TRAILER as u64 {
+        return Ok(None);
+    }
+    let mut trailer = [0; TRAILER];
+    file.seek(SeekFrom::Start(length - TRAILER as u64))
+        .and_then(|_| file.read_exact(&mut trailer))
+        .map_err(Error::disk("reading", path))?;
+    let (first, last) = (&trailer[..16] == MAGIC, &trailer[TRAILER - 16..] == MAGIC);
+    if !first && !last {
+        return Ok(None);
+    }
+    let corrupt = |reason: String| Error::CorruptBundle { path: path.to_owned(), reason };
+    if !first || !last {
+        return Err(corrupt("its end is damaged".into()));
+    }
+    let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| trailer[at + i]));
+    let format = u32::from_le_bytes(std::array::from_fn(|i| trailer[16 + i]));
+    let (payload, index_length) = (number(20), number(28));
+    let start = (length - TRAILER as u64).checked_sub(payload);
+    let Some(start) = start.filter(|_| index_length <= payload && index_length <= INDEX_BYTES_MAX) else {
+        return Err(corrupt("its lengths do not fit the file".into()));
+    };
+    file.seek(SeekFrom::Start(start)).map_err(Error::disk("reading", path))?;
+    let mut hasher = Sha256::new();
+    let mut blobs = (&mut file).take(payload - index_length);
+    std::io::copy(&mut blobs, &mut HashWriter(&mut hasher)).map_err(Error::disk("reading", path))?;
+    let mut index = vec![0; index_length as usize];
+    file.read_exact(&mut index).map_err(Error::disk("reading", path))?;
+    hasher.update(&index);
+    hasher.update(&trailer[..HEAD]);
+    if hasher.finalize()[..] != trailer[HEAD..HEAD + 32] {
+        return Err(corrupt("its SHA-256 does not match".into()));
+    }
+    if format != FORMAT {
+        return Err(corrupt(format!("it has format {format}, this shell reads {FORMAT}")));
+    }
+    let index: Index = serde_json::from_slice(&index).map_err(|error| corrupt(error.to_string()))?;
+    let manifest = Manifest::parse(index.manifest.as_bytes())?;
+    Ok(Some(Attached {
+        manifest,
+        source: index.source,
+        root: index.root.map(String::into_bytes),
+        manifest_bytes: index.manifest.into_bytes(),
+        blobs: Arc::new(Blobs { path: path.to_owned(), file: Mutex::new(file), start, places: index.blobs }),
+    }))
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Attached {
+    /// The content of a file, verified just now; `None` when this bundle does not hold it.
+    ///
+    /// # Errors
+    /// Disk errors, [`Error::CorruptBundle`].
+    pub fn content(&self, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
+        // Another release may name the same content by another blob: look it up by content in our own manifest.
+        let own = self.files().find(|own| own.sha256 == entry.sha256 && own.size == entry.size);
+        let Some((own, &(offset, length))) =
+            own.and_then(|own| Some((own, self.blobs.places.get(&own.blob.sha256)?)))
+        else {
+            return Ok(None);
+        };
+        let path = &self.blobs.path;
+        let corrupt = |reason: String| Error::CorruptBundle { path: path.clone(), reason };
+        if length != own.blob.size {
+            return Err(corrupt(format!("{} has the wrong size", own.path)));
+        }
+        let mut packed = vec![0; usize::try_from(length).map_err(|_| corrupt("a blob is too large".into()))?];
+        {
+            let mut file = self.blobs.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(self.blobs.start + offset))
+                .and_then(|_| file.read_exact(&mut packed))
+                .map_err(Error::disk("reading", path))?;
+        }
+        let content =
+            pack::decompress(&packed, own.size).map_err(|error| corrupt(format!("{}: {error}", own.path)))?;
+        if hash::of(&content) != own.sha256 {
+            return Err(corrupt(format!("{} has the wrong SHA-256", own.path)));
+        }
+        Ok(Some(content))
+    }
+
+    fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.manifest.page.iter().chain(self.manifest.backend.values().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(folder: &Path) -> Contents {
+        fs::write(folder.join("index.html"), "<h1>Hello</h1>").unwrap();
+        fs::write(folder.join("worker"), b"\x7fELF not really").unwrap();
+        let manifest = Manifest { format: 1, app: "com.example.a".into(), ..Manifest::default() };
+        let mut contents = Contents::new(manifest);
+        contents.add_page("index.html", &folder.join("index.html")).unwrap();
+        contents.add_backend(crate::TARGET, "worker", &folder.join("worker")).unwrap();
+        contents.source = Some(UpdateSource { url: "https://example.com".into(), check_interval_s: 60 });
+        contents.root = Some(b"{}".to_vec());
+        contents
+    }
+
+    #[test]
+    fn what_was_attached_is_read_back_and_the_shell_is_still_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shell, out) = (folder.path().join("shell"), folder.path().join("out/app"));
+        fs::write(&shell, "the shell").unwrap();
+        assert!(read_attached(&shell).unwrap().is_none());
+        let contents = contents(folder.path());
+        attach(&shell, &out, &contents).unwrap();
+        assert!(fs::read(&out).unwrap().starts_with(b"the shell"));
+        let attached = read_attached(&out).unwrap().unwrap();
+        assert_eq!(attached.manifest, contents.manifest);
+        assert_eq!((attached.source.clone(), attached.root.clone()), (contents.source, contents.root));
+        assert_eq!(attached.content(&contents.manifest.page[0]).unwrap().unwrap(), b"<h1>Hello</h1>");
+        // An installer may replace the file meanwhile.
+        fs::remove_file(&out).unwrap();
+        assert!(attached.content(&contents.manifest.backend[crate::TARGET][0]).unwrap().is_some());
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_attached_release_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shell, out) = (folder.path().join("shell"), folder.path().join("app"));
+        fs::write(&shell, "the shell").unwrap();
+        attach(&shell, &out, &contents(folder.path())).unwrap();
+        let good = fs::read(&out).unwrap();
+        for at in "the shell".len()..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            fs::write(&out, &bad).unwrap();
+            let read = read_attached(&out);
+            assert!(matches!(read, Err(Error::CorruptBundle { .. })), "byte {at}: {read:?}");
+        }
+        for cut in [1, TRAILER, good.len() - 20] {
+            fs::write(&out, &good[..good.len() - cut]).unwrap();
+            assert!(!matches!(read_attached(&out), Ok(Some(_))), "cut {cut}");
+        }
+    }
+
+    #[test]
+    fn in_a_macos_bundle_the_release_lies_among_the_resources() {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = folder.path().join("shell");
+        fs::write(&shell, "the shell").unwrap();
+        let out = folder.path().join("A.app/Contents/MacOS/a");
+        attach(&shell, &out, &contents(folder.path())).unwrap();
+        assert_eq!(fs::read(&out).unwrap(), b"the shell");
+        assert!(read_attached(&out).unwrap().is_some());
+    }
+}

@@ -1,0 +1,127 @@
+//! Compression of what travels: whole files, and deltas made with the old file as zstd's dictionary.
+//!
+//! A delta is an ordinary zstd frame with the old content as its raw prefix (`zstd --patch-from`). Both ways are bounded
+//! by the announced size before a byte is decompressed, and results are checked by hash by whoever asked.
+
+use crate::Error;
+use std::io::{Read, Write};
+use zstd::zstd_safe::{CParameter, DParameter};
+
+/// Name of the delta method in a manifest.
+pub const PATCH_FROM: &str = "zstd-patch-from";
+/// Level for what is published once and downloaded often.
+pub const PUBLISH_LEVEL: i32 = 19;
+/// Largest window, as a power of two: files beyond this size get no delta, and no download makes us allocate more.
+pub const WINDOW_LOG_MAX: u32 = 27;
+/// Largest content of one file.
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
+
+/// Compresses a whole file.
+///
+/// # Errors
+/// [`Error::Compress`].
+pub fn compress(content: &[u8], level: i32) -> Result<Vec<u8>, Error> {
+    encode(zstd::stream::raw::Encoder::new(level).map_err(Error::Compress)?, content, 0)
+}
+
+/// Makes the patch from `old` to `new`; `None` when the two are too large for one window.
+///
+/// # Errors
+/// [`Error::Compress`].
+pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let reach = (old.len() + new.len()).max(1 << 10) as u64;
+    let window_log = 64 - reach.leading_zeros();
+    if window_log > WINDOW_LOG_MAX {
+        return Ok(None);
+    }
+    let encoder = zstd::stream::raw::Encoder::with_ref_prefix(PUBLISH_LEVEL, old).map_err(Error::Compress)?;
+    encode(encoder, new, window_log).map(Some)
+}
+
+fn encode(
+    mut encoder: zstd::stream::raw::Encoder<'_>,
+    content: &[u8],
+    window_log: u32,
+) -> Result<Vec<u8>, Error> {
+    let mut set = |parameter| encoder.set_parameter(parameter).map_err(Error::Compress);
+    set(CParameter::ContentSizeFlag(true))?;
+    if window_log > 0 {
+        set(CParameter::EnableLongDistanceMatching(true))?;
+        set(CParameter::WindowLog(window_log))?;
+    }
+    encoder.set_pledged_src_size(Some(content.len() as u64)).map_err(Error::Compress)?;
+    let mut writer = zstd::stream::write::Encoder::with_encoder(Vec::new(), encoder);
+    writer.write_all(content).and_then(|()| writer.finish()).map_err(Error::Compress)
+}
+
+/// Decompresses a whole file of exactly `size` bytes.
+///
+/// # Errors
+/// A sentence when the bytes are no zstd frame of that size.
+pub fn decompress(packed: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    decode(zstd::stream::raw::Decoder::new().map_err(|error| error.to_string())?, packed, size)
+}
+
+/// Applies a patch made by [`diff`].
+///
+/// # Errors
+/// A sentence when the patch does not fit `old` or does not yield exactly `size` bytes.
+pub fn apply(old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    decode(zstd::stream::raw::Decoder::with_ref_prefix(old).map_err(|error| error.to_string())?, patch, size)
+}
+
+fn decode(mut decoder: zstd::stream::raw::Decoder<'_>, packed: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    if size > FILE_BYTES_MAX {
+        return Err(format!("{size} bytes announced, more than file_bytes_max"));
+    }
+    decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).map_err(|error| error.to_string())?;
+    let reader = zstd::stream::zio::Reader::new(packed, decoder);
+    let mut content = Vec::new();
+    reader.take(size + 1).read_to_end(&mut content).map_err(|error| format!("damaged: {error}"))?;
+    if content.len() as u64 == size {
+        Ok(content)
+    } else {
+        Err(format!("{size} bytes announced, {} found", content.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(length: usize, mut seed: u64) -> Vec<u8> {
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn a_small_edit_of_a_large_file_makes_a_small_patch_that_yields_the_new_file() {
+        let old = noise(3 << 20, 1);
+        let mut new = old.clone();
+        new.splice(1_000_000..1_000_010, noise(500, 2));
+        let patch = diff(&old, &new).unwrap().unwrap();
+        assert!(patch.len() < 2_000, "{}", patch.len());
+        assert_eq!(apply(&old, &patch, new.len() as u64).unwrap(), new);
+    }
+
+    #[test]
+    fn more_bytes_than_announced_are_never_handed_out() {
+        let bomb = compress(&vec![0; 50 << 20], 3).unwrap();
+        assert!(decompress(&bomb, 1_000).is_err());
+        assert!(decompress(&bomb, (50 << 20) + 1).is_err());
+        assert!(decompress(&bomb, u64::MAX).is_err());
+        assert_eq!(decompress(&bomb, 50 << 20).unwrap().len(), 50 << 20);
+        assert!(decompress(b"<html>Please log in</html>", 10).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_travels_too() {
+        let packed = compress(b"", 19).unwrap();
+        assert_eq!(decompress(&packed, 0).unwrap(), b"");
+        let patch = diff(b"", b"").unwrap().unwrap();
+        assert_eq!(apply(b"", &patch, 0).unwrap(), b"");
+    }
+}

@@ -1,0 +1,199 @@
+//! What starts: the newest good release, down to the one attached to the executable (law 4).
+
+use super::state::Copy;
+use super::{Release, Store};
+use crate::trust::{self, Proof};
+use crate::{Error, disk, hash};
+use serde::{Deserialize, Serialize};
+use staysail_protocol::{limits, manifest::Manifest};
+use std::cmp::Ordering;
+use std::fs::File;
+use std::sync::Arc;
+
+/// Trials of one release that may end without a verdict (a crash, a power failure) before it is banned.
+pub const RELEASE_TRIALS_MAX: u32 = 2;
+/// Failed starts in a row before a release is banned.
+pub const RELEASE_BAD_STARTS_MAX: u32 = 2;
+/// Largest proof beside a manifest.
+pub const PROOF_BYTES_MAX: u64 = 64 << 20;
+
+/// What to start.
+#[derive(Debug)]
+pub struct Boot {
+    /// The release.
+    pub release: Release,
+    /// Why it is not the one that ran last, if it is not.
+    pub fallback_reason: Option<String>,
+}
+
+/// The proof as it lies on disk. All of it is JSON text to begin with.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredProof {
+    roots: Vec<String>,
+    timestamp: String,
+    snapshot: String,
+    targets: String,
+}
+
+impl StoredProof {
+    pub(super) fn new(proof: &Proof) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            roots: proof.roots.iter().map(|root| text(root)).collect(),
+            timestamp: text(&proof.timestamp),
+            snapshot: text(&proof.snapshot),
+            targets: text(&proof.targets),
+        }
+    }
+
+    fn proof(self) -> Proof {
+        Proof {
+            roots: self.roots.into_iter().map(String::into_bytes).collect(),
+            timestamp: self.timestamp.into_bytes(),
+            snapshot: self.snapshot.into_bytes(),
+            targets: self.targets.into_bytes(),
+        }
+    }
+}
+
+/// Compares semantic versions; anything else counts as the lowest.
+pub(crate) fn compare_versions(a: &str, b: &str) -> Ordering {
+    semver::Version::parse(a).ok().cmp(&semver::Version::parse(b).ok())
+}
+
+impl Store {
+    /// The newest good release. Never fails: the attached one is the last resort.
+    ///
+    /// Releases on disk count only when the signed metadata beside them leads from the pinned `root` to their manifest,
+    /// every file is what the manifest says, they are not banned, and they are not older than the attached one.
+    pub fn boot(&self, embedded: &Release, root: Option<&[u8]>) -> Boot {
+        let mut reasons = Vec::new();
+        if self.read_state() == Copy::Corrupt {
+            reasons.push("the store's state was damaged".to_owned());
+        }
+        self.judge_trials(&mut reasons);
+        let state = self.state();
+        if let Some(root) = root {
+            for hash in [state.current, state.previous].into_iter().flatten() {
+                match self.open_release(&hash, root) {
+                    _ if self.is_banned(&hash) => {}
+                    Ok(release) if older(&release, embedded) => {}
+                    Ok(release) => match release.verify() {
+                        Ok(()) => return Boot { release, fallback_reason: join(&reasons) },
+                        Err(error) => {
+                            reasons.push(format!("version {}: {error}", release.manifest().version))
+                        }
+                    },
+                    Err(error) => reasons.push(format!("release {}: {error}", short(&hash))),
+                }
+            }
+        }
+        Boot { release: embedded.clone(), fallback_reason: join(&reasons) }
+    }
+
+    /// A release whose trial twice ended without a verdict took the app down with it.
+    fn judge_trials(&self, reasons: &mut Vec<String>) {
+        let state = self.state();
+        let condemned = state.trials.iter().filter(|(_, trials)| **trials >= RELEASE_TRIALS_MAX);
+        for (hash, trials) in condemned {
+            // Another process may have it on trial right now; then there is nothing to judge yet.
+            let Ok(lock) = self.lock_file("trial.lock") else { return };
+            if lock.try_lock().is_err() {
+                return;
+            }
+            let reason = format!("the app ended {trials} times while this release was on probation");
+            reasons.push(format!("release {} is never tried again: {reason}", short(hash)));
+            if let Err(error) = self.ban(hash, &reason) {
+                tracing::error!(%error, "the ban could not be stored; it holds for this run");
+            }
+        }
+    }
+
+    /// Opens a release of the store after following its proof from the pinned root.
+    ///
+    /// # Errors
+    /// [`Error::Trust`], [`Error::Tampered`], disk errors.
+    pub fn open_release(&self, hash: &str, root: &[u8]) -> Result<Release, Error> {
+        let in_use = self.use_lock(hash);
+        let (manifest, bytes) = self.read_manifest(hash)?;
+        let path = self.inner.folder.join("releases").join(hash).join("proof.json");
+        let proof = disk::read(&path, PROOF_BYTES_MAX)
+            .and_then(|proof| proof.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+            .map_err(Error::disk("reading", &path))?;
+        let proof: StoredProof = serde_json::from_slice(&proof)
+            .map_err(|error| Error::Trust(format!("unreadable proof: {error}")))?;
+        let target = proof.proof().verify(root, trust::CHANNEL)?;
+        trust::check_target(&target, &bytes)?;
+        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, None, in_use))
+    }
+
+    /// A shared lock on a release that exists; none on a read-only disk, where nothing is collected either.
+    pub(super) fn use_lock(&self, hash: &str) -> Option<File> {
+        let folder = self.inner.folder.join("releases").join(hash);
+        if !folder.is_dir() {
+            return None;
+        }
+        let lock = self.lock_file(&format!("releases/{hash}/in-use")).ok()?;
+        lock.try_lock_shared().ok()?;
+        Some(lock)
+    }
+
+    pub(super) fn read_manifest(&self, hash: &str) -> Result<(Manifest, Vec<u8>), Error> {
+        let path = self.inner.folder.join("releases").join(hash).join("manifest.json");
+        let bytes = disk::read(&path, limits::MANIFEST_BYTES_MAX as u64)
+            .and_then(|bytes| bytes.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
+            .map_err(Error::disk("reading", &path))?;
+        let found = hash::of(&bytes);
+        if found != hash {
+            return Err(Error::Tampered {
+                what: "the release manifest".into(),
+                expected: hash.to_owned(),
+                found,
+            });
+        }
+        Ok((Manifest::parse(&bytes)?, bytes))
+    }
+
+    /// A start of `release` failed. After [`RELEASE_BAD_STARTS_MAX`] in a row it is banned; never the attached one.
+    pub fn bad_start(&self, release: &Release, reason: &str) {
+        if release.is_embedded() {
+            return;
+        }
+        let mut count = 0;
+        let stored = self.change(|state| {
+            let starts = state.bad_starts.entry(release.hash().to_owned()).or_default();
+            *starts += 1;
+            count = *starts;
+        });
+        if let Err(error) = &stored {
+            tracing::error!(%error, "a failed start could not be stored");
+        }
+        if (count >= RELEASE_BAD_STARTS_MAX || stored.is_err())
+            && let Err(error) =
+                self.ban(release.hash(), &format!("it failed to start {count} times: {reason}"))
+        {
+            tracing::error!(%error, "the ban could not be stored; it holds for this run");
+        }
+    }
+
+    /// `release` has been running well: its failed starts are forgotten.
+    pub fn good_start(&self, release: &Release) {
+        if let Err(error) = self.change(|state| {
+            let _ = state.bad_starts.remove(release.hash());
+        }) {
+            tracing::warn!(%error, "a good start could not be stored");
+        }
+    }
+}
+
+fn older(release: &Release, embedded: &Release) -> bool {
+    compare_versions(&release.manifest().version, &embedded.manifest().version) == Ordering::Less
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+fn join(reasons: &[String]) -> Option<String> {
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}

@@ -1,0 +1,259 @@
+//! One release of the store. Whatever it hands out was hashed just before (law 3).
+
+use super::Inner;
+use crate::bundle::Attached;
+use crate::{Error, TARGET, disk, hash, pack};
+use staysail_protocol::manifest::{FileEntry, Manifest};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A verified release. Cheap to clone; while one exists the release's files are not collected.
+#[derive(Clone)]
+pub struct Release {
+    inner: Arc<Body>,
+}
+
+struct Body {
+    store: Arc<Inner>,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    hash: String,
+    page: HashMap<String, usize>,
+    /// Set when this is the release attached to the executable: the version of last resort.
+    embedded: Option<Arc<Attached>>,
+    /// Shared lock that keeps the garbage collection of every process away.
+    _in_use: Option<File>,
+}
+
+impl std::fmt::Debug for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Release")
+            .field("version", &self.inner.manifest.version)
+            .field("sequence", &self.inner.manifest.sequence)
+            .field("hash", &self.inner.hash)
+            .finish()
+    }
+}
+
+impl PartialEq for Release {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.hash == other.inner.hash
+    }
+}
+
+impl Eq for Release {}
+
+impl Release {
+    pub(super) fn new(
+        store: Arc<Inner>,
+        manifest: Manifest,
+        bytes: Vec<u8>,
+        embedded: Option<Arc<Attached>>,
+        in_use: Option<File>,
+    ) -> Self {
+        let page = manifest.page.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
+        let hash = hash::of(&bytes);
+        Self { inner: Arc::new(Body { store, manifest, bytes, hash, page, embedded, _in_use: in_use }) }
+    }
+
+    /// What the release consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.inner.manifest
+    }
+
+    /// SHA-256 of the manifest's bytes: the release's name.
+    pub fn hash(&self) -> &str {
+        &self.inner.hash
+    }
+
+    /// The manifest's exact bytes.
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.inner.bytes
+    }
+
+    /// Whether this is the release attached to the executable.
+    pub fn is_embedded(&self) -> bool {
+        self.inner.embedded.is_some()
+    }
+
+    /// Whether a switch between the two would change nothing: same version, page, backend for this machine, and values.
+    pub fn same_content(&self, other: &Manifest) -> bool {
+        same_content(&self.inner.manifest, other)
+    }
+
+    /// The bytes of a page file, hashed at each read; `None` when the release has no such file.
+    ///
+    /// Damage on disk is healed from the attached release where that holds the same content.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] when the content is not what was released, disk errors.
+    pub fn page_file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(entry) = self.inner.page.get(path).and_then(|at| self.inner.manifest.page.get(*at)) else {
+            return Ok(None);
+        };
+        if let Some(content) =
+            self.inner.embedded.as_ref().map(|attached| attached.content(entry)).transpose()?.flatten()
+        {
+            return Ok(Some(content));
+        }
+        self.inner.store.page_content(entry).map(Some)
+    }
+
+    /// The worker's executable for this machine at its versioned path, hashed just now, ready to be started.
+    ///
+    /// # Errors
+    /// [`Error::NoBackend`], [`Error::Tampered`], disk errors.
+    pub fn worker(&self) -> Result<PathBuf, Error> {
+        let manifest = &self.inner.manifest;
+        let files = manifest.backend.get(TARGET).filter(|files| !files.is_empty());
+        let Some(files) = files else {
+            return Err(Error::NoBackend {
+                version: manifest.version.clone(),
+                target: TARGET.into(),
+                available: manifest.backend.keys().cloned().collect::<Vec<_>>().join(", "),
+            });
+        };
+        let folder = self.inner.store.backend_folder(files);
+        match self.place_backend(&folder, files) {
+            // The disk is full or read-only: the version of last resort still starts, from a private folder (law 4).
+            Err(Error::Disk { .. }) if self.is_embedded() => {
+                let folder = self.inner.store.private_folder()?;
+                self.place_backend(&folder, files)?;
+                Ok(folder.join(&files[0].path))
+            }
+            placed => placed.map(|()| folder.join(&files[0].path)),
+        }
+    }
+
+    fn place_backend(&self, folder: &Path, files: &[FileEntry]) -> Result<(), Error> {
+        files.iter().try_for_each(|entry| self.inner.store.ensure_file(&folder.join(&entry.path), entry))
+    }
+
+    /// Hashes every file of this machine's release.
+    ///
+    /// # Errors
+    /// The first that can not be had as it was released.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.worker()?;
+        for entry in &self.inner.manifest.page {
+            self.page_file(&entry.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// See [`Release::same_content`].
+pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
+    let same_files = |a: &[FileEntry], b: &[FileEntry]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.path == b.path && a.sha256 == b.sha256)
+    };
+    let backend = |manifest: &Manifest| manifest.backend.get(TARGET).cloned().unwrap_or_default();
+    a.app == b.app
+        && a.version == b.version
+        && a.windows == b.windows
+        && a.config == b.config
+        && same_files(&a.page, &b.page)
+        && same_files(&backend(a), &backend(b))
+}
+
+impl Inner {
+    pub(super) fn content_path(&self, sha256: &str) -> PathBuf {
+        self.folder.join("files").join(sha256.get(..2).unwrap_or("xx")).join(sha256)
+    }
+
+    pub(super) fn backend_folder(&self, files: &[FileEntry]) -> PathBuf {
+        let key = match files {
+            [only] => only.sha256.clone(),
+            // Files beside the worker may differ while the worker does not.
+            several => {
+                let list: String =
+                    several.iter().map(|entry| format!("{} {}\n", entry.sha256, entry.path)).collect();
+                hash::of(list.as_bytes())
+            }
+        };
+        self.folder.join("backend").join(key)
+    }
+
+    /// Verified content of a page file, healed if need be.
+    fn page_content(&self, entry: &FileEntry) -> Result<Vec<u8>, Error> {
+        let path = self.content_path(&entry.sha256);
+        let found = match disk::read(&path, entry.size) {
+            Ok(Some(content)) => {
+                let found = hash::of(&content);
+                if found == entry.sha256 && content.len() as u64 == entry.size {
+                    return Ok(content);
+                }
+                found
+            }
+            Ok(None) => "no file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.heal(&path, entry, &found)
+    }
+
+    /// Makes sure that `path` holds the content, as an executable if it is one.
+    pub(super) fn ensure_file(&self, path: &Path, entry: &FileEntry) -> Result<(), Error> {
+        let found = match File::open(path).and_then(|mut file| hash::of_reader(&mut file)) {
+            Ok((found, size)) if found == entry.sha256 && size == entry.size => return mark(path, entry),
+            Ok((found, _)) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no file".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.heal(path, entry, &found).map(drop)
+    }
+
+    /// Content that is missing or damaged comes from the attached release, or not at all. What is damaged goes, so that
+    /// the engine fetches it again.
+    fn heal(&self, path: &Path, entry: &FileEntry, found: &str) -> Result<Vec<u8>, Error> {
+        let attached = self.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(content) = attached.map(|attached| attached.content(entry)).transpose()?.flatten() {
+            self.disk.write(path, &content, entry.executable).map_err(Error::disk("writing", path))?;
+            return Ok(content);
+        }
+        if found != "no file" {
+            tracing::error!(
+                file = entry.path,
+                found,
+                "a stored file is not what was released; it is removed"
+            );
+            self.disk.remove(path).map_err(Error::disk("removing", path))?;
+        }
+        Err(Error::Tampered {
+            what: entry.path.clone(),
+            expected: entry.sha256.clone(),
+            found: found.to_owned(),
+        })
+    }
+
+    /// Content with this hash from anywhere on this machine, verified: the base of a delta.
+    pub(super) fn base(&self, entry: &FileEntry, folders: &[PathBuf]) -> Option<Vec<u8>> {
+        let mut paths = vec![self.content_path(&entry.sha256)];
+        paths.extend(folders.iter().map(|folder| folder.join(&entry.path)));
+        for path in paths {
+            if let Ok(Some(content)) = disk::read(&path, entry.size.min(pack::FILE_BYTES_MAX))
+                && hash::of(&content) == entry.sha256
+            {
+                return Some(content);
+            }
+        }
+        let attached = self.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        attached?.content(entry).ok().flatten()
+    }
+}
+
+/// Gives an executable its bit back; somebody may have copied the store without it.
+fn mark(path: &Path, entry: &FileEntry) -> Result<(), Error> {
+    #[cfg(unix)]
+    if entry.executable {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).map_err(Error::disk("reading", path))?.permissions().mode();
+        if mode & 0o100 == 0 {
+            let permissions = std::fs::Permissions::from_mode(mode | 0o755);
+            std::fs::set_permissions(path, permissions).map_err(Error::disk("marking", path))?;
+        }
+    }
+    let _ = (path, entry);
+    Ok(())
+}

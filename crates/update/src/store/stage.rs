@@ -1,0 +1,257 @@
+//! Putting a release into the store, trying it, keeping or collecting it.
+
+use super::boot::StoredProof;
+use super::{Release, Store};
+use crate::trust::Proof;
+use crate::{Error, TARGET, hash};
+use staysail_protocol::manifest::{FileEntry, Manifest};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files of a release this machine needs, each with the place it belongs.
+pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, PathBuf)> {
+    let page = manifest.page.iter().map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256)));
+    let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
+    let folder = store.inner.backend_folder(backend);
+    page.chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path)))).collect()
+}
+
+/// A release on trial. Until it ends in a verdict or in order, a crash counts against the release.
+#[derive(Debug)]
+pub struct Trial {
+    store: Store,
+    hash: String,
+    _lock: Option<File>,
+}
+
+impl Trial {
+    /// The trial ends in order without a verdict (the user quit): it does not count.
+    pub fn give_up(self) {
+        let result = self.store.change(|state| {
+            if let Some(trials) = state.trials.get_mut(&self.hash) {
+                *trials = trials.saturating_sub(1);
+                if *trials == 0 {
+                    state.trials.remove(&self.hash);
+                }
+            }
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, "the end of a trial could not be stored");
+        }
+    }
+}
+
+impl Store {
+    /// The files that have to be fetched; those the store or the attached release has are put in their places, verified.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn missing(&self, manifest: &Manifest) -> Result<Vec<(FileEntry, PathBuf)>, Error> {
+        let mut missing = Vec::new();
+        for (entry, path) in wanted(self, manifest) {
+            match self.inner.ensure_file(&path, &entry) {
+                Ok(()) => {}
+                Err(Error::Tampered { .. } | Error::CorruptBundle { .. }) => missing.push((entry, path)),
+                Err(error) => return Err(error),
+            }
+        }
+        missing.dedup_by(|a, b| a.1 == b.1);
+        Ok(missing)
+    }
+
+    /// Puts fetched content in its place if it is what the manifest says.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`], disk errors.
+    pub(crate) fn put(&self, entry: &FileEntry, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let found = hash::of(content);
+        if found != entry.sha256 || content.len() as u64 != entry.size {
+            return Err(Error::Tampered { what: entry.path.clone(), expected: entry.sha256.clone(), found });
+        }
+        self.inner.disk.write(path, content, entry.executable).map_err(Error::disk("writing", path))
+    }
+
+    /// The content with hash `sha256` as any release on this machine has it, verified: the base of a delta.
+    pub(crate) fn delta_base(&self, sha256: &str, current: &Release) -> Option<Vec<u8>> {
+        let mut manifests = vec![current.manifest().clone()];
+        manifests
+            .extend(self.release_hashes().iter().filter_map(|hash| Some(self.read_manifest(hash).ok()?.0)));
+        manifests.iter().find_map(|manifest| {
+            let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
+            let folder = self.inner.backend_folder(backend);
+            let entry = manifest.page.iter().chain(backend).find(|entry| entry.sha256 == sha256)?;
+            self.inner.base(entry, &[folder])
+        })
+    }
+
+    /// Path of a download under way.
+    pub(crate) fn partial(&self, blob: &str) -> PathBuf {
+        self.inner.folder.join("partial").join(blob)
+    }
+
+    /// Records a release whose files are all in place, with the proof that leads to it.
+    ///
+    /// # Errors
+    /// Whatever keeps the release from being opened again: it is opened, and all its files hashed, before it counts.
+    pub(crate) fn stage(&self, manifest: &[u8], proof: &Proof, root: &[u8]) -> Result<Release, Error> {
+        let hash = hash::of(manifest);
+        let folder = self.inner.folder.join("releases").join(&hash);
+        let proof = serde_json::to_vec(&StoredProof::new(proof)).unwrap_or_default();
+        for (name, bytes) in [("proof.json", proof.as_slice()), ("manifest.json", manifest)] {
+            let path = folder.join(name);
+            self.inner.disk.write(&path, bytes, false).map_err(Error::disk("writing", &path))?;
+        }
+        let release = self.open_release(&hash, root)?;
+        release.verify()?;
+        self.change(|state| state.staged = Some(hash))?;
+        Ok(release)
+    }
+
+    /// The release that waits on disk to be applied, if there is one and it is whole.
+    pub(crate) fn staged(&self, root: &[u8]) -> Option<Release> {
+        let hash = self.state().staged?;
+        let release = self.open_release(&hash, root).ok()?;
+        (!self.is_banned(&hash) && release.verify().is_ok()).then_some(release)
+    }
+
+    /// Begins a trial: from here on a crash counts against the release.
+    ///
+    /// # Errors
+    /// Those of the disk: then there must be no trial.
+    pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
+        let lock = self.lock_file("trial.lock")?;
+        let shared = lock.try_lock_shared().is_ok();
+        self.change(|state| *state.trials.entry(release.hash().to_owned()).or_default() += 1)?;
+        Ok(Trial { store: self.clone(), hash: release.hash().to_owned(), _lock: shared.then_some(lock) })
+    }
+
+    /// The release is good: it boots from now on, and the floor rises to it.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn commit(&self, release: &Release) -> Result<(), Error> {
+        let hash = release.hash().to_owned();
+        self.change(|state| {
+            state.trials.remove(&hash);
+            state.bad_starts.remove(&hash);
+            state.floor = state.floor.max(release.manifest().sequence);
+            if state.staged.as_ref() == Some(&hash) {
+                state.staged = None;
+            }
+            if !release.is_embedded() && state.current.as_ref() != Some(&hash) {
+                state.previous = state.current.replace(hash);
+            }
+        })
+    }
+
+    /// The published release `manifest` is what runs already: only the floor rises.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn raise_floor(&self, sequence: u64) -> Result<(), Error> {
+        self.change(|state| state.floor = state.floor.max(sequence))
+    }
+
+    /// Removes what no release needs: spares the current, the previous, the staged, and every one a process has open.
+    ///
+    /// # Errors
+    /// Those of the disk; whatever is left is removed the next time.
+    pub(crate) fn collect_garbage(&self) -> Result<(), Error> {
+        let state = self.state();
+        let spared: BTreeSet<_> =
+            [state.current, state.previous, state.staged].into_iter().flatten().collect();
+        let mut needed = BTreeSet::new();
+        for hash in self.release_hashes() {
+            let folder = self.inner.folder.join("releases").join(&hash);
+            let free =
+                self.lock_file(&format!("releases/{hash}/in-use")).is_ok_and(|lock| lock.try_lock().is_ok());
+            if spared.contains(&hash) || !free {
+                match self.read_manifest(&hash) {
+                    Ok((manifest, _)) => {
+                        needed.extend(wanted(self, &manifest).into_iter().map(|(_, path)| path))
+                    }
+                    // Whose files those are can not be told: nothing is removed this time.
+                    Err(_) if spared.contains(&hash) => return Ok(()),
+                    Err(_) => {}
+                }
+            } else {
+                self.inner.disk.remove(&folder).map_err(Error::disk("removing", &folder))?;
+            }
+        }
+        let attached = self.inner.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(attached) = attached {
+            needed.extend(wanted(self, &attached.manifest).into_iter().map(|(_, path)| path));
+        }
+        for folder in ["files", "backend"] {
+            self.sweep(&self.inner.folder.join(folder), &needed)?;
+        }
+        let partial = self.inner.folder.join("partial");
+        self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
+    }
+
+    /// Removes files below `folder` that nobody needs, and folders that became empty.
+    fn sweep(&self, folder: &Path, needed: &BTreeSet<PathBuf>) -> Result<(), Error> {
+        let Ok(listing) = fs::read_dir(folder) else { return Ok(()) };
+        for path in listing.flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                self.sweep(&path, needed)?;
+                if fs::read_dir(&path).is_ok_and(|mut rest| rest.next().is_none()) {
+                    self.inner.disk.remove(&path).map_err(Error::disk("removing", &path))?;
+                }
+            } else if !needed.contains(&path) {
+                self.inner.disk.remove(&path).map_err(Error::disk("removing", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything needed to make the two manifests' shared files countable: sizes of what would have to be fetched.
+    pub(crate) fn download_plan(
+        &self,
+        manifest: &Manifest,
+        missing: &[(FileEntry, PathBuf)],
+        current: &Release,
+    ) -> Vec<Fetch> {
+        let mut bases: BTreeMap<String, Option<Arc<Vec<u8>>>> = BTreeMap::new();
+        missing
+            .iter()
+            .map(|(entry, path)| {
+                let deltas = manifest.deltas.iter().filter(|delta| {
+                    delta.to == entry.sha256
+                        && delta.method == crate::pack::PATCH_FROM
+                        && delta.blob.size < entry.blob.size
+                });
+                let delta = deltas.filter_map(|delta| {
+                    let base = bases
+                        .entry(delta.from.clone())
+                        .or_insert_with(|| self.delta_base(&delta.from, current).map(Arc::new));
+                    Some((delta.clone(), Arc::clone(base.as_ref()?)))
+                });
+                Fetch {
+                    delta: delta.min_by_key(|(delta, _)| delta.blob.size),
+                    entry: entry.clone(),
+                    path: path.clone(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// One file to fetch.
+pub(crate) struct Fetch {
+    /// The file.
+    pub entry: FileEntry,
+    /// Where it belongs.
+    pub path: PathBuf,
+    /// The smallest delta whose base this machine has, with the base.
+    pub delta: Option<(staysail_protocol::manifest::Delta, Arc<Vec<u8>>)>,
+}
+
+impl Fetch {
+    /// Bytes that travel if all goes well.
+    pub fn bytes(&self) -> u64 {
+        self.delta.as_ref().map_or(self.entry.blob.size, |(delta, _)| delta.blob.size)
+    }
+}

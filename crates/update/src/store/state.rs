@@ -1,0 +1,117 @@
+//! The store's durable state: what boots, what is on trial, what is banned, and the floor.
+//!
+//! # Theory of operation
+//! Two copies of one small file, each `SHA-256 of the rest, newline, JSON`, written whole one after the other. A copy
+//! reads as [`Copy::Absent`], [`Copy::Valid`] or [`Copy::Corrupt`]; the valid one of the higher generation counts. When
+//! both are corrupt the floor is found again from the releases on disk and the bans from their marker files, so a damaged
+//! file never lowers a floor and never lifts a ban (laws 4 and 5).
+
+use crate::{disk, hash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Largest state file.
+pub const STATE_BYTES_MAX: u64 = 4 << 20;
+
+/// What the store remembers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Counts up with every change; the higher copy counts.
+    pub generation: u64,
+    /// Hash of the committed release: it boots.
+    pub current: Option<String>,
+    /// Hash of the good release before it.
+    pub previous: Option<String>,
+    /// Hash of the release that is on disk, verified, and waits to be applied.
+    pub staged: Option<String>,
+    /// Highest sequence that was ever committed.
+    pub floor: u64,
+    /// Release hash to the number of its trials that were begun and neither passed nor given up in order.
+    pub trials: BTreeMap<String, u32>,
+    /// Release hash to the number of its failed starts in a row.
+    pub bad_starts: BTreeMap<String, u32>,
+    /// Release hash to why it is never tried again.
+    pub banned: BTreeMap<String, String>,
+}
+
+/// One copy of the state as it was found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Copy {
+    /// There is no file.
+    Absent,
+    /// The file is as it was written.
+    Valid(State),
+    /// The file is damaged, or can not be read.
+    Corrupt,
+}
+
+impl State {
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let mut bytes = hash::of(&json).into_bytes();
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&json);
+        bytes
+    }
+}
+
+/// Reads one copy.
+pub fn read_copy(path: &Path) -> Copy {
+    let bytes = match disk::read(path, STATE_BYTES_MAX) {
+        Ok(None) => return Copy::Absent,
+        Ok(Some(bytes)) => bytes,
+        Err(_) => return Copy::Corrupt,
+    };
+    match bytes.split_at_checked(65) {
+        Some((head, json)) if head[64] == b'\n' && head[..64] == *hash::of(json).as_bytes() => {
+            serde_json::from_slice(json).map_or(Copy::Corrupt, Copy::Valid)
+        }
+        _ => Copy::Corrupt,
+    }
+}
+
+/// Chooses between the two copies.
+pub fn choose(first: Copy, second: Copy) -> Copy {
+    match (first, second) {
+        (Copy::Valid(a), Copy::Valid(b)) => Copy::Valid(if b.generation > a.generation { b } else { a }),
+        (Copy::Valid(state), _) | (_, Copy::Valid(state)) => Copy::Valid(state),
+        (Copy::Absent, Copy::Absent) => Copy::Absent,
+        _ => Copy::Corrupt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flipped_or_missing_byte_reads_as_corrupt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        assert_eq!(read_copy(&path), Copy::Absent);
+        let state = State { generation: 3, floor: 9, current: Some("ab".into()), ..State::default() };
+        let bytes = state.to_bytes();
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(read_copy(&path), Copy::Valid(state));
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            assert_eq!(read_copy(&path), Copy::Corrupt, "byte {at}");
+            std::fs::write(&path, &bytes[..at]).unwrap();
+            assert_eq!(read_copy(&path), Copy::Corrupt, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn the_newer_valid_copy_counts_and_a_damaged_one_never_does() {
+        let old = State { generation: 1, ..State::default() };
+        let new = State { generation: 2, ..State::default() };
+        assert_eq!(choose(Copy::Valid(old.clone()), Copy::Valid(new.clone())), Copy::Valid(new));
+        assert_eq!(choose(Copy::Corrupt, Copy::Valid(old.clone())), Copy::Valid(old));
+        assert_eq!(choose(Copy::Corrupt, Copy::Absent), Copy::Corrupt);
+    }
+}
