@@ -14,6 +14,7 @@
 
 pub mod bundle;
 pub mod disk;
+pub mod engine;
 pub mod error;
 pub mod hash;
 pub mod pack;

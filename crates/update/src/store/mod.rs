@@ -249,8 +249,9 @@ impl Inner {
         }
         let mut random = [0; 16];
         let parent = std::env::temp_dir();
-        getrandom::fill(&mut random)
-            .map_err(|error| Error::disk("naming a folder in", &parent)(std::io::Error::other(error)))?;
+        getrandom::fill(&mut random).map_err(|error| {
+            Error::disk("naming a folder in", &parent)(std::io::Error::other(error.to_string()))
+        })?;
         let folder = parent.join(format!("staysail-{}", hash::hex(&random)));
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
