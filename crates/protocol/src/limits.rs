@@ -22,6 +22,8 @@ pub const DRAIN_S: u64 = 10;
 pub const PROBATION_S: u64 = 15;
 /// A new page must have come up (loaded, no boot error) within this time.
 pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
+/// A page gets this long to save its state before it is loaded again by force.
+pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
 /// Calls that may wait while workers are exchanged; one more is answered with `QueueFull`.
 pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.

@@ -1,1 +1,27 @@
-//! Skeleton.
+//! The shell: the ready-made process that owns windows, webviews, sockets, the router and the supervisor of a
+//! Staysail app, and survives every change of its code.
+//!
+//! It knows nothing of any app: page, worker, windows and configuration come from the development tool
+//! ([`dev`]) or from a verified release ([`live`]). Most apps use the binary as it comes; who needs native code
+//! inside the shell builds a binary of their own that calls [`launch::launch`].
+//!
+//! **Invariant:** the only crate that links a webview (tao, wry), and it links no code of any app.
+
+pub mod app;
+pub mod assets;
+pub mod bodies;
+pub mod bridge;
+pub mod conductor;
+pub mod dev;
+mod digest;
+pub mod launch;
+pub mod link;
+pub mod live;
+pub mod pages;
+pub mod platform;
+pub mod reload;
+pub mod responder;
+pub mod router;
+mod secret;
+pub mod shell;
+pub mod worker;

@@ -1,0 +1,309 @@
+//! The page's files over the app's own scheme: source, MIME types, ranges, ETag, history fallback, policy.
+//!
+//! **Invariant:** a file comes out of one source only, the folder of the project in development or a verified
+//! release; there is no path by which a page could name another file of the disk.
+
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use sha2::{Digest, Sha256};
+use staysail_update::store::Release;
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+/// Where the page's files come from.
+#[derive(Clone)]
+pub enum Source {
+    /// A folder of the project, in development.
+    Folder(PathBuf),
+    /// A verified release. Every byte is checked against its manifest when it is read.
+    Release(Release),
+    /// A bundler's dev server serves the page; this scheme has nothing but Staysail's own paths.
+    Nothing,
+}
+
+/// The strict policy a page gets unless its configuration names another.
+pub const DEFAULT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
+    media-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self'; \
+    object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/// The client library for pages without a bundler.
+const API: &str = include_str!("../page/api.js");
+
+/// Serves the page's files.
+pub struct Assets {
+    source: RwLock<Source>,
+    policy: RwLock<Option<String>>,
+}
+
+impl Default for Assets {
+    fn default() -> Self {
+        Self { source: RwLock::new(Source::Nothing), policy: RwLock::default() }
+    }
+}
+
+/// A whole answer.
+pub type Answer = Response<Vec<u8>>;
+
+impl Assets {
+    /// Exchanges the source, for everything that is asked for from now on.
+    pub fn set(&self, source: Source, policy: Option<String>) {
+        *self.source.write().unwrap_or_else(std::sync::PoisonError::into_inner) = source;
+        *self.policy.write().unwrap_or_else(std::sync::PoisonError::into_inner) = policy;
+    }
+
+    /// The source now.
+    pub fn source(&self) -> Source {
+        self.source.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Answers a request for `path` (percent-encoded, beginning with `/`, without query).
+    pub fn serve(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+        if method != Method::GET && method != Method::HEAD {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+        }
+        if path == staysail_protocol::bridge::API_PATH {
+            return self.respond(method, "api.js", API.as_bytes().to_vec(), headers);
+        }
+        let Some(path) = decode(path) else { return plain(StatusCode::BAD_REQUEST, "unreadable path") };
+        let wanted = path.trim_start_matches('/');
+        let mut candidates = Vec::new();
+        if wanted.is_empty() || wanted.ends_with('/') {
+            candidates.push(format!("{wanted}index.html"));
+        } else {
+            candidates.push(wanted.to_string());
+        }
+        let is_route = !wanted.rsplit('/').next().unwrap_or("").contains('.');
+        if is_route {
+            candidates.push(format!("{}/index.html", wanted.trim_end_matches('/')));
+            candidates.push("index.html".into());
+        }
+        for candidate in &candidates {
+            match self.read(candidate) {
+                Ok(Some(bytes)) => return self.respond(method, candidate, bytes, headers),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(path = candidate, %error, "a file of the page was refused");
+                    return plain(StatusCode::INTERNAL_SERVER_ERROR, &error);
+                }
+            }
+        }
+        if is_route { missing_page(&self.source()) } else { plain(StatusCode::NOT_FOUND, "no such file") }
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        if staysail_protocol::manifest::check_path(path).is_err() {
+            return Ok(None);
+        }
+        match self.source() {
+            Source::Nothing => Ok(None),
+            Source::Folder(folder) => read_below(&folder, path),
+            Source::Release(release) => release.page_file(path).map_err(|error| error.to_string()),
+        }
+    }
+
+    fn respond(&self, method: &Method, path: &str, bytes: Vec<u8>, headers: &HeaderMap) -> Answer {
+        let mime = mime_guess::from_path(path).first_or_octet_stream();
+        let mut content_type = mime.essence_str().to_string();
+        if mime.type_() == "text" || content_type.ends_with("javascript") || content_type.ends_with("json") {
+            content_type += "; charset=utf-8";
+        }
+        let tag = format!("\"{}\"", &crate::digest::hex(&Sha256::digest(&bytes))[..32]);
+        let mut answer = Response::builder()
+            .header(header::CONTENT_TYPE, &content_type)
+            .header(header::ETAG, &tag)
+            .header(header::ACCEPT_RANGES, "bytes")
+            .header(header::CACHE_CONTROL, "no-cache")
+            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        if content_type.starts_with("text/html") {
+            let policy = self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+            let policy = policy.unwrap_or_else(|| DEFAULT_POLICY.into());
+            if !policy.is_empty() {
+                answer = answer.header(header::CONTENT_SECURITY_POLICY, policy);
+            }
+        }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag)) {
+            return finish(answer.status(StatusCode::NOT_MODIFIED), Vec::new());
+        }
+        let total = bytes.len();
+        let body = match text(header::RANGE).map(|range| parse_range(range, total)) {
+            None | Some(Range::Ignored) => bytes,
+            Some(Range::Unsatisfiable) => {
+                let answer = answer
+                    .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                    .header(header::CONTENT_RANGE, format!("bytes */{total}"));
+                return finish(answer, Vec::new());
+            }
+            Some(Range::Part(first, last)) => {
+                answer = answer
+                    .status(StatusCode::PARTIAL_CONTENT)
+                    .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{total}"));
+                bytes[first..=last].to_vec()
+            }
+        };
+        finish(answer, if method == Method::HEAD { Vec::new() } else { body })
+    }
+}
+
+fn finish(answer: http::response::Builder, body: Vec<u8>) -> Answer {
+    answer.body(body).unwrap_or_else(|_| Response::new(Vec::new()))
+}
+
+/// A short plain answer.
+pub fn plain(status: StatusCode, text: &str) -> Answer {
+    let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    finish(answer, text.as_bytes().to_vec())
+}
+
+fn missing_page(source: &Source) -> Answer {
+    let place = match source {
+        Source::Folder(folder) => format!("{} has no index.html", folder.display()),
+        Source::Release(_) => "This release has no index.html".into(),
+        Source::Nothing => "This app has no page of its own".into(),
+    };
+    let page = format!(
+        "<!doctype html><meta charset=utf-8><title>No page</title><style>body{{font:16px system-ui;margin:4rem;\
+         color-scheme:light dark}}</style><h1>There is no page to show</h1><p>{}.</p>\
+         <p>Check <code>frontend.dist</code> in <code>staysail.toml</code>.</p>",
+        place.replace('&', "&amp;").replace('<', "&lt;")
+    );
+    let answer = Response::builder()
+        .status(StatusCode::NOT_FOUND)
+        .header(header::CONTENT_TYPE, "text/html; charset=utf-8");
+    finish(answer, page.into_bytes())
+}
+
+fn read_below(folder: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
+    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let Ok(file) = folder.join(path).canonicalize() else { return Ok(None) };
+    if !file.starts_with(&folder) {
+        return Err(format!("{path} leads out of {} through a link", folder.display()));
+    }
+    if !file.is_file() {
+        return Ok(None);
+    }
+    std::fs::read(&file).map(Some).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// Not understood: the whole file is sent (RFC 9110, 14.2).
+    Ignored,
+    Unsatisfiable,
+    /// First and last byte, both included.
+    Part(usize, usize),
+}
+
+fn parse_range(text: &str, total: usize) -> Range {
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
+        return Range::Ignored;
+    };
+    let (first, last) = match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
+        (Ok(first), Ok(last)) => (first, last),
+        (Ok(first), Err(_)) if last.trim().is_empty() => (first, usize::MAX),
+        (Err(_), Ok(suffix)) if first.trim().is_empty() && suffix > 0 => {
+            (total.saturating_sub(suffix), usize::MAX)
+        }
+        _ => return Range::Ignored,
+    };
+    if first > last {
+        return Range::Ignored;
+    }
+    if first >= total { Range::Unsatisfiable } else { Range::Part(first, last.min(total - 1)) }
+}
+
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Assets) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let file = folder.path().join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let assets = Assets::default();
+        assets.set(Source::Folder(folder.path().to_path_buf()), None);
+        (folder, assets)
+    }
+
+    fn get(assets: &Assets, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
+        });
+        assets.serve(&Method::GET, path, &headers.collect())
+    }
+
+    #[test]
+    fn files_come_with_their_type_and_pages_with_the_strict_policy() {
+        let (_folder, assets) = folder(&[("index.html", "<p>"), ("a b/ü.js", "1"), ("x.wasm", "w")]);
+        let page = get(&assets, "/", &[]);
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(page.headers()["content-security-policy"], DEFAULT_POLICY);
+        let script = get(&assets, "/a%20b/%C3%BC.js", &[]);
+        assert_eq!(
+            (script.status().as_u16(), script.headers()["content-type"].to_str().unwrap()),
+            (200, "text/javascript; charset=utf-8")
+        );
+        assert_eq!(get(&assets, "/x.wasm", &[]).headers()["content-type"], "application/wasm");
+    }
+
+    #[test]
+    fn routes_fall_back_to_the_index_and_missing_files_do_not() {
+        let (_folder, assets) = folder(&[("index.html", "home"), ("docs/index.html", "docs")]);
+        assert_eq!(get(&assets, "/settings/profile", &[]).body(), b"home");
+        assert_eq!(get(&assets, "/docs", &[]).body(), b"docs");
+        assert_eq!(get(&assets, "/gone.png", &[]).status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn ranges_and_tags_follow_rfc_9110() {
+        let (_folder, assets) = folder(&[("f.bin", "0123456789")]);
+        let part = get(&assets, "/f.bin", &[("range", "bytes=2-4")]);
+        assert_eq!((part.status().as_u16(), part.body().as_slice()), (206, &b"234"[..]));
+        assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
+        assert_eq!(get(&assets, "/f.bin", &[("range", "bytes=-3")]).body(), b"789");
+        assert_eq!(get(&assets, "/f.bin", &[("range", "bytes=8-")]).body(), b"89");
+        assert_eq!(get(&assets, "/f.bin", &[("range", "bytes=10-")]).status().as_u16(), 416);
+        assert_eq!(get(&assets, "/f.bin", &[("range", "lines=1-2")]).status().as_u16(), 200);
+        let tag = get(&assets, "/f.bin", &[]).headers()["etag"].to_str().unwrap().to_string();
+        assert_eq!(get(&assets, "/f.bin", &[("if-none-match", &tag)]).status().as_u16(), 304);
+    }
+
+    #[test]
+    fn no_path_leaves_the_folder() {
+        let (inside, assets) = folder(&[("index.html", "home")]);
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret.txt"), "secret").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(outside.path().join("secret.txt"), inside.path().join("link.txt"))
+            .unwrap();
+        for path in [
+            "/../secret.txt",
+            "/%2e%2e/secret.txt",
+            "/..%2fsecret.txt",
+            "/link.txt",
+            "//etc/passwd",
+            "/%00.txt",
+        ] {
+            assert!(!String::from_utf8_lossy(get(&assets, path, &[]).body()).contains("secret\n"), "{path}");
+            assert_ne!(get(&assets, path, &[]).body(), b"secret", "{path}");
+        }
+        drop(inside);
+    }
+}

@@ -1,0 +1,135 @@
+//! Requests from pages: who asks, may they, and where does the request go.
+//!
+//! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
+//! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
+
+use crate::responder::Responder;
+use crate::router::{Call, Caller};
+use crate::shell::Shell;
+use serde_json::value::RawValue;
+use staysail_protocol::bridge::{PageReport, Welcome, What, split};
+use staysail_protocol::limits::PAGE_STATE_BYTES_MAX;
+use staysail_protocol::worker::UpdateWish;
+use staysail_protocol::{CallError, ErrorCode};
+use std::sync::Arc;
+
+/// Takes one request of the page in `window`. `origin` is the page's current origin, where the platform tells it.
+pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u8], responder: Responder) {
+    if let Some(origin) = origin
+        && !shell.is_allowed_origin(origin)
+    {
+        tracing::warn!(window, origin, "a page of a foreign origin tried to call; refused");
+        return responder.failure(&denied("this origin may not call"));
+    }
+    let (request, payload) = match split(bytes) {
+        Ok(parts) => parts,
+        Err(error) => return responder.failure(&CallError::new(ErrorCode::BadMessage, error)),
+    };
+    if request.what == What::Hello {
+        return hello(shell, window, &request.k, responder);
+    }
+    let Some(visitor) = shell.pages.visitor(window, &request.k) else {
+        return responder.failure(&denied("the key is not that of the page shown in this window"));
+    };
+    let caller = |number| Caller { window: visitor.window.clone(), generation: visitor.generation, number };
+    let done = |responder: Responder| responder.success(b"null".to_vec(), false);
+    match request.what {
+        What::Hello => {}
+        What::Call { i, c, raw } => {
+            let (shell_then, visitor_then) = (shell.clone(), visitor.clone());
+            shell.router.submit(Call {
+                caller: caller(i),
+                epoch: visitor.epoch,
+                command: c,
+                raw,
+                arguments: payload.to_vec(),
+                // The answer to a page that is gone is dropped here, never kept for the next one.
+                reply: Box::new(move |outcome| {
+                    if shell_then.pages.is_current(&visitor_then) {
+                        responder.finish(outcome);
+                    }
+                }),
+            });
+        }
+        What::Cancel { i } => {
+            shell.router.cancel(&caller(i));
+            done(responder);
+        }
+        What::Emit { e } if e.starts_with("staysail:") => {
+            responder.failure(&denied("events named staysail:… are Staysail's own"));
+        }
+        What::Emit { e } => {
+            shell.router.emit(e, visitor.window.clone(), payload.to_vec());
+            done(responder);
+        }
+        What::Next => shell.pages.next(&visitor, responder),
+        What::KeepState if payload.len() > PAGE_STATE_BYTES_MAX => responder.failure(&CallError::new(
+            ErrorCode::TooLarge,
+            format!(
+                "the page's state exceeds {PAGE_STATE_BYTES_MAX} bytes (page_state_bytes_max); it is not kept"
+            ),
+        )),
+        What::KeepState => match parse::<Box<RawValue>>(payload) {
+            Ok(state) => {
+                shell.pages.keep(&visitor, Some(state));
+                done(responder);
+            }
+            Err(error) => responder.failure(&error),
+        },
+        What::Ready => {
+            shell.pages.ready(&visitor);
+            shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
+            done(responder);
+        }
+        What::Report => match parse::<PageReport>(payload) {
+            Ok(report) => {
+                if report.kind == "boot" {
+                    shell.pages.boot_failed(&visitor, &report.message);
+                }
+                shell.observe(|observer| observer.page_report(&report));
+                done(responder);
+            }
+            Err(error) => responder.failure(&error),
+        },
+        What::Update => match parse::<UpdateWish>(payload) {
+            Ok(wish) => {
+                shell.observe(|observer| observer.update_wish(wish));
+                done(responder);
+            }
+            Err(error) => responder.failure(&error),
+        },
+        What::RetryBackend => {
+            let shell_then = shell.clone();
+            shell.runtime.spawn(async move { shell_then.conductor.retry(&shell_then).await });
+            done(responder);
+        }
+    }
+}
+
+fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
+    let Some((key, generation, state)) = shell.pages.hello(window, secret, &shell.router) else {
+        return responder.failure(&denied("the secret is not this window's"));
+    };
+    shell.bodies.forget(window);
+    let facts = shell.facts();
+    let welcome = Welcome {
+        key,
+        generation,
+        window: window.to_string(),
+        config: facts.config,
+        version: facts.version,
+        state,
+        overlay: shell.overlay(),
+    };
+    tracing::debug!(window, generation, "a page said hello");
+    responder.success(serde_json::to_vec(&welcome).unwrap_or_default(), false);
+}
+
+fn denied(why: &str) -> CallError {
+    CallError::new(ErrorCode::Denied, why)
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, CallError> {
+    serde_json::from_slice(payload)
+        .map_err(|error| CallError::new(ErrorCode::BadMessage, format!("unreadable payload: {error}")))
+}

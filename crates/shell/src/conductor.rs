@@ -1,0 +1,358 @@
+//! Exchanges workers: the swap of DESIGN §5, and starting a worker again that died.
+//!
+//! # Theory of operation
+//! One swap at a time: all of it happens under the lock of the [`Lineup`]. The candidate is started and greeted
+//! while the old worker serves. Then the gate of the router closes, calls under way get a bounded time to end, the
+//! old worker's declared state is handed over, and the gate opens to the new worker. From the first moment to the
+//! last there is a worker to return to: before the switch by opening the gate again, after it by thawing the old
+//! worker, which stays frozen in memory through the new one's probation.
+//!
+//! A worker's connection that ends unexpectedly is a crash. Within probation it returns to the frozen worker;
+//! otherwise the same executable is started again, with the newest checkpoint of its state and a growing pause,
+//! until the named number of tries is used up.
+
+mod probation;
+mod recovery;
+
+use crate::shell::Shell;
+use crate::worker::{Launch, Worker};
+use staysail_protocol::bridge::PageEvent;
+use staysail_protocol::control::SwapTiming;
+use staysail_protocol::frame::Frame;
+use staysail_protocol::limits;
+use staysail_protocol::worker::{ToShell, ToWorker};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex as PlainMutex;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// The declared state of an app: version that made it, and MessagePack.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    version: String,
+    bytes: Vec<u8>,
+}
+
+/// A worker with what the shell keeps of it.
+struct Seat {
+    worker: Arc<Worker>,
+    /// Answers to questions asked of it, other than calls.
+    replies: PlainMutex<Replies>,
+}
+
+#[derive(Default)]
+struct Replies {
+    restored: Option<oneshot::Sender<Result<(), String>>>,
+    snapshot: Option<oneshot::Sender<Vec<u8>>>,
+    retired: Option<oneshot::Sender<()>>,
+    healthy: Option<oneshot::Sender<Result<(), String>>>,
+    pong: Option<oneshot::Sender<()>>,
+}
+
+/// Who plays.
+#[derive(Default)]
+struct Lineup {
+    active: Option<Arc<Seat>>,
+    /// The worker before, kept through the probation of the active one.
+    frozen: Option<Arc<Seat>>,
+    /// Told how the probation of the active worker ended.
+    verdict: Option<oneshot::Sender<Result<(), String>>>,
+    /// What to start again after the shell stopped trying.
+    last_launch: Option<Launch>,
+    crashes: Vec<Instant>,
+}
+
+/// Owns the workers. See the module's theory of operation.
+#[derive(Default)]
+pub struct Conductor {
+    lineup: Mutex<Lineup>,
+    checkpoint: PlainMutex<Snapshot>,
+}
+
+/// How to swap.
+#[derive(Default)]
+pub struct SwapOptions {
+    /// Leave the old worker's declared state behind.
+    pub fresh: bool,
+    /// Done at the switch, between the last call to the old worker and the first to the new one: other assets,
+    /// other facts.
+    pub at_switch: Option<Box<dyn FnOnce() + Send>>,
+}
+
+/// A finished switch.
+pub struct Switched {
+    /// Where the time went.
+    pub timing: SwapTiming,
+    /// The new worker speaks another interface than the one before: pages must be loaded again.
+    pub new_interface: bool,
+    /// How its probation ended. An error means that the worker before is live again.
+    pub verdict: oneshot::Receiver<Result<(), String>>,
+}
+
+impl Conductor {
+    /// Starts `launch` and makes it the active worker. On an error the old worker goes on serving as if nothing had
+    /// been asked.
+    ///
+    /// # Errors
+    /// A sentence for people, saying what happened and what to do.
+    pub async fn swap(
+        &self,
+        shell: &Arc<Shell>,
+        launch: Launch,
+        options: SwapOptions,
+    ) -> Result<Switched, String> {
+        let begun = Instant::now();
+        let mut lineup = self.lineup.lock().await;
+        let config = shell.facts().config;
+        lineup.last_launch.get_or_insert_with(|| launch.clone());
+        let new = self.start(shell, launch.clone()).await?;
+        let hello_ms = milliseconds(begun);
+
+        let quiesce_begun = Instant::now();
+        shell.router.close();
+        let old = lineup.active.clone().or_else(|| lineup.frozen.clone());
+        let snapshot =
+            if options.fresh { Snapshot::default() } else { self.take_state(shell, old.as_ref()).await };
+        let quiesce_ms = milliseconds(quiesce_begun);
+
+        let restore_begun = Instant::now();
+        if let Err(reason) = restore(&new, &snapshot).await {
+            shell.router.reopen();
+            new.worker.kill();
+            return Err(reason);
+        }
+        let restore_ms = milliseconds(restore_begun);
+
+        let retired = old.as_ref().filter(|old| lineup.is_active(old)).map(|old| old.ask_to_retire());
+        if let (Some(retired), Some(old)) = (&retired, &old)
+            && shell.router.in_flight(old.worker.id) == 0
+        {
+            // Nothing is under way, so this is over as fast as the app's on_retire hooks: exclusive resources
+            // (files, ports, locks) are free before the new worker takes them.
+            let deadline = Duration::from_millis(limits::QUIESCE_MS);
+            let _ = tokio::time::timeout(deadline, wait_until(|| retired.is_finished())).await;
+        }
+        new.worker.tell(&ToWorker::Activate);
+        let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
+        let new_interface = old.as_ref().is_some_and(|old| interface(old) != interface(&new));
+        if let Some(at_switch) = options.at_switch {
+            at_switch();
+        }
+        shell.router.switch(new.worker.clone(), new_interface);
+        let timing = SwapTiming {
+            hello_ms,
+            quiesce_ms,
+            restore_ms,
+            gate_ms: milliseconds(quiesce_begun),
+            total_ms: milliseconds(begun),
+        };
+
+        if options.fresh {
+            self.keep_checkpoint(Snapshot::default());
+        }
+        lineup.last_launch = Some(launch);
+        lineup.crashes.clear();
+        if let Some(verdict) = lineup.verdict.take() {
+            let _ = verdict.send(Ok(()));
+        }
+        let previous = lineup.active.replace(new.clone());
+        if let Some(older) = lineup.frozen.take() {
+            older.worker.clone().retire();
+        }
+        let (verdict_in, verdict) = oneshot::channel();
+        lineup.verdict = Some(verdict_in);
+        lineup.frozen = previous;
+        if let (Some(old), Some(retired)) = (&lineup.frozen, retired) {
+            shell.runtime.spawn(probation::drain(shell.clone(), old.clone(), retired, config.drain_s));
+        }
+        shell.runtime.spawn(probation::watch(shell.clone(), new, config.probation_s));
+        drop(lineup);
+        shell.hide_overlay("crash_loop");
+        shell.announce(
+            "staysail:worker",
+            &serde_json::json!({ "kind": "swapped", "milliseconds": timing.gate_ms }),
+        );
+        Ok(Switched { timing, new_interface, verdict })
+    }
+
+    /// Starts a worker and the task that reads what it says.
+    async fn start(&self, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, String> {
+        let config = shell.facts().config;
+        let sink_shell = shell.clone();
+        let lines = Arc::new(move |source: &str, line: String| {
+            sink_shell.worker_line(source, &line);
+        });
+        let welcome = shell.welcome(&launch.version);
+        let timeout = Duration::from_millis(config.hello_timeout_ms);
+        let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
+        let seat = Arc::new(Seat { worker, replies: PlainMutex::default() });
+        shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
+        Ok(seat)
+    }
+
+    /// Lets calls under way end, then takes the state; the newest checkpoint when the worker can not be asked.
+    async fn take_state(&self, shell: &Arc<Shell>, old: Option<&Arc<Seat>>) -> Snapshot {
+        let Some(old) = old else { return self.newest_checkpoint() };
+        let id = old.worker.id;
+        let quiet = wait_until(|| shell.router.in_flight(id) == 0);
+        let _ = tokio::time::timeout(Duration::from_millis(limits::QUIESCE_MS), quiet).await;
+        let (answer_in, answer) = oneshot::channel();
+        old.replies().snapshot = Some(answer_in);
+        old.worker.tell(&ToWorker::Snapshot);
+        match tokio::time::timeout(Duration::from_millis(limits::SNAPSHOT_TIMEOUT_MS), answer).await {
+            Ok(Ok(bytes)) => {
+                let snapshot = Snapshot { version: old.worker.hello.version.clone(), bytes };
+                self.keep_checkpoint(snapshot.clone());
+                snapshot
+            }
+            _ => {
+                tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
+                self.newest_checkpoint()
+            }
+        }
+    }
+
+    fn newest_checkpoint(&self) -> Snapshot {
+        self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn keep_checkpoint(&self, snapshot: Snapshot) {
+        *self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = snapshot;
+    }
+
+    /// Ends all workers in order, because the app ends.
+    pub async fn shut_down(&self) {
+        let mut lineup = self.lineup.lock().await;
+        let seats: Vec<_> = lineup.active.take().into_iter().chain(lineup.frozen.take()).collect();
+        drop(lineup);
+        for seat in seats {
+            seat.worker.thaw();
+            seat.worker.tell(&ToWorker::Shutdown);
+            seat.worker.exit_reason().await;
+        }
+    }
+}
+
+impl Lineup {
+    fn is_active(&self, seat: &Arc<Seat>) -> bool {
+        self.active.as_ref().is_some_and(|active| Arc::ptr_eq(active, seat))
+    }
+}
+
+impl Seat {
+    fn replies(&self) -> std::sync::MutexGuard<'_, Replies> {
+        self.replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn ask_to_retire(&self) -> tokio::task::JoinHandle<()> {
+        let (answer_in, answer) = oneshot::channel();
+        self.replies().retired = Some(answer_in);
+        self.worker.tell(&ToWorker::Retire);
+        tokio::spawn(async move {
+            let _ = answer.await;
+        })
+    }
+}
+
+/// Hands `snapshot` to a worker. An empty one means that there is nothing to hand over.
+async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
+    if snapshot.bytes.is_empty() {
+        return Ok(());
+    }
+    let (answer_in, answer) = oneshot::channel();
+    seat.replies().restored = Some(answer_in);
+    seat.worker
+        .tell_with(&ToWorker::Restore { from_version: snapshot.version.clone() }, snapshot.bytes.clone());
+    match tokio::time::timeout(Duration::from_millis(limits::RESTORE_TIMEOUT_MS), answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
+        Err(_) => Err(format!(
+            "the new backend did not take over the state within {} ms (restore_timeout_ms)",
+            limits::RESTORE_TIMEOUT_MS
+        )),
+    }
+}
+
+/// Waits for a condition that is reached within milliseconds; the caller bounds the wait.
+async fn wait_until(condition: impl Fn() -> bool) {
+    let mut pause = Duration::from_micros(50);
+    while !condition() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// Reads what a worker says until its connection ends.
+/// Boxed, because a worker that is lost is started again, which listens again.
+fn listen(
+    shell: Arc<Shell>,
+    seat: Arc<Seat>,
+    mut frames: mpsc::UnboundedReceiver<Frame>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        while let Some(frame) = frames.recv().await {
+            match frame.message::<ToShell>() {
+                Ok(message) => heed(&shell, &seat, message, frame),
+                Err(error) => {
+                    tracing::warn!(%error, "a message of the backend could not be read; it is ignored")
+                }
+            }
+        }
+        recovery::lost(&shell, &seat).await;
+    })
+}
+
+fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
+    match message {
+        ToShell::Answer { raw } => shell.router.answered(frame.call, Ok((frame.body, raw))),
+        ToShell::Failed { error } => shell.router.answered(frame.call, Err(error)),
+        ToShell::Event { name, window } => match serde_json::from_slice(&frame.body) {
+            Ok(payload) => shell.pages.tell(window.as_deref(), &PageEvent::Event { name, payload }),
+            Err(error) => tracing::warn!(name, %error, "the payload of an event is no JSON; it is dropped"),
+        },
+        ToShell::Checkpoint => {
+            let version = seat.worker.hello.version.clone();
+            shell.conductor.keep_checkpoint(Snapshot { version, bytes: frame.body });
+        }
+        ToShell::Snapshot => {
+            if let Some(waiting) = seat.replies().snapshot.take() {
+                let _ = waiting.send(frame.body);
+            }
+        }
+        ToShell::Restored => {
+            if let Some(waiting) = seat.replies().restored.take() {
+                let _ = waiting.send(Ok(()));
+            }
+        }
+        ToShell::RestoreFailed { state, message } => {
+            if let Some(waiting) = seat.replies().restored.take() {
+                let _ = waiting.send(Err(format!("state `{state}` could not be handed over: {message}")));
+            }
+        }
+        ToShell::Retired => {
+            if let Some(waiting) = seat.replies().retired.take() {
+                let _ = waiting.send(());
+            }
+        }
+        ToShell::Healthy { ok, message } => {
+            if let Some(waiting) = seat.replies().healthy.take() {
+                let _ = waiting.send(if ok { Ok(()) } else { Err(message) });
+            }
+        }
+        ToShell::Pong { .. } => {
+            if let Some(waiting) = seat.replies().pong.take() {
+                let _ = waiting.send(());
+            }
+        }
+        ToShell::Log { level, message } => shell.worker_line(&level, &message),
+        ToShell::Window { label, op } => shell.ui.change_window(label, op),
+        ToShell::Update(wish) => shell.observe(|observer| observer.update_wish(wish)),
+        ToShell::Exit { code } => shell.ui.exit(code),
+        ToShell::Hello(_) | ToShell::Unknown => {}
+    }
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}

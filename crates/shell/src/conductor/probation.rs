@@ -1,0 +1,150 @@
+//! After the switch: draining the worker before, and watching the new one until it is called good.
+
+use super::{Seat, Snapshot, restore};
+use crate::shell::Shell;
+use staysail_protocol::limits;
+use staysail_protocol::worker::ToWorker;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Lets the worker before finish its calls under a deadline, then freezes it.
+pub(super) async fn drain(shell: Arc<Shell>, old: Arc<Seat>, retired: JoinHandle<()>, drain_s: u64) {
+    let finished = tokio::time::timeout(Duration::from_secs(drain_s), retired).await.is_ok();
+    let lineup = shell.conductor.lineup.lock().await;
+    if !lineup.frozen.as_ref().is_some_and(|frozen| Arc::ptr_eq(frozen, &old)) {
+        return;
+    }
+    if !finished {
+        shell.router.worker_lost(
+            &old.worker,
+            &format!("it was still running {drain_s} s after a new version took over (drain_s)"),
+        );
+    }
+    old.worker.freeze();
+}
+
+/// Watches the active worker as long as it is active: signs of life always, health checks within probation.
+/// Boxed, because watching may end in going back, which watches again.
+pub(super) fn watch(
+    shell: Arc<Shell>,
+    seat: Arc<Seat>,
+    probation_s: u64,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(watch_active(shell, seat, probation_s))
+}
+
+async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
+    let begun = Instant::now();
+    let probation = Duration::from_secs(probation_s);
+    let mut missed = 0;
+    let mut on_probation = true;
+    loop {
+        if !shell.conductor.lineup.lock().await.is_active(&seat) {
+            return;
+        }
+        let interval = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
+        if on_probation {
+            if let Err(reason) = health(&seat).await {
+                return fail(&shell, &seat, &format!("its health check failed: {reason}")).await;
+            }
+            let left = probation.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                on_probation = false;
+                commit(&shell, &seat).await;
+            } else {
+                tokio::time::sleep(left.min(interval)).await;
+            }
+            continue;
+        }
+        tokio::time::sleep(interval).await;
+        if ping(&seat, interval).await {
+            missed = 0;
+            continue;
+        }
+        missed += 1;
+        if missed >= limits::HEARTBEATS_MISSED_MAX {
+            tracing::error!(missed, "the backend gives no sign of life; it is ended and started again");
+            // Its connection ends with it, and recovery takes over.
+            seat.worker.kill();
+            return;
+        }
+    }
+}
+
+async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
+    let (answer_in, answer) = oneshot::channel();
+    seat.replies().pong = Some(answer_in);
+    seat.worker.tell(&ToWorker::Ping { n: 0 });
+    matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
+}
+
+async fn health(seat: &Arc<Seat>) -> Result<(), String> {
+    let (answer_in, answer) = oneshot::channel();
+    seat.replies().healthy = Some(answer_in);
+    seat.worker.tell(&ToWorker::Health);
+    match tokio::time::timeout(Duration::from_millis(limits::HELLO_TIMEOUT_MS), answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err("the backend ended".into()),
+        Err(_) => Err(format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS)),
+    }
+}
+
+/// Probation is over: the worker before is no longer needed.
+async fn commit(shell: &Arc<Shell>, seat: &Arc<Seat>) {
+    let mut lineup = shell.conductor.lineup.lock().await;
+    if !lineup.is_active(seat) {
+        return;
+    }
+    if let Some(old) = lineup.frozen.take() {
+        old.worker.clone().retire();
+    }
+    if let Some(verdict) = lineup.verdict.take() {
+        let _ = verdict.send(Ok(()));
+    }
+}
+
+/// The active worker is bad: back to the one before, if there is one, else start again.
+pub(super) async fn fail(shell: &Arc<Shell>, seat: &Arc<Seat>, reason: &str) {
+    if !go_back(shell, Some(seat), reason).await {
+        seat.worker.kill();
+    }
+}
+
+/// Returns to the frozen worker. `of` must still be the active one when it is given. Returns whether it did.
+pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: &str) -> bool {
+    let mut lineup = shell.conductor.lineup.lock().await;
+    if of.is_some_and(|of| !lineup.is_active(of)) {
+        return true;
+    }
+    let Some(old) = lineup.frozen.take() else { return false };
+    tracing::warn!(reason, "returning to the backend before");
+    shell.router.close();
+    let bad = lineup.active.replace(old.clone());
+    old.worker.thaw();
+    // Answers after the switch may have changed declared state; the newest of it goes along. A worker that
+    // can not read the newer state keeps its own.
+    let snapshot: Snapshot = shell.conductor.newest_checkpoint();
+    if let Err(error) = restore(&old, &snapshot).await {
+        tracing::warn!(error, "the state of the newer backend does not fit; the older state is used");
+    }
+    old.worker.tell(&ToWorker::Activate);
+    let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
+    let new_interface = bad.as_ref().is_some_and(|bad| interface(bad) != interface(&old));
+    if let Some(bad) = &bad {
+        shell.router.worker_lost(&bad.worker, reason);
+        bad.worker.kill();
+    }
+    shell.router.switch(old.worker.clone(), new_interface);
+    lineup.last_launch = Some(old.worker.launch.clone());
+    if let Some(verdict) = lineup.verdict.take() {
+        let _ = verdict.send(Err(reason.to_string()));
+    }
+    let probation_s = shell.facts().config.probation_s;
+    shell.runtime.spawn(watch(shell.clone(), old, probation_s));
+    drop(lineup);
+    shell.announce("staysail:worker", &serde_json::json!({ "kind": "returned", "reason": reason }));
+    true
+}

@@ -1,0 +1,241 @@
+//! The connection to the development tool: it says what to show and what to exchange, and is told what happened.
+//!
+//! **Invariant:** when the tool is gone the shell ends itself and its workers; nothing is left over.
+
+use crate::app::Wish;
+use crate::assets::Source;
+use crate::conductor::SwapOptions;
+use crate::link::Link;
+use crate::reload;
+use crate::shell::{Facts, Observer, Shell};
+use crate::worker::Launch;
+use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::control::{Start, ToShell, ToTool};
+use staysail_protocol::frame::Frame;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, mpsc};
+
+/// The tool's side of the connection, before the windows exist.
+pub struct Connection {
+    link: Link,
+    frames: mpsc::UnboundedReceiver<Frame>,
+    start: Start,
+}
+
+/// Connects to the tool that started this shell and takes its first message.
+///
+/// # Errors
+/// A sentence for people.
+pub async fn connect(address: &str) -> Result<Connection, String> {
+    let (link, mut frames) = Link::start(open(address)?);
+    let first = frames.recv().await.ok_or("the development tool ended before it said what to show")?;
+    match first.message::<ToShell>() {
+        Ok(ToShell::Start(start)) => Ok(Connection { link, frames, start: *start }),
+        Ok(_) => Err("the development tool did not say first what to show".into()),
+        Err(error) => {
+            Err(format!("the development tool speaks another version of the control protocol: {error}"))
+        }
+    }
+}
+
+#[cfg(unix)]
+fn open(address: &str) -> Result<tokio::net::UnixStream, String> {
+    use std::os::fd::FromRawFd;
+    let descriptor: i32 =
+        address.parse().map_err(|_| format!("STAYSAIL_CONTROL={address:?} is no descriptor number"))?;
+    // SAFETY: fcntl on a number is harmless; it fails when the descriptor is not open.
+    if unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(format!("STAYSAIL_CONTROL={address:?} names no open descriptor"));
+    }
+    // SAFETY: the descriptor is open (checked above), was inherited for this purpose, and is taken once.
+    let stream = unsafe { std::os::unix::net::UnixStream::from_raw_fd(descriptor) };
+    stream.set_nonblocking(true).map_err(|error| error.to_string())?;
+    tokio::net::UnixStream::from_std(stream).map_err(|error| error.to_string())
+}
+
+#[cfg(windows)]
+fn open(address: &str) -> Result<tokio::net::windows::named_pipe::NamedPipeServer, String> {
+    // The tool opens its end as a client of the pipe this side serves.
+    use tokio::net::windows::named_pipe::ServerOptions;
+    ServerOptions::new()
+        .first_pipe_instance(true)
+        .reject_remote_clients(true)
+        .create(address)
+        .map_err(|error| error.to_string())
+}
+
+impl Connection {
+    /// What is to be shown.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            name: self.start.name.clone(),
+            version: self.start.version.clone(),
+            config: self.start.config.clone(),
+            data_dir: self.start.data_dir.clone(),
+            dev_url: self.start.dev_url.clone(),
+        }
+    }
+
+    /// Opens the windows that are known and serves the tool until it is gone.
+    pub fn serve(self, shell: Arc<Shell>) {
+        let Self { link, frames, start } = self;
+        let source = match (&start.dev_url, &start.page_dir) {
+            (None, Some(folder)) => Source::Folder(folder.into()),
+            _ => Source::Nothing,
+        };
+        shell.assets.set(source, start.config.csp.clone());
+        let tool = Tool { link };
+        shell.set_observer(Arc::new(tool.clone()));
+        if let Some(description) = start.description {
+            shell.ui.wish(Wish::Open(description.windows));
+            tool.tell(&ToTool::WindowsOpen);
+        }
+        let swaps = Arc::new(Swaps::default());
+        shell.runtime.spawn(exchange(shell.clone(), swaps.clone(), tool.clone(), start.version));
+        shell.runtime.clone().spawn(heed(shell, swaps, tool, frames));
+    }
+}
+
+/// The newest wish for a swap; an older one that has not begun is superseded by it.
+#[derive(Default)]
+struct Swaps {
+    newest: Mutex<Option<Swap>>,
+    wake: Notify,
+}
+
+struct Swap {
+    id: u64,
+    worker: String,
+    fresh: bool,
+}
+
+async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: mpsc::UnboundedReceiver<Frame>) {
+    while let Some(frame) = frames.recv().await {
+        let message = match frame.message::<ToShell>() {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(%error, "a message of the development tool could not be read; it is ignored");
+                continue;
+            }
+        };
+        match message {
+            ToShell::Swap { id, worker, fresh } => {
+                let older = swaps
+                    .newest
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .replace(Swap { id, worker, fresh });
+                if let Some(older) = older {
+                    tool.tell(&ToTool::SwapFailed {
+                        id: older.id,
+                        reason: "superseded by a newer build".into(),
+                    });
+                }
+                swaps.wake.notify_one();
+            }
+            ToShell::StylesChanged { paths } => shell.pages.tell(None, &PageEvent::StylesChanged { paths }),
+            ToShell::PageChanged { .. } => {
+                reload::all(&shell);
+            }
+            ToShell::Overlay { overlay } => shell.show_overlay(overlay),
+            ToShell::Exit => break,
+            ToShell::Start(_) | ToShell::Unknown => {}
+        }
+    }
+    shell.ui.exit(0);
+}
+
+async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: String) {
+    loop {
+        let next = swaps.newest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(swap) = next else {
+            swaps.wake.notified().await;
+            continue;
+        };
+        let launch = Launch { executable: swap.worker.into(), version: version.clone(), interface: None };
+        let options = SwapOptions { fresh: swap.fresh, at_switch: None };
+        match shell.conductor.swap(&shell, launch, options).await {
+            Ok(switched) => {
+                tool.tell(&ToTool::SwapDone { id: swap.id, timing: switched.timing });
+                shell.hide_overlay("worker");
+                let windows = shell
+                    .router
+                    .active()
+                    .map(|worker| worker.hello.description.windows.clone())
+                    .unwrap_or_default();
+                shell.ui.wish(Wish::Open(windows));
+                tool.tell(&ToTool::WindowsOpen);
+                if switched.new_interface {
+                    reload::all(&shell);
+                }
+                shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
+            }
+            Err(reason) => {
+                tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
+                show_failure(&shell, "The new backend was not taken over", reason);
+            }
+        }
+    }
+}
+
+async fn report_verdict(
+    shell: Arc<Shell>,
+    tool: Tool,
+    verdict: tokio::sync::oneshot::Receiver<Result<(), String>>,
+) {
+    if let Ok(Err(reason)) = verdict.await {
+        tool.tell(&ToTool::WorkerLost { reason: reason.clone(), restarting: false });
+        show_failure(&shell, "The new backend failed", reason);
+        reload::all(&shell);
+    }
+}
+
+fn show_failure(shell: &Shell, title: &str, reason: String) {
+    let served = shell.router.active().is_some();
+    shell.show_overlay(Some(Overlay {
+        kind: "worker".into(),
+        title: title.into(),
+        detail: format!("{reason}\n\n{}", shell.recent_log()),
+        advice: if served {
+            "The backend before goes on serving. Repair it and save; this message goes away by itself.".into()
+        } else {
+            "Repair it and save; this message goes away by itself.".into()
+        },
+        retry: false,
+    }));
+}
+
+#[derive(Clone)]
+struct Tool {
+    link: Link,
+}
+
+impl Tool {
+    fn tell(&self, message: &ToTool) {
+        if let Err(error) = self.link.send(&Frame::new(0, message, Vec::new())) {
+            tracing::error!(%error, "the development tool was not told something");
+        }
+    }
+}
+
+impl Observer for Tool {
+    fn page_ready(&self, window: &str, generation: u64) {
+        self.tell(&ToTool::PageReady { window: window.into(), generation });
+    }
+
+    fn page_report(&self, report: &PageReport) {
+        self.tell(&ToTool::Page(report.clone()));
+    }
+
+    fn worker_line(&self, source: &str, line: &str) {
+        self.tell(&ToTool::WorkerLog { level: source.into(), message: line.into() });
+    }
+
+    fn worker_lost(&self, reason: &str, restarting: bool) {
+        self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting });
+    }
+
+    fn closing(&self) {
+        self.tell(&ToTool::Closing);
+    }
+}

@@ -1,0 +1,125 @@
+//! The two ways a shell starts: by the development tool, or as a built app with its first release attached.
+
+use crate::app;
+use crate::dev;
+use crate::live::Live;
+use crate::shell::{Facts, Shell};
+use staysail_protocol::control::CONTROL_VARIABLE;
+use staysail_protocol::limits;
+use staysail_update::bundle::{Attached, read_attached};
+use staysail_update::engine::Engine;
+use staysail_update::store::Store;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the shell to its end.
+///
+/// # Errors
+/// A sentence for people, when nothing could be shown at all.
+pub fn launch() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("staysail-shell")
+        .build()
+        .map_err(|error| format!("no threads could be started: {error}"))?;
+    let _inside = runtime.enter();
+    match std::env::var(CONTROL_VARIABLE) {
+        Ok(address) => {
+            // SAFETY: no other thread reads the environment yet but those of the runtime, which do not.
+            unsafe { std::env::remove_var(CONTROL_VARIABLE) };
+            let patience = Duration::from_millis(limits::HELLO_TIMEOUT_MS);
+            let connection = runtime
+                .block_on(async { tokio::time::timeout(patience, dev::connect(&address)).await })
+                .map_err(|_| "the development tool did not say what to show in time".to_string())??;
+            let facts = connection.facts();
+            start_log(&facts.config.log);
+            let (event_loop, ui) = app::event_loop();
+            let shell = Shell::new(ui, runtime.handle().clone(), facts);
+            connection.serve(shell.clone());
+            app::run(event_loop, shell)
+        }
+        Err(_) => production(&runtime),
+    }
+}
+
+fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
+    let executable =
+        std::env::current_exe().map_err(|error| format!("this program can not find itself: {error}"))?;
+    let attached = read_attached(&executable)
+        .map_err(|error| format!("{} is damaged, install it anew: {error}", executable.display()))?
+        .ok_or(
+            "this is Staysail's bare shell, no app is attached to it; it is started by `staysail dev`, and \
+             `staysail build` makes an app of it",
+        )?;
+    start_log(&attached.manifest.config.log);
+    let folder = data_folder(&attached.manifest.app);
+    let store = open_store(&folder)?;
+    let embedded = store
+        .embed(&attached)
+        .map_err(|error| format!("the app's files can not be put into {}: {error}", folder.display()))?;
+    let boot = store.boot(&embedded, attached.root.as_deref());
+    if let Some(reason) = &boot.fallback_reason {
+        tracing::warn!(reason, version = boot.release.manifest().version, "starting an older version");
+    }
+    let data_dir = folder.join("data");
+    std::fs::create_dir_all(&data_dir)
+        .map_err(|error| format!("{} can not be made: {error}", data_dir.display()))?;
+    let facts = Facts {
+        name: attached.manifest.name.clone(),
+        version: boot.release.manifest().version.clone(),
+        config: boot.release.manifest().config.clone(),
+        data_dir: data_dir.display().to_string(),
+        dev_url: None,
+    };
+    let (event_loop, ui) = app::event_loop();
+    let shell = Shell::new(ui, runtime.handle().clone(), facts);
+    let live = Live::new(shell.clone(), boot.release);
+    runtime.spawn(async move {
+        let Attached { source, root, .. } = attached;
+        live.start(&store, &embedded, root.as_deref()).await;
+        if let (Some(source), Some(root)) = (source, root) {
+            let engine = Engine::start(store, source, root, live.current(), live.clone());
+            live.set_engine(engine);
+        }
+    });
+    app::run(event_loop, shell)
+}
+
+/// The store in the user's folder; in a temporary one when that can not be written, so that the app starts all the
+/// same (law 6). Updates are then fetched again at the next start.
+fn open_store(folder: &Path) -> Result<Store, String> {
+    match Store::open(&folder.join("staysail")) {
+        Ok(store) => Ok(store),
+        Err(error) => {
+            tracing::error!(%error, "the app's folder can not be used; running from a temporary one");
+            let temporary = std::env::temp_dir().join(format!("staysail-{}", crate::secret::token()));
+            Store::open(&temporary).map_err(|second| {
+                format!(
+                    "neither {} nor {} can be written: {error}; {second}",
+                    folder.display(),
+                    temporary.display()
+                )
+            })
+        }
+    }
+}
+
+fn start_log(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// The app's own folder: `$XDG_DATA_HOME/<id>` and its equivalents.
+fn data_folder(app: &str) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = if cfg!(windows) {
+        variable("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        variable("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+    };
+    base.unwrap_or_else(std::env::temp_dir).join(app)
+}

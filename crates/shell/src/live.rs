@@ -1,0 +1,306 @@
+//! A published release goes live in the running app, and back out of it when it proves bad.
+//!
+//! # Theory of operation
+//! [`Live`] is the update engine's host. `apply` exchanges worker and page files in one switch: the worker through
+//! the [`Conductor`](crate::conductor), the files in the moment between the last call to the old worker and the
+//! first to the new one, then the pages are loaded again with their state. `probation` waits until the pages have
+//! come up and the worker has proved itself. Whichever fails, both go back together (law 7), and the pages are
+//! loaded again from the files of before.
+
+use crate::app::Wish;
+use crate::assets::Source;
+use crate::conductor::SwapOptions;
+use crate::pages::Expected;
+use crate::reload;
+use crate::shell::{Observer, Shell};
+use crate::worker::Launch;
+use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::worker::{ToWorker, UpdateWish};
+use staysail_update::engine::{EngineHandle, Host};
+use staysail_update::store::{Release, Store};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+type Verdict = oneshot::Receiver<Result<(), String>>;
+
+/// A release between its switch and the end of its probation.
+struct Trial {
+    before: Release,
+    loads: Option<Expected>,
+    /// Of the worker; absent when it was not exchanged.
+    verdict: Option<Verdict>,
+}
+
+/// The update engine's host. See the module's theory of operation.
+pub struct Live {
+    shell: Arc<Shell>,
+    current: Mutex<Release>,
+    trial: Mutex<Option<Trial>>,
+    engine: OnceLock<EngineHandle>,
+}
+
+/// What of the page differs between two releases.
+#[derive(Debug, PartialEq, Eq)]
+enum PageChange {
+    Nothing,
+    /// Only style sheets, by their paths below the origin.
+    Styles(Vec<String>),
+    Files,
+}
+
+impl Live {
+    /// A host that shows `current`.
+    pub fn new(shell: Arc<Shell>, current: Release) -> Arc<Self> {
+        let live = Arc::new(Self {
+            shell: shell.clone(),
+            current: Mutex::new(current),
+            trial: Mutex::default(),
+            engine: OnceLock::new(),
+        });
+        shell.set_observer(Arc::new(ProductionObserver { live: Arc::downgrade(&live) }));
+        live
+    }
+
+    /// Where wishes about updates go.
+    pub fn set_engine(&self, engine: EngineHandle) {
+        let _ = self.engine.set(engine);
+    }
+
+    /// The release that is live.
+    pub fn current(&self) -> Release {
+        self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Starts the app: windows at once, the worker of `boot`, and when it or its page does not come up, the next
+    /// best release of the store.
+    pub async fn start(self: &Arc<Self>, store: &Store, embedded: &Release, root: Option<&[u8]>) {
+        self.show(&self.current());
+        self.shell.ui.wish(Wish::Open(self.current().manifest().windows.clone()));
+        loop {
+            let release = self.current();
+            let Err(reason) = self.come_up(&release).await else { return };
+            tracing::error!(version = release.manifest().version, reason, "this version does not start");
+            if release.hash() == embedded.hash() {
+                return self.nothing_starts(&reason);
+            }
+            store.bad_start(&release, &reason);
+            let next = store.boot(embedded, root).release;
+            let next = if next.hash() == release.hash() { embedded.clone() } else { next };
+            self.event(UpdateEvent::RolledBack {
+                version: release.manifest().version.clone(),
+                to: next.manifest().version.clone(),
+                reason,
+            });
+            self.show(&next);
+            *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = next;
+            reload::all(&self.shell);
+        }
+    }
+
+    async fn come_up(&self, release: &Release) -> Result<(), String> {
+        let loads = self.shell.pages.next_loads();
+        self.shell.conductor.swap(&self.shell, launch(release)?, SwapOptions::default()).await?;
+        let timeout = self.shell.facts().config.page_ready_timeout_ms;
+        let first: Expected = if loads.is_empty() {
+            release.manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect()
+        } else {
+            loads
+                .into_iter()
+                .map(|(label, generation)| (label, generation.saturating_sub(1).max(1)))
+                .collect()
+        };
+        self.shell.pages.wait_ready(&first, Duration::from_millis(timeout)).await
+    }
+
+    fn nothing_starts(&self, reason: &str) {
+        self.shell.router.give_up(reason);
+        self.shell.show_overlay(Some(Overlay {
+            kind: "crash_loop".into(),
+            title: "The backend does not start".into(),
+            detail: format!("{reason}\n\n{}", self.shell.recent_log()),
+            advice: "Try again, or install the app anew. A repaired version is taken over by itself.".into(),
+            retry: true,
+        }));
+    }
+
+    /// Makes `release` the one whose files, version and configuration are live.
+    fn show(&self, release: &Release) {
+        show(&self.shell, release);
+    }
+
+    async fn switch(&self, release: Release) -> Result<f64, String> {
+        let begun = Instant::now();
+        let before = self.current();
+        let (old, new) = (before.manifest(), release.manifest());
+        let change = page_change(old, new);
+        let mut new_interface = false;
+        let mut verdict = None;
+        if old.backend == new.backend {
+            self.show(&release);
+        } else {
+            let (shell, shown) = (self.shell.clone(), release.clone());
+            let at_switch: Box<dyn FnOnce() + Send> = Box::new(move || show(&shell, &shown));
+            let options = SwapOptions { fresh: false, at_switch: Some(at_switch) };
+            let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await?;
+            new_interface = switched.new_interface;
+            verdict = Some(switched.verdict);
+        }
+        let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
+        let loads = match change {
+            PageChange::Files => Some(reload::all(&self.shell)),
+            _ if new_interface => Some(reload::all(&self.shell)),
+            PageChange::Styles(paths) => {
+                self.shell.pages.tell(None, &PageEvent::StylesChanged { paths });
+                None
+            }
+            PageChange::Nothing => None,
+        };
+        *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = release;
+        *self.trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(Trial { before, loads, verdict });
+        Ok(milliseconds)
+    }
+
+    async fn judge(&self) -> Result<(), String> {
+        let trial = self.trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(trial) = trial else { return Ok(()) };
+        let config = self.shell.facts().config;
+        let timeout = Duration::from_millis(config.page_ready_timeout_ms);
+        let probation = Duration::from_secs(config.probation_s);
+        let worker_swapped = trial.verdict.is_some();
+        let page_up = async {
+            match &trial.loads {
+                Some(loads) => self.shell.pages.wait_ready(loads, timeout).await,
+                None => Ok(()),
+            }
+        };
+        let worker_good = async {
+            match trial.verdict {
+                Some(verdict) => verdict.await.unwrap_or_else(|_| Err("the backend was ended".into())),
+                None => {
+                    tokio::time::sleep(probation).await;
+                    Ok(())
+                }
+            }
+        };
+        // Both at once: a backend that dies is known before a page that waits for it gives up.
+        let Err(reason) = tokio::try_join!(page_up, worker_good) else { return Ok(()) };
+        tracing::warn!(reason, "the new version proved bad; returning to the one before");
+        self.show(&trial.before);
+        if worker_swapped && !self.is_worker_of(&trial.before) {
+            self.shell.conductor.go_back(&self.shell, &reason).await;
+        }
+        *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trial.before.clone();
+        let loads = reload::all(&self.shell);
+        if let Err(error) = self.shell.pages.wait_ready(&loads, timeout).await {
+            tracing::error!(error, "the page of the version before did not come up again at once");
+        }
+        Err(reason)
+    }
+
+    fn is_worker_of(&self, release: &Release) -> bool {
+        let active = self.shell.router.active().map(|worker| worker.launch.executable.clone());
+        active.is_some() && active == release.worker().ok()
+    }
+}
+
+fn show(shell: &Arc<Shell>, release: &Release) {
+    let manifest = release.manifest();
+    shell.assets.set(Source::Release(release.clone()), manifest.config.csp.clone());
+    shell.change_facts(|facts| {
+        facts.version.clone_from(&manifest.version);
+        facts.config = manifest.config.clone();
+    });
+}
+
+fn launch(release: &Release) -> Result<Launch, String> {
+    Ok(Launch {
+        executable: release.worker().map_err(|error| error.to_string())?,
+        version: release.manifest().version.clone(),
+        interface: Some(release.manifest().interface.clone()),
+    })
+}
+
+fn page_change(
+    old: &staysail_protocol::manifest::Manifest,
+    new: &staysail_protocol::manifest::Manifest,
+) -> PageChange {
+    let hashes = |manifest: &staysail_protocol::manifest::Manifest| {
+        let files = manifest.page.iter().map(|file| (file.path.clone(), file.sha256.clone()));
+        files.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (old, new) = (hashes(old), hashes(new));
+    if old == new {
+        return PageChange::Nothing;
+    }
+    let same_names = old.keys().eq(new.keys());
+    let changed: Vec<&String> =
+        new.iter().filter(|(path, hash)| old.get(*path) != Some(hash)).map(|(path, _)| path).collect();
+    if same_names && changed.iter().all(|path| path.ends_with(".css")) {
+        PageChange::Styles(changed.into_iter().map(|path| format!("/{path}")).collect())
+    } else {
+        PageChange::Files
+    }
+}
+
+impl Host for Live {
+    fn apply(&self, release: Release) -> Pin<Box<dyn Future<Output = Result<f64, String>> + Send + '_>> {
+        Box::pin(self.switch(release))
+    }
+
+    fn probation(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(self.judge())
+    }
+
+    fn event(&self, event: UpdateEvent) {
+        tracing::info!(?event, "update");
+        self.shell.announce("staysail:update", &event);
+        if let Some(worker) = self.shell.router.active() {
+            worker.tell(&ToWorker::Update(event));
+        }
+    }
+}
+
+/// Writes to the log, and brings wishes to the engine.
+struct ProductionObserver {
+    live: std::sync::Weak<Live>,
+}
+
+impl Observer for ProductionObserver {
+    fn page_report(&self, report: &PageReport) {
+        match report.level.as_str() {
+            "error" => {
+                tracing::error!(target: "page", kind = report.kind, place = report.place, "{}", report.message)
+            }
+            "warn" => tracing::warn!(target: "page", place = report.place, "{}", report.message),
+            _ => tracing::info!(target: "page", place = report.place, "{}", report.message),
+        }
+    }
+
+    fn worker_line(&self, source: &str, line: &str) {
+        match source {
+            "error" => tracing::error!(target: "worker", "{line}"),
+            "warn" => tracing::warn!(target: "worker", "{line}"),
+            "debug" => tracing::debug!(target: "worker", "{line}"),
+            "trace" => tracing::trace!(target: "worker", "{line}"),
+            _ => tracing::info!(target: "worker", source, "{line}"),
+        }
+    }
+
+    fn update_wish(&self, wish: UpdateWish) {
+        match self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
+            Some(engine) => engine.wish(wish),
+            None => tracing::info!(?wish, "this app has no [update] source; the wish has no effect"),
+        }
+    }
+
+    fn closing(&self) {
+        if let Some(engine) = self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
+            engine.shut_down();
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What the shell knows of each page: its key, its load, its events, the state it keeps over a reload.
+//!
+//! # Theory of operation
+//! A window has one secret for its life, known to its start script only. With it the first request of a page
+//! load (`hello`) gets a key and a generation; from then on nothing of the load before is accepted, and answers
+//! to it are dropped. Events wait in a bounded queue until the page's one `next` request takes them all.
+
+use crate::responder::Responder;
+use crate::router::Router;
+use serde_json::value::RawValue;
+use staysail_protocol::bridge::PageEvent;
+use staysail_protocol::limits::EVENT_QUEUE_MAX;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::watch;
+
+struct Page {
+    secret: String,
+    key: String,
+    generation: u64,
+    epoch: u64,
+    events: VecDeque<String>,
+    events_lost: u64,
+    waiting: Option<Responder>,
+    kept: Option<Box<RawValue>>,
+    ready: bool,
+    boot_error: Option<String>,
+}
+
+/// Who sent a request, once its key proved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// Label of the window.
+    pub window: String,
+    /// Number of the page load.
+    pub generation: u64,
+    /// Interface epoch the page was loaded with.
+    pub epoch: u64,
+}
+
+/// Page loads to wait for: window label to generation.
+pub type Expected = BTreeMap<String, u64>;
+
+/// All pages of the shell.
+pub struct Pages {
+    pages: Mutex<HashMap<String, Page>>,
+    changed: watch::Sender<u64>,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { pages: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+}
+
+impl Pages {
+    fn pages(&self) -> MutexGuard<'_, HashMap<String, Page>> {
+        self.pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A window opens. Returns the secret for its start script.
+    pub fn open(&self, window: &str) -> String {
+        let secret = crate::secret::token();
+        let page = Page {
+            secret: secret.clone(),
+            key: String::new(),
+            generation: 0,
+            epoch: 0,
+            events: VecDeque::new(),
+            events_lost: 0,
+            waiting: None,
+            kept: None,
+            ready: false,
+            boot_error: None,
+        };
+        self.pages().insert(window.to_string(), page);
+        secret
+    }
+
+    /// A window is gone.
+    pub fn close(&self, window: &str) {
+        self.pages().remove(window);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// A page says hello. Returns its key, its generation and the state kept for it, or `None` when the secret
+    /// is wrong.
+    pub fn hello(
+        &self,
+        window: &str,
+        secret: &str,
+        router: &Router,
+    ) -> Option<(String, u64, Option<Box<RawValue>>)> {
+        let mut pages = self.pages();
+        let page = pages.get_mut(window).filter(|page| same(&page.secret, secret))?;
+        page.key = crate::secret::token();
+        page.generation += 1;
+        page.epoch = router.epoch();
+        page.events.clear();
+        page.events_lost = 0;
+        page.waiting = None;
+        page.ready = false;
+        page.boot_error = None;
+        let answer = (page.key.clone(), page.generation, page.kept.clone());
+        drop(pages);
+        self.changed.send_modify(|count| *count += 1);
+        Some(answer)
+    }
+
+    /// Finds who sent a request by its key.
+    pub fn visitor(&self, window: &str, key: &str) -> Option<Visitor> {
+        let pages = self.pages();
+        let page = pages.get(window).filter(|page| !page.key.is_empty() && same(&page.key, key))?;
+        Some(Visitor { window: window.to_string(), generation: page.generation, epoch: page.epoch })
+    }
+
+    /// Whether an answer to this visitor still has somebody to read it.
+    pub fn is_current(&self, visitor: &Visitor) -> bool {
+        self.pages().get(&visitor.window).is_some_and(|page| page.generation == visitor.generation)
+    }
+
+    /// The page waits for events: answered at once when there are some.
+    pub fn next(&self, visitor: &Visitor, responder: Responder) {
+        let mut pages = self.pages();
+        let Some(page) = pages.get_mut(&visitor.window) else { return };
+        page.waiting = Some(responder);
+        let delivery = page.take_delivery();
+        drop(pages);
+        deliver(delivery);
+    }
+
+    /// Tells one window, or all of them.
+    pub fn tell(&self, window: Option<&str>, event: &PageEvent) {
+        let Ok(text) = serde_json::to_string(event) else { return };
+        let mut deliveries = Vec::new();
+        for (label, page) in self.pages().iter_mut() {
+            if window.is_none_or(|window| window == label) {
+                page.events.push_back(text.clone());
+                if page.events.len() > EVENT_QUEUE_MAX {
+                    page.events.pop_front();
+                    page.events_lost += 1;
+                }
+                deliveries.push(page.take_delivery());
+            }
+        }
+        deliveries.into_iter().for_each(deliver);
+    }
+
+    /// Keeps the page's state for its next load.
+    pub fn keep(&self, visitor: &Visitor, state: Option<Box<RawValue>>) {
+        if let Some(page) = self.pages().get_mut(&visitor.window) {
+            page.kept = state;
+        }
+    }
+
+    /// The page has come up.
+    pub fn ready(&self, visitor: &Visitor) {
+        if let Some(page) = self.pages().get_mut(&visitor.window) {
+            page.ready = true;
+        }
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The page failed before it came up.
+    pub fn boot_failed(&self, visitor: &Visitor, message: &str) {
+        if let Some(page) = self.pages().get_mut(&visitor.window).filter(|page| !page.ready) {
+            page.boot_error = Some(message.to_string());
+        }
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The loads that follow the ones shown now.
+    pub fn next_loads(&self) -> Expected {
+        self.pages().iter().map(|(label, page)| (label.clone(), page.generation + 1)).collect()
+    }
+
+    /// Those of `expected` that have not even begun.
+    pub fn not_begun(&self, expected: &Expected) -> Vec<String> {
+        let pages = self.pages();
+        let behind = |(label, generation): &(&String, &u64)| {
+            pages.get(*label).is_some_and(|page| page.generation < **generation)
+        };
+        expected.iter().filter(behind).map(|(label, _)| label.clone()).collect()
+    }
+
+    /// Waits until every expected load has begun.
+    pub async fn wait_begun(&self, expected: &Expected) {
+        let mut changed = self.changed.subscribe();
+        while !self.not_begun(expected).is_empty() && changed.changed().await.is_ok() {}
+    }
+
+    /// Waits until every expected load, or a later one, has come up. Windows closed meanwhile do not count.
+    ///
+    /// # Errors
+    /// A sentence for people: which page failed while it loaded, or did not come up in time.
+    pub async fn wait_ready(&self, expected: &Expected, timeout: Duration) -> Result<(), String> {
+        let mut changed = self.changed.subscribe();
+        let all_ready = async {
+            loop {
+                match self.readiness(expected) {
+                    Some(result) => return result,
+                    None if changed.changed().await.is_err() => return Err("the shell is ending".into()),
+                    None => {}
+                }
+            }
+        };
+        tokio::time::timeout(timeout, all_ready).await.unwrap_or_else(|_| {
+            Err(format!("the page did not come up within {} ms (page_ready_timeout_ms)", timeout.as_millis()))
+        })
+    }
+
+    fn readiness(&self, expected: &Expected) -> Option<Result<(), String>> {
+        let pages = self.pages();
+        let mut all = true;
+        for (label, generation) in expected {
+            let Some(page) = pages.get(label) else { continue };
+            if page.generation < *generation {
+                all = false;
+            } else if let Some(error) = &page.boot_error {
+                return Some(Err(format!("the page of window {label} failed while it loaded: {error}")));
+            } else {
+                all &= page.ready;
+            }
+        }
+        all.then_some(Ok(()))
+    }
+}
+
+type Delivery = Option<(Responder, String)>;
+
+impl Page {
+    fn take_delivery(&mut self) -> Delivery {
+        if self.events.is_empty() || self.waiting.is_none() {
+            return None;
+        }
+        let mut events: Vec<String> = self.events.drain(..).collect();
+        if self.events_lost > 0 {
+            let lost = PageEvent::EventsLost { count: std::mem::take(&mut self.events_lost) };
+            events.insert(0, serde_json::to_string(&lost).unwrap_or_default());
+        }
+        self.waiting.take().map(|responder| (responder, format!("[{}]", events.join(","))))
+    }
+}
+
+fn deliver(delivery: Delivery) {
+    if let Some((responder, events)) = delivery {
+        responder.success(events.into_bytes(), false);
+    }
+}
+
+/// Compares secrets without telling by its time where they differ.
+fn same(ours: &str, theirs: &str) -> bool {
+    ours.len() == theirs.len() && ours.bytes().zip(theirs.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}

@@ -1,0 +1,175 @@
+//! The webview of one window, per platform: how a page's requests come in and the app's scheme is served.
+//!
+//! Linux reaches through wry to WebKitGTK: script messages with reply, which wry does not offer and which are the
+//! fastest way there is (ADR 2), and a scheme handler that reads request bodies to their end (wry takes a short
+//! read for the end). Elsewhere everything goes through wry's own custom protocol.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use portable as system;
+
+use crate::assets::{Answer, plain};
+use crate::bridge;
+use crate::responder::Responder;
+use crate::shell::{ORIGIN, Shell, origin_of};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use staysail_protocol::bridge::{BODY_PATH, CALL_PATH};
+use staysail_protocol::interface::WindowSpec;
+use std::sync::Arc;
+use wry::{WebContext, WebView, WebViewBuilder};
+
+/// Name of the app's own scheme.
+const SCHEME: &str = "app";
+/// The start script: one function expression, called with the boot record.
+const START: &str = include_str!("../page/start.js");
+
+/// What all webviews of the shell share. There is one for the app's life: a dropped web context leaves its network
+/// process behind (tauri #14626).
+pub struct Context {
+    web: WebContext,
+    automation_free: bool,
+}
+
+/// The page of one window.
+pub struct WindowPage {
+    webview: WebView,
+}
+
+impl Context {
+    /// The shell's web context. Its storage is below the app's own folder.
+    pub fn new(shell: &Arc<Shell>) -> Self {
+        let facts = shell.facts();
+        let storage = (!facts.data_dir.is_empty())
+            .then(|| std::path::Path::new(&facts.data_dir).with_file_name("webview"));
+        let mut web = WebContext::new(storage);
+        let wanted = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
+        let automation = wanted && (cfg!(debug_assertions) || facts.config.inspector);
+        web.set_allows_automation(automation);
+        Self { web, automation_free: automation }
+    }
+
+    /// Puts a page into `window`.
+    ///
+    /// # Errors
+    /// What the webview said, for people.
+    pub fn open(
+        &mut self,
+        shell: &Arc<Shell>,
+        window: &tao::window::Window,
+        spec: &WindowSpec,
+        background: Option<(u8, u8, u8, u8)>,
+    ) -> Result<WindowPage, String> {
+        let secret = shell.pages.open(&spec.label);
+        let boot = serde_json::json!({
+            "secret": secret,
+            "native": system::HAS_SCRIPT_MESSAGES,
+            "base": ORIGIN,
+            "allowed": shell.allowed_origins(),
+        });
+        let script = format!("({})({boot});", START.trim().trim_end_matches(';'));
+        let allowed = shell.clone();
+        let mut builder = WebViewBuilder::new_with_web_context(&mut self.web)
+            .with_id(&spec.label)
+            .with_initialization_script_for_main_only(script, true)
+            .with_devtools(shell.facts().config.inspector)
+            .with_navigation_handler(move |address| may_navigate(&allowed, &address))
+            .with_focused(true);
+        if let Some(colour) = background {
+            builder = builder.with_background_color(colour);
+        }
+        let webview = system::build(builder, shell, window, &spec.label)?;
+        // WebDriver drives the first webview only.
+        self.automation_free = false;
+        let page = WindowPage { webview };
+        page.load(shell, &spec.url);
+        Ok(page)
+    }
+}
+
+impl WindowPage {
+    /// Loads `path` of the app, from the dev server when there is one.
+    pub fn load(&self, shell: &Arc<Shell>, path: &str) {
+        let facts = shell.facts();
+        let base = facts.dev_url.as_deref().unwrap_or(ORIGIN).trim_end_matches('/');
+        let address = format!("{base}/{}", path.trim_start_matches('/'));
+        if let Err(error) = self.webview.load_url(&address) {
+            tracing::error!(address, %error, "the page could not be loaded");
+        }
+    }
+}
+
+/// Pages stay on the app's own origins; what leads elsewhere opens in the user's browser.
+fn may_navigate(shell: &Arc<Shell>, address: &str) -> bool {
+    if address == "about:blank" || address == "about:srcdoc" {
+        return true;
+    }
+    let origin = origin_of(address);
+    if origin.as_deref().is_some_and(|origin| shell.is_allowed_origin(origin)) {
+        return true;
+    }
+    if address.starts_with("https://") || address.starts_with("http://") || address.starts_with("mailto:") {
+        if let Err(error) = open::that_detached(address) {
+            tracing::warn!(address, %error, "a link could not be opened in the browser");
+        }
+    } else {
+        tracing::warn!(address, "a page tried to go to an address that is not allowed; it stays where it is");
+    }
+    false
+}
+
+/// A request to the app's own scheme.
+pub(crate) struct SchemeRequest {
+    pub method: Method,
+    /// Path, percent-encoded, without query.
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// Answers a request of the page in `window` to the app's own scheme.
+pub(crate) fn serve(
+    shell: &Arc<Shell>,
+    window: &str,
+    request: SchemeRequest,
+    answer: impl FnOnce(Answer) + Send + 'static,
+) {
+    let origin = request.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    let allowed = origin.filter(|origin| shell.is_allowed_origin(origin)).map(str::to_string);
+    let cors = move |mut response: Answer| {
+        if let Some(origin) = allowed.as_deref().and_then(|origin| HeaderValue::from_str(origin).ok()) {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+        }
+        response
+    };
+    if request.path == CALL_PATH && request.method == Method::POST {
+        let responder = Responder::new(window, usize::MAX, shell.bodies.clone(), move |text| {
+            answer(cors(bytes(text, "text/plain; charset=utf-8")));
+        });
+        // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.
+        let origin = origin.filter(|origin| *origin != "null").map(str::to_string);
+        return bridge::handle(shell, window, origin.as_deref(), &request.body, responder);
+    }
+    if let Some(id) = request.path.strip_prefix(BODY_PATH) {
+        let response = match shell.bodies.take(id) {
+            Some((body, true)) => bytes(body, "application/octet-stream"),
+            Some((body, false)) => bytes(body, "application/json; charset=utf-8"),
+            None => plain(StatusCode::GONE, "this answer was fetched already, or its page is gone"),
+        };
+        return answer(cors(response));
+    }
+    answer(cors(shell.assets.serve(&request.method, &request.path, &request.headers)));
+}
+
+fn bytes(body: Vec<u8>, content_type: &'static str) -> Answer {
+    let mut response = Answer::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

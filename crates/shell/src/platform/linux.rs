@@ -1,0 +1,282 @@
+//! WebKitGTK: script messages with reply, and the app's own scheme.
+//!
+//! # Theory of operation
+//! `window.webkit.messageHandlers.staysail.postMessage(text)` in the page raises the signal
+//! `script-message-with-reply-received` on this thread, with a reply object that may be answered later, but on
+//! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
+//! [`Outbox`] and wakes this thread once for however many answers are there by then.
+
+use super::{SCHEME, SchemeRequest, serve};
+use crate::assets::Answer;
+use crate::bridge;
+use crate::responder::Responder;
+use crate::shell::{Shell, origin_of};
+use gtk::gio::prelude::InputStreamExtManual;
+use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
+use gtk::glib::{self, MainContext, ffi::gpointer};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use javascriptcore::{Value, ValueExt};
+use staysail_protocol::limits::INLINE_PAYLOAD_BYTES_MAX;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::{CString, c_char, c_int};
+use std::sync::{Arc, Mutex};
+use tao::platform::unix::WindowExtUnix;
+use webkit2gtk::{
+    SecurityManagerExt, URISchemeRequest, URISchemeRequestExt, URISchemeResponse, URISchemeResponseExt,
+    UserContentManager, WebContextExt, WebView as GtkWebView, WebViewExt,
+};
+use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
+
+/// Small requests go by script message.
+pub const HAS_SCRIPT_MESSAGES: bool = true;
+/// Name of the script message handler.
+const HANDLER: &str = "staysail";
+
+/// Builds the webview of the window `label`.
+pub fn build(
+    builder: WebViewBuilder<'_>,
+    shell: &Arc<Shell>,
+    window: &tao::window::Window,
+    label: &str,
+) -> Result<WebView, String> {
+    let container = window.default_vbox().ok_or("the window has no place for a page")?;
+    let webview = builder.build_gtk(container).map_err(|error| error.to_string())?;
+    let gtk_view = webview.webview();
+    VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
+    take_script_messages(&gtk_view, shell, label)?;
+    register_scheme(&gtk_view, shell)?;
+    Ok(webview)
+}
+
+thread_local! {
+    /// Labels of the windows by the address of their webview.
+    static VIEWS: RefCell<HashMap<usize, String>> = RefCell::default();
+    /// Replies that wait for their answer.
+    static REPLIES: RefCell<HashMap<u64, Reply>> = RefCell::default();
+    static NEXT_TICKET: Cell<u64> = const { Cell::new(1) };
+    static SCHEME_REGISTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn view_address(view: &GtkWebView) -> usize {
+    let pointer: *mut webkit2gtk_sys::WebKitWebView = view.to_glib_none().0;
+    pointer as usize
+}
+
+/// A counted reference to a script message's reply, and the context its value is made in.
+struct Reply {
+    reply: *mut webkit2gtk_sys::WebKitScriptMessageReply,
+    context: javascriptcore::Context,
+}
+
+impl Reply {
+    fn answer(&self, text: &[u8]) {
+        // Answers are JSON, in which no NUL byte can stand raw; a raw answer travels as a body, not here.
+        let text = CString::new(text).unwrap_or_default();
+        let value = Value::new_string(&self.context, Some(text.to_str().unwrap_or_default()));
+        // SAFETY: `reply` is a live counted reference (released in drop), `value` lives through the call, and both
+        // are used on the GTK thread, as this struct is not Send.
+        unsafe {
+            webkit2gtk_sys::webkit_script_message_reply_return_value(self.reply, value.to_glib_none().0)
+        };
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        // SAFETY: gives back the reference taken in `received`.
+        unsafe { webkit2gtk_sys::webkit_script_message_reply_unref(self.reply) };
+    }
+}
+
+/// What the signal handler needs; lives as long as the content manager.
+struct Receiver {
+    shell: Arc<Shell>,
+    label: String,
+    view: glib::WeakRef<GtkWebView>,
+    outbox: Arc<Outbox>,
+}
+
+/// Answers on their way to this thread.
+#[derive(Default)]
+struct Outbox {
+    answers: Mutex<Vec<(u64, Vec<u8>)>>,
+}
+
+impl Outbox {
+    fn put(self: &Arc<Self>, ticket: u64, text: Vec<u8>) {
+        let context = MainContext::default();
+        if context.is_owner() {
+            return answer(ticket, &text);
+        }
+        let mut answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        answers.push((ticket, text));
+        if answers.len() == 1 {
+            let outbox = self.clone();
+            context.invoke_with_priority(glib::Priority::HIGH, move || outbox.deliver());
+        }
+    }
+
+    fn deliver(&self) {
+        let answers =
+            std::mem::take(&mut *self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for (ticket, text) in answers {
+            answer(ticket, &text);
+        }
+    }
+}
+
+fn answer(ticket: u64, text: &[u8]) {
+    if let Some(reply) = REPLIES.with_borrow_mut(|replies| replies.remove(&ticket)) {
+        reply.answer(text);
+    }
+}
+
+fn take_script_messages(view: &GtkWebView, shell: &Arc<Shell>, label: &str) -> Result<(), String> {
+    let manager: UserContentManager =
+        view.user_content_manager().ok_or("the webview has no content manager; WebKitGTK 2.40 is needed")?;
+    let manager_pointer: *mut webkit2gtk_sys::WebKitUserContentManager = manager.to_glib_none().0;
+    let receiver = Box::new(Receiver {
+        shell: shell.clone(),
+        label: label.to_string(),
+        view: glib::object::ObjectExt::downgrade(view),
+        outbox: Arc::default(),
+    });
+    let signal = CString::new(format!("script-message-with-reply-received::{HANDLER}")).unwrap_or_default();
+    let handler = CString::new(HANDLER).unwrap_or_default();
+    type Callback = unsafe extern "C" fn();
+    // SAFETY: the signal's C signature is that of `received` (WebKitGTK 2.40, "script-message-with-reply-received");
+    // `receiver` is handed to the signal and freed by `release` when the handler is disconnected, which happens when
+    // the manager goes. The world name is NULL, the page's own world.
+    let registered = unsafe {
+        glib::gobject_ffi::g_signal_connect_data(
+            manager_pointer.cast(),
+            signal.as_ptr(),
+            Some(std::mem::transmute::<*const (), Callback>(received as *const ())),
+            Box::into_raw(receiver).cast(),
+            Some(release),
+            0,
+        );
+        webkit2gtk_sys::webkit_user_content_manager_register_script_message_handler_with_reply(
+            manager_pointer,
+            handler.as_ptr().cast::<c_char>(),
+            std::ptr::null(),
+        )
+    };
+    if registered == 0 { Err("the webview takes no script messages".into()) } else { Ok(()) }
+}
+
+unsafe extern "C" fn release(receiver: gpointer, _closure: *mut glib::gobject_ffi::GClosure) {
+    // SAFETY: `receiver` came from Box::into_raw in `take_script_messages`; GObject calls this once.
+    drop(unsafe { Box::from_raw(receiver.cast::<Receiver>()) });
+}
+
+unsafe extern "C" fn received(
+    _manager: *mut webkit2gtk_sys::WebKitUserContentManager,
+    value: *mut javascriptcore_sys::JSCValue,
+    reply: *mut webkit2gtk_sys::WebKitScriptMessageReply,
+    receiver: gpointer,
+) -> c_int {
+    // SAFETY: GObject passes the receiver of `take_script_messages`, alive while the handler is connected, a live
+    // value, and a reply of which we take a reference of our own.
+    let (receiver, value, reply) = unsafe {
+        let receiver = &*receiver.cast::<Receiver>();
+        let value = Value::from_glib_none(value);
+        webkit2gtk_sys::webkit_script_message_reply_ref(reply);
+        (receiver, value, reply)
+    };
+    let Some(context) = value.context() else {
+        // SAFETY: gives back the reference just taken.
+        unsafe { webkit2gtk_sys::webkit_script_message_reply_unref(reply) };
+        return 0;
+    };
+    let text = value.to_string_as_bytes().map(|bytes| bytes.to_vec()).unwrap_or_default();
+    let ticket = NEXT_TICKET.replace(NEXT_TICKET.get() + 1);
+    REPLIES.with_borrow_mut(|replies| replies.insert(ticket, Reply { reply, context }));
+    let outbox = receiver.outbox.clone();
+    let bodies = receiver.shell.bodies.clone();
+    let responder = Responder::new(&receiver.label, INLINE_PAYLOAD_BYTES_MAX, bodies, move |text| {
+        outbox.put(ticket, text);
+    });
+    let origin = receiver.view.upgrade().and_then(|view| view.uri()).and_then(|uri| origin_of(&uri));
+    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), &text, responder);
+    1
+}
+
+fn register_scheme(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> {
+    if SCHEME_REGISTERED.replace(true) {
+        return Ok(());
+    }
+    let context = view.context().ok_or("the webview has no context")?;
+    let security = context.security_manager().ok_or("the web context has no security manager")?;
+    security.register_uri_scheme_as_secure(SCHEME);
+    security.register_uri_scheme_as_cors_enabled(SCHEME);
+    let shell = shell.clone();
+    context.register_uri_scheme(SCHEME, move |request| {
+        let label = request
+            .web_view()
+            .and_then(|view| VIEWS.with_borrow(|views| views.get(&view_address(&view)).cloned()))
+            .unwrap_or_default();
+        let finish = OnThisThread(request.clone());
+        serve(&shell, &label, read_request(request), move |answer| {
+            MainContext::default().invoke_with_priority(glib::Priority::HIGH, move || finish.with(answer));
+        });
+    });
+    Ok(())
+}
+
+/// A scheme request on its way back to the GTK thread.
+struct OnThisThread(URISchemeRequest);
+
+// SAFETY: the request is only cloned, finished and dropped on the GTK thread: it travels inside a closure given to
+// `MainContext::invoke`, and `serve` always calls or hands on that closure.
+unsafe impl Send for OnThisThread {}
+
+impl OnThisThread {
+    fn with(self, answer: Answer) {
+        let (parts, body) = answer.into_parts();
+        let size = body.len() as i64;
+        let stream = gtk::gio::MemoryInputStream::from_bytes(&glib::Bytes::from_owned(body));
+        let response = URISchemeResponse::new(&stream, size);
+        response.set_status(u32::from(parts.status.as_u16()), None);
+        let headers = soup::MessageHeaders::new(soup::MessageHeadersType::Response);
+        for (name, value) in &parts.headers {
+            let value = value.to_str().unwrap_or_default();
+            if name == http::header::CONTENT_TYPE {
+                response.set_content_type(value);
+            }
+            headers.append(name.as_str(), value);
+        }
+        response.set_http_headers(headers);
+        self.0.finish_with_response(&response);
+    }
+}
+
+fn read_request(request: &URISchemeRequest) -> SchemeRequest {
+    let mut headers = HeaderMap::new();
+    if let Some(list) = request.http_headers() {
+        list.foreach(|name, value| {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+            {
+                headers.insert(name, value);
+            }
+        });
+    }
+    let method = request.http_method().and_then(|method| method.parse().ok()).unwrap_or(Method::GET);
+    // An address without a path (`app://localhost`) is that of the index.
+    let path = request.uri().and_then(|uri| {
+        let rest = uri.split_once("://")?.1;
+        let path = &rest[rest.find('/')?..];
+        Some(path.split(['?', '#']).next().unwrap_or(path).to_string())
+    });
+    let mut body = Vec::new();
+    if let Some(stream) = request.http_body() {
+        // To the very end: a short read is not the end.
+        let mut buffer = vec![0; 256 << 10];
+        while let Ok(count @ 1..) = stream.read(&mut buffer, None::<&gtk::gio::Cancellable>) {
+            body.extend_from_slice(&buffer[..count]);
+        }
+    }
+    SchemeRequest { method, path: path.unwrap_or_else(|| "/".into()), headers, body }
+}

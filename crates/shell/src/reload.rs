@@ -1,0 +1,30 @@
+//! Loading all pages again with their state kept.
+
+use crate::app::Wish;
+use crate::pages::Expected;
+use crate::shell::Shell;
+use staysail_protocol::bridge::PageEvent;
+use staysail_protocol::limits::PAGE_SAVE_TIMEOUT_MS;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Asks every page to save its state and load itself again; a page that does not (its script hangs or never
+/// started) is loaded again by force. Returns the loads to wait for.
+pub fn all(shell: &Arc<Shell>) -> Expected {
+    let expected = shell.pages.next_loads();
+    shell.pages.tell(None, &PageEvent::Reload);
+    let (shell, wanted) = (shell.clone(), expected.clone());
+    shell.runtime.clone().spawn(async move {
+        let begun = shell.pages.wait_begun(&wanted);
+        if tokio::time::timeout(Duration::from_millis(PAGE_SAVE_TIMEOUT_MS), begun).await.is_err() {
+            for label in shell.pages.not_begun(&wanted) {
+                tracing::warn!(
+                    window = label,
+                    "the page did not load itself again in time; loading it by force"
+                );
+                shell.ui.wish(Wish::Reload(label));
+            }
+        }
+    });
+    expected
+}

@@ -1,0 +1,325 @@
+//! Sends each call to the active worker and each answer back to its caller.
+//!
+//! # Theory of operation
+//! A call is given a number and written once, to one worker; it then waits in `pending` until its answer comes
+//! or that worker is lost. While workers are exchanged the gate is closed and calls wait in a bounded queue, in
+//! order. When a worker is lost, calls of which no byte had left the shell go back to the head of the queue;
+//! all others may have started and fail with `WorkerLost`. So no call is lost and none runs twice (law 2).
+//!
+//! Every call carries the interface epoch its page was loaded with. After a switch to another interface, calls
+//! of pages of the epoch before fail with `PageGone` instead of reaching a worker that would misread them
+//! (law 7).
+//!
+//! **Invariant:** no I/O here but handing frames to a [`Link`](crate::link::Link); no waiting at all.
+
+use crate::worker::Worker;
+use staysail_protocol::frame::Frame;
+use staysail_protocol::limits::{CALLS_IN_FLIGHT_MAX, SWAP_QUEUE_CALLS_MAX};
+use staysail_protocol::worker::ToWorker;
+use staysail_protocol::{CallError, ErrorCode};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What a call ends with: the body and whether it is raw bytes, or an error.
+pub type Outcome = Result<(Vec<u8>, bool), CallError>;
+/// Takes the outcome to the caller. Called exactly once.
+pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+
+/// One call of a page.
+pub struct Call {
+    /// Who calls, for cancelling: window label, page load, and the page's own number of the call.
+    pub caller: Caller,
+    /// Interface epoch of the page.
+    pub epoch: u64,
+    /// Name of the command.
+    pub command: String,
+    /// The arguments are raw bytes.
+    pub raw: bool,
+    /// The page's own bytes.
+    pub arguments: Vec<u8>,
+    /// Where the outcome goes.
+    pub reply: Reply,
+}
+
+/// Identifies a call from the page's side.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// Label of the window.
+    pub window: String,
+    /// Number of the page load.
+    pub generation: u64,
+    /// The page's number of the call.
+    pub number: u64,
+}
+
+enum Waiting {
+    /// Number, call, and its frame when it was made for a worker that was lost before it took it.
+    Call(u64, Call, Option<Vec<u8>>),
+    Event {
+        name: String,
+        window: String,
+        payload: Vec<u8>,
+    },
+}
+
+struct Sent {
+    worker: u64,
+    call: Call,
+}
+
+#[derive(Default)]
+struct Inner {
+    active: Option<Arc<Worker>>,
+    /// Closed while workers are exchanged, and until the first one is there.
+    open: bool,
+    /// Set when no worker will come by itself.
+    unavailable: Option<String>,
+    epoch: u64,
+    next: u64,
+    queue: VecDeque<Waiting>,
+    pending: HashMap<u64, Sent>,
+}
+
+/// See the module's theory of operation.
+#[derive(Default)]
+pub struct Router {
+    inner: Mutex<Inner>,
+}
+
+impl Router {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Interface epoch a page that loads now belongs to.
+    pub fn epoch(&self) -> u64 {
+        self.inner().epoch
+    }
+
+    /// Takes a call from a page.
+    pub fn submit(&self, call: Call) {
+        let mut inner = self.inner();
+        let refused = if call.epoch != inner.epoch {
+            Some(CallError::new(
+                ErrorCode::PageGone,
+                "this page belongs to the version before; it is being replaced",
+            ))
+        } else if let Some(reason) = &inner.unavailable {
+            Some(CallError::new(ErrorCode::WorkerUnavailable, reason.clone()))
+        } else if inner.queue.len() >= SWAP_QUEUE_CALLS_MAX || inner.pending.len() >= CALLS_IN_FLIGHT_MAX {
+            Some(CallError::new(
+                ErrorCode::QueueFull,
+                format!("more than {SWAP_QUEUE_CALLS_MAX} calls wait for the backend (swap_queue_calls_max)"),
+            ))
+        } else {
+            None
+        };
+        if let Some(error) = refused {
+            drop(inner);
+            (call.reply)(Err(error));
+            return;
+        }
+        inner.next += 1;
+        let number = inner.next;
+        if !inner.open {
+            inner.queue.push_back(Waiting::Call(number, call, None));
+            return;
+        }
+        let failed = inner.send(number, call, None);
+        drop(inner);
+        finish(failed);
+    }
+
+    /// Takes an event from a page.
+    pub fn emit(&self, name: String, window: String, payload: Vec<u8>) {
+        let mut inner = self.inner();
+        if inner.open {
+            inner.send_event(name, window, payload);
+        } else if inner.queue.len() < SWAP_QUEUE_CALLS_MAX {
+            inner.queue.push_back(Waiting::Event { name, window, payload });
+        }
+    }
+
+    /// Gives a call up: one that waits is answered here, one under way by its worker.
+    pub fn cancel(&self, caller: &Caller) {
+        let mut inner = self.inner();
+        let waiting = inner
+            .queue
+            .iter()
+            .position(|waiting| matches!(waiting, Waiting::Call(_, call, _) if call.caller == *caller));
+        if let Some(Waiting::Call(_, call, _)) = waiting.and_then(|at| inner.queue.remove(at)) {
+            drop(inner);
+            (call.reply)(Err(CallError::new(ErrorCode::Cancelled, "the call was cancelled")));
+            return;
+        }
+        let found = inner.pending.iter().find(|(_, sent)| sent.call.caller == *caller);
+        if let (Some((number, sent)), Some(worker)) = (found, &inner.active)
+            && sent.worker == worker.id
+        {
+            let _ = worker.link.send(&Frame::new(*number, &ToWorker::Cancel, Vec::new()));
+        }
+    }
+
+    /// Brings an answer to its caller. An answer nobody waits for is dropped.
+    pub fn answered(&self, number: u64, outcome: Outcome) {
+        let sent = self.inner().pending.remove(&number);
+        if let Some(sent) = sent {
+            (sent.call.reply)(outcome);
+        }
+    }
+
+    /// Closes the gate: calls wait from now on.
+    pub fn close(&self) {
+        self.inner().open = false;
+    }
+
+    /// Opens the gate to the worker that was active before.
+    pub fn reopen(&self) {
+        let failed = self.inner().open_gate();
+        finish(failed);
+    }
+
+    /// Makes `worker` the active one and lets the waiting calls flow to it. With `new_interface` the calls of
+    /// the pages so far are refused instead.
+    pub fn switch(&self, worker: Arc<Worker>, new_interface: bool) {
+        let mut inner = self.inner();
+        inner.active = Some(worker);
+        inner.unavailable = None;
+        inner.epoch += u64::from(new_interface);
+        let failed = inner.open_gate();
+        drop(inner);
+        finish(failed);
+    }
+
+    /// Calls under way in a worker.
+    pub fn in_flight(&self, worker: u64) -> usize {
+        self.inner().pending.values().filter(|sent| sent.worker == worker).count()
+    }
+
+    /// The active worker.
+    pub fn active(&self) -> Option<Arc<Worker>> {
+        self.inner().active.clone()
+    }
+
+    /// Ends what a lost worker left behind.
+    pub fn worker_lost(&self, worker: &Worker, reason: &str) {
+        let mut inner = self.inner();
+        // Asked under the router's lock, so that no call is handed to the dead link in between.
+        let mut undelivered: HashMap<u64, Vec<u8>> = worker.link.undelivered().into_iter().collect();
+        let worker = worker.id;
+        if inner.active.as_ref().is_some_and(|active| active.id == worker) {
+            inner.active = None;
+            inner.open = false;
+        }
+        let mut numbers: Vec<u64> = inner
+            .pending
+            .iter()
+            .filter(|(_, sent)| sent.worker == worker)
+            .map(|(number, _)| *number)
+            .collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        let mut failed = Vec::new();
+        for number in numbers {
+            let Some(sent) = inner.pending.remove(&number) else { continue };
+            if let Some(frame) = undelivered.remove(&number) {
+                inner.queue.push_front(Waiting::Call(number, sent.call, Some(frame)));
+            } else {
+                failed.push(sent.call.reply);
+            }
+        }
+        drop(inner);
+        for reply in failed {
+            reply(Err(CallError::new(
+                ErrorCode::WorkerLost,
+                format!(
+                    "the backend ended while this call may have been under way ({reason}); it was not repeated"
+                ),
+            )));
+        }
+    }
+
+    /// No worker will come by itself: everything that waits is answered with the reason, until a switch.
+    pub fn give_up(&self, reason: &str) {
+        let mut inner = self.inner();
+        inner.open = false;
+        inner.unavailable = Some(reason.to_string());
+        let waiting = std::mem::take(&mut inner.queue);
+        drop(inner);
+        for waiting in waiting {
+            if let Waiting::Call(_, call, _) = waiting {
+                (call.reply)(Err(CallError::new(ErrorCode::WorkerUnavailable, reason)));
+            }
+        }
+    }
+
+    /// Whether [`Router::give_up`] was said last.
+    pub fn has_given_up(&self) -> bool {
+        self.inner().unavailable.is_some()
+    }
+
+    /// A worker is being started again by wish of the user: calls wait for it.
+    pub fn hope_again(&self) {
+        self.inner().unavailable = None;
+    }
+}
+
+type Failed = Vec<(Reply, CallError)>;
+
+fn finish(failed: Failed) {
+    for (reply, error) in failed {
+        reply(Err(error));
+    }
+}
+
+impl Inner {
+    fn open_gate(&mut self) -> Failed {
+        let mut failed = Vec::new();
+        if self.active.is_none() {
+            return failed;
+        }
+        self.open = true;
+        for waiting in std::mem::take(&mut self.queue) {
+            match waiting {
+                Waiting::Call(_, call, _) if call.epoch != self.epoch => failed.push((
+                    call.reply,
+                    CallError::new(ErrorCode::PageGone, "this page belongs to the version before"),
+                )),
+                Waiting::Call(number, call, frame) => failed.extend(self.send(number, call, frame)),
+                Waiting::Event { name, window, payload } => self.send_event(name, window, payload),
+            }
+        }
+        failed
+    }
+
+    fn send(&mut self, number: u64, mut call: Call, frame: Option<Vec<u8>>) -> Failed {
+        let Some(worker) = self.active.clone() else { return Vec::new() };
+        let bytes = match frame {
+            Some(bytes) => Ok(bytes),
+            None => {
+                let message = ToWorker::Call {
+                    command: std::mem::take(&mut call.command),
+                    window: call.caller.window.clone(),
+                    raw: call.raw,
+                };
+                let mut bytes = Vec::new();
+                let arguments = std::mem::take(&mut call.arguments);
+                Frame::new(number, &message, arguments).encode_into(&mut bytes).map(|()| bytes)
+            }
+        };
+        match bytes {
+            Ok(bytes) => {
+                // Kept before it is sent: the answer may come before this thread goes on.
+                self.pending.insert(number, Sent { worker: worker.id, call });
+                worker.link.send_bytes(number, bytes);
+                Vec::new()
+            }
+            Err(error) => vec![(call.reply, CallError::new(ErrorCode::TooLarge, error.to_string()))],
+        }
+    }
+
+    fn send_event(&self, name: String, window: String, payload: Vec<u8>) {
+        if let Some(worker) = &self.active {
+            worker.tell_with(&ToWorker::Event { name, window }, payload);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Unguessable values: the shell's one source of randomness.
+
+/// 128 bits from the system's generator, in hexadecimal.
+///
+/// # Panics
+/// When the system has no randomness to give; nothing can be kept safe then.
+pub fn token() -> String {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).expect("the operating system's random number generator must work");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

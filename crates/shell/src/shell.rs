@@ -1,0 +1,205 @@
+//! Everything the shell's threads share.
+
+use crate::app::Ui;
+use crate::assets::Assets;
+use crate::bodies::Bodies;
+use crate::conductor::Conductor;
+use crate::pages::Pages;
+use crate::router::Router;
+use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::manifest::ModeConfig;
+use staysail_protocol::worker::{UpdateWish, Welcome};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+/// The page's own origin.
+#[cfg(not(windows))]
+pub const ORIGIN: &str = "app://localhost";
+/// The page's own origin: WebView2 knows no custom schemes of its own, wry maps them to this.
+#[cfg(windows)]
+pub const ORIGIN: &str = "http://app.localhost";
+
+/// Lines of the worker that are kept for the page that says why it keeps stopping.
+const RECENT_LINES_MAX: usize = 60;
+
+/// What is live now.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Name shown to people.
+    pub name: String,
+    /// Version of the app.
+    pub version: String,
+    /// Chosen mode and its values.
+    pub config: ModeConfig,
+    /// Folder for the app's own data.
+    pub data_dir: String,
+    /// Address of an external dev server, whose origin may call.
+    pub dev_url: Option<String>,
+}
+
+/// Is told what happens: by the development connection, or by the update engine and the log.
+pub trait Observer: Send + Sync {
+    /// A page has come up.
+    fn page_ready(&self, _window: &str, _generation: u64) {}
+    /// Something was said or went wrong in a page.
+    fn page_report(&self, _report: &PageReport) {}
+    /// A line from the worker; `source` is `stdout`, `stderr` or a log level.
+    fn worker_line(&self, _source: &str, _line: &str) {}
+    /// A worker died by itself.
+    fn worker_lost(&self, _reason: &str, _restarting: bool) {}
+    /// App or page have a wish about updates.
+    fn update_wish(&self, _wish: UpdateWish) {}
+    /// The last window was closed.
+    fn closing(&self) {}
+}
+
+/// See the module.
+pub struct Shell {
+    /// The thread of the windows.
+    pub ui: Ui,
+    /// Pages and their sessions.
+    pub pages: Pages,
+    /// Calls.
+    pub router: Router,
+    /// Workers and their exchange.
+    pub conductor: Conductor,
+    /// The page's files.
+    pub assets: Assets,
+    /// Large answers.
+    pub bodies: Arc<Bodies>,
+    /// Where everything that waits runs.
+    pub runtime: tokio::runtime::Handle,
+    facts: RwLock<Facts>,
+    overlay: RwLock<Option<Overlay>>,
+    observer: OnceLock<Arc<dyn Observer>>,
+    recent: Mutex<VecDeque<String>>,
+}
+
+impl Shell {
+    /// A shell without windows and workers.
+    pub fn new(ui: Ui, runtime: tokio::runtime::Handle, facts: Facts) -> Arc<Self> {
+        Arc::new(Self {
+            ui,
+            pages: Pages::default(),
+            router: Router::default(),
+            conductor: Conductor::default(),
+            assets: Assets::default(),
+            bodies: Arc::default(),
+            runtime,
+            facts: RwLock::new(facts),
+            overlay: RwLock::default(),
+            observer: OnceLock::new(),
+            recent: Mutex::default(),
+        })
+    }
+
+    /// Names who is told what happens; the first one stays.
+    pub fn set_observer(&self, observer: Arc<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Tells the observer, if there is one.
+    pub fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = self.observer.get() {
+            tell(observer.as_ref());
+        }
+    }
+
+    /// A line from the worker: kept for the crash page, and told to the observer.
+    pub fn worker_line(&self, source: &str, line: &str) {
+        let mut recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if recent.len() == RECENT_LINES_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(line.to_string());
+        drop(recent);
+        self.observe(|observer| observer.worker_line(source, line));
+    }
+
+    /// The worker's last lines.
+    pub fn recent_log(&self) -> String {
+        let recent = self.recent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        recent.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What is live now.
+    pub fn facts(&self) -> Facts {
+        self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is live now.
+    pub fn change_facts(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// What a worker is told at its start.
+    pub fn welcome(&self, version: &str) -> Welcome {
+        let facts = self.facts();
+        Welcome { protocol: 0, version: version.into(), config: facts.config, data_dir: facts.data_dir }
+    }
+
+    /// Origins whose pages may call, compared whole (CVE-2026-42184: comparing the first label was not enough).
+    pub fn allowed_origins(&self) -> Vec<String> {
+        let dev = self.facts().dev_url.as_deref().and_then(origin_of);
+        std::iter::once(ORIGIN.to_string()).chain(dev).collect()
+    }
+
+    /// Whether pages of this origin may call.
+    pub fn is_allowed_origin(&self, origin: &str) -> bool {
+        self.allowed_origins().iter().any(|allowed| allowed == origin)
+    }
+
+    /// The overlay pages show now.
+    pub fn overlay(&self) -> Option<Overlay> {
+        self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Shows an overlay over all pages, or takes it away.
+    pub fn show_overlay(&self, overlay: Option<Overlay>) {
+        *self.overlay.write().unwrap_or_else(std::sync::PoisonError::into_inner) = overlay.clone();
+        self.pages.tell(None, &PageEvent::Overlay { overlay });
+    }
+
+    /// Takes the overlay away if it is of this kind.
+    pub fn hide_overlay(&self, kind: &str) {
+        if self.overlay().is_some_and(|overlay| overlay.kind == kind) {
+            self.show_overlay(None);
+        }
+    }
+
+    /// Sends an event of Staysail's own to all pages.
+    pub fn announce(&self, name: &str, payload: &impl serde::Serialize) {
+        if let Ok(payload) = serde_json::value::to_raw_value(payload) {
+            self.pages.tell(None, &PageEvent::Event { name: name.into(), payload });
+        }
+    }
+}
+
+/// Scheme, host and port of an address, as a browser writes an origin.
+pub fn origin_of(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host = authority.rsplit('@').next().unwrap_or("").to_ascii_lowercase();
+    let scheme = scheme.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    (!host.is_empty()).then(|| format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn origins_are_scheme_host_and_port_and_nothing_else() {
+        assert_eq!(origin_of("http://LocalHost:5173/a?b").as_deref(), Some("http://localhost:5173"));
+        assert_eq!(origin_of("https://example.com:443/x").as_deref(), Some("https://example.com"));
+        assert_eq!(origin_of("app://localhost/").as_deref(), Some("app://localhost"));
+        assert_eq!(origin_of("http://localhost:5173@evil.example/").as_deref(), Some("http://evil.example"));
+        assert_eq!(origin_of("about:blank"), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! One worker process: its start, its handshake, its connection.
+
+use crate::link::Link;
+use serde::Serialize;
+use staysail_protocol::frame::Frame;
+use staysail_protocol::worker::{Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome};
+use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+use staysail_supervise::{Spawn, Tree};
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What to start.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// The worker's executable, at a path that is never overwritten.
+    pub executable: PathBuf,
+    /// Version of the app as release or project name it.
+    pub version: String,
+    /// Interface hash it must show; any when absent (development).
+    pub interface: Option<String>,
+}
+
+/// A connected worker.
+pub struct Worker {
+    /// Unique within this shell.
+    pub id: u64,
+    /// What was started.
+    pub launch: Launch,
+    /// What it said of itself.
+    pub hello: Hello,
+    /// The way to it.
+    pub link: Link,
+    tree: Tree,
+}
+
+/// A line a worker wrote to its standard output or error.
+pub type LineSink = Arc<dyn Fn(&str, String) + Send + Sync>;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Worker {
+    /// Starts `launch` and shakes hands. Frames after the hello come out of the returned channel.
+    ///
+    /// # Errors
+    /// A sentence for people: it could not be started, ended, said nothing in time, or speaks another protocol.
+    pub async fn start(
+        launch: Launch,
+        welcome: Welcome,
+        hello_timeout: Duration,
+        lines: LineSink,
+    ) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<Frame>), String> {
+        let token = crate::secret::token();
+        let (socket, tree) = connect(&launch, &token)?;
+        for (name, stream) in [
+            ("stdout", tree.take_stdout().map(|out| Box::new(out) as Box<dyn Read + Send>)),
+            ("stderr", tree.take_stderr().map(|out| Box::new(out) as Box<dyn Read + Send>)),
+        ] {
+            if let Some(stream) = stream {
+                forward_lines(name, stream, lines.clone());
+            }
+        }
+        let (link, mut frames) = Link::start(socket);
+        let hello = match tokio::time::timeout(hello_timeout, first_hello(&mut frames)).await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(reason)) => {
+                let ended = tokio::task::spawn_blocking({
+                    let tree = tree;
+                    move || {
+                        let _ = tree.terminate(Duration::from_millis(200));
+                        tree.wait().map(|status| status.to_string()).unwrap_or_default()
+                    }
+                });
+                let status = ended.await.unwrap_or_default();
+                return Err(format!("the backend {reason} ({status})"));
+            }
+            Err(_) => {
+                tree.kill();
+                return Err(format!(
+                    "the backend said no hello within {} ms (hello_timeout_ms); its main() must reach App::run",
+                    hello_timeout.as_millis()
+                ));
+            }
+        };
+        let refuse = |reason: String| {
+            tree.kill();
+            Err(reason)
+        };
+        if hello.token != token {
+            return refuse("the process that answered is not the backend that was started".into());
+        }
+        if hello.protocol_max < PROTOCOL_VERSION_MIN || hello.protocol_min > PROTOCOL_VERSION {
+            return refuse(format!(
+                "the backend speaks protocol {}–{}, this shell {PROTOCOL_VERSION_MIN}–{PROTOCOL_VERSION}; \
+                 install matching versions of staysail and staysail-shell",
+                hello.protocol_min, hello.protocol_max
+            ));
+        }
+        if let Some(expected) = &launch.interface
+            && *expected != hello.description.interface
+        {
+            return refuse("the backend's interface is not the one its manifest names".into());
+        }
+        let worker =
+            Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), launch, hello, link, tree });
+        let protocol = worker.hello.protocol_max.min(PROTOCOL_VERSION);
+        worker.tell(&ToWorker::Welcome(Welcome { protocol, ..welcome }));
+        Ok((worker, frames))
+    }
+
+    /// Process id.
+    pub fn process(&self) -> u32 {
+        self.tree.id()
+    }
+
+    /// Sends a message that has no body and belongs to no call.
+    pub fn tell(&self, message: &ToWorker) {
+        self.tell_with(message, Vec::new());
+    }
+
+    /// Sends a message with a body.
+    pub fn tell_with(&self, message: &impl Serialize, body: Vec<u8>) {
+        if let Err(error) = self.link.send(&Frame::new(0, message, body)) {
+            tracing::error!(%error, "a message to the backend was not sent");
+        }
+    }
+
+    /// Ends the process and everything it started, at once.
+    pub fn kill(&self) {
+        self.tree.kill();
+    }
+
+    /// Asks the process to end and makes sure it does.
+    pub fn retire(self: Arc<Self>) {
+        self.tree.thaw();
+        self.tell(&ToWorker::Shutdown);
+        std::thread::spawn(move || self.tree.terminate(Duration::from_secs(1)));
+    }
+
+    /// Stops it in its tracks, memory kept, for an instant return.
+    pub fn freeze(&self) {
+        self.tree.freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.tree.thaw();
+    }
+
+    /// How the process ended; waits for it up to a second.
+    pub async fn exit_reason(self: &Arc<Self>) -> String {
+        let worker = self.clone();
+        let waited = tokio::task::spawn_blocking(move || {
+            let _ = worker.tree.terminate(Duration::from_secs(1));
+            worker.tree.wait().map(|status| status.to_string()).unwrap_or_else(|error| error.to_string())
+        });
+        waited.await.unwrap_or_else(|_| "ended".into())
+    }
+}
+
+async fn first_hello(frames: &mut mpsc::UnboundedReceiver<Frame>) -> Result<Hello, String> {
+    let frame = frames.recv().await.ok_or("ended before it said hello")?;
+    match frame.message::<ToShell>() {
+        Ok(ToShell::Hello(hello)) => Ok(*hello),
+        Ok(_) => Err("did not say hello first".into()),
+        Err(error) => Err(format!("sent an unreadable hello: {error}")),
+    }
+}
+
+fn forward_lines(name: &'static str, stream: Box<dyn Read + Send>, sink: LineSink) {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            sink(name, String::from_utf8_lossy(&line).trim_end().to_string());
+            line.clear();
+        }
+    });
+}
+
+fn command(launch: &Launch, token: &str, socket: &str) -> Spawn {
+    Spawn::new(&launch.executable)
+        .env(SOCKET_VARIABLE, socket)
+        .env(TOKEN_VARIABLE, token)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+}
+
+fn not_started(launch: &Launch, error: impl std::fmt::Display) -> String {
+    format!("the backend {} could not be started: {error}", launch.executable.display())
+}
+
+#[cfg(unix)]
+fn connect(launch: &Launch, token: &str) -> Result<(tokio::net::UnixStream, Tree), String> {
+    use std::os::fd::AsRawFd;
+    let (ours, theirs) =
+        std::os::unix::net::UnixStream::pair().map_err(|error| not_started(launch, error))?;
+    ours.set_nonblocking(true).map_err(|error| not_started(launch, error))?;
+    let descriptor = theirs.as_raw_fd();
+    let tree = command(launch, token, &descriptor.to_string())
+        .inherit(descriptor)
+        .spawn()
+        .map_err(|error| not_started(launch, error))?;
+    let socket = tokio::net::UnixStream::from_std(ours).map_err(|error| not_started(launch, error))?;
+    Ok((socket, tree))
+}
+
+#[cfg(windows)]
+fn connect(
+    launch: &Launch,
+    token: &str,
+) -> Result<(tokio::net::windows::named_pipe::NamedPipeServer, Tree), String> {
+    use tokio::net::windows::named_pipe::ServerOptions;
+    let name = format!(r"\\.\pipe\staysail-{}", crate::secret::token());
+    let pipe = ServerOptions::new()
+        .first_pipe_instance(true)
+        .reject_remote_clients(true)
+        .create(&name)
+        .map_err(|error| not_started(launch, error))?;
+    let tree = command(launch, token, &name).spawn().map_err(|error| not_started(launch, error))?;
+    Ok((pipe, tree))
+}
