@@ -18,6 +18,7 @@ pub mod engine;
 pub mod error;
 pub mod hash;
 pub mod pack;
+pub mod publisher;
 pub mod store;
 pub mod trust;
 

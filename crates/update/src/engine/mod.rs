@@ -4,6 +4,8 @@ use crate::store::{Release, Store};
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
+pub mod fetch;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ mod stage;
 pub mod state;
 
 pub use boot::Boot;
+pub(crate) use boot::compare_versions;
 pub use release::Release;
 pub(crate) use release::same_content;
 
