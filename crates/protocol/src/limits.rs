@@ -24,6 +24,8 @@ pub const PROBATION_S: u64 = 15;
 pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
 /// A page gets this long to save its state before it is loaded again by force.
 pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
+/// When the app ends its workers get this long to end in order.
+pub const SHUTDOWN_MS: u64 = 1_500;
 /// Calls that may wait while workers are exchanged; one more is answered with `QueueFull`.
 pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.

@@ -4,7 +4,7 @@ use crate::platform::{self, WindowPage};
 use crate::shell::Shell;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::worker::WindowOp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use tao::dpi::{LogicalPosition, LogicalSize};
 use tao::event::{Event, WindowEvent};
@@ -14,7 +14,7 @@ use tao::window::{Fullscreen, Window, WindowBuilder, WindowId};
 /// What other threads ask of the windows.
 #[derive(Debug)]
 pub enum Wish {
-    /// Open these windows; those that are open already are left alone.
+    /// Open these windows. Of those that are open already, what is declared otherwise now is changed in place.
     Open(Vec<WindowSpec>),
     /// Change one.
     Change(String, WindowOp),
@@ -64,13 +64,19 @@ struct Open {
 pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
     let mut windows: HashMap<String, Open> = HashMap::new();
     let mut labels: HashMap<WindowId, String> = HashMap::new();
+    let mut known: HashSet<String> = HashSet::new();
     let mut context = platform::Context::new(&shell);
     event_loop.run(move |event, target, flow| {
         *flow = ControlFlow::Wait;
         match event {
             Event::UserEvent(Wish::Open(specs)) => {
                 for spec in specs {
-                    if windows.contains_key(&spec.label) {
+                    if let Some(open) = windows.get_mut(&spec.label) {
+                        reconcile(open, spec);
+                        continue;
+                    }
+                    // One the user has closed stays closed.
+                    if !known.insert(spec.label.clone()) {
                         continue;
                     }
                     match open(target, &mut context, &shell, &spec) {
@@ -126,9 +132,11 @@ fn close(
     }
 }
 
-/// Ends the workers in order, bounded by their own time limits, then the event loop.
+/// Ends the workers in order, then the event loop. A worker that takes longer ends with its connection.
 fn end(shell: &Arc<Shell>, flow: &mut ControlFlow, code: i32) {
-    shell.runtime.block_on(shell.conductor.shut_down());
+    let patience = std::time::Duration::from_millis(staysail_protocol::limits::SHUTDOWN_MS);
+    let _ =
+        shell.runtime.block_on(async { tokio::time::timeout(patience, shell.conductor.shut_down()).await });
     *flow = ControlFlow::ExitWithCode(code);
 }
 
@@ -167,6 +175,34 @@ fn open(
     let window = builder.build(target).map_err(|error| error.to_string())?;
     let page = context.open(shell, &window, spec, background)?;
     Ok(Open { window, page, spec: spec.clone() })
+}
+
+/// Changes in place what the app declares otherwise than before, and nothing else.
+fn reconcile(open: &mut Open, spec: WindowSpec) {
+    let (window, old) = (&open.window, &open.spec);
+    let size = |size: Option<(f64, f64)>| size.map(|(width, height)| LogicalSize::new(width, height));
+    if spec.title != old.title {
+        window.set_title(&spec.title);
+    }
+    if (spec.width, spec.height) != (old.width, old.height) {
+        window.set_inner_size(LogicalSize::new(spec.width, spec.height));
+    }
+    if spec.min_size != old.min_size {
+        window.set_min_inner_size(size(spec.min_size));
+    }
+    if spec.max_size != old.max_size {
+        window.set_max_inner_size(size(spec.max_size));
+    }
+    if spec.resizable != old.resizable {
+        window.set_resizable(spec.resizable);
+    }
+    if spec.decorations != old.decorations {
+        window.set_decorations(spec.decorations);
+    }
+    if spec.always_on_top != old.always_on_top {
+        window.set_always_on_top(spec.always_on_top);
+    }
+    open.spec = spec;
 }
 
 fn apply(window: &Window, change: WindowOp) {

@@ -1,8 +1,8 @@
 //! Exchanges workers: the swap of DESIGN §5, and starting a worker again that died.
 //!
 //! # Theory of operation
-//! One swap at a time: all of it happens under the lock of the [`Lineup`]. The candidate is started and greeted
-//! while the old worker serves. Then the gate of the router closes, calls under way get a bounded time to end, the
+//! One swap at a time. The candidate is started and greeted while the old worker serves. Then, under the lock of
+//! the [`Lineup`], the gate of the router closes, calls under way get a bounded time to end, the
 //! old worker's declared state is handed over, and the gate opens to the new worker. From the first moment to the
 //! last there is a worker to return to: before the switch by opening the gate again, after it by thawing the old
 //! worker, which stays frozen in memory through the new one's probation.
@@ -24,6 +24,7 @@ use staysail_protocol::worker::{ToShell, ToWorker};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex as PlainMutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -39,6 +40,8 @@ struct Seat {
     worker: Arc<Worker>,
     /// Answers to questions asked of it, other than calls.
     replies: PlainMutex<Replies>,
+    /// Its connection has ended: no question will be answered any more.
+    gone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,6 +69,9 @@ struct Lineup {
 /// Owns the workers. See the module's theory of operation.
 #[derive(Default)]
 pub struct Conductor {
+    /// Held through a whole swap; the lineup only while it changes, so that recovery never waits for a candidate
+    /// that is still starting.
+    swapping: Mutex<()>,
     lineup: Mutex<Lineup>,
     checkpoint: PlainMutex<Snapshot>,
 }
@@ -103,11 +109,12 @@ impl Conductor {
         options: SwapOptions,
     ) -> Result<Switched, String> {
         let begun = Instant::now();
-        let mut lineup = self.lineup.lock().await;
+        let _one_at_a_time = self.swapping.lock().await;
         let config = shell.facts().config;
-        lineup.last_launch.get_or_insert_with(|| launch.clone());
+        self.lineup.lock().await.last_launch.get_or_insert_with(|| launch.clone());
         let new = self.start(shell, launch.clone()).await?;
         let hello_ms = milliseconds(begun);
+        let mut lineup = self.lineup.lock().await;
 
         let quiesce_begun = Instant::now();
         shell.router.close();
@@ -186,7 +193,7 @@ impl Conductor {
         let welcome = shell.welcome(&launch.version);
         let timeout = Duration::from_millis(config.hello_timeout_ms);
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
-        let seat = Arc::new(Seat { worker, replies: PlainMutex::default() });
+        let seat = Arc::new(Seat { worker, replies: PlainMutex::default(), gone: AtomicBool::new(false) });
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
     }
@@ -197,9 +204,7 @@ impl Conductor {
         let id = old.worker.id;
         let quiet = wait_until(|| shell.router.in_flight(id) == 0);
         let _ = tokio::time::timeout(Duration::from_millis(limits::QUIESCE_MS), quiet).await;
-        let (answer_in, answer) = oneshot::channel();
-        old.replies().snapshot = Some(answer_in);
-        old.worker.tell(&ToWorker::Snapshot);
+        let answer = old.ask(|replies| &mut replies.snapshot, &ToWorker::Snapshot, Vec::new());
         match tokio::time::timeout(Duration::from_millis(limits::SNAPSHOT_TIMEOUT_MS), answer).await {
             Ok(Ok(bytes)) => {
                 let snapshot = Snapshot { version: old.worker.hello.version.clone(), bytes };
@@ -245,10 +250,31 @@ impl Seat {
         self.replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn ask_to_retire(&self) -> tokio::task::JoinHandle<()> {
+    /// Asks a question; the receiver fails when the worker is gone, or goes before it answers.
+    fn ask<T>(
+        &self,
+        slot: impl FnOnce(&mut Replies) -> &mut Option<oneshot::Sender<T>>,
+        question: &ToWorker,
+        body: Vec<u8>,
+    ) -> oneshot::Receiver<T> {
         let (answer_in, answer) = oneshot::channel();
-        self.replies().retired = Some(answer_in);
-        self.worker.tell(&ToWorker::Retire);
+        *slot(&mut self.replies()) = Some(answer_in);
+        if self.gone.load(Ordering::SeqCst) {
+            self.nothing_more();
+        } else {
+            self.worker.tell_with(question, body);
+        }
+        answer
+    }
+
+    /// Ends the wait for all answers.
+    fn nothing_more(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+        *self.replies() = Replies::default();
+    }
+
+    fn ask_to_retire(&self) -> tokio::task::JoinHandle<()> {
+        let answer = self.ask(|replies| &mut replies.retired, &ToWorker::Retire, Vec::new());
         tokio::spawn(async move {
             let _ = answer.await;
         })
@@ -260,10 +286,8 @@ async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
     if snapshot.bytes.is_empty() {
         return Ok(());
     }
-    let (answer_in, answer) = oneshot::channel();
-    seat.replies().restored = Some(answer_in);
-    seat.worker
-        .tell_with(&ToWorker::Restore { from_version: snapshot.version.clone() }, snapshot.bytes.clone());
+    let question = ToWorker::Restore { from_version: snapshot.version.clone() };
+    let answer = seat.ask(|replies| &mut replies.restored, &question, snapshot.bytes.clone());
     match tokio::time::timeout(Duration::from_millis(limits::RESTORE_TIMEOUT_MS), answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),

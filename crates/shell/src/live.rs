@@ -80,9 +80,11 @@ impl Live {
     pub async fn start(self: &Arc<Self>, store: &Store, embedded: &Release, root: Option<&[u8]>) {
         self.show(&self.current());
         self.shell.ui.wish(Wish::Open(self.current().manifest().windows.clone()));
+        let mut loads: Expected =
+            self.current().manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect();
         loop {
             let release = self.current();
-            let Err(reason) = self.come_up(&release).await else { return };
+            let Err(reason) = self.come_up(&release, &loads).await else { return };
             tracing::error!(version = release.manifest().version, reason, "this version does not start");
             if release.hash() == embedded.hash() {
                 return self.nothing_starts(&reason);
@@ -97,23 +99,14 @@ impl Live {
             });
             self.show(&next);
             *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = next;
-            reload::all(&self.shell);
+            loads.extend(reload::all(&self.shell));
         }
     }
 
-    async fn come_up(&self, release: &Release) -> Result<(), String> {
-        let loads = self.shell.pages.next_loads();
+    async fn come_up(&self, release: &Release, loads: &Expected) -> Result<(), String> {
         self.shell.conductor.swap(&self.shell, launch(release)?, SwapOptions::default()).await?;
         let timeout = self.shell.facts().config.page_ready_timeout_ms;
-        let first: Expected = if loads.is_empty() {
-            release.manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect()
-        } else {
-            loads
-                .into_iter()
-                .map(|(label, generation)| (label, generation.saturating_sub(1).max(1)))
-                .collect()
-        };
-        self.shell.pages.wait_ready(&first, Duration::from_millis(timeout)).await
+        self.shell.pages.wait_ready(loads, Duration::from_millis(timeout)).await
     }
 
     fn nothing_starts(&self, reason: &str) {

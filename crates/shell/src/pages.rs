@@ -26,6 +26,7 @@ struct Page {
     kept: Option<Box<RawValue>>,
     ready: bool,
     boot_error: Option<String>,
+    closed: bool,
 }
 
 /// Who sent a request, once its key proved it.
@@ -73,6 +74,7 @@ impl Pages {
             kept: None,
             ready: false,
             boot_error: None,
+            closed: false,
         };
         self.pages().insert(window.to_string(), page);
         secret
@@ -80,7 +82,12 @@ impl Pages {
 
     /// A window is gone.
     pub fn close(&self, window: &str) {
-        self.pages().remove(window);
+        if let Some(page) = self.pages().get_mut(window) {
+            page.closed = true;
+            page.key.clear();
+            page.waiting = None;
+            page.events.clear();
+        }
         self.changed.send_modify(|count| *count += 1);
     }
 
@@ -93,7 +100,7 @@ impl Pages {
         router: &Router,
     ) -> Option<(String, u64, Option<Box<RawValue>>)> {
         let mut pages = self.pages();
-        let page = pages.get_mut(window).filter(|page| same(&page.secret, secret))?;
+        let page = pages.get_mut(window).filter(|page| !page.closed && same(&page.secret, secret))?;
         page.key = crate::secret::token();
         page.generation += 1;
         page.epoch = router.epoch();
@@ -135,7 +142,7 @@ impl Pages {
         let Ok(text) = serde_json::to_string(event) else { return };
         let mut deliveries = Vec::new();
         for (label, page) in self.pages().iter_mut() {
-            if window.is_none_or(|window| window == label) {
+            if !page.closed && window.is_none_or(|window| window == label) {
                 page.events.push_back(text.clone());
                 if page.events.len() > EVENT_QUEUE_MAX {
                     page.events.pop_front();
@@ -172,14 +179,18 @@ impl Pages {
 
     /// The loads that follow the ones shown now.
     pub fn next_loads(&self) -> Expected {
-        self.pages().iter().map(|(label, page)| (label.clone(), page.generation + 1)).collect()
+        self.pages()
+            .iter()
+            .filter(|(_, page)| !page.closed)
+            .map(|(label, page)| (label.clone(), page.generation + 1))
+            .collect()
     }
 
     /// Those of `expected` that have not even begun.
     pub fn not_begun(&self, expected: &Expected) -> Vec<String> {
         let pages = self.pages();
         let behind = |(label, generation): &(&String, &u64)| {
-            pages.get(*label).is_some_and(|page| page.generation < **generation)
+            pages.get(*label).is_some_and(|page| !page.closed && page.generation < **generation)
         };
         expected.iter().filter(behind).map(|(label, _)| label.clone()).collect()
     }
@@ -214,7 +225,13 @@ impl Pages {
         let pages = self.pages();
         let mut all = true;
         for (label, generation) in expected {
-            let Some(page) = pages.get(label) else { continue };
+            let Some(page) = pages.get(label) else {
+                all = false;
+                continue;
+            };
+            if page.closed {
+                continue;
+            }
             if page.generation < *generation {
                 all = false;
             } else if let Some(error) = &page.boot_error {

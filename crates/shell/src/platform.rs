@@ -33,7 +33,6 @@ const START: &str = include_str!("../page/start.js");
 /// process behind (tauri #14626).
 pub struct Context {
     web: WebContext,
-    automation_free: bool,
 }
 
 /// The page of one window.
@@ -51,7 +50,7 @@ impl Context {
         let wanted = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
         let automation = wanted && (cfg!(debug_assertions) || facts.config.inspector);
         web.set_allows_automation(automation);
-        Self { web, automation_free: automation }
+        Self { web }
     }
 
     /// Puts a page into `window`.
@@ -84,8 +83,6 @@ impl Context {
             builder = builder.with_background_color(colour);
         }
         let webview = system::build(builder, shell, window, &spec.label)?;
-        // WebDriver drives the first webview only.
-        self.automation_free = false;
         let page = WindowPage { webview };
         page.load(shell, &spec.url);
         Ok(page)

@@ -211,12 +211,7 @@ impl Router {
             inner.active = None;
             inner.open = false;
         }
-        let mut numbers: Vec<u64> = inner
-            .pending
-            .iter()
-            .filter(|(_, sent)| sent.worker == worker)
-            .map(|(number, _)| *number)
-            .collect();
+        let mut numbers = inner.numbers_of(worker);
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         let mut failed = Vec::new();
         for number in numbers {
@@ -233,6 +228,24 @@ impl Router {
                 ErrorCode::WorkerLost,
                 format!(
                     "the backend ended while this call may have been under way ({reason}); it was not repeated"
+                ),
+            )));
+        }
+    }
+
+    /// Cancels what a retired worker has not finished within its time.
+    pub fn abandon(&self, worker: &Worker, drain_s: u64) {
+        let mut inner = self.inner();
+        let numbers: Vec<u64> = inner.numbers_of(worker.id);
+        let sent: Vec<(u64, Sent)> =
+            numbers.into_iter().filter_map(|number| Some((number, inner.pending.remove(&number)?))).collect();
+        drop(inner);
+        for (number, sent) in sent {
+            let _ = worker.link.send(&Frame::new(number, &ToWorker::Cancel, Vec::new()));
+            (sent.call.reply)(Err(CallError::new(
+                ErrorCode::Cancelled,
+                format!(
+                    "a newer version took over, and this call was still running {drain_s} s later (drain_s)"
                 ),
             )));
         }
@@ -272,6 +285,10 @@ fn finish(failed: Failed) {
 }
 
 impl Inner {
+    fn numbers_of(&self, worker: u64) -> Vec<u64> {
+        self.pending.iter().filter(|(_, sent)| sent.worker == worker).map(|(number, _)| *number).collect()
+    }
+
     fn open_gate(&mut self) -> Failed {
         let mut failed = Vec::new();
         if self.active.is_none() {

@@ -7,7 +7,6 @@ use staysail_protocol::worker::ToWorker;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Lets the worker before finish its calls under a deadline, then freezes it.
@@ -18,10 +17,7 @@ pub(super) async fn drain(shell: Arc<Shell>, old: Arc<Seat>, retired: JoinHandle
         return;
     }
     if !finished {
-        shell.router.worker_lost(
-            &old.worker,
-            &format!("it was still running {drain_s} s after a new version took over (drain_s)"),
-        );
+        shell.router.abandon(&old.worker, drain_s);
     }
     old.worker.freeze();
 }
@@ -75,16 +71,12 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
 }
 
 async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
-    let (answer_in, answer) = oneshot::channel();
-    seat.replies().pong = Some(answer_in);
-    seat.worker.tell(&ToWorker::Ping { n: 0 });
+    let answer = seat.ask(|replies| &mut replies.pong, &ToWorker::Ping { n: 0 }, Vec::new());
     matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
 }
 
 async fn health(seat: &Arc<Seat>) -> Result<(), String> {
-    let (answer_in, answer) = oneshot::channel();
-    seat.replies().healthy = Some(answer_in);
-    seat.worker.tell(&ToWorker::Health);
+    let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     match tokio::time::timeout(Duration::from_millis(limits::HELLO_TIMEOUT_MS), answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the backend ended".into()),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// A worker's connection ended: expected when it was retired, a crash when it was the active one.
 pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
-    drop(std::mem::take(&mut *seat.replies()));
+    seat.nothing_more();
     let reason = seat.worker.exit_reason().await;
     let mut lineup = shell.conductor.lineup.lock().await;
     if !lineup.is_active(seat) {
