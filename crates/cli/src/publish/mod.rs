@@ -1,0 +1,124 @@
+//! `staysail publish`: a release from a project to a repository, live at the last write.
+//!
+//! **Invariant:** decides nothing about trust: it reads arguments, asks for the passphrase, and reports what
+//! [`staysail_update::publisher`] did.
+
+use crate::keys;
+use anyhow::{Context, bail};
+use clap::Args;
+use staysail_update::bundle::Contents;
+use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server};
+use std::path::PathBuf;
+
+/// Environment variable with the token for publishing to a `staysail-server`.
+pub const TOKEN_VARIABLE: &str = "STAYSAIL_PUBLISH_TOKEN";
+
+/// Publish a release, signed and with a delta from the one before.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// Folder of the repository, or address of a staysail-server (token in STAYSAIL_PUBLISH_TOKEN).
+    #[arg(long)]
+    pub to: String,
+    /// Version of the release; default: that of the project.
+    #[arg(long)]
+    pub version: Option<String>,
+    /// Markdown file with notes for users.
+    #[arg(long)]
+    pub notes: Option<PathBuf>,
+    /// Channel.
+    #[arg(long, default_value = "stable")]
+    pub channel: String,
+    /// Folder of the keys.
+    #[arg(long, default_value = keys::DEFAULT_FOLDER)]
+    pub keys: PathBuf,
+    /// File whose first line is the passphrase of the keys.
+    #[arg(long)]
+    pub passphrase_file: Option<PathBuf>,
+    /// Publish nothing new: only sign anew that the newest release is the newest (needed every 30 days).
+    #[arg(long, conflicts_with_all = ["version", "notes"])]
+    pub renew: bool,
+}
+
+/// Runs `staysail publish`. `assemble` builds the project; it is only called when there is something to publish and the
+/// keys can be used, so that a wrong passphrase is told at once and not after a build.
+///
+/// # Errors
+/// A sentence for the terminal; the repository then is as it was.
+pub fn run(
+    arguments: PublishArgs,
+    assemble: impl FnOnce() -> anyhow::Result<Contents>,
+) -> anyhow::Result<Option<Published>> {
+    let folder_keys = Keys::at(&arguments.keys);
+    let roles: &[Role] = if arguments.renew {
+        &[Role::Snapshot, Role::Timestamp]
+    } else {
+        &[Role::Targets, Role::Snapshot, Role::Timestamp]
+    };
+    folder_keys.root()?;
+    let passphrase = keys::passphrase_for(&folder_keys, roles, arguments.passphrase_file.as_deref())?;
+    for role in roles {
+        folder_keys.signing(*role, passphrase.as_deref())?;
+    }
+    let notes = match &arguments.notes {
+        None => None,
+        Some(path) => {
+            Some(std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
+        }
+    };
+    if arguments.renew {
+        let (to, now) = (arguments.to.clone(), jiff::Timestamp::now());
+        apart(move || {
+            publisher::renew(&*place(&to)?, &folder_keys, passphrase.as_deref(), now).map_err(Into::into)
+        })?;
+        println!(
+            "Renewed: for another {} days apps believe that they see the newest.",
+            publisher::TIMESTAMP_EXPIRY_DAYS
+        );
+        return Ok(None);
+    }
+    let contents = assemble()?;
+    let options = Options { channel: arguments.channel, version: arguments.version, notes, passphrase };
+    let to = arguments.to;
+    let report = {
+        let to = to.clone();
+        apart(move || {
+            let place = place(&to)?;
+            Ok(publisher::publish(&*place, &folder_keys, contents, &options, jiff::Timestamp::now())?)
+        })?
+    };
+    println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
+    println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
+    if let Some(bytes) = report.update_bytes {
+        println!("  {} from the version before ({} deltas)", size(bytes), report.deltas);
+    }
+    println!("  manifest {}", report.hash);
+    Ok(Some(report))
+}
+
+/// Publishing blocks, also on its own network runtime: away from whatever runtime the caller may be in.
+fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+    std::thread::scope(|scope| match scope.spawn(work).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
+    if to.starts_with("http://") || to.starts_with("https://") {
+        let token = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
+        if token.is_empty() {
+            bail!("publishing to {to} needs its token in {TOKEN_VARIABLE}; nothing was changed");
+        }
+        return Ok(Box::new(Server::new(to, &token)?));
+    }
+    Ok(Box::new(Folder::open(to.strip_prefix("file://").unwrap_or(to).as_ref())?))
+}
+
+/// A size for people.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
