@@ -1,1 +1,87 @@
-//! Skeleton.
+//! Desktop apps that update like web pages, while they run.
+//!
+//! An app is a Rust program that declares its windows and its commands. It draws nothing: windows belong to the
+//! shell, a process of its own, so this program can be exchanged while they stay open.
+//!
+//! ```no_run
+//! use staysail::{App, Kept, Window, command, commands};
+//!
+//! /// How often somebody was greeted. Handed from worker to worker: it survives every swap.
+//! #[staysail::data]
+//! #[derive(Default)]
+//! struct Counter {
+//!     greeted: u32,
+//! }
+//!
+//! /// Greets by name.
+//! #[command]
+//! fn greet(name: String, counter: Kept<Counter>) -> String {
+//!     let mut counter = counter.write();
+//!     counter.greeted += 1;
+//!     format!("Hello {name}, you are number {}", counter.greeted)
+//! }
+//!
+//! fn main() -> staysail::Result {
+//!     App::new("com.example.hello")
+//!         .window(Window::new("main").title("Hello").size(960.0, 680.0))
+//!         .keep("counter", Counter::default())
+//!         .commands(commands![greet])
+//!         .run()
+//! }
+//! ```
+//!
+//! **Invariant:** never links a webview; few, quick-to-compile dependencies.
+
+mod app;
+mod call;
+mod command;
+mod connection;
+mod describe;
+mod error;
+mod handle;
+mod kept;
+mod runtime;
+mod snapshot;
+mod window;
+
+pub use app::App;
+pub use command::{Bytes, State};
+pub use error::{Error, Result};
+pub use handle::{AppHandle, Updates, WindowHandle};
+pub use kept::{Kept, KeptWriter};
+pub use window::Window;
+
+pub use staysail_macros::{Event, command, commands, data};
+pub use staysail_protocol::notice::UpdateEvent;
+pub use staysail_protocol::{CallError, ErrorCode};
+/// Describes a type in TypeScript; derived by `#[staysail::data]`.
+pub use ts_rs::TS;
+#[doc(hidden)]
+pub use {serde, ts_rs};
+
+/// A named event that crosses the bridge. Derive it; the name is the type's in kebab-case.
+///
+/// ```
+/// use staysail::Event as _;
+/// #[staysail::data]
+/// #[derive(staysail::Event)]
+/// struct NoteSaved {
+///     id: u32,
+/// }
+/// assert_eq!(NoteSaved::NAME, "note-saved");
+/// ```
+pub trait Event: serde::Serialize + TS + 'static {
+    /// The name used in `listen(name, …)`.
+    const NAME: &'static str;
+}
+
+/// What the macros generate against. No part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::call::{
+        Answer, AnswerBytes, AnswerJson, Arguments, Failure, FailureDisplay, FailureFull, FailureJson,
+        ResultParts,
+    };
+    pub use crate::command::{Call, Command, FromCall, Need, Run};
+    pub use crate::describe::{KnownType, Probe, Types, UnknownType, describe_command};
+}

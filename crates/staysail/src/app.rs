@@ -1,0 +1,211 @@
+//! Declaring an app.
+
+use crate::command::Command;
+use crate::connection::Invitation;
+use crate::describe::{self, Types};
+use crate::handle::AppHandle;
+use crate::kept::States;
+use crate::{Error, Event, Result, Window, runtime};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use staysail_protocol::interface::{DESCRIBE_ARGUMENT, Description, EventSpec, StateSpec};
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+pub(crate) type Hook = Box<dyn Fn(&AppHandle) + Send + Sync>;
+pub(crate) type Setup = Box<dyn FnOnce(&AppHandle) -> std::result::Result<(), String> + Send>;
+pub(crate) type Health = Box<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
+
+/// An app: declare what it has, then [`run`](App::run) it.
+#[must_use = "an app does nothing until it is run"]
+pub struct App {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    windows: Vec<Window>,
+    pub(crate) commands: Vec<Command>,
+    events: Vec<fn(&mut Types) -> EventSpec>,
+    pub(crate) kept: States,
+    pub(crate) states: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    pub(crate) setup: Vec<Setup>,
+    pub(crate) activate: Vec<Hook>,
+    pub(crate) retire: Vec<Hook>,
+    pub(crate) health: Vec<Health>,
+}
+
+impl App {
+    /// An app with a reverse-domain identifier, e.g. `com.example.notes`.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            version: String::new(),
+            windows: Vec::new(),
+            commands: Vec::new(),
+            events: Vec::new(),
+            kept: States::default(),
+            states: HashMap::new(),
+            setup: Vec::new(),
+            activate: Vec::new(),
+            retire: Vec::new(),
+            health: Vec::new(),
+        }
+    }
+
+    /// Adds a window. The first is the main one; without any, one named `main` is opened.
+    pub fn window(mut self, window: Window) -> Self {
+        self.windows.push(window);
+        self
+    }
+
+    /// Adds commands: `.commands(commands![greet, notes::search])`.
+    pub fn commands(mut self, commands: Vec<Command>) -> Self {
+        self.commands.extend(commands);
+        self
+    }
+
+    /// Gives the app something for its commands to use as [`State<T>`](crate::State). It lives in one worker; what
+    /// must survive a swap is declared with [`keep`](App::keep).
+    pub fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(TypeId::of::<T>(), Arc::new(value));
+        self
+    }
+
+    /// Declares state that is handed from worker to worker under `name`, for commands to use as
+    /// [`Kept<T>`](crate::Kept). `initial` is its value at the first start.
+    pub fn keep<T>(mut self, name: &str, initial: T) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.kept.add(name, 1, initial, None);
+        self
+    }
+
+    /// Like [`keep`](App::keep), with a version of its type and a way to make it from an older version's value.
+    pub fn keep_versioned<T>(
+        mut self,
+        name: &str,
+        version: u32,
+        initial: T,
+        migrate: impl Fn(u32, serde_json::Value) -> std::result::Result<T, String> + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.kept.add(name, version, initial, Some(Box::new(migrate)));
+        self
+    }
+
+    /// Names an event, so that the page knows its type.
+    pub fn event<E: Event>(mut self) -> Self {
+        self.events.push(|types| EventSpec { name: E::NAME.into(), payload: types.name_of::<E>() });
+        self
+    }
+
+    /// Runs once in each worker before its first call, when data folder and configuration are known: the place to
+    /// open files and give them to the app. An error ends the worker; the one before goes on serving.
+    pub fn setup<E: Display>(
+        mut self,
+        setup: impl FnOnce(&AppHandle) -> std::result::Result<(), E> + Send + 'static,
+    ) -> Self {
+        self.setup.push(Box::new(move |app| setup(app).map_err(|error| format!("{error:#}"))));
+        self
+    }
+
+    /// Runs when a worker becomes the active one: the place to start what may run only once, and to take what the
+    /// worker before has released. May run again after a return to this worker.
+    pub fn on_activate(mut self, hook: impl Fn(&AppHandle) + Send + Sync + 'static) -> Self {
+        self.activate.push(Box::new(hook));
+        self
+    }
+
+    /// Runs when another worker takes over: the place to release ports, files and locks.
+    pub fn on_retire(mut self, hook: impl Fn(&AppHandle) + Send + Sync + 'static) -> Self {
+        self.retire.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a health check. A new version whose check fails within its probation is rolled back.
+    pub fn health<E: Display>(
+        mut self,
+        check: impl Fn() -> std::result::Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.health.push(Box::new(move || check().map_err(|error| format!("{error:#}"))));
+        self
+    }
+
+    /// The version of the app; that of its release or project when not set.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Runs the app until its shell ends it.
+    ///
+    /// # Errors
+    /// When it was started without a shell, or its declarations contradict each other.
+    pub fn run(self) -> Result {
+        let description = self.describe()?;
+        if std::env::args().nth(1).as_deref() == Some(DESCRIBE_ARGUMENT) {
+            println!("{}", serde_json::to_string(&description).unwrap_or_default());
+            return Ok(());
+        }
+        match Invitation::take() {
+            Ok(invitation) => runtime::run(self, description, &invitation),
+            Err(error) => {
+                eprintln!("{error}");
+                std::process::exit(2);
+            }
+        }
+    }
+
+    fn describe(&self) -> Result<Description> {
+        if let Some(name) = self.kept.has_twice() {
+            return Err(Error::Declaration(format!(
+                "the state `{name}` has the name or the type of another one; give each a type of its own"
+            )));
+        }
+        let mut types = Types::default();
+        let mut commands = Vec::new();
+        for command in &self.commands {
+            if commands
+                .iter()
+                .any(|other: &staysail_protocol::interface::CommandSpec| other.name == command.name)
+            {
+                return Err(Error::Declaration(format!("two commands are named `{}`", command.name)));
+            }
+            for need in (command.needs)().into_iter().flatten() {
+                let given =
+                    if need.kept { self.kept.has(need.ty) } else { self.states.contains_key(&need.ty) };
+                if !given && (need.kept || self.setup.is_empty()) {
+                    let how = if need.kept { "App::keep" } else { "App::manage" };
+                    return Err(Error::Declaration(format!(
+                        "the command `{}` uses a {} that the app was never given; give it with {how}",
+                        command.name, need.name
+                    )));
+                }
+            }
+            commands.push((command.describe)(&mut types));
+        }
+        let events = self.events.iter().map(|event| event(&mut types)).collect();
+        let mut windows: Vec<_> = self.windows.iter().map(|window| window.spec.clone()).collect();
+        if windows.is_empty() {
+            windows.push(Window::new("main").spec);
+        }
+        Ok(describe::finish(Description {
+            app: self.id.clone(),
+            windows,
+            commands,
+            events,
+            types: types.declarations(),
+            states: self.kept.names().map(|name| StateSpec { name: name.into() }).collect(),
+            interface: String::new(),
+        }))
+    }
+}
+
+/// SHA-256 of a text in hexadecimal.
+pub(crate) fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,233 @@
+//! What commands and hooks hold to speak to the rest of the app.
+
+use crate::command::State;
+use crate::connection::Outbox;
+use crate::kept::{Kept, States};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::worker::{ToShell, UpdateWish, Welcome, WindowOp};
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
+
+pub(crate) type Listener = Box<dyn Fn(&[u8], WindowHandle) + Send + Sync>;
+pub(crate) type UpdateListener = Box<dyn Fn(&UpdateEvent) + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub outbox: Outbox,
+    pub kept: States,
+    pub states: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    pub listeners: RwLock<HashMap<String, Vec<Listener>>>,
+    pub update_listeners: RwLock<Vec<UpdateListener>>,
+    pub welcome: OnceLock<Welcome>,
+}
+
+/// The app, from inside: cheap to clone, usable on any thread.
+#[derive(Clone)]
+pub struct AppHandle {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl AppHandle {
+    /// Something the app was given, by its type.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<State<T>> {
+        let states = self.inner.states.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        states.get(&TypeId::of::<T>()).cloned()?.downcast::<T>().ok().map(State)
+    }
+
+    /// Gives the app something, in place of what it had of this type.
+    pub fn manage<T: Send + Sync + 'static>(&self, value: T) {
+        let mut states = self.inner.states.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        states.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    /// A declared state, by its type.
+    pub fn kept<T: 'static>(&self) -> Option<Kept<T>> {
+        self.inner.kept.get::<T>()
+    }
+
+    /// Sends an event to all windows.
+    pub fn emit(&self, name: &str, payload: &impl Serialize) {
+        self.send_event(name, None, payload);
+    }
+
+    /// Sends an event to one window.
+    pub fn emit_to(&self, window: &str, name: &str, payload: &impl Serialize) {
+        self.send_event(name, Some(window.to_string()), payload);
+    }
+
+    /// Sends a typed event to all windows.
+    pub fn emit_event<E: crate::Event>(&self, event: &E) {
+        self.send_event(E::NAME, None, event);
+    }
+
+    fn send_event(&self, name: &str, window: Option<String>, payload: &impl Serialize) {
+        match serde_json::to_vec(payload) {
+            Ok(body) => self.inner.outbox.send(0, &ToShell::Event { name: name.to_string(), window }, body),
+            Err(error) => self.log("error", format!("the event {name} can not be written as JSON: {error}")),
+        }
+    }
+
+    /// Listens to an event of pages. A payload of another shape is reported in the log and passed over.
+    pub fn on<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        handler: impl Fn(T, WindowHandle) + Send + Sync + 'static,
+    ) {
+        let (app, event) = (Arc::downgrade(&self.inner), name.to_string());
+        let listener: Listener = Box::new(move |payload, window| match serde_json::from_slice(payload) {
+            Ok(payload) => handler(payload, window),
+            Err(error) => {
+                if let Some(inner) = app.upgrade() {
+                    AppHandle { inner }
+                        .log("warn", format!("the payload of event {event} does not fit: {error}"));
+                }
+            }
+        });
+        let mut listeners = self.inner.listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        listeners.entry(name.to_string()).or_default().push(listener);
+    }
+
+    /// A window, by its label.
+    pub fn window(&self, label: &str) -> WindowHandle {
+        WindowHandle { app: self.clone(), label: label.to_string() }
+    }
+
+    fn welcome(&self) -> Option<&Welcome> {
+        self.inner.welcome.get()
+    }
+
+    /// The mode the app runs in: `debug` or `production`.
+    pub fn mode(&self) -> &str {
+        self.welcome().map_or("debug", |welcome| &welcome.config.mode)
+    }
+
+    /// A constant of `staysail.toml` for the mode. `None` when it is not there or of another type.
+    pub fn constant<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let value = self.welcome()?.config.constants.get(name)?;
+        T::deserialize(value).ok()
+    }
+
+    /// Version of the app that runs.
+    pub fn version(&self) -> &str {
+        self.welcome().map_or("", |welcome| &welcome.version)
+    }
+
+    /// The folder for the app's own data. It exists.
+    pub fn data_dir(&self) -> PathBuf {
+        self.welcome().map(|welcome| Path::new(&welcome.data_dir).to_path_buf()).unwrap_or_default()
+    }
+
+    /// Writes a line to the app's log: `error`, `warn`, `info`, `debug` or `trace`.
+    pub fn log(&self, level: &str, message: impl Into<String>) {
+        self.inner.outbox.send(0, &ToShell::Log { level: level.into(), message: message.into() }, Vec::new());
+    }
+
+    /// Updates of the app.
+    pub fn updates(&self) -> Updates {
+        Updates { app: self.clone() }
+    }
+
+    /// Ends the whole app in order.
+    pub fn exit(&self, code: i32) {
+        self.inner.outbox.send(0, &ToShell::Exit { code }, Vec::new());
+    }
+}
+
+/// A window of the app.
+#[derive(Clone)]
+pub struct WindowHandle {
+    app: AppHandle,
+    label: String,
+}
+
+impl WindowHandle {
+    /// Its label.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Sends an event to it alone.
+    pub fn emit(&self, name: &str, payload: &impl Serialize) {
+        self.app.emit_to(&self.label, name, payload);
+    }
+
+    /// Sets its title.
+    pub fn set_title(&self, title: impl Into<String>) {
+        self.change(WindowOp::Title(title.into()));
+    }
+
+    /// Sets its inner size in logical pixels.
+    pub fn set_size(&self, width: f64, height: f64) {
+        self.change(WindowOp::Size(width, height));
+    }
+
+    /// Shows and raises it.
+    pub fn show(&self) {
+        self.change(WindowOp::Show);
+    }
+
+    /// Hides it.
+    pub fn hide(&self) {
+        self.change(WindowOp::Hide);
+    }
+
+    /// Raises and focuses it.
+    pub fn focus(&self) {
+        self.change(WindowOp::Focus);
+    }
+
+    /// Maximises or restores it.
+    pub fn set_maximized(&self, yes: bool) {
+        self.change(WindowOp::Maximize(yes));
+    }
+
+    /// Enters or leaves full screen.
+    pub fn set_fullscreen(&self, yes: bool) {
+        self.change(WindowOp::Fullscreen(yes));
+    }
+
+    /// Closes it.
+    pub fn close(&self) {
+        self.change(WindowOp::Close);
+    }
+
+    fn change(&self, op: WindowOp) {
+        self.app.inner.outbox.send(0, &ToShell::Window { label: self.label.clone(), op }, Vec::new());
+    }
+}
+
+/// Updates of the app, as its backend sees and steers them.
+pub struct Updates {
+    app: AppHandle,
+}
+
+impl Updates {
+    /// Looks for a release now.
+    pub fn check(&self) {
+        self.wish(UpdateWish::Check);
+    }
+
+    /// Applies the staged release now, whatever was deferred.
+    pub fn apply(&self) {
+        self.wish(UpdateWish::Apply);
+    }
+
+    /// Does not apply before this time has passed.
+    pub fn defer(&self, time: Duration) {
+        self.wish(UpdateWish::Defer { seconds: time.as_secs() });
+    }
+
+    /// Is told of each step in the life of an update.
+    pub fn on_event(&self, handler: impl Fn(&UpdateEvent) + Send + Sync + 'static) {
+        let listeners = &self.app.inner.update_listeners;
+        listeners.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(Box::new(handler));
+    }
+
+    fn wish(&self, wish: UpdateWish) {
+        self.app.inner.outbox.send(0, &ToShell::Update(wish), Vec::new());
+    }
+}

@@ -1,0 +1,270 @@
+//! Declared state: values that are handed from worker to worker and survive crashes.
+
+use crate::snapshot::{Entries, Entry};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use staysail_protocol::limits::CHECKPOINT_BYTES_MAX;
+use std::any::{Any, TypeId};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A declared state in a command: `fn search(query: String, session: Kept<Session>)`.
+///
+/// What [`Kept::write`] changed reaches the shell before the command's answer reaches the page: neither a swap nor
+/// a crash of the worker loses it.
+pub struct Kept<T> {
+    cell: Arc<Cell<T>>,
+}
+
+struct Cell<T> {
+    value: RwLock<T>,
+    dirty: Arc<AtomicBool>,
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { cell: self.cell.clone() }
+    }
+}
+
+impl<T> Kept<T> {
+    /// The value to look at.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.cell.value.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The value to change.
+    pub fn write(&self) -> KeptWriter<'_, T> {
+        let guard = self.cell.value.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        KeptWriter { guard, dirty: &self.cell.dirty }
+    }
+}
+
+/// Access to a declared state to change it.
+pub struct KeptWriter<'a, T> {
+    guard: RwLockWriteGuard<'a, T>,
+    dirty: &'a AtomicBool,
+}
+
+impl<T> Deref for KeptWriter<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for KeptWriter<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.dirty.store(true, Ordering::SeqCst);
+        &mut self.guard
+    }
+}
+
+/// Turns an older version's value into the type of today.
+type Migrate<T> = Box<dyn Fn(u32, serde_json::Value) -> Result<T, String> + Send + Sync>;
+
+trait AnyKept: Send + Sync {
+    fn encode(&self) -> Result<Vec<u8>, String>;
+    fn restore(&self, entry: &Entry) -> Result<(), String>;
+}
+
+struct Registered<T> {
+    cell: Arc<Cell<T>>,
+    version: u32,
+    migrate: Option<Migrate<T>>,
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> AnyKept for Registered<T> {
+    fn encode(&self) -> Result<Vec<u8>, String> {
+        let value = self.cell.value.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        rmp_serde::to_vec_named(&*value).map_err(|error| error.to_string())
+    }
+
+    fn restore(&self, entry: &Entry) -> Result<(), String> {
+        let value = match &self.migrate {
+            Some(migrate) if entry.version != self.version => {
+                let old: serde_json::Value =
+                    rmp_serde::from_slice(&entry.value).map_err(|error| error.to_string())?;
+                migrate(entry.version, old)?
+            }
+            _ => rmp_serde::from_slice(&entry.value).map_err(|error| {
+                format!(
+                    "{error}. Give a new field a default (#[serde(default)]), or declare the state with \
+                     keep_versioned and a migration"
+                )
+            })?,
+        };
+        *self.cell.value.write().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
+        Ok(())
+    }
+}
+
+struct State {
+    name: String,
+    version: u32,
+    ty: TypeId,
+    kept: Box<dyn AnyKept>,
+    typed: Box<dyn Any + Send + Sync>,
+}
+
+/// All declared states of an app.
+#[derive(Default)]
+pub(crate) struct States {
+    states: Vec<State>,
+    dirty: Arc<AtomicBool>,
+    /// States of a snapshot that this version does not declare: handed on untouched.
+    unknown: Mutex<Entries>,
+}
+
+impl States {
+    pub fn add<T>(&mut self, name: &str, version: u32, value: T, migrate: Option<Migrate<T>>)
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let cell = Arc::new(Cell { value: RwLock::new(value), dirty: self.dirty.clone() });
+        self.states.push(State {
+            name: name.to_string(),
+            version,
+            ty: TypeId::of::<T>(),
+            typed: Box::new(Kept { cell: cell.clone() }),
+            kept: Box::new(Registered { cell, version, migrate }),
+        });
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().map(|state| state.name.as_str())
+    }
+
+    pub fn has(&self, ty: TypeId) -> bool {
+        self.states.iter().any(|state| state.ty == ty)
+    }
+
+    /// Two states of one type could not be told apart by their parameter.
+    pub fn has_twice(&self) -> Option<&str> {
+        let twice = |(index, state): (usize, &State)| {
+            self.states[..index].iter().any(|other| other.ty == state.ty || other.name == state.name)
+        };
+        self.states
+            .iter()
+            .enumerate()
+            .find(|(index, state)| twice((*index, state)))
+            .map(|(_, state)| state.name.as_str())
+    }
+
+    pub fn get<T: 'static>(&self) -> Option<Kept<T>> {
+        let state = self.states.iter().find(|state| state.ty == TypeId::of::<T>())?;
+        state.typed.downcast_ref::<Kept<T>>().cloned()
+    }
+
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut entries = self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        for state in &self.states {
+            match state.kept.encode() {
+                Ok(value) => {
+                    entries.insert(state.name.clone(), Entry { version: state.version, value });
+                }
+                Err(error) => eprintln!("staysail: the state `{}` can not be kept: {error}", state.name),
+            }
+        }
+        crate::snapshot::encode(&entries)
+    }
+
+    /// The snapshot to send before an answer: when something changed, and it is not too large to send each time.
+    pub fn checkpoint(&self) -> Option<Vec<u8>> {
+        if !self.dirty.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+        Some(self.snapshot()).filter(|bytes| bytes.len() <= CHECKPOINT_BYTES_MAX)
+    }
+
+    /// Takes over a snapshot. On an error: the state's name, and why.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), (String, String)> {
+        let entries = crate::snapshot::decode(bytes)
+            .ok_or_else(|| (String::new(), "the snapshot can not be read".to_string()))?;
+        for (name, entry) in &entries {
+            if let Some(state) = self.states.iter().find(|state| state.name == *name) {
+                state.kept.restore(entry).map_err(|error| (name.clone(), error))?;
+            }
+        }
+        let unknown = entries.into_iter().filter(|(name, _)| !self.names().any(|known| known == name));
+        *self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = unknown.collect();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize, Default, Debug, PartialEq)]
+    struct Old {
+        open: String,
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize, Default, Debug, PartialEq)]
+    struct New {
+        open: String,
+        #[serde(default)]
+        cursor: u32,
+    }
+
+    fn states<T: Serialize + DeserializeOwned + Send + Sync + 'static>(name: &str, value: T) -> States {
+        let mut states = States::default();
+        states.add(name, 1, value, None);
+        states
+    }
+
+    #[test]
+    fn a_field_with_a_default_may_be_added_between_two_versions() {
+        let old = states("session", Old { open: "a.md".into() });
+        let new = states("session", New::default());
+        new.restore(&old.snapshot()).unwrap();
+        assert_eq!(*new.get::<New>().unwrap().read(), New { open: "a.md".into(), cursor: 0 });
+    }
+
+    #[test]
+    fn a_state_that_does_not_fit_is_named_with_its_remedy() {
+        let old = states("session", vec![1, 2]);
+        let (name, message) = states("session", Old::default()).restore(&old.snapshot()).unwrap_err();
+        assert_eq!(name, "session");
+        assert!(message.contains("#[serde(default)]"), "{message}");
+    }
+
+    #[test]
+    fn states_of_another_version_are_handed_on_untouched() {
+        let old = states("only in old", Old { open: "kept".into() });
+        let middle = states("other", 1_u8);
+        middle.restore(&old.snapshot()).unwrap();
+        let back = states("only in old", Old::default());
+        back.restore(&middle.snapshot()).unwrap();
+        assert_eq!(back.get::<Old>().unwrap().read().open, "kept");
+    }
+
+    #[test]
+    fn a_migration_sees_the_old_version_and_value() {
+        let old = states("session", Old { open: "a.md".into() });
+        let mut new = States::default();
+        new.add(
+            "session",
+            2,
+            0_usize,
+            Some(Box::new(|version, value| {
+                assert_eq!(version, 1);
+                value["open"].as_str().map(str::len).ok_or_else(|| "no field open".to_string())
+            })),
+        );
+        new.restore(&old.snapshot()).unwrap();
+        assert_eq!(*new.get::<usize>().unwrap().read(), 4);
+    }
+
+    #[test]
+    fn only_a_change_makes_a_checkpoint() {
+        let states = states("n", 1_u32);
+        assert_eq!(*states.get::<u32>().unwrap().read(), 1);
+        assert!(states.checkpoint().is_none());
+        *states.get::<u32>().unwrap().write() = 2;
+        assert!(states.checkpoint().is_some());
+        assert!(states.checkpoint().is_none());
+    }
+}

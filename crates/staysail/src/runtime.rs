@@ -1,0 +1,355 @@
+//! A worker at work: its conversation with the shell.
+//!
+//! # Theory of operation
+//! One task reads frames in order. A call is prepared there and run elsewhere: blocking commands on a bounded pool of
+//! threads, async ones as tasks, so that signs of life are given whatever the commands do. Each call has an entry in
+//! `calls` until it is answered; who takes the entry out answers, so a call is answered exactly once, also when it
+//! is cancelled in the moment it ends. State that a call changed goes out before its answer, on the same ordered
+//! stream. When the socket ends the process ends: it never outlives its shell.
+
+use crate::app::{App, Health, Hook};
+use crate::call::Outcome;
+use crate::command::{Call, Command, Run};
+use crate::connection::{self, Invitation, Outbox};
+use crate::handle::{AppHandle, Inner};
+use crate::{Error, Result};
+use staysail_protocol::frame::Frame;
+use staysail_protocol::interface::Description;
+use staysail_protocol::worker::{Hello, ToShell, ToWorker};
+use staysail_protocol::{CallError, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
+use std::task::{Context, Poll};
+use tokio::task::AbortHandle;
+
+/// Most blocking commands that run at once; one more waits.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+struct Worker {
+    app: AppHandle,
+    commands: HashMap<&'static str, Command>,
+    activate: Vec<Hook>,
+    retire: Vec<Hook>,
+    health: Vec<Health>,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    under_way: HashMap<u64, Option<AbortHandle>>,
+    retiring: bool,
+}
+
+/// Runs the app's conversation with the shell to its end.
+pub(crate) fn run(mut app: App, description: Description, invitation: &Invitation) -> Result {
+    note_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (outbox, outgoing) = Outbox::new();
+        let mut incoming = connection::start(invitation.connect()?, outgoing);
+        let hello = Hello {
+            protocol_min: PROTOCOL_VERSION_MIN,
+            protocol_max: PROTOCOL_VERSION,
+            token: invitation.token.clone(),
+            version: app.version.clone(),
+            description,
+        };
+        outbox.send(0, &ToShell::Hello(Box::new(hello)), Vec::new());
+        let setup = std::mem::take(&mut app.setup);
+        let worker = Arc::new(Worker::new(app, outbox));
+        match incoming.next().await.as_ref().map(Frame::message::<ToWorker>) {
+            Some(Ok(ToWorker::Welcome(welcome))) => {
+                let _ = worker.app.inner.welcome.set(welcome);
+            }
+            Some(_) => return Err(Error::Setup("the shell did not welcome this worker first".into())),
+            None => std::process::exit(0),
+        }
+        let (app, done) = (worker.app.clone(), tokio::sync::oneshot::channel());
+        // On a thread of its own: set-up may open files and wait.
+        std::thread::spawn(move || {
+            let result = setup.into_iter().try_for_each(|setup| setup(&app));
+            let _ = done.0.send(result);
+        });
+        match done.1.await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => return Err(Error::Setup(reason)),
+            Err(_) => return Err(Error::Setup("the app's setup panicked".into())),
+        }
+        while let Some(frame) = incoming.next().await {
+            worker.heed(frame);
+        }
+        // The shell is gone. Nothing may go on on its behalf.
+        std::process::exit(0)
+    })
+}
+
+impl Worker {
+    fn new(app: App, outbox: Outbox) -> Self {
+        let inner = Inner {
+            outbox,
+            kept: app.kept,
+            states: RwLock::new(app.states),
+            listeners: RwLock::default(),
+            update_listeners: RwLock::default(),
+            welcome: OnceLock::new(),
+        };
+        Self {
+            app: AppHandle { inner: Arc::new(inner) },
+            commands: app.commands.into_iter().map(|command| (command.name, command)).collect(),
+            activate: app.activate,
+            retire: app.retire,
+            health: app.health,
+            calls: Mutex::default(),
+        }
+    }
+
+    fn tell(&self, message: &ToShell) {
+        self.app.inner.outbox.send(0, message, Vec::new());
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn heed(self: &Arc<Self>, frame: Frame) {
+        let message = match frame.message::<ToWorker>() {
+            Ok(message) => message,
+            Err(error) => {
+                return self.app.log("warn", format!("a message of the shell could not be read: {error}"));
+            }
+        };
+        match message {
+            ToWorker::Call { command, window, raw } => {
+                let call = Call { app: self.app.clone(), command, window, body: frame.body, raw };
+                self.begin(frame.call, call);
+            }
+            ToWorker::Cancel => self.cancel(frame.call),
+            ToWorker::Event { name, window } => self.deliver(name, window, frame.body),
+            ToWorker::Snapshot => {
+                let snapshot = self.app.inner.kept.snapshot();
+                self.app.inner.outbox.send(0, &ToShell::Snapshot, snapshot);
+            }
+            ToWorker::Restore { .. } => match self.app.inner.kept.restore(&frame.body) {
+                Ok(()) => self.tell(&ToShell::Restored),
+                Err((state, message)) => self.tell(&ToShell::RestoreFailed { state, message }),
+            },
+            ToWorker::Activate => {
+                self.calls().retiring = false;
+                self.run_hooks(&self.activate);
+            }
+            ToWorker::Retire => {
+                self.run_hooks(&self.retire);
+                let mut calls = self.calls();
+                calls.retiring = true;
+                if calls.under_way.is_empty() {
+                    self.tell(&ToShell::Retired);
+                }
+            }
+            ToWorker::Health => {
+                let worker = self.clone();
+                tokio::task::spawn_blocking(move || worker.check_health());
+            }
+            ToWorker::Ping { n } => self.tell(&ToShell::Pong { n }),
+            ToWorker::Update(event) => {
+                let worker = self.clone();
+                tokio::task::spawn_blocking(move || {
+                    let listeners = &worker.app.inner.update_listeners;
+                    for listener in listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
+                    {
+                        listener(&event);
+                    }
+                });
+            }
+            ToWorker::Shutdown => std::process::exit(0),
+            ToWorker::Welcome(_) | ToWorker::Unknown => {}
+        }
+    }
+
+    fn begin(self: &Arc<Self>, number: u64, call: Call) {
+        let Some(command) = self.commands.get(call.command.as_str()) else {
+            let message = self.unknown_command(&call.command);
+            return self.answer(number, Err(CallError::new(ErrorCode::UnknownCommand, message)));
+        };
+        let prepared = catch_unwind(AssertUnwindSafe(|| (command.prepare)(call)));
+        // The entry is there before the command runs, and stays locked until its handle is in it.
+        let mut calls = self.calls();
+        calls.under_way.insert(number, None);
+        let worker = self.clone();
+        let task = match prepared {
+            Ok(Ok(Run::Async(future))) => tokio::spawn(async move {
+                let outcome = CatchPanic { future }.await;
+                worker.end(number, outcome);
+            }),
+            Ok(Ok(Run::Blocking(run))) => tokio::task::spawn_blocking(move || {
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&panic)));
+                worker.end(number, outcome);
+            }),
+            Ok(Err(error)) => {
+                drop(calls);
+                return self.end(number, Err(error));
+            }
+            Err(panic) => {
+                drop(calls);
+                return self.end(number, Err(panicked(&panic)));
+            }
+        };
+        if let Some(entry) = calls.under_way.get_mut(&number) {
+            *entry = Some(task.abort_handle());
+        }
+    }
+
+    fn unknown_command(&self, name: &str) -> String {
+        let nearest = self
+            .commands
+            .keys()
+            .map(|known| (distance(known, name), known))
+            .min()
+            .filter(|(distance, _)| *distance <= name.len() / 2);
+        let advice = match nearest {
+            Some((_, known)) => format!("did you mean `{known}`?"),
+            None => "add it to commands![…] in App::commands".into(),
+        };
+        format!("no command is named `{name}`; {advice}")
+    }
+
+    fn end(&self, number: u64, outcome: Outcome) {
+        if self.calls().under_way.remove(&number).is_some() {
+            self.answer(number, outcome);
+            self.retired_when_done();
+        }
+    }
+
+    fn cancel(&self, number: u64) {
+        let Some(task) = self.calls().under_way.remove(&number) else { return };
+        if let Some(task) = task {
+            task.abort();
+        }
+        self.answer(number, Err(CallError::new(ErrorCode::Cancelled, "the call was cancelled")));
+        self.retired_when_done();
+    }
+
+    fn answer(&self, number: u64, outcome: Outcome) {
+        let outbox = &self.app.inner.outbox;
+        if let Some(checkpoint) = self.app.inner.kept.checkpoint() {
+            outbox.send(0, &ToShell::Checkpoint, checkpoint);
+        }
+        match outcome {
+            Ok((body, raw)) => outbox.send(number, &ToShell::Answer { raw }, body),
+            Err(error) => outbox.send(number, &ToShell::Failed { error }, Vec::new()),
+        }
+    }
+
+    fn retired_when_done(&self) {
+        let calls = self.calls();
+        if calls.retiring && calls.under_way.is_empty() {
+            self.tell(&ToShell::Retired);
+        }
+    }
+
+    fn deliver(self: &Arc<Self>, name: String, window: String, payload: Vec<u8>) {
+        let worker = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let listeners =
+                worker.app.inner.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for listener in listeners.get(&name).into_iter().flatten() {
+                let handle = worker.app.window(&window);
+                // A panic was logged by the hook; the other listeners still hear the event.
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(&payload, handle)));
+            }
+            drop(listeners);
+            if let Some(checkpoint) = worker.app.inner.kept.checkpoint() {
+                worker.app.inner.outbox.send(0, &ToShell::Checkpoint, checkpoint);
+            }
+        });
+    }
+
+    fn run_hooks(&self, hooks: &[Hook]) {
+        for hook in hooks {
+            let _ = catch_unwind(AssertUnwindSafe(|| hook(&self.app)));
+        }
+    }
+
+    fn check_health(&self) {
+        let check = |check: &Health| {
+            catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(panicked(&panic).message))
+        };
+        let result = self.health.iter().try_for_each(check);
+        let message = result.as_ref().err().cloned().unwrap_or_default();
+        self.tell(&ToShell::Healthy { ok: result.is_ok(), message });
+    }
+}
+
+thread_local! {
+    /// Where the last panic of this thread happened.
+    static PANIC_PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Notes where panics happen, besides printing them as usual.
+fn note_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        PANIC_PLACE.with_borrow_mut(|last| *last = place);
+        print(info);
+    }));
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> CallError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into());
+    let place = PANIC_PLACE.with_borrow(Clone::clone);
+    CallError::new(ErrorCode::Panicked, format!("the command panicked at {place}: {message}"))
+}
+
+/// A future whose panic is its outcome.
+struct CatchPanic {
+    future: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+impl Future for CatchPanic {
+    type Output = Outcome;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+    }
+}
+
+/// Edits between two names (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (index, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distances_count_edits() {
+        assert_eq!(distance("greet", "grete"), 2);
+        assert_eq!(distance("greet", "greet"), 0);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}
