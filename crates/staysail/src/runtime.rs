@@ -190,7 +190,7 @@ impl Worker {
             }),
             Ok(Ok(Run::Blocking(run))) => tokio::task::spawn_blocking(move || {
                 let outcome =
-                    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(&panic)));
+                    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
                 worker.end(number, outcome);
             }),
             Ok(Err(error)) => {
@@ -199,7 +199,7 @@ impl Worker {
             }
             Err(panic) => {
                 drop(calls);
-                return self.end(number, Err(panicked(&panic)));
+                return self.end(number, Err(panicked(panic.as_ref())));
             }
         };
         if let Some(entry) = calls.under_way.get_mut(&number) {
@@ -280,7 +280,8 @@ impl Worker {
 
     fn check_health(&self) {
         let check = |check: &Health| {
-            catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(panicked(&panic).message))
+            catch_unwind(AssertUnwindSafe(check))
+                .unwrap_or_else(|panic| Err(panicked(panic.as_ref()).message))
         };
         let result = self.health.iter().try_for_each(check);
         let message = result.as_ref().err().cloned().unwrap_or_default();
