@@ -17,11 +17,13 @@ pub mod disk;
 pub mod engine;
 pub mod error;
 pub mod hash;
+pub mod lifecycle;
 pub mod pack;
 pub mod publisher;
 pub mod store;
 pub mod trust;
 
+pub use engine::{Engine, EngineHandle, Host};
 pub use error::Error;
 pub use store::{Boot, Release, Store};
 

@@ -1,4 +1,26 @@
-//! Getting bytes from a repository: bounded, in time, resumed.
+//! Getting bytes from a repository: over HTTP or from a folder, bounded in size and time, tried again, resumed.
+//!
+//! # Theory of operation
+//! A blob under way lies in a file named by its hash; the next try asks for the rest by range. Nothing the server says is
+//! believed: a range that is not the one asked for, more bytes than announced, a whole file where a part was asked for and
+//! a captive portal's page all end in the same place, the hash. When bytes of several tries do not fit together, the
+//! partial file goes and the blob is fetched once from its beginning.
+
+use crate::disk::Disk;
+use crate::{Error, hash};
+use sigstore_tuf::Repository;
+use sigstore_tuf::transport::FetchFuture;
+use staysail_protocol::limits;
+use staysail_protocol::manifest::Blob;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// First pause between two tries; doubles.
+pub const DOWNLOAD_BACKOFF_MS: u64 = 500;
+/// A download slower than this on the whole has failed, however steadily it drips.
+pub const DOWNLOAD_BYTES_PER_S_MIN: u64 = 1_024;
+/// A try that brought at least this much starts the count anew.
+pub const DOWNLOAD_PROGRESS_BYTES_MIN: u64 = 64 << 10;
 
 /// An error with all its causes: reqwest's own text stops at "error sending request".
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
@@ -9,4 +31,282 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// A repository as a client reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    base: Base,
+    backoff: Duration,
+}
+
+#[derive(Debug, Clone)]
+enum Base {
+    Http { url: String, client: reqwest::Client },
+    Folder(PathBuf),
+}
+
+/// Why a try failed.
+enum Failure {
+    /// Another try may help.
+    Again(String),
+    /// It would not.
+    Final(Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Again(text) => Self::Network(text),
+            Failure::Final(error) => error,
+        }
+    }
+}
+
+/// Longest time for a whole transfer of so many bytes.
+fn time_for(bytes: u64) -> Duration {
+    Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S * 3 + bytes / DOWNLOAD_BYTES_PER_S_MIN)
+}
+
+impl Remote {
+    /// The repository at `url`: `http://`, `https://` or `file://`.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let url = url.trim_end_matches('/');
+        let base = if let Some(folder) = url.strip_prefix("file://") {
+            Base::Folder(PathBuf::from(folder))
+        } else if url.starts_with("http://") || url.starts_with("https://") {
+            let client = reqwest::Client::builder()
+                .connect_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
+                .read_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
+                .build()
+                .map_err(|error| Error::Network(causes(&error)))?;
+            Base::Http { url: url.to_owned(), client }
+        } else {
+            return Err(Error::Network(format!(
+                "{url:?} is no address of a repository (https://, http://, file://)"
+            )));
+        };
+        Ok(Self { base, backoff: Duration::from_millis(DOWNLOAD_BACKOFF_MS) })
+    }
+
+    /// The address and client for server-sent events; a folder has none.
+    pub fn http(&self) -> Option<(String, reqwest::Client)> {
+        match &self.base {
+            Base::Http { url, client } => Some((url.clone(), client.clone())),
+            Base::Folder(_) => None,
+        }
+    }
+
+    /// A whole small file of at most `max` bytes, with tries; `None` when there is none.
+    pub async fn small(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, Error> {
+        let mut attempt = 1;
+        loop {
+            let fetched = tokio::time::timeout(time_for(max), self.small_once(path, max)).await;
+            match fetched.unwrap_or_else(|_| Err(Failure::Again(format!("{path}: too slow")))) {
+                Ok(bytes) => return Ok(bytes),
+                Err(Failure::Again(_)) if attempt < limits::DOWNLOAD_ATTEMPTS_MAX => {
+                    self.pause(attempt).await
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn pause(&self, attempt: u32) {
+        let mut jitter = [0];
+        // Without randomness everybody waits the same; no reason to fail.
+        let _ = getrandom::fill(&mut jitter);
+        let pause = self.backoff * 2_u32.saturating_pow(attempt - 1);
+        tokio::time::sleep(pause + pause * u32::from(jitter[0]) / 512).await;
+    }
+
+    async fn small_once(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, Failure> {
+        match &self.base {
+            Base::Folder(folder) => read_file(folder.join(path), max).await,
+            Base::Http { .. } => {
+                let Some(mut response) = self.get(path, 0).await? else { return Ok(None) };
+                let mut bytes = Vec::new();
+                while let Some(chunk) = chunk(&mut response, path).await? {
+                    if (bytes.len() + chunk.len()) as u64 > max {
+                        return Err(Failure::Final(Error::Network(format!(
+                            "{path} is longer than {max} bytes"
+                        ))));
+                    }
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(Some(bytes))
+            }
+        }
+    }
+
+    /// Sends the request for everything from `start` on; `None` when there is no such file.
+    async fn get(&self, path: &str, start: u64) -> Result<Option<reqwest::Response>, Failure> {
+        let Base::Http { url, client } = &self.base else { return Ok(None) };
+        let mut request = client.get(format!("{url}/{path}"));
+        if start > 0 {
+            request = request.header("range", format!("bytes={start}-"));
+        }
+        let response = request.send().await.map_err(|error| Failure::Again(causes(&error)))?;
+        match response.status().as_u16() {
+            200 | 206 => Ok(Some(response)),
+            // Object stores say 403 for what they do not have; python-tuf reads it so, too.
+            403 | 404 => Ok(None),
+            status @ (408 | 425 | 429 | 500..=599) => {
+                Err(Failure::Again(format!("{url}/{path}: the server answered {status}")))
+            }
+            status => {
+                Err(Failure::Final(Error::Network(format!("{url}/{path}: the server answered {status}"))))
+            }
+        }
+    }
+
+    /// A blob, verified. `progress` hears of each piece that arrived.
+    pub async fn blob(
+        &self,
+        blob: &Blob,
+        partial: &Path,
+        disk: &dyn Disk,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Vec<u8>, Error> {
+        let path = format!("blobs/{}.zst", blob.sha256);
+        let (mut attempt, mut from_start) = (1, false);
+        loop {
+            let before = there(partial);
+            let fetched =
+                tokio::time::timeout(time_for(blob.size), self.rest(&path, blob, partial, disk, progress))
+                    .await;
+            let failure = match fetched.unwrap_or_else(|_| Err(Failure::Again(format!("{path}: too slow")))) {
+                Ok(()) => {
+                    let bytes = crate::disk::read(partial, blob.size)
+                        .map_err(Error::disk("reading", partial))?
+                        .unwrap_or_default();
+                    let found = hash::of(&bytes);
+                    if found == blob.sha256 && bytes.len() as u64 == blob.size {
+                        return Ok(bytes);
+                    }
+                    disk.remove(partial).map_err(Error::disk("removing", partial))?;
+                    let tampered =
+                        Error::Tampered { what: path.clone(), expected: blob.sha256.clone(), found };
+                    if before == 0 || from_start {
+                        return Err(tampered);
+                    }
+                    // Pieces of several tries that do not fit together: once more, in one piece.
+                    from_start = true;
+                    continue;
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Again(text)) => text,
+            };
+            if there(partial).saturating_sub(before) >= DOWNLOAD_PROGRESS_BYTES_MIN {
+                attempt = 1;
+            } else if attempt >= limits::DOWNLOAD_ATTEMPTS_MAX {
+                return Err(Error::Network(failure));
+            } else {
+                attempt += 1;
+            }
+            self.pause(attempt.max(2) - 1).await;
+        }
+    }
+
+    /// Fetches what the partial file still lacks.
+    async fn rest(
+        &self,
+        path: &str,
+        blob: &Blob,
+        partial: &Path,
+        disk: &dyn Disk,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), Failure> {
+        let on_disk = |error| Failure::Final(Error::disk("writing", partial)(error));
+        let mut have = there(partial);
+        if have > blob.size {
+            disk.remove(partial).map_err(on_disk)?;
+            have = 0;
+        }
+        if have == blob.size && have > 0 {
+            return Ok(());
+        }
+        let missing = || Failure::Final(Error::Network(format!("{path} is not in the repository")));
+        if let Base::Folder(folder) = &self.base {
+            let bytes = read_file(folder.join(path), blob.size).await?.ok_or_else(missing)?;
+            disk.remove(partial).map_err(on_disk)?;
+            disk.append(partial, &bytes).map_err(on_disk)?;
+            progress(bytes.len() as u64);
+            return Ok(());
+        }
+        let mut response = self.get(path, have).await?.ok_or_else(missing)?;
+        if have > 0 && !continues(&response, have, blob.size) {
+            // The server sends something else than the rest: take it only if it is the whole.
+            let whole = response.status() == 200;
+            disk.remove(partial).map_err(on_disk)?;
+            if !whole {
+                return Err(Failure::Again(format!(
+                    "{path}: the server sent another range than the one asked for"
+                )));
+            }
+            have = 0;
+        } else if have == 0 && response.status() != 200 {
+            return Err(Failure::Again(format!(
+                "{path}: the server sent a part where the whole was asked for"
+            )));
+        }
+        while let Some(chunk) = chunk(&mut response, path).await? {
+            have += chunk.len() as u64;
+            if have > blob.size {
+                disk.remove(partial).map_err(on_disk)?;
+                return Err(Failure::Final(Error::Network(format!(
+                    "{path} is longer than {} bytes",
+                    blob.size
+                ))));
+            }
+            disk.append(partial, &chunk).map_err(on_disk)?;
+            progress(chunk.len() as u64);
+        }
+        if have < blob.size {
+            return Err(Failure::Again(format!("{path} broke off after {have} of {} bytes", blob.size)));
+        }
+        Ok(())
+    }
+}
+
+async fn chunk(response: &mut reqwest::Response, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match response.chunk().await {
+        Ok(chunk) => Ok(chunk.map(|chunk| chunk.to_vec())),
+        Err(error) => Err(Failure::Again(format!("{path}: {}", causes(&error)))),
+    }
+}
+
+async fn read_file(path: PathBuf, max: u64) -> Result<Option<Vec<u8>>, Failure> {
+    let read = tokio::task::spawn_blocking(move || {
+        crate::disk::read(&path, max).map_err(Error::disk("reading", &path))
+    });
+    match read.await {
+        Ok(read) => read.map_err(Failure::Final),
+        Err(error) => Err(Failure::Again(error.to_string())),
+    }
+}
+
+fn there(partial: &Path) -> u64 {
+    std::fs::metadata(partial).map_or(0, |found| found.len())
+}
+
+/// Whether the answer is the part of a file of `size` bytes that begins at `start`.
+fn continues(response: &reqwest::Response, start: u64, size: u64) -> bool {
+    let range = response.headers().get("content-range").and_then(|value| value.to_str().ok());
+    response.status() == 206 && range == Some(format!("bytes {start}-{}/{size}", size - 1).as_str())
+}
+
+impl Repository for Remote {
+    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
+        Box::pin(async move { self.small(&format!("metadata/{name}"), max_length).await.map_err(for_tuf) })
+    }
+
+    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
+        Box::pin(async move { self.small(&format!("targets/{path}"), max_length).await.map_err(for_tuf) })
+    }
+}
+
+fn for_tuf(error: Error) -> sigstore_tuf::Error {
+    sigstore_tuf::Error::transport(error.to_string())
 }

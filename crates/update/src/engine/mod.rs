@@ -1,44 +1,77 @@
 //! The driver: does what [`crate::lifecycle`] decides, over network, disk and host.
+//!
+//! # Theory of operation
+//! One task owns the state. Whatever takes time runs in tasks of its own and answers with an event, so a wish or the end
+//! of the app is heard at any moment. What must be durable before the next thing happens (a ban, a commit, the beginning of
+//! a trial) is done in order, before the effect that follows it.
 
-use crate::store::{Release, Store};
+mod driver;
+pub mod fetch;
+pub(crate) mod look;
+pub mod notices;
+
+use crate::lifecycle::Event;
+use crate::store::{Release, Store, Trial};
+use driver::{Driver, Message};
+use fetch::Remote;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
-pub mod fetch;
-
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+
+/// Longest time a host may take to make a release live.
+pub const APPLY_TIMEOUT_S: u64 = 120;
+/// Least time between two reports of progress.
+pub const PROGRESS_INTERVAL_MS: u64 = 100;
 
 /// A future a [`Host`] returns.
 pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
-    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched.
+    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched, the
+    /// release is at fault, and it is never tried again.
     fn apply(&self, release: Release) -> HostFuture<'_, f64>;
 
-    /// Watches the release just applied. On an error the host has already returned to the one before.
+    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
     fn probation(&self) -> HostFuture<'_, ()>;
 
     /// Something happened that page, worker and log should hear of.
     fn event(&self, event: UpdateEvent);
 }
 
+/// The clock metadata's expiry is measured with.
+pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
 /// Looks for releases, downloads, verifies, stores and applies them.
 #[derive(Debug)]
 pub struct Engine;
 
-/// Speaks to a running engine. Dropping the last one stops it.
-#[derive(Debug, Clone)]
+/// Speaks to a running engine. The engine stops when it is told to, or when the last handle is gone.
+#[derive(Clone)]
 pub struct EngineHandle {
-    wishes: mpsc::UnboundedSender<Wish>,
+    events: mpsc::UnboundedSender<Message>,
+    trial: Arc<Mutex<OnTrial>>,
 }
 
-enum Wish {
-    App(UpdateWish),
-    ShutDown,
+impl std::fmt::Debug for EngineHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineHandle").finish_non_exhaustive()
+    }
+}
+
+/// What would count against a release if the app ended now.
+#[derive(Default)]
+pub(crate) struct OnTrial {
+    pub trial: Option<Trial>,
+    pub stopped: bool,
+}
+
+pub(crate) fn locked(trial: &Mutex<OnTrial>) -> MutexGuard<'_, OnTrial> {
+    trial.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -50,20 +83,49 @@ impl Engine {
         current: Release,
         host: Arc<dyn Host>,
     ) -> EngineHandle {
-        let (wishes, _received) = mpsc::unbounded_channel();
-        let _ = (store, source, root, current, host);
-        EngineHandle { wishes }
+        Self::start_with(store, source, root, current, host, Arc::new(jiff::Timestamp::now))
+    }
+
+    /// Like [`Engine::start`], with a clock.
+    pub fn start_with(
+        store: Store,
+        source: UpdateSource,
+        root: Vec<u8>,
+        current: Release,
+        host: Arc<dyn Host>,
+        clock: Clock,
+    ) -> EngineHandle {
+        let (events, received) = mpsc::unbounded_channel();
+        let trial = Arc::<Mutex<OnTrial>>::default();
+        let handle = EngineHandle { events: events.clone(), trial: Arc::clone(&trial) };
+        match Remote::new(&source.url) {
+            Ok(remote) => {
+                let parts = driver::Parts { store, source, root, current, host, clock, remote };
+                tokio::spawn(Driver::new(parts, events.downgrade(), trial).run(received));
+            }
+            Err(error) => host.event(UpdateEvent::Failed { reason: error.to_string() }),
+        }
+        handle
     }
 }
 
 impl EngineHandle {
     /// Passes on a wish of the page or the app.
     pub fn wish(&self, wish: UpdateWish) {
-        let _ = self.wishes.send(Wish::App(wish));
+        // An engine that could not start has said so.
+        let _ = self.events.send(Message::Event(Event::Wish(wish)));
     }
 
-    /// Stops the engine in order: a release on probation is not held against for the end of the app.
+    /// Stops the engine in order: when this returns, the end of the app no longer counts against a release on probation.
     pub fn shut_down(&self) {
-        let _ = self.wishes.send(Wish::ShutDown);
+        let trial = {
+            let mut on_trial = locked(&self.trial);
+            on_trial.stopped = true;
+            on_trial.trial.take()
+        };
+        if let Some(trial) = trial {
+            trial.give_up();
+        }
+        let _ = self.events.send(Message::Event(Event::ShutDown));
     }
 }

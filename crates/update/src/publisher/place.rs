@@ -88,7 +88,7 @@ impl Place for Folder {
     fn size(&self, path: &str) -> Result<Option<u64>, Error> {
         let path = self.folder.join(path);
         match std::fs::metadata(&path) {
-            Ok(found) => Ok(found.is_file().then(|| found.len())),
+            Ok(found) => Ok(found.is_file().then_some(found.len())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::disk("reading", &path)(error)),
         }

@@ -23,6 +23,7 @@ pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
 pub(crate) use release::same_content;
+pub use stage::Trial;
 
 use crate::bundle::Attached;
 use crate::disk::{Disk, OsDisk};

@@ -1,0 +1,370 @@
+//! The one task that owns the state of the life cycle and performs its effects.
+
+use super::fetch::Remote;
+use super::look::{self, Found, blocking};
+use super::{APPLY_TIMEOUT_S, Clock, Host, OnTrial, PROGRESS_INTERVAL_MS, locked, notices};
+use crate::Error;
+use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
+use crate::store::{Release, Store};
+use staysail_protocol::limits;
+use staysail_protocol::manifest::UpdateSource;
+use staysail_protocol::notice::UpdateEvent;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What the driver hears.
+pub(crate) enum Message {
+    /// Something for the life cycle.
+    Event(Event),
+    /// A look found this.
+    Found(Box<Found>),
+    /// A download staged this.
+    Staged(Release),
+}
+
+/// What an engine works with.
+pub(crate) struct Parts {
+    pub store: Store,
+    pub source: UpdateSource,
+    pub root: Vec<u8>,
+    pub current: Release,
+    pub host: Arc<dyn Host>,
+    pub clock: Clock,
+    pub remote: Remote,
+}
+
+pub(crate) struct Driver {
+    parts: Parts,
+    state: State,
+    /// What the last look found.
+    found: Option<Found>,
+    /// What is staged, or live and on probation.
+    staged: Option<Release>,
+    job: Option<JoinHandle<()>>,
+    wake: Option<u64>,
+    /// Weak: the driver ends when nobody else can speak to it.
+    messages: mpsc::WeakUnboundedSender<Message>,
+    trial: Arc<Mutex<OnTrial>>,
+    started: Instant,
+}
+
+fn describe(release: &Release) -> Candidate {
+    let manifest = release.manifest();
+    Candidate {
+        hash: release.hash().to_owned(),
+        version: manifest.version.clone(),
+        sequence: manifest.sequence,
+        notes: manifest.notes.clone(),
+        ..Candidate::default()
+    }
+}
+
+impl Driver {
+    pub fn new(
+        parts: Parts,
+        messages: mpsc::WeakUnboundedSender<Message>,
+        trial: Arc<Mutex<OnTrial>>,
+    ) -> Self {
+        Self {
+            parts,
+            state: State::default(),
+            found: None,
+            staged: None,
+            job: None,
+            wake: None,
+            messages,
+            trial,
+            started: Instant::now(),
+        }
+    }
+
+    pub async fn run(mut self, mut received: mpsc::UnboundedReceiver<Message>) {
+        self.remember().await;
+        let (news, mut heard) = mpsc::channel(1);
+        let listener = tokio::spawn(notices::listen(self.parts.remote.clone(), news));
+        let good = tokio::spawn(good_start(self.parts.store.clone(), self.parts.current.clone()));
+        let mut next_look = tokio::time::Instant::now();
+        let mut listening = true;
+        while self.state.phase != Phase::Stopped {
+            let wake =
+                self.wake.map(|at| tokio::time::Instant::from_std(self.started + Duration::from_millis(at)));
+            let message = tokio::select! {
+                message = received.recv() => message.unwrap_or(Message::Event(Event::ShutDown)),
+                news = heard.recv(), if listening => {
+                    listening = news.is_some();
+                    if !listening {
+                        continue;
+                    }
+                    Message::Event(Event::Look)
+                }
+                () = tokio::time::sleep_until(next_look) => {
+                    next_look = tokio::time::Instant::now() + self.interval();
+                    Message::Event(Event::Look)
+                }
+                () = tokio::time::sleep_until(wake.unwrap_or(next_look)), if wake.is_some() => {
+                    self.wake = None;
+                    Message::Event(Event::Woken)
+                }
+            };
+            self.handle(message).await;
+        }
+        listener.abort();
+        good.abort();
+    }
+
+    /// Pause until the next look, with a little chance in it so that not everybody comes at once.
+    fn interval(&self) -> Duration {
+        let seconds = match self.parts.source.check_interval_s {
+            0 => limits::UPDATE_CHECK_INTERVAL_S,
+            seconds => seconds,
+        };
+        let mut chance = [0];
+        // Without randomness everybody waits the same; no reason to fail.
+        let _ = getrandom::fill(&mut chance);
+        Duration::from_millis(seconds.saturating_mul(950 + u64::from(chance[0]) * 100 / 255))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What earlier runs left: floor, bans, a release that was staged.
+    async fn remember(&mut self) {
+        let (store, root) = (self.parts.store.clone(), self.parts.root.clone());
+        let remembered = blocking(move || Ok((store.state(), store.staged(&root)))).await;
+        let (durable, staged) = remembered.unwrap_or_default();
+        let current = describe(&self.parts.current);
+        self.staged = staged.filter(|staged| staged.manifest().sequence > current.sequence);
+        self.state = State {
+            floor: durable.floor.max(current.sequence),
+            banned: durable.banned.into_keys().collect(),
+            staged: self.staged.as_ref().map(describe),
+            current,
+            ..State::default()
+        };
+    }
+
+    async fn handle(&mut self, message: Message) {
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Found(found) => {
+                // Bans hold however they came to be: by another process, by a marker that outlived the state.
+                if self.parts.store.is_banned(&found.candidate.hash) {
+                    self.state.banned.insert(found.candidate.hash.clone());
+                }
+                let event = Event::Found(Some(found.candidate.clone()));
+                self.found = Some(*found);
+                event
+            }
+            Message::Staged(release) => {
+                self.staged = Some(release);
+                Event::Staged
+            }
+        };
+        let (state, effects) = step(std::mem::take(&mut self.state), event, self.now());
+        self.state = state;
+        for effect in effects {
+            self.perform(effect).await;
+        }
+    }
+
+    /// Runs work in a task of its own; it answers with a message.
+    fn job(&mut self, work: impl Future<Output = Message> + Send + 'static) {
+        let messages = self.messages.clone();
+        self.job = Some(tokio::spawn(async move {
+            let message = work.await;
+            if let Some(messages) = messages.upgrade() {
+                let _ = messages.send(message);
+            }
+        }));
+    }
+
+    async fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Look => self.look(),
+            Effect::Download => self.download(),
+            Effect::Apply => self.apply(),
+            Effect::Watch => {
+                let host = Arc::clone(&self.parts.host);
+                self.job(async move {
+                    Message::Event(host.probation().await.map_or_else(Event::Bad, |()| Event::Good))
+                });
+            }
+            Effect::Commit => self.commit().await,
+            Effect::Ban { hash, reason } => {
+                let store = self.parts.store.clone();
+                if let Err(error) = blocking(move || store.ban(&hash, &reason)).await {
+                    tracing::error!(%error, "the ban could not be stored; it holds until the app ends");
+                }
+                locked(&self.trial).trial = None;
+                self.staged = None;
+            }
+            Effect::RaiseFloor(sequence) => {
+                let store = self.parts.store.clone();
+                if let Err(error) = blocking(move || store.raise_floor(sequence)).await {
+                    tracing::warn!(%error, "the floor could not be stored");
+                }
+            }
+            Effect::WakeAt(at) => self.wake = Some(at),
+            Effect::Tell(event) => self.parts.host.event(event),
+            Effect::Stop => {
+                if let Some(job) = self.job.take() {
+                    job.abort();
+                }
+                let trial = locked(&self.trial).trial.take();
+                if let Some(trial) = trial {
+                    // Only when nobody called `shut_down`: the last handle is gone.
+                    trial.give_up();
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let Parts { remote, store, root, current, clock, .. } = &self.parts;
+        let (remote, store, root, current, now) =
+            (remote.clone(), store.clone(), root.clone(), current.clone(), clock());
+        self.found = None;
+        self.job(async move {
+            match look::look(&remote, &store, &root, &current, now).await {
+                Ok(None) => Message::Event(Event::Found(None)),
+                Ok(Some(found)) => Message::Found(Box::new(found)),
+                Err(error) => {
+                    Message::Event(Event::LookFailed(explain("looking for a release failed", &error)))
+                }
+            }
+        });
+    }
+
+    fn download(&mut self) {
+        let Some(found) = self.found.take() else {
+            let gone = Event::DownloadFailed("what was found is gone; the next look finds it again".into());
+            return self.job(async { Message::Event(gone) });
+        };
+        let Parts { remote, store, root, current, host, .. } = &self.parts;
+        let (remote, store, root, current) = (remote.clone(), store.clone(), root.clone(), current.clone());
+        let progress = Progress::new(&found.candidate, Arc::clone(host));
+        self.job(async move {
+            match look::download(&remote, &store, &root, &current, &found, &|bytes| progress.add(bytes)).await
+            {
+                Ok(release) => Message::Staged(release),
+                Err(error) => {
+                    let what = format!("version {} could not be downloaded", found.candidate.version);
+                    Message::Event(Event::DownloadFailed(explain(&what, &error)))
+                }
+            }
+        });
+    }
+
+    fn apply(&mut self) {
+        let (store, host, trial) =
+            (self.parts.store.clone(), Arc::clone(&self.parts.host), Arc::clone(&self.trial));
+        let Some(release) = self.staged.clone() else {
+            let gone = Event::ApplyPostponed("what was staged is gone; the next look finds it again".into());
+            return self.job(async { Message::Event(gone) });
+        };
+        self.job(async move {
+            let on_trial = release.clone();
+            let begun = blocking(move || {
+                let mut on_trial_now = locked(&trial);
+                if on_trial_now.stopped {
+                    return Ok(false);
+                }
+                on_trial.verify()?;
+                on_trial_now.trial = Some(store.begin_trial(&on_trial)?);
+                Ok(true)
+            });
+            Message::Event(match begun.await {
+                Err(error) => {
+                    let what = format!("version {} could not be put on trial", release.manifest().version);
+                    Event::ApplyPostponed(explain(&what, &error))
+                }
+                Ok(false) => Event::ShutDown,
+                Ok(true) => {
+                    match tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release))
+                        .await
+                    {
+                        Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
+                        Ok(Err(reason)) => Event::ApplyFailed(reason),
+                        Err(_) => Event::ApplyFailed(format!("it was not live after {APPLY_TIMEOUT_S} s")),
+                    }
+                }
+            })
+        });
+    }
+
+    async fn commit(&mut self) {
+        let Some(release) = self.staged.take() else { return };
+        let (store, committed) = (self.parts.store.clone(), release.clone());
+        let result = blocking(move || {
+            store.commit(&committed)?;
+            // What is not removed now is removed the next time.
+            if let Err(error) = store.collect_garbage() {
+                tracing::warn!(%error, "old releases could not be removed");
+            }
+            Ok(())
+        });
+        if let Err(error) = result.await {
+            let version = &release.manifest().version;
+            self.parts.host.event(UpdateEvent::Failed {
+                reason: format!(
+                    "version {version} is good, but that could not be stored: {error}. It goes on running; the next start \
+                     begins with the version before and applies it again"
+                ),
+            });
+            let trial = locked(&self.trial).trial.take();
+            if let Some(trial) = trial {
+                trial.give_up();
+            }
+        }
+        locked(&self.trial).trial = None;
+        self.parts.current = release;
+    }
+}
+
+/// A release that has been running for the time of a probation starts well.
+async fn good_start(store: Store, release: Release) {
+    tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
+    if let Err(error) = tokio::task::spawn_blocking(move || store.good_start(&release)).await {
+        tracing::warn!(%error, "a good start could not be stored");
+    }
+}
+
+/// Reports of a download's progress, not too many.
+struct Progress {
+    version: String,
+    total: u64,
+    host: Arc<dyn Host>,
+    so_far: Mutex<(u64, Option<Instant>)>,
+}
+
+impl Progress {
+    fn new(candidate: &Candidate, host: Arc<dyn Host>) -> Self {
+        Self { version: candidate.version.clone(), total: candidate.bytes, host, so_far: Mutex::default() }
+    }
+
+    fn add(&self, bytes: u64) {
+        let now = Instant::now();
+        let so_far = {
+            let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+            so_far.0 += bytes;
+            let due = so_far
+                .1
+                .is_none_or(|told| now.duration_since(told) >= Duration::from_millis(PROGRESS_INTERVAL_MS));
+            if !due && so_far.0 < self.total {
+                return;
+            }
+            so_far.1 = Some(now);
+            so_far.0
+        };
+        let (version, total) = (self.version.clone(), self.total.max(so_far));
+        self.host.event(UpdateEvent::Progress { version, bytes: so_far, total });
+    }
+}
+
+fn explain(what: &str, error: &Error) -> String {
+    format!("{what}: {error}. What runs goes on running; the next look tries again")
+}

@@ -1,0 +1,249 @@
+//! Looking for the newest release, and downloading it.
+
+use super::fetch::Remote;
+use crate::lifecycle::Candidate;
+use crate::store::{Release, Store, same_content};
+use crate::trust::{self, Proof};
+use crate::{Error, TARGET, disk, hash, pack};
+use sigstore_tuf::{MetadataStore, Updater, UpdaterConfig};
+use staysail_protocol::manifest::Manifest;
+use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A release found in the repository: signed, not yet downloaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub candidate: Candidate,
+    pub manifest: Manifest,
+    pub bytes: Vec<u8>,
+    pub proof: Proof,
+}
+
+/// Metadata on disk, which carry the floors of their versions from run to run, and in memory, to make the proof of.
+#[derive(Clone)]
+struct Recorder {
+    store: Store,
+    seen: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+impl Recorder {
+    fn path(&self, name: &str) -> PathBuf {
+        self.store.folder().join("metadata").join(name)
+    }
+
+    fn remember(&self, name: &str, bytes: &[u8]) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), bytes.to_vec());
+    }
+
+    fn proof(&self, pinned: u64, newest: u64) -> Result<Proof, Error> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let get =
+            |name: &str| seen.get(name).cloned().ok_or_else(|| Error::Trust(format!("{name} was not seen")));
+        Ok(Proof {
+            roots: (pinned + 1..=newest)
+                .map(|version| get(&format!("root_history/{version}.root.json")))
+                .collect::<Result<_, _>>()?,
+            timestamp: get("timestamp.json")?,
+            snapshot: get("snapshot.json")?,
+            targets: get("targets.json")?,
+        })
+    }
+}
+
+fn safe(name: &str) -> bool {
+    staysail_protocol::manifest::check_path(name).is_ok()
+}
+
+impl MetadataStore for Recorder {
+    fn load(&self, name: &str) -> sigstore_tuf::Result<Option<Vec<u8>>> {
+        if !safe(name) {
+            return Ok(None);
+        }
+        // Whatever can not be read is fetched again.
+        let bytes = disk::read(&self.path(name), limits::MANIFEST_BYTES_MAX as u64).unwrap_or_default();
+        if let Some(bytes) = &bytes {
+            self.remember(name, bytes);
+        }
+        Ok(bytes)
+    }
+
+    fn store(&self, name: &str, bytes: &[u8]) -> sigstore_tuf::Result<()> {
+        if !safe(name) {
+            return Ok(());
+        }
+        self.remember(name, bytes);
+        let path = self.path(name);
+        let kept = disk::read(&path, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
+        if kept.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        self.store
+            .inner
+            .disk
+            .write(&path, bytes, false)
+            .map_err(|error| sigstore_tuf::Error::transport(format!("writing {}: {error}", path.display())))
+    }
+}
+
+/// Refreshes the metadata and gives the newest release of the channel; `None` when none was ever published.
+pub(crate) async fn look(
+    remote: &Remote,
+    store: &Store,
+    root: &[u8],
+    current: &Release,
+    now: jiff::Timestamp,
+) -> Result<Option<Found>, Error> {
+    let recorder = Recorder { store: store.clone(), seen: Arc::default() };
+    let mut config = UpdaterConfig::default();
+    config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
+    let pinned = sigstore_tuf::TrustedMetadataSet::from_root(root)?.root().version;
+    let mut updater = Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone());
+    updater.refresh(now).await?;
+    let path = trust::target_path(trust::CHANNEL);
+    let Some(target) = updater.get_target_info(&path, now).await? else { return Ok(None) };
+    // What runs is known already: nothing has to be fetched.
+    let known = target.hashes.get("sha256").is_some_and(|known| known == current.hash());
+    let bytes =
+        if known { current.manifest_bytes().to_vec() } else { updater.get_target(&path, now).await? };
+    trust::check_target(&target, &bytes)?;
+    let manifest = Manifest::parse(&bytes)?;
+    let proof = recorder.proof(pinned, updater.trusted().root().version)?;
+    let (store, current) = (store.clone(), current.clone());
+    let weighing = tokio::task::spawn_blocking(move || weigh(&store, &current, manifest, bytes, proof));
+    weighing.await.map_err(|error| Error::Network(error.to_string()))?.map(Some)
+}
+
+fn weigh(
+    store: &Store,
+    current: &Release,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    proof: Proof,
+) -> Result<Found, Error> {
+    let mut candidate = Candidate {
+        hash: hash::of(&bytes),
+        version: manifest.version.clone(),
+        sequence: manifest.sequence,
+        notes: manifest.notes.clone(),
+        bytes: 0,
+        same_as_current: same_content(current.manifest(), &manifest),
+        unusable: unusable(&manifest, current),
+    };
+    if candidate.hash != current.hash() && candidate.unusable.is_none() && !store.is_banned(&candidate.hash) {
+        let missing = store.missing(&manifest)?;
+        candidate.bytes =
+            store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();
+    }
+    Ok(Found { candidate, manifest, bytes, proof })
+}
+
+/// Why this machine can not run a release, if so.
+fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
+    let app = &current.manifest().app;
+    if manifest.app != *app {
+        return Some(format!("it belongs to {}, not to {app}", manifest.app));
+    }
+    if manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
+        let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
+        return Some(format!("it has no backend for {TARGET}, only for {available}"));
+    }
+    let (oldest, newest) = manifest.protocol;
+    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
+        return Some(format!(
+            "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
+             install the app again"
+        ));
+    }
+    None
+}
+
+/// Downloads what is missing, deltas first, and stages the release.
+pub(crate) async fn download(
+    remote: &Remote,
+    store: &Store,
+    root: &[u8],
+    current: &Release,
+    found: &Found,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Release, Error> {
+    // One process of this app downloads at a time; the next one finds everything there.
+    let _downloading = downloading(store).await?;
+    let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
+    let plan = blocking(move || {
+        let missing = inner.missing(&manifest)?;
+        Ok(inner.download_plan(&manifest, &missing, &running))
+    })
+    .await?;
+    for fetch in plan {
+        let entry = fetch.entry.clone();
+        let mut content = None;
+        if let Some((delta, base)) = fetch.delta {
+            let partial = store.partial(&delta.blob.sha256);
+            match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
+                Ok(patch) => {
+                    let (size, wanted) = (entry.size, entry.sha256.clone());
+                    let applied = blocking(move || {
+                        Ok(pack::apply(&base, &patch, size)
+                            .ok()
+                            .filter(|content| hash::of(content) == wanted))
+                    });
+                    content = applied.await?;
+                    store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
+                }
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, file = entry.path, "a delta failed; fetching the whole file, once")
+                }
+            }
+        }
+        let partial = store.partial(&entry.blob.sha256);
+        let content = match content {
+            Some(content) => content,
+            None => {
+                let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
+                let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
+                blocking(move || {
+                    pack::decompress(&packed, size).map_err(|found| Error::Tampered { what, expected, found })
+                })
+                .await?
+            }
+        };
+        let (inner, path) = (store.clone(), fetch.path);
+        blocking(move || inner.put(&entry, &path, &content)).await?;
+        store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
+    }
+    let (store, bytes, proof, root) =
+        (store.clone(), found.bytes.clone(), found.proof.clone(), root.to_vec());
+    blocking(move || store.stage(&bytes, &proof, &root)).await
+}
+
+/// Waits for another process's download, with a bound.
+async fn downloading(store: &Store) -> Result<std::fs::File, Error> {
+    let lock = store.lock_file("update.lock")?;
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(DOWNLOAD_LOCK_TIMEOUT_S);
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(std::fs::TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            Err(error) => {
+                return Err(Error::disk("locking", &store.folder().join("update.lock"))(error.into()));
+            }
+        }
+    }
+}
+
+/// Longest wait for another process of the same app that downloads.
+pub const DOWNLOAD_LOCK_TIMEOUT_S: u64 = 600;
+
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Network(format!("a task failed: {error}"))),
+    }
+}

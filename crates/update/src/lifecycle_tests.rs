@@ -1,0 +1,183 @@
+//! Scenarios of the life cycle, and random walks through it.
+
+use super::*;
+
+fn release(sequence: u64) -> Candidate {
+    Candidate {
+        hash: format!("h{sequence}"),
+        version: format!("1.{sequence}.0"),
+        sequence,
+        ..Candidate::default()
+    }
+}
+
+fn running() -> State {
+    State {
+        current: Candidate { version: "1.0.0".into(), hash: "h0".into(), ..Candidate::default() },
+        ..State::default()
+    }
+}
+
+fn play(mut state: State, events: impl IntoIterator<Item = Event>) -> (State, Vec<Effect>) {
+    let mut all = Vec::new();
+    for event in events {
+        let (next, effects) = step(state, event, 0);
+        state = next;
+        all.extend(effects);
+    }
+    (state, all)
+}
+
+fn live(sequence: u64) -> Vec<Event> {
+    vec![Event::Look, Event::Found(Some(release(sequence))), Event::Staged, Event::Applied(1.0)]
+}
+
+#[test]
+fn a_good_release_is_committed_and_the_next_look_follows_at_once() {
+    let mut events = live(3);
+    events.push(Event::Good);
+    let (state, effects) = play(running(), events);
+    assert_eq!((state.current.sequence, state.floor, state.phase), (3, 3, Phase::Checking));
+    let commit = effects.iter().position(|effect| *effect == Effect::Commit).unwrap();
+    assert!(matches!(effects[commit + 1], Effect::Tell(UpdateEvent::Committed { .. })));
+    assert_eq!(effects.last(), Some(&Effect::Look));
+}
+
+#[test]
+fn a_bad_release_is_banned_before_it_is_reported_and_never_wanted_again() {
+    for bad in [vec![Event::Bad("panics".into())], vec![]] {
+        let mut events = live(3);
+        if bad.is_empty() {
+            events.pop();
+            events.push(Event::ApplyFailed("no hello".into()));
+        }
+        events.extend(bad);
+        let (state, effects) = play(running(), events);
+        assert_eq!(state.floor, 0);
+        let ban = effects.iter().position(|effect| matches!(effect, Effect::Ban { .. })).unwrap();
+        let told =
+            effects.iter().position(|e| matches!(e, Effect::Tell(UpdateEvent::RolledBack { .. }))).unwrap();
+        assert!(ban < told);
+        let (state, effects) = play(state, [Event::Found(Some(release(3)))]);
+        assert_eq!((state.phase, effects), (Phase::Idle, vec![]));
+        let (state, _) = play(state, [Event::Look, Event::Found(Some(release(4)))]);
+        assert_eq!(state.phase, Phase::Downloading);
+    }
+}
+
+#[test]
+fn what_is_older_equal_below_the_floor_or_unusable_is_ignored() {
+    let state = State { floor: 5, current: release(4), ..State::default() };
+    for sequence in [1, 3, 4] {
+        let (after, effects) = play(state.clone(), [Event::Look, Event::Found(Some(release(sequence)))]);
+        assert_eq!((after.phase, effects), (Phase::Idle, vec![Effect::Look]), "{sequence}");
+    }
+    // At the floor: a release that was good once and whose files were lost.
+    let (after, _) = play(state.clone(), [Event::Look, Event::Found(Some(release(5)))]);
+    assert_eq!(after.phase, Phase::Downloading);
+    let installed =
+        State { current: Candidate { version: "2.0.0".into(), ..Candidate::default() }, ..State::default() };
+    let (after, _) = play(installed, [Event::Look, Event::Found(Some(release(5)))]);
+    assert_eq!(after.phase, Phase::Idle);
+    let unusable = Candidate { unusable: Some("no backend".into()), ..release(9) };
+    let (after, effects) = play(state, [Event::Look, Event::Found(Some(unusable))]);
+    assert!(matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Failed { .. }))));
+    assert_eq!(after.phase, Phase::Idle);
+}
+
+#[test]
+fn the_same_content_only_raises_the_floor() {
+    let same = Candidate { same_as_current: true, ..release(1) };
+    let (state, effects) = play(running(), [Event::Look, Event::Found(Some(same))]);
+    assert_eq!(effects, [Effect::Look, Effect::RaiseFloor(1)]);
+    assert_eq!((state.phase, state.floor), (Phase::Idle, 1));
+}
+
+#[test]
+fn a_deferred_release_waits_and_the_wish_to_apply_ends_the_wait() {
+    let defer = Event::Wish(UpdateWish::Defer { seconds: 60 });
+    let (state, effects) =
+        play(running(), [defer, Event::Look, Event::Found(Some(release(1))), Event::Staged]);
+    assert_eq!(state.phase, Phase::Waiting);
+    assert_eq!(effects.last(), Some(&Effect::WakeAt(60_000)));
+    let (late, effects) = step(state.clone(), Event::Woken, 60_000);
+    assert_eq!((late.phase, effects), (Phase::Applying, vec![Effect::Apply]));
+    let (wished, effects) = step(state.clone(), Event::Wish(UpdateWish::Apply), 5);
+    assert_eq!((wished.phase, effects), (Phase::Applying, vec![Effect::Apply]));
+    // A newer release takes the place of the one that waits.
+    let (newer, _) = play(state, [Event::Look, Event::Found(Some(release(2))), Event::Staged]);
+    assert_eq!((newer.phase, newer.staged.unwrap().sequence), (Phase::Waiting, 2));
+}
+
+#[test]
+fn looks_that_come_while_something_is_done_become_one() {
+    let mut events = live(1);
+    events.extend([Event::Look, Event::Look, Event::Wish(UpdateWish::Check), Event::Good]);
+    let (_, effects) = play(running(), events);
+    assert_eq!(effects.iter().filter(|effect| **effect == Effect::Look).count(), 2);
+}
+
+#[test]
+fn the_same_failure_is_told_once_until_something_works() {
+    let failure = || Event::LookFailed("no network".into());
+    let (state, effects) = play(running(), [Event::Look, failure(), Event::Look, failure()]);
+    let told = |effects: &[Effect]| effects.iter().filter(|effect| matches!(effect, Effect::Tell(_))).count();
+    assert_eq!(told(&effects), 1);
+    let (_, effects) = play(state, [Event::Look, Event::Found(None), Event::Look, failure()]);
+    assert_eq!(told(&effects), 1);
+}
+
+/// Any order of events, also answers nobody waits for: the floor never falls, a banned release is never applied, a release
+/// is applied only after it was staged, committed only after it passed.
+#[test]
+fn no_order_of_events_breaks_a_law() {
+    for seed in 0..400_u64 {
+        let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut pick = |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let mut state = running();
+        for now in 0..200 {
+            let event = match pick(13) {
+                0 | 1 => Event::Look,
+                2 | 3 => Event::Found(Some(release(pick(6)))),
+                4 => Event::LookFailed("x".into()),
+                5 | 6 => Event::Staged,
+                7 => Event::DownloadFailed("x".into()),
+                8 => Event::Applied(1.0),
+                9 => Event::ApplyFailed("x".into()),
+                10 => Event::Good,
+                11 => Event::Bad("x".into()),
+                _ => match pick(4) {
+                    0 => Event::Wish(UpdateWish::Defer { seconds: pick(2) }),
+                    1 => Event::Wish(UpdateWish::Apply),
+                    2 => Event::Woken,
+                    _ => Event::ApplyPostponed("x".into()),
+                },
+            };
+            let before = state.clone();
+            let (after, effects) = step(state, event.clone(), now * 100);
+            assert!(after.floor >= before.floor, "seed {seed}");
+            assert!(after.banned.is_superset(&before.banned), "seed {seed}");
+            assert!(!after.banned.contains(&after.current.hash), "seed {seed}");
+            for effect in &effects {
+                match effect {
+                    Effect::Apply => {
+                        let staged = after.staged.as_ref().expect("something is staged");
+                        assert!(!after.banned.contains(&staged.hash), "seed {seed}");
+                        assert!(staged.sequence > after.current.sequence, "seed {seed}");
+                    }
+                    Effect::Commit => assert_eq!((before.phase, &event), (Phase::Probation, &Event::Good)),
+                    _ => {}
+                }
+            }
+            state = after;
+        }
+        let (state, effects) = step(state, Event::ShutDown, 0);
+        assert_eq!(effects, [Effect::Stop]);
+        assert_eq!(step(state, Event::Look, 0).1, []);
+    }
+}

@@ -1,0 +1,217 @@
+//! Releases published by the real publisher, served by the real server, applied by the real engine to a host.
+
+mod fixture;
+
+use fixture::{Lab, Live, Seen, noise};
+use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::worker::UpdateWish;
+use staysail_server::{Options, Running};
+
+async fn serve(lab: &Lab) -> Running {
+    let options = Options { repository: lab.repository.clone(), listen: "127.0.0.1:0".into(), token: None };
+    staysail_server::start(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_release_goes_live_while_the_app_runs_and_starts_next_time() {
+    let lab = Lab::new();
+    let ballast = noise(200_000, 1);
+    let app = lab.install(&lab.contents_with("1.0.0", "one", &ballast));
+    lab.publish(lab.contents_with("1.0.0", "one", &ballast));
+    let server = serve(&lab).await;
+    let mut session = app.start(&server.url());
+    assert_eq!(Live::of(&session.booted).version, "1.0.0");
+
+    let published = lab.publish(lab.contents_with("1.1.0", "two", &ballast));
+    assert_eq!((published.sequence, published.deltas), (2, 1));
+    let mut steps = Vec::new();
+    let live = session
+        .wait("release", |seen| {
+            match seen {
+                Seen::Event(UpdateEvent::Available { version, bytes, .. }) => {
+                    // The manifest names a patch of the worker: far less than the 200 kB of the whole.
+                    assert!(version == "1.1.0" && *bytes < 2_000, "{version} {bytes}");
+                    steps.push("available");
+                }
+                Seen::Event(UpdateEvent::Progress { bytes, total, .. }) => {
+                    assert!(bytes <= total);
+                    steps.push("progress");
+                }
+                Seen::Event(UpdateEvent::Staged { .. }) => steps.push("staged"),
+                Seen::Event(other) => panic!("{other:?}"),
+                Seen::Live(live) => return Some(live.clone()),
+            }
+            None
+        })
+        .await;
+    steps.dedup();
+    assert_eq!(steps, ["available", "progress", "staged"]);
+    assert_eq!(live.index, b"<h1>two</h1>");
+    assert!(live.worker.starts_with(b"#!/bin/sh\necho two\n") && live.worker.ends_with(&ballast));
+    assert_eq!(session.committed().await, "1.1.0");
+
+    session.engine.shut_down();
+    let boot = app.boot(&app.store());
+    assert_eq!((Live::of(&boot.release), boot.fallback_reason), (live, None));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_releases_in_a_row_each_go_live_once_from_a_folder_too() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "0"));
+    let mut session = app.start(&lab.file_url());
+    for number in 1..=10 {
+        lab.publish(lab.contents(&format!("1.0.{number}"), &number.to_string()));
+        session.engine.wish(UpdateWish::Check);
+        assert_eq!(session.committed().await, format!("1.0.{number}"));
+    }
+    let boot = app.boot(&app.store());
+    assert_eq!(boot.release.manifest().sequence, 10);
+    // Old releases are collected: the current one and the one before remain.
+    let releases = std::fs::read_dir(app.store_folder().join("releases")).unwrap().count();
+    assert!(releases <= 3, "{releases}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_fails_is_banned_and_the_next_one_is_taken() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let server = serve(&lab).await;
+    for (version, next, at_switch) in [("1.1.0", "1.2.0", false), ("1.3.0", "1.4.0", true)] {
+        let mut session = app.start(&server.url());
+        let list = if at_switch { &session.host.refuse } else { &session.host.fail };
+        list.lock().unwrap().insert(version.into());
+        let before = app.boot(&session.store).release.manifest().version.clone();
+        let bad = lab.publish(lab.contents(version, "bad"));
+        let (rolled_back, reason) = session.rolled_back().await;
+        assert_eq!(rolled_back, version);
+        assert!(!reason.is_empty());
+        // By the time it is reported it is banned, on disk, and not what boots.
+        assert!(app.store().is_banned(&bad.hash));
+        assert_eq!(app.boot(&app.store()).release.manifest().version, before);
+        session.engine.shut_down();
+
+        // A new start does not try it again, though it is still the newest: the next thing that happens is the fix.
+        let mut session = app.start(&server.url());
+        session.engine.wish(UpdateWish::Check);
+        lab.publish(lab.contents(next, "fixed"));
+        let first = session.outcome().await.unwrap();
+        assert_eq!(first.version, next);
+        assert_eq!(session.committed().await, next);
+        session.engine.shut_down();
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deferred_release_waits_until_the_app_wishes_it() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Defer { seconds: 3_600 });
+    lab.publish(lab.contents("1.1.0", "two"));
+    session.engine.wish(UpdateWish::Check);
+    session
+        .wait("staging", |seen| matches!(seen, Seen::Event(UpdateEvent::Staged { .. })).then_some(()))
+        .await;
+    session.engine.wish(UpdateWish::Apply);
+    assert_eq!(session.outcome().await.unwrap().version, "1.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_staged_and_not_applied_is_applied_after_the_next_start_without_network() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Defer { seconds: 3_600 });
+    lab.publish(lab.contents("1.1.0", "two"));
+    session.engine.wish(UpdateWish::Check);
+    session
+        .wait("staging", |seen| matches!(seen, Seen::Event(UpdateEvent::Staged { .. })).then_some(()))
+        .await;
+    session.engine.shut_down();
+    std::fs::remove_dir_all(&lab.repository).unwrap();
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(session.committed().await, "1.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_installed_content_published_as_it_is_changes_nothing() {
+    let lab = Lab::new();
+    let contents = lab.contents("1.0.0", "one");
+    let app = lab.install(&contents);
+    lab.publish(contents);
+    let mut session = app.start(&lab.file_url());
+    // The next release is the first thing anybody hears of.
+    session.engine.wish(UpdateWish::Check);
+    lab.publish(lab.contents("1.1.0", "two"));
+    session.engine.wish(UpdateWish::Check);
+    let first = session.wait("event", |seen| Some(seen.clone())).await;
+    assert!(
+        matches!(first, Seen::Event(UpdateEvent::Available { ref version, .. }) if version == "1.1.0"),
+        "{first:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_during_probation_counts_and_the_second_one_bans() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let published = lab.publish(lab.contents("1.1.0", "two"));
+    for crash in 1..=2 {
+        let store = app.store();
+        let current = app.boot(&store).release;
+        assert_eq!(current.manifest().version, "1.0.0", "an unproven release never boots");
+        let (host, mut seen) = (app.start_from(store, current, &lab.file_url()), ());
+        let mut session = host;
+        session.host.hang.lock().unwrap().insert("1.1.0".into());
+        session.wait("switch", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
+        let _ = &mut seen;
+        // The process is gone without a word: neither `shut_down` nor a drop.
+        std::mem::forget(session);
+        assert_eq!(app.store().state().trials.get(&published.hash), Some(&crash));
+        release_locks(&app);
+    }
+    let boot = app.boot(&app.store());
+    assert_eq!(boot.release.manifest().version, "1.0.0");
+    assert!(boot.fallback_reason.unwrap().contains("never tried again"));
+    assert!(app.store().is_banned(&published.hash));
+}
+
+/// A dead process holds no locks; here it is still alive, so its lock file is put aside.
+fn release_locks(app: &fixture::App) {
+    std::fs::remove_file(app.store_folder().join("trial.lock")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_end_during_probation_does_not_count() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    for _ in 0..3 {
+        let mut session = app.start(&lab.file_url());
+        session.host.hang.lock().unwrap().insert("1.1.0".into());
+        session.wait("switch", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
+        session.engine.shut_down();
+        assert!(app.store().state().trials.is_empty());
+    }
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(session.committed().await, "1.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_a_store_and_both_go_live() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents_with("1.0.0", "one", &noise(100_000, 1)));
+    let server = serve(&lab).await;
+    let (mut a, mut b) = (app.start(&server.url()), app.start(&server.url()));
+    for number in 1..=3 {
+        let version = format!("1.{number}.0");
+        lab.publish(lab.contents_with(&version, &version, &noise(100_000, 1 + number)));
+        let (in_a, in_b) = tokio::join!(a.committed(), b.committed());
+        assert_eq!((in_a, in_b), (version.clone(), version));
+    }
+    assert_eq!(app.boot(&app.store()).release.manifest().version, "1.3.0");
+    server.stop().await;
+}
