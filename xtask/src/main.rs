@@ -1,2 +1,60 @@
-//! Skeleton.
-fn main() {}
+//! Repository automation: `./x` prepares the machine, then hands over to `cargo xtask`.
+//!
+//! **Invariant:** never part of what is shipped, and never depends on a crate that draws or updates: it works
+//! (and tells what is wrong) when the rest does not compile.
+
+mod check;
+mod display;
+mod steps;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Repository automation; usually called by ./x")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must pass; ends with the line `N passed, N failed`
+    Test {
+        /// Run only these steps
+        #[arg(long, num_args = 1.., value_name = "STEP")]
+        only: Vec<String>,
+        /// Leave these steps out
+        #[arg(long, num_args = 1.., value_name = "STEP")]
+        skip: Vec<String>,
+    },
+    /// The repository's own rules alone
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    let root = root();
+    match arguments.task {
+        Task::Test { only, skip } => check::check(&root, &only, &skip),
+        Task::Tidy => Ok(tidy::run(&root)?.1 == 0),
+    }
+}
+
+/// The repository's folder, wherever this was called from.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask test`: everything that must pass, in the order that fails soonest.
+//!
+//! A step that fails does not hide the ones behind it: all run that still make sense, the failed ones are
+//! listed at the end, and the last line adds up what every test runner counted.
+
+use crate::display::Display;
+use crate::steps::{Outcome, Tally, run};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The steps, in order.
+pub const STEPS: [&str; 10] =
+    ["format", "tidy", "deny", "lints", "docs", "build", "unit", "page", "notebook", "windows"];
+
+const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Runs the steps; `only` names those wanted, all when empty.
+///
+/// # Errors
+/// When a tool that every step needs can not be started.
+pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bool> {
+    for name in only.iter().chain(skip) {
+        anyhow::ensure!(
+            STEPS.contains(&name.as_str()),
+            "there is no step `{name}`; steps: {}",
+            STEPS.join(" ")
+        );
+    }
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for name in STEPS {
+        let wanted = only.is_empty() || only.iter().any(|wanted| wanted == name);
+        if !wanted || skip.iter().any(|skipped| skipped == name) {
+            continue;
+        }
+        let without_build = outcomes.iter().any(|outcome| outcome.name == "build" && !outcome.ok);
+        if name == "windows" && without_build {
+            println!("\n=== windows: left out, there is nothing to open a window with (step `build` failed)");
+            continue;
+        }
+        outcomes.push(step(root, name)?);
+    }
+    let mut tally = Tally::default();
+    println!("\n=== summary");
+    for outcome in &mut outcomes {
+        // A step that failed before its runner could count is one failure.
+        if !outcome.ok && outcome.tally.failed == 0 {
+            outcome.tally.failed = 1;
+        }
+        tally.add(outcome.tally);
+        let Outcome { name, ok, took, .. } = outcome;
+        println!("{:<9} {:<6} {:>7.1} s", name, if *ok { "ok" } else { "FAILED" }, took.as_secs_f64());
+    }
+    let failed: Vec<&str> =
+        outcomes.iter().filter(|outcome| !outcome.ok).map(|outcome| outcome.name.as_str()).collect();
+    if !failed.is_empty() {
+        println!("failed: {}; one step alone: ./x test --only {}", failed.join(", "), failed[0]);
+    }
+    let skipped = if tally.skipped == 0 { String::new() } else { format!(", {} skipped", tally.skipped) };
+    println!("{} passed, {} failed{skipped}", tally.passed, tally.failed);
+    Ok(failed.is_empty())
+}
+
+fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.args(arguments).current_dir(root);
+        command
+    };
+    match name {
+        "format" => run(name, &mut cargo(&["fmt", "--all", "--check"]), STEP_LIMIT),
+        "tidy" => tidy(root),
+        "deny" => deny(root),
+        "lints" => {
+            let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+            run(name, &mut cargo(&arguments), STEP_LIMIT)
+        }
+        "docs" => {
+            let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+            run(name, command.env("RUSTDOCFLAGS", "-D warnings"), STEP_LIMIT)
+        }
+        "build" => {
+            let packages = ["-p", "staysail-cli", "-p", "staysail-shell", "-p", "staysail-server"];
+            run(name, cargo(&["build", "--locked"]).args(packages), STEP_LIMIT)
+        }
+        "unit" => {
+            let arguments =
+                ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
+            run(name, &mut cargo(&arguments), STEP_LIMIT)
+        }
+        "page" => page(root),
+        "notebook" => {
+            let mut command = cargo(&["test", "--workspace", "--locked"]);
+            command.current_dir(root.join("examples/notebook"));
+            run(name, command.env("CARGO_TARGET_DIR", root.join("target/notebook")), STEP_LIMIT)
+        }
+        "windows" => windows(root),
+        _ => anyhow::bail!("there is no step `{name}`"),
+    }
+}
+
+fn tidy(root: &Path) -> anyhow::Result<Outcome> {
+    println!("\n=== tidy");
+    let start = std::time::Instant::now();
+    let (_, broken) = crate::tidy::run(root)?;
+    let ok = broken == 0;
+    Ok(Outcome {
+        name: "tidy".into(),
+        ok,
+        tally: Tally::default(),
+        took: start.elapsed(),
+        tail: String::new(),
+    })
+}
+
+/// Licences, bans and sources always; known vulnerabilities where RustSec's list can be fetched.
+fn deny(root: &Path) -> anyhow::Result<Outcome> {
+    let check = |what: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.args(["deny", "check"]).args(what).current_dir(root);
+        command
+    };
+    let mut outcome = run("deny", &mut check(&["licenses", "bans", "sources"]), STEP_LIMIT)?;
+    let advisories = run("deny (advisories)", &mut check(&["advisories"]), STEP_LIMIT)?;
+    outcome.took += advisories.took;
+    if advisories.tail.contains("failed to fetch advisory database") {
+        println!("deny: RustSec's list of advisories can not be reached from here: this check is left out");
+    } else {
+        outcome.ok &= advisories.ok;
+    }
+    Ok(outcome)
+}
+
+/// The page's client library: types, build and its own tests.
+fn page(root: &Path) -> anyhow::Result<Outcome> {
+    let npm = |arguments: &[&str]| {
+        let mut command = Command::new("npm");
+        command.args(arguments).current_dir(root.join("packages/api"));
+        command
+    };
+    let mut outcome = run("page", &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
+    if outcome.ok {
+        let test = run("page", &mut npm(&["test"]), STEP_LIMIT)?;
+        outcome = Outcome { took: outcome.took + test.took, ..test };
+    }
+    Ok(outcome)
+}
+
+/// Black-box tests in a real window, one at a time: two windows would take each other's focus.
+fn windows(root: &Path) -> anyhow::Result<Outcome> {
+    let display = if cfg!(target_os = "linux") { Some(Display::virtual_one(1280, 900)?) } else { None };
+    let mut command = Command::new("cargo");
+    command.args(["test", "-p", "staysail-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"]);
+    command.current_dir(root);
+    command.envs(display.iter().flat_map(Display::variables));
+    run("windows", &mut command, STEP_LIMIT)
+}
