@@ -163,11 +163,9 @@ async fn a_crash_during_probation_counts_and_the_second_one_bans() {
         let store = app.store();
         let current = app.boot(&store).release;
         assert_eq!(current.manifest().version, "1.0.0", "an unproven release never boots");
-        let (host, mut seen) = (app.start_from(store, current, &lab.file_url()), ());
-        let mut session = host;
+        let mut session = app.start_from(store, current, &lab.file_url());
         session.host.hang.lock().unwrap().insert("1.1.0".into());
         session.wait("switch", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
-        let _ = &mut seen;
         // The process is gone without a word: neither `shut_down` nor a drop.
         std::mem::forget(session);
         assert_eq!(app.store().state().trials.get(&published.hash), Some(&crash));

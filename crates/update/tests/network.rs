@@ -1,0 +1,212 @@
+//! Networks and servers that break, lie and stall.
+
+mod fixture;
+
+use fixture::{Lab, Session, noise};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// What the server does with one request for a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blob {
+    /// Serves it, ranges too.
+    Right,
+    /// Sends so many bytes of what was asked for and cuts the connection.
+    Cut(usize),
+    /// Sends the whole file whatever range is asked for.
+    IgnoresRange,
+    /// Says 206 with the range asked for and sends bytes from the beginning.
+    LiesAboutRange,
+    /// Says 206 with another range.
+    AnotherRange,
+    /// Sends bytes without end.
+    Endless,
+    /// Answers 500.
+    Broken,
+}
+
+/// A server that does with each request for a blob what its list says next, then `last` for ever.
+struct Rogue {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Rogue {
+    async fn start(repository: PathBuf, plan: Vec<Blob>, last: Blob, captive: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let next = Arc::new(AtomicUsize::new(0));
+        let (seen, count) = (Arc::clone(&requests), Arc::clone(&next));
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (repository, plan, seen, count) =
+                    (repository.clone(), plan.clone(), Arc::clone(&seen), Arc::clone(&count));
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        match stream.read_u8().await {
+                            Ok(byte) => head.push(byte),
+                            Err(_) => return,
+                        }
+                    }
+                    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+                    let path = head.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
+                    let start = head
+                        .split("range: bytes=")
+                        .nth(1)
+                        .map(|range| range.split('-').next().unwrap().parse::<usize>().unwrap());
+                    if captive {
+                        let page = "<html>Please log in</html>";
+                        let answer = format!(
+                            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{page}",
+                            page.len()
+                        );
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                        return;
+                    }
+                    let Ok(bytes) = std::fs::read(repository.join(&path)) else {
+                        let answer =
+                            "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                        return;
+                    };
+                    let behaviour = if path.starts_with("blobs/") {
+                        seen.lock().unwrap().push(format!("{}", start.unwrap_or(0)));
+                        *plan.get(count.fetch_add(1, Ordering::SeqCst)).unwrap_or(&last)
+                    } else {
+                        Blob::Right
+                    };
+                    answer(&mut stream, &bytes, start, behaviour).await;
+                });
+            }
+        });
+        Self { url, requests, next }
+    }
+}
+
+async fn answer(stream: &mut tokio::net::TcpStream, bytes: &[u8], start: Option<usize>, behaviour: Blob) {
+    let total = bytes.len();
+    let from = start.unwrap_or(0).min(total);
+    let part = |from: usize| {
+        format!("HTTP/1.1 206 Partial Content\r\ncontent-range: bytes {from}-{}/{total}\r\n", total - 1)
+    };
+    let whole = "HTTP/1.1 200 OK\r\n".to_owned();
+    let (status, length, body) = match behaviour {
+        Blob::Right | Blob::Cut(_) if start.is_some() => (part(from), total - from, &bytes[from..]),
+        Blob::Right | Blob::Cut(_) | Blob::IgnoresRange => (whole, total, bytes),
+        Blob::LiesAboutRange if start.is_some() => (part(from), total - from, &bytes[..total - from]),
+        Blob::AnotherRange if start.is_some() => (part(1), total - 1, &bytes[1..]),
+        Blob::LiesAboutRange | Blob::AnotherRange => (whole, total, bytes),
+        Blob::Endless => (whole, usize::MAX, bytes),
+        Blob::Broken => ("HTTP/1.1 500 Internal Server Error\r\n".into(), 0, &bytes[..0]),
+    };
+    let head = if length == usize::MAX {
+        format!("{status}connection: close\r\n\r\n")
+    } else {
+        format!("{status}connection: close\r\ncontent-length: {length}\r\n\r\n")
+    };
+    let _ = stream.write_all(head.as_bytes()).await;
+    match behaviour {
+        Blob::Cut(after) => {
+            let _ = stream.write_all(&body[..after.min(body.len())]).await;
+        }
+        Blob::Endless => while stream.write_all(&[7; 65_536]).await.is_ok() {},
+        _ => {
+            let _ = stream.write_all(body).await;
+        }
+    }
+}
+
+/// A release whose worker is one large blob that does not compress, and whose page is as before.
+fn lab() -> (Lab, fixture::App, Vec<u8>) {
+    let lab = Lab::new();
+    let mut first = lab.contents_with("1.0.0", "one", b"");
+    first.manifest.notes = "first".into();
+    let app = lab.install(&first);
+    let ballast = noise(400_000, 3);
+    lab.publish(lab.contents_with("1.1.0", "two", &ballast));
+    (lab, app, ballast)
+}
+
+async fn live(session: &mut Session, ballast: &[u8]) {
+    let live = session.outcome().await.unwrap();
+    assert_eq!(live.index, b"<h1>two</h1>");
+    assert!(live.worker.ends_with(ballast));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_download_goes_on_where_it_was_cut() {
+    let (lab, app, ballast) = lab();
+    // The first blob is the small page; the worker is cut twice.
+    let plan = vec![Blob::Right, Blob::Cut(100_000), Blob::Cut(150_000)];
+    let rogue = Rogue::start(lab.repository.clone(), plan, Blob::Right, false).await;
+    let mut session = app.start(&rogue.url);
+    live(&mut session, &ballast).await;
+    assert_eq!(*rogue.requests.lock().unwrap(), ["0", "0", "100000", "250000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_on_after_a_restart_of_the_app() {
+    let (lab, app, ballast) = lab();
+    let mut plan = vec![Blob::Right];
+    plan.extend([Blob::Cut(20_000); 3]);
+    let rogue = Rogue::start(lab.repository.clone(), plan, Blob::Right, false).await;
+    let mut session = app.start(&rogue.url);
+    let reason = session.failed().await;
+    assert!(reason.contains("broke off") || reason.contains("error"), "{reason}");
+    session.engine.shut_down();
+    let before = rogue.requests.lock().unwrap().len();
+    let mut session = app.start(&rogue.url);
+    live(&mut session, &ballast).await;
+    let requests = rogue.requests.lock().unwrap().clone();
+    assert_eq!(requests[before..], ["60000"], "{requests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lies_about_ranges_gets_one_more_chance_from_the_beginning() {
+    for lie in [Blob::IgnoresRange, Blob::LiesAboutRange, Blob::AnotherRange] {
+        let (lab, app, ballast) = lab();
+        let plan = vec![Blob::Right, Blob::Cut(100_000), lie];
+        let rogue = Rogue::start(lab.repository.clone(), plan, Blob::Right, false).await;
+        let mut session = app.start(&rogue.url);
+        live(&mut session, &ballast).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_bytes_than_announced_a_broken_server_and_a_captive_portal_are_failures_that_harm_nothing() {
+    let (lab, app, _) = lab();
+    for (last, captive, says) in
+        [(Blob::Endless, false, "longer than"), (Blob::Broken, false, "500"), (Blob::Right, true, "metadata")]
+    {
+        let rogue = Rogue::start(lab.repository.clone(), vec![], last, captive).await;
+        let mut session = app.start(&rogue.url);
+        let reason = session.failed().await;
+        assert!(reason.contains(says) && reason.contains("goes on running"), "{reason}");
+        // Three tries of a server that answers nothing, no try of one that answers wrongly.
+        let tries = rogue.next.load(Ordering::SeqCst);
+        assert_eq!(tries, if last == Blob::Broken { 3 } else { usize::from(!captive) }, "{last:?}");
+        session.engine.shut_down();
+        assert!(app.boot(&app.store()).release.is_embedded());
+        std::fs::remove_dir_all(app.store_folder()).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_server_at_all_is_said_once_and_then_a_release_is_found() {
+    let (lab, app, ballast) = lab();
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", nowhere.local_addr().unwrap());
+    drop(nowhere);
+    let mut session = app.start(&url);
+    session.failed().await;
+    session.engine.shut_down();
+    let mut session = app.start(&lab.file_url());
+    live(&mut session, &ballast).await;
+}
