@@ -24,6 +24,8 @@ struct Page {
     events_lost: u64,
     waiting: Option<Responder>,
     kept: Option<Box<RawValue>>,
+    /// The kept state has served a load that came up: the next load does not get it again.
+    kept_is_used: bool,
     ready: bool,
     boot_error: Option<String>,
     closed: bool,
@@ -72,6 +74,7 @@ impl Pages {
             events_lost: 0,
             waiting: None,
             kept: None,
+            kept_is_used: false,
             ready: false,
             boot_error: None,
             closed: false,
@@ -109,6 +112,9 @@ impl Pages {
         page.waiting = None;
         page.ready = false;
         page.boot_error = None;
+        if page.kept_is_used {
+            page.kept = None;
+        }
         let answer = (page.key.clone(), page.generation, page.kept.clone());
         drop(pages);
         self.changed.send_modify(|count| *count += 1);
@@ -158,6 +164,7 @@ impl Pages {
     pub fn keep(&self, visitor: &Visitor, state: Option<Box<RawValue>>) {
         if let Some(page) = self.pages().get_mut(&visitor.window) {
             page.kept = state;
+            page.kept_is_used = false;
         }
     }
 
@@ -165,6 +172,7 @@ impl Pages {
     pub fn ready(&self, visitor: &Visitor) {
         if let Some(page) = self.pages().get_mut(&visitor.window) {
             page.ready = true;
+            page.kept_is_used = true;
         }
         self.changed.send_modify(|count| *count += 1);
     }
