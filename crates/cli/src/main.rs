@@ -1,2 +1,41 @@
-//! Skeleton.
-fn main() {}
+//! The `staysail` command: everything a developer does with an app, from `init` to `publish`.
+//!
+//! | Way | Module |
+//! |---|---|
+//! | a new project | [`init`] |
+//! | a save goes live | [`dev`] |
+//! | one executable to ship | [`build`], [`run`] |
+//! | a signed release | [`keys`], [`publish`] |
+//! | what the machine has | [`doctor`], [`version`] |
+//!
+//! **Invariant:** runs without a display and links no webview; windows belong to the shell, which is started as a
+//! process of its own. Whatever a command started ends with it.
+
+mod build;
+mod cargo;
+mod commands;
+mod dev;
+mod doctor;
+mod init;
+mod keys;
+mod project;
+mod publish;
+mod run;
+mod shell_binary;
+mod style;
+mod types;
+mod version;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    staysail_supervise::guardian_main();
+    match commands::run(commands::CommandLine::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", style::bad("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Cargo as a child: which package is the backend, and builds whose messages arrive as they happen.
+
+use crate::project::Project;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use staysail_supervise::{Spawn, Tree};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Lines of cargo's own text that are kept, for failures that no compiler message explains.
+const NOTICE_LINES_MAX: usize = 200;
+
+/// The package and program that are the app's backend.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// Package name.
+    pub package: String,
+    /// Name of its executable.
+    pub binary: String,
+    /// Its version.
+    pub version: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    default_run: Option<String>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// The cargo to use: the one that runs us when there is one.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Finds the backend package of a project.
+pub fn locate(project: &Project) -> Result<Backend> {
+    let manifest = project.root.join("Cargo.toml");
+    if !manifest.is_file() {
+        bail!(
+            "there is no Cargo.toml beside {}.\n  The backend is a Rust program in the same folder or below it.",
+            project.file().display()
+        );
+    }
+    let output = Command::new(program())
+        .args(["metadata", "--format-version=1", "--no-deps", "--manifest-path"])
+        .arg(&manifest)
+        .current_dir(&project.root)
+        .stdin(Stdio::null())
+        .output()
+        .context("cargo could not be started; install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        bail!(
+            "cargo can not read {}:\n{}",
+            manifest.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).context("cargo metadata was unreadable")?;
+    choose(&metadata.packages, project.config.backend.package.as_deref())
+}
+
+fn choose(packages: &[Package], wanted: Option<&str>) -> Result<Backend> {
+    let programs = |package: &Package| -> Vec<String> {
+        let binaries = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bin"));
+        binaries.map(|target| target.name.clone()).collect()
+    };
+    let all: Vec<&Package> = packages.iter().filter(|package| !programs(package).is_empty()).collect();
+    let names = || all.iter().map(|package| package.name.as_str()).collect::<Vec<_>>().join(", ");
+    let package = match (wanted, all.as_slice()) {
+        (Some(name), _) => *all.iter().find(|package| package.name == name).with_context(|| {
+            format!("there is no package {name:?} with an executable here.\n  Set backend.package in staysail.toml to one of: {}", names())
+        })?,
+        (None, [only]) => only,
+        (None, []) => bail!("no package here has an executable.\n  The backend needs a package with a src/main.rs."),
+        (None, _) => bail!("several packages have an executable: {}.\n  Name one in staysail.toml:  [backend]\n                              package = \"…\"", names()),
+    };
+    let binaries = programs(package);
+    let by_name = || binaries.iter().find(|name| **name == package.name).cloned();
+    let binary = match (&package.default_run, binaries.as_slice()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.clone(),
+        (None, _) => by_name().with_context(|| {
+            format!(
+                "package {} has several executables: {}.\n  Set default-run in its Cargo.toml.",
+                package.name,
+                binaries.join(", ")
+            )
+        })?,
+    };
+    Ok(Backend { package: package.name.clone(), binary, version: package.version.clone() })
+}
+
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build.
+    Develop,
+    /// Small and fast.
+    Ship,
+}
+
+impl Profile {
+    /// Cargo's folder of this profile below the target folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Develop => "debug",
+            Self::Ship => "release",
+        }
+    }
+
+    /// Settings that do not depend on what the project's Cargo.toml says.
+    fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // Line tables are enough for back-traces and halve the linker's work.
+            Self::Develop => &[("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"), ("CARGO_INCREMENTAL", "1")],
+            Self::Ship => &[
+                ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+                ("CARGO_PROFILE_RELEASE_LTO", "thin"),
+                ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+                ("CARGO_PROFILE_RELEASE_STRIP", "true"),
+                // A panic in a command is an error to its caller, so it must unwind.
+                ("CARGO_PROFILE_RELEASE_PANIC", "unwind"),
+            ],
+        }
+    }
+}
+
+/// Something cargo said.
+#[derive(Debug)]
+pub enum Message {
+    /// It works on this (`Compiling serde v1`, `Downloading …`).
+    Progress(String),
+    /// rustc's own text of one error or warning, with colours.
+    Diagnostic {
+        /// `error` or `warning`.
+        level: String,
+        /// The text.
+        rendered: String,
+    },
+    /// The backend's executable is ready at this path.
+    Executable(PathBuf),
+    /// Cargo has ended. Always the last message.
+    Finished {
+        /// Whether everything was built.
+        success: bool,
+        /// What cargo itself said, colours and all; explains failures that no diagnostic explains.
+        notices: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Line {
+    reason: String,
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+    message: Option<Rendered>,
+}
+
+#[derive(Deserialize)]
+struct Rendered {
+    rendered: Option<String>,
+    level: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Starts a build; messages go to `sink`, from other threads, until `Finished`. Killing the tree cancels the build.
+pub fn build(
+    project: &Project,
+    backend: &Backend,
+    profile: Profile,
+    sink: impl Fn(Message) + Send + Sync + 'static,
+) -> Result<Arc<Tree>> {
+    let mut spawn = Spawn::new(program())
+        .args(["build", "--message-format=json-diagnostic-rendered-ansi", "--package", &backend.package])
+        .args(["--bin", &backend.binary])
+        .current_dir(&project.root)
+        .env("CARGO_TARGET_DIR", project.target())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .guarded(true);
+    if profile == Profile::Ship {
+        spawn = spawn.arg("--release");
+    }
+    for (name, value) in profile.environment() {
+        spawn = spawn.env(name, value);
+    }
+    let tree = Arc::new(spawn.spawn().context("cargo could not be started")?);
+    let (stdout, stderr) = (tree.take_stdout(), tree.take_stderr());
+    let sink = Arc::new(sink);
+    let notices = Arc::new(Mutex::new(Vec::<String>::new()));
+    let (kept, said) = (notices.clone(), sink.clone());
+    let errors = std::thread::spawn(move || {
+        for line in stderr.into_iter().flat_map(|stream| lines(BufReader::new(stream))) {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() < NOTICE_LINES_MAX {
+                kept.push(line.clone());
+            }
+            drop(kept);
+            said(Message::Progress(line));
+        }
+    });
+    let (waited, binary) = (tree.clone(), backend.binary.clone());
+    std::thread::spawn(move || {
+        for line in stdout.into_iter().flat_map(|stream| lines(BufReader::new(stream))) {
+            if let Some(message) = understand(&line, &binary) {
+                sink(message);
+            }
+        }
+        let success = waited.wait().is_ok_and(|status| status.success());
+        let _ = errors.join();
+        let notices = notices.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+        sink(Message::Finished { success, notices });
+    });
+    Ok(tree)
+}
+
+/// Lines of a stream until its end; bytes that are no UTF-8 are replaced.
+pub fn lines(mut stream: impl BufRead) -> impl Iterator<Item = String> {
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let count = stream.read_until(b'\n', &mut line).ok()?;
+        (count > 0).then(|| String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
+    })
+}
+
+fn understand(line: &str, binary: &str) -> Option<Message> {
+    // Most lines are artifacts of dependencies: the two kinds that count are told apart before parsing.
+    let program = line.contains("\"executable\":\"");
+    if !program && !line.contains("\"reason\":\"compiler-message\"") {
+        return None;
+    }
+    let line: Line = serde_json::from_str(line).ok()?;
+    match line.reason.as_str() {
+        "compiler-artifact" => {
+            let target =
+                line.target.filter(|t| t.name == binary && t.kind.iter().any(|kind| kind == "bin"))?;
+            drop(target);
+            line.executable.map(Message::Executable)
+        }
+        "compiler-message" => {
+            let message = line.message?;
+            // "N warnings emitted", "aborting due to …": sums, said again by cargo.
+            let sum = message.message.contains("warning emitted")
+                || message.message.contains("warnings emitted")
+                || message.message.starts_with("aborting due to");
+            let rendered = message.rendered.filter(|_| !sum)?;
+            let level = if message.level.starts_with("error") { "error" } else { "warning" };
+            Some(Message::Diagnostic { level: level.into(), rendered })
+        }
+        _ => None,
+    }
+}
+
+/// Every source file of the program, from the dependency file cargo writes beside it.
+pub fn sources(executable: &Path) -> Vec<PathBuf> {
+    let Ok(text) = std::fs::read_to_string(executable.with_extension("d")) else { return Vec::new() };
+    parse_dependencies(&text)
+}
+
+/// `program: source source …`, where a space inside a path is `\ `.
+fn parse_dependencies(text: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let Some((_, list)) = line.split_once(": ") else { continue };
+        let mut path = String::new();
+        let mut characters = list.chars().peekable();
+        while let Some(c) = characters.next() {
+            match c {
+                '\\' if characters.peek() == Some(&' ') => path.push(characters.next().unwrap_or(' ')),
+                ' ' if !path.is_empty() => found.push(PathBuf::from(std::mem::take(&mut path))),
+                ' ' => {}
+                c => path.push(c),
+            }
+        }
+        if !path.is_empty() {
+            found.push(path.into());
+        }
+    }
+    found
+}
+
+/// Runs the finished program with the argument that makes it describe itself.
+pub fn describe(executable: &Path) -> Result<staysail_protocol::interface::Description> {
+    let tree = Spawn::new(executable)
+        .arg(staysail_protocol::interface::DESCRIBE_ARGUMENT)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let tree = Arc::new(tree);
+    let (done, timer) = std::sync::mpsc::channel::<()>();
+    let (limited, limit) = (tree.clone(), staysail_protocol::limits::HELLO_TIMEOUT_MS);
+    std::thread::spawn(move || {
+        if timer.recv_timeout(std::time::Duration::from_millis(limit))
+            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
+            limited.kill();
+        }
+    });
+    let stderr = tree.take_stderr();
+    let said = std::thread::spawn(move || {
+        stderr.into_iter().flat_map(|s| lines(BufReader::new(s))).collect::<Vec<_>>()
+    });
+    let text = tree.take_stdout().map(std::io::read_to_string).transpose();
+    let status = tree.wait()?;
+    drop(done);
+    let said = said.join().unwrap_or_default().join("\n");
+    let text = text.unwrap_or_default().unwrap_or_default();
+    let json = text.lines().rev().find(|line| line.starts_with('{')).unwrap_or(&text);
+    if !status.success() {
+        bail!(
+            "the backend did not describe itself ({status}): {}\n  Does its main call `App::new(…)…run()`, and nothing that fails before?",
+            said.trim()
+        );
+    }
+    serde_json::from_str(json).context("the backend's description of itself is unreadable; does its main print to standard output before `run()`?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, bins: &[&str]) -> Package {
+        let target = |name: &&str| Target { name: (*name).into(), kind: vec!["bin".into()] };
+        let targets = bins.iter().map(target).collect();
+        Package { name: name.into(), version: "1.2.3".into(), default_run: None, targets }
+    }
+
+    #[test]
+    fn the_only_program_is_the_backend_and_several_must_be_named() {
+        let two = [package("core", &[]), package("app", &["hello"])];
+        let backend = choose(&two, None).unwrap();
+        assert_eq!((backend.package.as_str(), backend.binary.as_str()), ("app", "hello"));
+        let many = [package("a", &["a"]), package("b", &["b"])];
+        assert!(choose(&many, None).unwrap_err().to_string().contains("a, b"));
+        assert_eq!(choose(&many, Some("b")).unwrap().binary, "b");
+        assert!(choose(&many, Some("c")).unwrap_err().to_string().contains("one of: a, b"));
+    }
+
+    #[test]
+    fn sources_with_spaces_in_their_path_are_whole() {
+        let found = parse_dependencies("/t/app: /p/a.rs /p/with\\ space/b.rs\n");
+        assert_eq!(found, [PathBuf::from("/p/a.rs"), PathBuf::from("/p/with space/b.rs")]);
+    }
+
+    #[test]
+    fn only_the_backends_own_program_and_diagnostics_are_taken_from_cargo() {
+        let artifact = r#"{"reason":"compiler-artifact","target":{"name":"app","kind":["bin"]},"executable":"/t/app","fresh":false}"#;
+        assert!(
+            matches!(understand(artifact, "app"), Some(Message::Executable(path)) if path == Path::new("/t/app"))
+        );
+        assert!(understand(artifact, "other").is_none());
+        let error =
+            r#"{"reason":"compiler-message","message":{"rendered":"boom","level":"error","message":"x"}}"#;
+        assert!(
+            matches!(understand(error, "app"), Some(Message::Diagnostic { level, .. }) if level == "error")
+        );
+        let sum = r#"{"reason":"compiler-message","message":{"rendered":"s","level":"error","message":"aborting due to 1 previous error"}}"#;
+        assert!(understand(sum, "app").is_none());
+    }
+}

@@ -1,0 +1,77 @@
+//! The command line: names, flags and help of every command, and which module does it.
+
+use crate::project::{Mode, Project};
+use crate::{build, dev, doctor, init, keys, publish, run, version};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Desktop apps that update like web pages, while they run.
+#[derive(Debug, Parser)]
+#[command(name = "staysail", version, about, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new project.
+    Init(init::Arguments),
+    /// Run the app from its sources; what you save goes live in the open window.
+    #[command(visible_alias = "serve")]
+    Dev(dev::Arguments),
+    /// Make the one executable to ship, under build/.
+    Build(build::Arguments),
+    /// Build if something changed, then start the built app.
+    Run(run::Arguments),
+    /// Make and renew the keys that sign releases.
+    Keys(keys::KeysArgs),
+    /// Publish a release, signed and with a delta from the one before.
+    Publish(Publish),
+    /// Check that this machine has everything an app needs.
+    Doctor(doctor::Arguments),
+    /// Show the versions of Staysail and of what it uses.
+    Version(version::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct Publish {
+    #[command(flatten)]
+    project: ProjectArguments,
+    #[command(flatten)]
+    publish: publish::PublishArgs,
+}
+
+/// Where the project is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ProjectArguments {
+    /// The project's folder [default: the nearest one with a staysail.toml, from here upwards].
+    #[arg(long, short = 'C', value_name = "FOLDER", global = true)]
+    pub project: Option<PathBuf>,
+}
+
+impl ProjectArguments {
+    /// Loads the project named, or the one around the current folder.
+    pub fn load(&self, mode: Mode) -> Result<Project> {
+        Ok(Project::find(self.project.as_deref(), mode)?)
+    }
+}
+
+/// Does what the command line asks for.
+pub fn run(line: CommandLine) -> Result<ExitCode> {
+    match line.command {
+        Command::Init(arguments) => init::run(arguments),
+        Command::Dev(arguments) => dev::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Keys(arguments) => keys::run(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Publish(Publish { project, publish }) => {
+            publish::run(publish, || build::assemble(&project.load(Mode::Production)?))
+                .map(|_| ExitCode::SUCCESS)
+        }
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Version(arguments) => version::run(&arguments),
+    }
+}

@@ -1,0 +1,259 @@
+//! What `staysail dev` says: calm lines for people, or one JSON object per line for programs.
+//!
+//! With `--json` each line on standard output is `{"kind": …, "at_ms": …, …}`; `at_ms` counts from the start of
+//! the command. Times are milliseconds, with fractions. Kinds and their fields (more may be added):
+//!
+//! | kind | fields |
+//! |---|---|
+//! | `shell_started` | `pid`, `shell` |
+//! | `window_open` | |
+//! | `page_ready` | `window`, `generation` |
+//! | `build_started` | `build`, `files` (what was saved; empty at the start) |
+//! | `build_failed` | `build`, `cargo_ms`, `errors` |
+//! | `build_unchanged` | `build`, `cargo_ms`: cargo had nothing to do |
+//! | `build_cancelled` | `build` |
+//! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms` |
+//! | `swap_failed` | `id`, `build`, `reason` |
+//! | `worker_lost` | `reason`, `restarting` |
+//! | `styles_changed`, `page_changed` | `paths`, `watch_ms`: from the first file event to the shell |
+//! | `page_report` | `report` (`kind`, `level`, `message`, `place`), from the page |
+//! | `worker_log` | `level`, `message` |
+//! | `types_written` | `path` |
+//! | `notice` | `message` |
+//! | `error` | `message` |
+//! | `ended` | |
+//!
+//! `watch_to_build`: first file event to the start of cargo. `cargo_ms`: start of cargo to the executable. `swap_ms`:
+//! executable to live. `total_ms`: first file event to live; at the start and after `r`, from the start of cargo.
+
+use crate::style;
+use serde::Serialize;
+use staysail_protocol::bridge::PageReport;
+use std::io::Write;
+use std::time::Instant;
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Said {
+    ShellStarted { pid: u32, shell: String },
+    WindowOpen,
+    PageReady { window: String, generation: u64 },
+    BuildStarted { build: u64, files: Vec<String> },
+    BuildFailed { build: u64, cargo_ms: f64, errors: String },
+    BuildUnchanged { build: u64, cargo_ms: f64 },
+    BuildCancelled { build: u64 },
+    SwapDone(SwapDone),
+    SwapFailed { id: u64, build: u64, reason: String },
+    WorkerLost { reason: String, restarting: bool },
+    StylesChanged { paths: Vec<String>, watch_ms: f64 },
+    PageChanged { paths: Vec<String>, watch_ms: f64 },
+    PageReport { report: PageReport },
+    WorkerLog { level: String, message: String },
+    TypesWritten { path: String },
+    Notice { message: String },
+    Error { message: String },
+    Ended,
+}
+
+/// Where the time from save to live went.
+#[derive(Debug, Serialize)]
+pub struct SwapDone {
+    pub id: u64,
+    pub build: u64,
+    pub watch_to_build: f64,
+    pub cargo_ms: f64,
+    pub swap_ms: f64,
+    pub total_ms: f64,
+    pub hello_ms: f64,
+    pub quiesce_ms: f64,
+    pub restore_ms: f64,
+    pub gate_ms: f64,
+    #[serde(skip)]
+    pub first: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    said: &'a Said,
+    at_ms: f64,
+}
+
+/// Where it is said.
+pub struct Output {
+    json: bool,
+    started: Instant,
+    progress: Option<indicatif::ProgressBar>,
+}
+
+/// A duration in milliseconds, to a hundredth.
+pub fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+impl Output {
+    /// For programs or for people.
+    pub fn new(json: bool) -> Self {
+        Self { json, started: Instant::now(), progress: None }
+    }
+
+    /// A line that is only for people.
+    pub fn tell(&self, text: &str) {
+        if !self.json {
+            self.line(text);
+        }
+    }
+
+    /// Shows what cargo works on, in one line that goes away.
+    pub fn progress(&mut self, text: Option<&str>) {
+        use std::io::IsTerminal;
+        if self.json || !std::io::stderr().is_terminal() {
+            return;
+        }
+        match text {
+            None => {
+                if let Some(bar) = self.progress.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Some(text) => {
+                let bar = self.progress.get_or_insert_with(|| {
+                    let bar = indicatif::ProgressBar::new_spinner();
+                    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+                    bar
+                });
+                bar.set_message(style::without_colours(text.trim()));
+            }
+        }
+    }
+
+    /// Says it.
+    pub fn say(&self, said: &Said) {
+        if self.json {
+            let line = Line { said, at_ms: milliseconds(self.started.elapsed()) };
+            let mut text = serde_json::to_vec(&line).unwrap_or_default();
+            text.push(b'\n');
+            // The reader may be gone; that ends nothing here.
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(&text).and_then(|()| out.flush());
+        } else if let Some(text) = words(said) {
+            self.line(&format!("{}  {text}", style::dim(&clock())));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let write = || {
+            // The terminal may be gone; that ends nothing here.
+            let _ = writeln!(std::io::stdout(), "{text}");
+        };
+        match &self.progress {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+fn clock() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S").to_string()
+}
+
+fn seconds(milliseconds: f64) -> String {
+    if milliseconds < 100.0 {
+        format!("{:.3}", milliseconds / 1e3)
+    } else {
+        format!("{:.2}", milliseconds / 1e3)
+    }
+}
+
+fn list(paths: &[String]) -> String {
+    match paths {
+        [] => String::new(),
+        [first, rest @ ..] if rest.len() > 2 => format!("{first} and {} more", rest.len()),
+        paths => paths.join(", "),
+    }
+}
+
+fn words(said: &Said) -> Option<String> {
+    Some(match said {
+        Said::ShellStarted { .. } | Said::Ended | Said::BuildCancelled { .. } => return None,
+        Said::WindowOpen => "window open".into(),
+        Said::PageReady { window, generation: 1 } => format!("page ready in window {window}"),
+        Said::PageReady { .. } => return None,
+        Said::BuildStarted { files, .. } if files.is_empty() => "building the backend …".into(),
+        Said::BuildStarted { files, .. } => style::dim(&format!("building … ({})", list(files))),
+        Said::BuildFailed { errors, cargo_ms, .. } => {
+            let text = style::for_terminal(errors.trim_end());
+            format!(
+                "{} ({} s); the backend before goes on serving\n{text}",
+                style::bad("build failed"),
+                seconds(*cargo_ms)
+            )
+        }
+        Said::BuildUnchanged { .. } => style::dim("nothing to build"),
+        Said::SwapDone(done) => {
+            let what = if done.first { "backend live" } else { "backend swapped" };
+            let parts = format!("(cargo {}, swap {})", seconds(done.cargo_ms), seconds(done.swap_ms));
+            format!("{} in {} s  {}", style::good(what), seconds(done.total_ms), style::dim(&parts))
+        }
+        Said::SwapFailed { reason, .. } => {
+            format!("{}; the backend before goes on serving\n  {reason}", style::bad("swap failed"))
+        }
+        Said::WorkerLost { reason, restarting: true } => {
+            format!("{}: {reason}; it is being started again", style::warn("backend lost"))
+        }
+        Said::WorkerLost { reason, .. } => {
+            format!("{}: {reason}; save a fix, or press Retry in the window", style::bad("backend lost"))
+        }
+        Said::StylesChanged { paths, .. } => format!("{} {}", style::good("styles exchanged"), list(paths)),
+        Said::PageChanged { paths, .. } => format!("{} {}", style::good("page reloaded"), list(paths)),
+        Said::PageReport { report } => {
+            let place = if report.place.is_empty() { String::new() } else { format!(" ({})", report.place) };
+            let level = if report.level == "warn" { style::warn("page") } else { style::bad("page") };
+            let level =
+                if matches!(report.level.as_str(), "info" | "log") { style::dim("page") } else { level };
+            format!("{level} {}{}", report.message, style::dim(&place))
+        }
+        Said::WorkerLog { level, message } => match level.as_str() {
+            "error" => format!("{} {message}", style::bad("backend")),
+            "warn" => format!("{} {message}", style::warn("backend")),
+            _ => format!("{} {message}", style::dim("backend")),
+        },
+        Said::TypesWritten { path } => style::dim(&format!("wrote {path}")),
+        Said::Notice { message } => format!("{} {message}", style::warn("note:")),
+        Said::Error { message } => format!("{} {message}", style::bad("error:")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_line_names_its_kind_and_time() {
+        let said = Said::PageReady { window: "main".into(), generation: 2 };
+        let line = serde_json::to_value(Line { said: &said, at_ms: 1.5 }).unwrap();
+        assert_eq!(
+            line,
+            serde_json::json!({"kind": "page_ready", "window": "main", "generation": 2, "at_ms": 1.5})
+        );
+        let done = SwapDone {
+            id: 1,
+            build: 1,
+            watch_to_build: 1.0,
+            cargo_ms: 520.0,
+            swap_ms: 9.0,
+            total_ms: 610.0,
+            hello_ms: 2.0,
+            quiesce_ms: 0.0,
+            restore_ms: 0.0,
+            gate_ms: 0.1,
+            first: false,
+        };
+        let said = Said::SwapDone(done);
+        let line = serde_json::to_value(Line { said: &said, at_ms: 1.5 }).unwrap();
+        assert_eq!((&line["kind"], &line["total_ms"]), (&"swap_done".into(), &610.0.into()));
+        let text = style::without_colours(&words(&said).unwrap());
+        assert_eq!(text, "backend swapped in 0.61 s  (cargo 0.52, swap 0.009)");
+    }
+}

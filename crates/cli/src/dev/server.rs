@@ -1,0 +1,184 @@
+//! An external dev server: started with its whole process tree guarded, waited for, ended with us.
+
+use crate::project::Project;
+use anyhow::{Context, Result, bail};
+use staysail_supervise::{Spawn, Tree};
+use std::io::BufReader;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The dev server must accept connections within this time.
+const START_S: u64 = 60;
+/// Pause between two looks whether it does.
+const LOOK_MS: u64 = 40;
+/// One try to connect.
+const CONNECT_MS: u64 = 500;
+/// It may end in order for this long.
+const END_MS: u64 = 1_000;
+/// Lines of its output shown when it fails.
+const LINES_MAX: usize = 30;
+
+/// A running dev server.
+pub struct DevServer {
+    tree: Arc<Tree>,
+    output: Arc<Mutex<Vec<String>>>,
+    changed: Receiver<()>,
+}
+
+impl DevServer {
+    /// Starts the project's dev server. Each line it prints goes to `line`; `ended` is told when it ends.
+    pub fn start(
+        project: &Project,
+        command: &str,
+        url: Option<&str>,
+        line: impl Fn(String) + Send + Clone + 'static,
+        ended: impl FnOnce(String) + Send + 'static,
+    ) -> Result<Self> {
+        if let Some(url) = url
+            && accepts(url)?
+        {
+            bail!(
+                "something already listens at {url}, so the dev server can not.\n  End that program, or choose another port in frontend.dev of staysail.toml (and in your bundler's configuration)."
+            );
+        }
+        let tree = shell_command(command)
+            .current_dir(project.frontend_folder())
+            // Bundlers open a browser by default; the window is ours. Colours survive the pipe.
+            .env("BROWSER", "none")
+            .env("FORCE_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .guarded(true)
+            .spawn()
+            .with_context(|| format!("the dev server `{command}` could not be started"))?;
+        let tree = Arc::new(tree);
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let (tell, changed) = channel::<()>();
+        if let Some(stream) = tree.take_stdout() {
+            copy(stream, output.clone(), line.clone(), tell.clone());
+        }
+        if let Some(stream) = tree.take_stderr() {
+            copy(stream, output.clone(), line, tell.clone());
+        }
+        let waited = tree.clone();
+        std::thread::spawn(move || {
+            let status = waited.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+            let _ = tell.send(());
+            ended(status);
+        });
+        Ok(Self { tree, output, changed })
+    }
+
+    /// Waits until it accepts connections.
+    pub fn wait_for(&self, url: &str) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(START_S);
+        while !accepts(url)? {
+            if let Some(status) = self.tree.try_wait()? {
+                bail!(
+                    "the dev server ended before it answered at {url} ({status}). It said:\n{}",
+                    self.said()
+                );
+            }
+            if Instant::now() > end {
+                bail!(
+                    "the dev server does not answer at {url} after {START_S} s.\n  Does frontend.dev.url in staysail.toml name the port it uses? It said:\n{}",
+                    self.said()
+                );
+            }
+            // Wakes early when it says something, which is when it usually is ready.
+            let _ = self.changed.recv_timeout(Duration::from_millis(LOOK_MS));
+        }
+        Ok(())
+    }
+
+    fn said(&self) -> String {
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = output.len().saturating_sub(LINES_MAX);
+        output[from..].iter().map(|line| format!("  | {line}\n")).collect()
+    }
+
+    /// Ends it and everything it started.
+    pub fn end(&self) {
+        // Its own end has been reported; how it ended is of no interest now.
+        let _ = self.tree.terminate(Duration::from_millis(END_MS));
+        self.tree.kill();
+    }
+}
+
+fn copy(
+    stream: impl std::io::Read + Send + 'static,
+    kept: Arc<Mutex<Vec<String>>>,
+    line: impl Fn(String) + Send + 'static,
+    tell: Sender<()>,
+) {
+    std::thread::spawn(move || {
+        for text in crate::cargo::lines(BufReader::new(stream)) {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= 2 * LINES_MAX {
+                kept.drain(..LINES_MAX);
+            }
+            kept.push(text.clone());
+            drop(kept);
+            let _ = tell.send(());
+            line(text);
+        }
+    });
+}
+
+/// A command line as the system's shell understands it.
+pub fn shell_command(command: &str) -> Spawn {
+    if cfg!(windows) {
+        Spawn::new("cmd").args(["/C", command])
+    } else {
+        Spawn::new("sh").args(["-c", command])
+    }
+}
+
+/// Whether anything accepts connections there, on any of the host's addresses.
+pub fn accepts(url: &str) -> Result<bool> {
+    let (host, port) = crate::project::address(url).map_err(anyhow::Error::msg)?;
+    // A host that can not be resolved accepts nothing.
+    let Ok(addresses) = (host.as_str(), port).to_socket_addrs() else { return Ok(false) };
+    let patience = Duration::from_millis(CONNECT_MS);
+    Ok(addresses.into_iter().any(|address| TcpStream::connect_timeout(&address, patience).is_ok()))
+}
+
+/// Runs a command of the frontend to its end, its output going where ours goes.
+pub fn run_to_end(folder: &Path, command: &str, mode: &str) -> Result<()> {
+    let tree = shell_command(command)
+        .current_dir(folder)
+        .env("STAYSAIL_MODE", mode)
+        .stdout(copy_of_stderr()?)
+        .guarded(true)
+        .spawn()
+        .with_context(|| format!("`{command}` could not be started"))?;
+    let status = tree.wait()?;
+    if !status.success() {
+        bail!("`{command}` failed in {} ({status}); what it said stands above.", folder.display());
+    }
+    Ok(())
+}
+
+/// Standard output is for JSON and results; what tools say goes beside our own messages.
+fn copy_of_stderr() -> Result<Stdio> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        Ok(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?))
+    }
+    #[cfg(not(unix))]
+    Ok(Stdio::inherit())
+}
+
+/// Installs the frontend's packages when it has some and they are missing.
+pub fn install_packages(folder: &Path) -> Result<()> {
+    if folder.join("package.json").is_file() && !folder.join("node_modules").is_dir() {
+        eprintln!("installing the frontend's packages (npm install in {}) …", folder.display());
+        run_to_end(folder, "npm install --no-fund --no-audit --loglevel=error", "debug")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,516 @@
+//! The loop of `staysail dev`: all its state, one message at a time.
+
+use super::filter::Filter;
+use super::output::{Output, Said, SwapDone, milliseconds};
+use super::server::DevServer;
+use super::shell::{FromShell, ShellLink};
+use super::versions::Versions;
+use super::watch::{self, Changes, Seen, Watch};
+use crate::cargo::{self, Backend, Message, Profile};
+use crate::project::Project;
+use crate::{style, types};
+use anyhow::{Context, Result, bail};
+use staysail_protocol::bridge::Overlay;
+use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
+use staysail_protocol::interface::Description;
+use staysail_supervise::Tree;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+/// Everything the loop is told.
+pub enum Incoming {
+    Seen(Seen),
+    Cargo(u64, Message),
+    Shell(FromShell),
+    ServerLine(String),
+    ServerEnded(String),
+    Described(PathBuf, Result<Description>),
+    Line(String),
+    Quit,
+}
+
+/// A build under way.
+struct Build {
+    number: u64,
+    tree: Arc<Tree>,
+    /// First file event that led to it, and start of cargo.
+    saved: Option<Instant>,
+    started: Instant,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+    /// Its executable was handed to the shell.
+    swapped: bool,
+    unchanged: bool,
+}
+
+/// A swap under way.
+struct Swap {
+    build: u64,
+    path: PathBuf,
+    saved: Option<Instant>,
+    started: Instant,
+    cargo_ms: f64,
+    asked: Instant,
+}
+
+/// `staysail dev`, running.
+pub struct Session {
+    pub output: Output,
+    project: Project,
+    backend: Backend,
+    program: PathBuf,
+    sender: Sender<Incoming>,
+    watch: Watch,
+    shell: Option<ShellLink>,
+    server: Option<DevServer>,
+    versions: Versions,
+    builds: u64,
+    swaps: BTreeMap<u64, Swap>,
+    swaps_asked: u64,
+    build: Option<Build>,
+    overlay: bool,
+    /// The executable that is live, and the newest that was built.
+    live: Option<PathBuf>,
+    newest: Option<PathBuf>,
+    warned: Vec<String>,
+    ending: bool,
+}
+
+impl Session {
+    /// Begins watching; nothing is shown yet.
+    pub fn new(
+        project: Project,
+        backend: Backend,
+        program: PathBuf,
+        output: Output,
+        sender: Sender<Incoming>,
+        poll: bool,
+    ) -> Result<Self> {
+        let served = served_folder(&project);
+        let target = project.target();
+        std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
+        let filter = Filter::new(&project.root, served.as_deref(), &project.types(), &target);
+        let seen = sender.clone();
+        let watch = Watch::start(filter, poll, move |what| drop(seen.send(Incoming::Seen(what))))
+            .context("files can not be watched; try `staysail dev --poll`")?;
+        let built = target.join(Profile::Develop.folder()).join(&backend.binary);
+        watch.sources(cargo::sources(&built));
+        let versions = Versions::open(&target)?;
+        Ok(Self {
+            output,
+            project,
+            backend,
+            program,
+            sender,
+            watch,
+            shell: None,
+            server: None,
+            versions,
+            builds: 0,
+            swaps: BTreeMap::new(),
+            swaps_asked: 0,
+            build: None,
+            overlay: false,
+            live: None,
+            newest: None,
+            warned: Vec::new(),
+            ending: false,
+        })
+    }
+
+    /// Runs to the end.
+    pub fn run(&mut self, inbox: &Receiver<Incoming>) -> Result<ExitCode> {
+        self.start_build(&[], None)?;
+        self.start_server()?;
+        self.start_shell()?;
+        loop {
+            let incoming = inbox.recv().context("everything that could say something has ended")?;
+            match incoming {
+                Incoming::Seen(Seen::Changed(changes, first)) => self.changed(&changes, first)?,
+                Incoming::Seen(Seen::Notice(message)) => self.output.say(&Said::Notice { message }),
+                Incoming::Cargo(number, message) => self.cargo(number, message)?,
+                Incoming::Shell(FromShell::Said(message)) => self.shell(message),
+                Incoming::Shell(FromShell::Line(line)) => eprintln!("{} {line}", style::dim("shell")),
+                Incoming::Shell(FromShell::Gone { well: true, .. }) => return Ok(ExitCode::SUCCESS),
+                Incoming::Shell(FromShell::Gone { status, .. }) => {
+                    bail!(
+                        "the shell ended by itself ({status}).\n  `staysail doctor` checks what it needs; start `staysail dev` again."
+                    )
+                }
+                Incoming::ServerLine(line) => self.output.tell(&format!("{} {line}", style::dim("page │"))),
+                Incoming::ServerEnded(status) => {
+                    let message = format!(
+                        "the dev server ended ({status}); page edits do not show until `staysail dev` is started again"
+                    );
+                    self.output.say(&Said::Error { message });
+                }
+                Incoming::Described(path, result) => self.described(&path, result),
+                Incoming::Line(line) => {
+                    if self.keyboard(line.trim())? {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
+                Incoming::Quit => return Ok(ExitCode::SUCCESS),
+            }
+        }
+    }
+
+    /// Ends everything that was started.
+    pub fn end(&mut self) {
+        self.ending = true;
+        self.output.progress(None);
+        if let Some(build) = self.build.take() {
+            build.tree.kill();
+        }
+        if let Some(shell) = self.shell.take() {
+            shell.end();
+        }
+        if let Some(server) = self.server.take() {
+            server.end();
+        }
+    }
+
+    fn start_server(&mut self) -> Result<()> {
+        let Some(config) = self.project.config.frontend.dev.clone() else { return Ok(()) };
+        let url = config.url.as_deref();
+        if let Some(command) = &config.command {
+            let (lines, ends) = (self.sender.clone(), self.sender.clone());
+            let line = move |line| drop(lines.send(Incoming::ServerLine(line)));
+            let ended = move |status| drop(ends.send(Incoming::ServerEnded(status)));
+            let server = DevServer::start(&self.project, command, url, line, ended)?;
+            let server = self.server.insert(server);
+            if let Some(url) = url {
+                server.wait_for(url)?;
+            }
+        } else if let Some(url) = url
+            && !super::server::accepts(url)?
+        {
+            bail!(
+                "nothing answers at {url}, and frontend.dev in staysail.toml has no command to start it.\n  Start your dev server first, or add its command."
+            );
+        }
+        Ok(())
+    }
+
+    fn start_shell(&mut self) -> Result<()> {
+        let project = &self.project;
+        let data_dir = project.target().join("data");
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+        let served = served_folder(project);
+        let start = Start {
+            name: project.name().into(),
+            version: project.config.app.version.clone().unwrap_or_else(|| self.backend.version.clone()),
+            page_dir: served.map(|folder| folder.display().to_string()),
+            dev_url: project.config.frontend.dev.as_ref().and_then(|server| server.url.clone()),
+            config: project.mode_config(),
+            description: cached_description(&project.target()),
+            data_dir: data_dir.display().to_string(),
+        };
+        let sender = self.sender.clone();
+        let shell =
+            ShellLink::start(&self.program, start, move |what| drop(sender.send(Incoming::Shell(what))))?;
+        self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
+        self.shell = Some(shell);
+        // A build may have finished while the dev server was waited for; its messages are still in the queue.
+        Ok(())
+    }
+
+    fn send(&self, message: &ToShell) {
+        if let Some(shell) = &self.shell {
+            shell.send(message);
+        }
+    }
+
+    fn changed(&mut self, changes: &Changes, first: Instant) -> Result<()> {
+        if changes.project {
+            self.project_file_changed();
+        }
+        if !changes.page.is_empty()
+            && let Some(folder) = served_folder(&self.project)
+        {
+            let paths = watch::page_paths(&changes.page, &folder);
+            let only_styles = changes.page.iter().all(|file| {
+                file.extension().is_some_and(|end| end.eq_ignore_ascii_case("css")) && file.exists()
+            });
+            let message = if only_styles {
+                ToShell::StylesChanged { paths: paths.clone() }
+            } else {
+                ToShell::PageChanged { paths: paths.clone() }
+            };
+            self.send(&message);
+            let watch_ms = milliseconds(first.elapsed());
+            self.output.say(&if only_styles {
+                Said::StylesChanged { paths, watch_ms }
+            } else {
+                Said::PageChanged { paths, watch_ms }
+            });
+        }
+        if !changes.backend.is_empty() {
+            let name =
+                |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
+            let files: Vec<String> = changes.backend.iter().map(name).collect();
+            self.start_build(&files, Some(first))?;
+        }
+        Ok(())
+    }
+
+    fn project_file_changed(&mut self) {
+        let said = match Project::find(Some(&self.project.root), self.project.mode) {
+            Ok(_) => {
+                Said::Notice { message: "staysail.toml changed; start `staysail dev` again to use it".into() }
+            }
+            Err(error) => Said::Error { message: format!("{error}\n  What was read before stays in use.") },
+        };
+        self.output.say(&said);
+    }
+
+    /// Starts cargo; a build under way is cancelled, for it would build what is not wanted any more.
+    fn start_build(&mut self, files: &[String], saved: Option<Instant>) -> Result<()> {
+        if let Some(old) = self.build.take() {
+            old.tree.kill();
+            self.output.say(&Said::BuildCancelled { build: old.number });
+        }
+        self.builds += 1;
+        let number = self.builds;
+        let sender = self.sender.clone();
+        let started = Instant::now();
+        let tree = cargo::build(&self.project, &self.backend, Profile::Develop, move |message| {
+            drop(sender.send(Incoming::Cargo(number, message)));
+        })?;
+        self.build = Some(Build {
+            number,
+            tree,
+            saved,
+            started,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            swapped: false,
+            unchanged: false,
+        });
+        self.output.say(&Said::BuildStarted { build: number, files: files.to_vec() });
+        Ok(())
+    }
+
+    fn cargo(&mut self, number: u64, message: Message) -> Result<()> {
+        // A cancelled build says a few more things; nobody listens.
+        let Some(build) = self.build.as_mut().filter(|build| build.number == number) else { return Ok(()) };
+        match message {
+            Message::Progress(line) => {
+                if self.live.is_none() {
+                    self.output.progress(Some(&line));
+                }
+            }
+            Message::Diagnostic { level, rendered } if level == "error" => build.errors.push(rendered),
+            Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
+            Message::Executable(path) => self.executable(&path)?,
+            Message::Finished { success, notices } => {
+                self.output.progress(None);
+                if let Some(build) = self.build.take() {
+                    self.finished(build, success, notices);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The shortest way there is from cargo's message to the swap.
+    fn executable(&mut self, path: &Path) -> Result<()> {
+        let Some(build) = self.build.as_mut() else { return Ok(()) };
+        let asked = Instant::now();
+        let Some(version) = self.versions.take(path)? else {
+            build.unchanged = true;
+            return Ok(());
+        };
+        build.swapped = true;
+        self.swaps_asked += 1;
+        let id = self.swaps_asked;
+        let swap = Swap {
+            build: build.number,
+            path: version.clone(),
+            saved: build.saved,
+            started: build.started,
+            cargo_ms: milliseconds(asked - build.started),
+            asked,
+        };
+        self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
+        self.swaps.insert(id, swap);
+        self.newest = Some(version.clone());
+        let sender = self.sender.clone();
+        let built = path.to_path_buf();
+        std::thread::spawn(move || {
+            let result = cargo::describe(&version);
+            drop(sender.send(Incoming::Described(built, result)));
+        });
+        Ok(())
+    }
+
+    fn finished(&mut self, build: Build, success: bool, notices: String) {
+        let cargo_ms = milliseconds(build.started.elapsed());
+        if success {
+            if self.overlay {
+                self.overlay = false;
+                self.send(&ToShell::Overlay { overlay: None });
+            }
+            if build.unchanged {
+                self.output.say(&Said::BuildUnchanged { build: build.number, cargo_ms });
+            }
+            if !build.warnings.is_empty() && build.warnings != self.warned {
+                self.output.tell(&style::for_terminal(&build.warnings.concat()));
+            }
+            self.warned = build.warnings;
+            return;
+        }
+        if build.swapped {
+            return;
+        }
+        let errors = if build.errors.is_empty() { failure_text(&notices) } else { build.errors.concat() };
+        let overlay = Overlay {
+            kind: "build".into(),
+            title: if build.errors.is_empty() { "Cargo failed" } else { "The backend does not compile" }
+                .into(),
+            detail: errors.clone(),
+            advice: match self.live {
+                Some(_) => "The backend before goes on serving. Save a fix and this goes away.",
+                None => "No backend is running yet. Save a fix and it starts.",
+            }
+            .into(),
+            retry: false,
+        };
+        self.overlay = true;
+        self.send(&ToShell::Overlay { overlay: Some(overlay) });
+        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors });
+    }
+
+    fn described(&mut self, built: &Path, result: Result<Description>) {
+        self.watch.sources(cargo::sources(built));
+        let description = match result {
+            Ok(description) => description,
+            Err(error) => return self.output.say(&Said::Notice { message: format!("{error:#}") }),
+        };
+        match types::write_if_changed(&self.project.types(), &description) {
+            Ok(true) => {
+                let path = self.project.config.frontend.types.display().to_string();
+                self.output.say(&Said::TypesWritten { path });
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let message = format!("{} can not be written: {error}", self.project.types().display());
+                self.output.say(&Said::Error { message });
+            }
+        }
+        let json = serde_json::to_vec(&description).unwrap_or_default();
+        let path = self.project.target().join(DESCRIPTION);
+        if std::fs::read(&path).is_ok_and(|old| old == json) {
+            return;
+        }
+        if let Err(error) = std::fs::write(&path, json) {
+            let message = format!(
+                "{} can not be written: {error}; the next start opens its window later",
+                path.display()
+            );
+            self.output.say(&Said::Notice { message });
+        }
+    }
+
+    fn shell(&mut self, message: ToTool) {
+        match message {
+            ToTool::WindowsOpen => self.output.say(&Said::WindowOpen),
+            ToTool::PageReady { window, generation } => {
+                self.output.say(&Said::PageReady { window, generation })
+            }
+            ToTool::SwapDone { id, timing } => self.swapped(id, timing),
+            ToTool::SwapFailed { id, reason } => {
+                if let Some(swap) = self.swaps.remove(&id) {
+                    self.versions.forget();
+                    self.output.say(&Said::SwapFailed { id, build: swap.build, reason });
+                }
+            }
+            ToTool::WorkerLost { reason, restarting } => {
+                self.output.say(&Said::WorkerLost { reason, restarting })
+            }
+            ToTool::Page(report) => self.output.say(&Said::PageReport { report }),
+            ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
+            ToTool::Closing | ToTool::Unknown => {}
+        }
+    }
+
+    fn swapped(&mut self, id: u64, timing: SwapTiming) {
+        let Some(swap) = self.swaps.remove(&id) else { return };
+        let now = Instant::now();
+        let first = self.live.is_none();
+        self.live = Some(swap.path);
+        self.output.say(&Said::SwapDone(SwapDone {
+            id,
+            build: swap.build,
+            watch_to_build: swap.saved.map_or(0.0, |saved| milliseconds(swap.started - saved)),
+            cargo_ms: swap.cargo_ms,
+            swap_ms: milliseconds(now - swap.asked),
+            total_ms: milliseconds(now - swap.saved.unwrap_or(swap.started)),
+            hello_ms: timing.hello_ms,
+            quiesce_ms: timing.quiesce_ms,
+            restore_ms: timing.restore_ms,
+            gate_ms: timing.gate_ms,
+            first,
+        }));
+        let used: Vec<PathBuf> = self
+            .live
+            .iter()
+            .chain(&self.newest)
+            .chain(self.swaps.values().map(|swap| &swap.path))
+            .cloned()
+            .collect();
+        self.versions.clean_up(&used);
+    }
+
+    /// Does what a line from the keyboard asks for; `true` to end.
+    fn keyboard(&mut self, line: &str) -> Result<bool> {
+        match line {
+            "q" | "quit" => return Ok(true),
+            "r" => {
+                self.versions.forget();
+                self.start_build(&[], None)?;
+            }
+            "f" => match self.newest.clone() {
+                Some(path) => {
+                    self.swaps_asked += 1;
+                    let now = Instant::now();
+                    let swap = Swap { build: self.builds, path: path.clone(), saved: None, started: now, cargo_ms: 0.0, asked: now };
+                    self.swaps.insert(self.swaps_asked, swap);
+                    let worker = path.display().to_string();
+                    self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
+                }
+                None => self.output.tell("nothing is built yet"),
+            },
+            "" => {}
+            _ => self.output.tell(
+                "  r  build and swap the backend\n  f  start the backend afresh, without its kept state\n  q  end\n  h  this help",
+            ),
+        }
+        Ok(false)
+    }
+}
+
+/// The description of the last build, beside what cargo builds.
+const DESCRIPTION: &str = "description.json";
+
+fn cached_description(target: &Path) -> Option<Description> {
+    // A cache: unreadable is as good as absent, the worker's own description comes anyway.
+    serde_json::from_slice(&std::fs::read(target.join(DESCRIPTION)).ok()?).ok()
+}
+
+/// The folder the shell serves the page from; `None` when a dev server serves it.
+fn served_folder(project: &Project) -> Option<PathBuf> {
+    let by_server = project.config.frontend.dev.as_ref().is_some_and(|server| server.url.is_some());
+    (!by_server).then(|| project.dist())
+}
+
+/// Cargo's own words about a failure: from the first line that says error.
+fn failure_text(notices: &str) -> String {
+    let from =
+        notices.lines().position(|line| style::without_colours(line).starts_with("error")).unwrap_or(0);
+    notices.lines().skip(from).collect::<Vec<_>>().join("\n")
+}

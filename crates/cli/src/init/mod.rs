@@ -1,0 +1,201 @@
+//! `staysail init`: a new project, whole or not at all.
+
+mod name;
+mod template;
+
+use crate::{project, style};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use dialoguer::{Input, Select};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Flags of `staysail init`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Name of the project: small letters, digits, `-` and `_`.
+    name: Option<String>,
+    /// What the page is made with.
+    #[arg(long, value_enum)]
+    template: Option<Template>,
+    /// Language of the page.
+    #[arg(long, value_enum)]
+    language: Option<Language>,
+    /// Identifier in reverse domain order [default: com.example.NAME].
+    #[arg(long)]
+    id: Option<String>,
+    /// Name for people [default: made from NAME].
+    #[arg(long)]
+    title: Option<String>,
+    /// Folder to make [default: NAME].
+    #[arg(long, value_name = "FOLDER")]
+    directory: Option<PathBuf>,
+}
+
+/// What the page is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Template {
+    /// HTML, CSS and scripts, no framework.
+    Vanilla,
+}
+
+/// Language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// JavaScript, no build step.
+    Js,
+    /// TypeScript.
+    Ts,
+}
+
+/// Everything a new project is made from.
+#[derive(Debug)]
+pub struct Answers {
+    /// Cargo's name.
+    pub name: String,
+    /// App identifier.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// Name of the template's folder.
+    pub template: String,
+}
+
+/// Asks for what the flags left open (on a terminal), then makes the project.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let asked_for_name = arguments.name.is_none();
+    let name = match arguments.name {
+        Some(name) => name,
+        None if ask => {
+            let valid = |name: &String| name::check(name);
+            Input::new().with_prompt("Name of the project").validate_with(valid).interact_text()?
+        }
+        None => bail!("the project needs a name: `staysail init NAME`"),
+    };
+    name::check(&name).map_err(anyhow::Error::msg)?;
+    // Everything has a default: only someone who did not even give a name wants to be asked for the rest.
+    let ask = ask && asked_for_name;
+    let folder = arguments.directory.unwrap_or_else(|| PathBuf::from(&name));
+    check_folder(&folder)?;
+    let title = match arguments.title {
+        Some(title) => title,
+        None if ask => Input::new().with_prompt("Title").default(name::title(&name)).interact_text()?,
+        None => name::title(&name),
+    };
+    name::check_title(&title).map_err(anyhow::Error::msg)?;
+    let default_id = format!("com.example.{name}");
+    let id = match arguments.id {
+        Some(id) => id,
+        None if ask => {
+            let valid = |id: &String| project::check_id(id);
+            Input::new().with_prompt("Identifier").default(default_id).validate_with(valid).interact_text()?
+        }
+        None => default_id,
+    };
+    project::check_id(&id)
+        .map_err(|problem| anyhow::anyhow!("{problem}; use one such as com.example.{name}"))?;
+    let template = arguments.template.unwrap_or(Template::Vanilla);
+    let language = match arguments.language {
+        Some(language) => language,
+        None if ask => {
+            let items = ["JavaScript (no build step)", "TypeScript"];
+            let chosen =
+                Select::new().with_prompt("Language of the page").items(items).default(0).interact()?;
+            if chosen == 1 { Language::Ts } else { Language::Js }
+        }
+        None => Language::Js,
+    };
+    let template = match (template, language) {
+        (Template::Vanilla, Language::Js) => "vanilla-js",
+        (Template::Vanilla, Language::Ts) => "vanilla-ts",
+    };
+    let answers = Answers { name, id, title, template: template.into() };
+    let files = template::files(&answers)?;
+    write(&folder, &files)?;
+    println!("{} {} in {}", style::good("made"), style::strong(&answers.title), folder.display());
+    println!("\n  cd {}\n  staysail dev\n", folder.display());
+    println!("Then change backend/ or frontend/ and save: the open window follows.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a folder that holds anything.
+fn check_folder(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => bail!(
+                "{shown} exists and is not empty; nothing was written.\n  Choose another name, or another folder with --directory."
+            ),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory || folder.is_file() => {
+            drop(error);
+            bail!(
+                "{shown} exists and is no folder; nothing was written.\n  Choose another name, or another folder with --directory."
+            )
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("{shown} can not be looked into; nothing was written"))
+        }
+    }
+}
+
+/// Writes everything to a folder beside the wanted one, then renames it: the project is there whole, or not at all.
+fn write(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
+    let absolute = std::path::absolute(folder)?;
+    let parent = absolute.parent().context("a project can not be the root folder")?;
+    let name = absolute.file_name().context("the folder needs a name")?.to_string_lossy();
+    let refused = |error: std::io::Error, what: &Path| {
+        let what = what.display();
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                anyhow::anyhow!(
+                    "no permission to write in {what}; nothing was written.\n  Choose another folder with --directory."
+                )
+            }
+            _ => anyhow::anyhow!("{what} can not be written: {error}; nothing is left of it"),
+        }
+    };
+    if !parent.is_dir() {
+        bail!(
+            "the folder {} does not exist; nothing was written.\n  Make it first, or choose another one with --directory.",
+            parent.display()
+        );
+    }
+    let prefix = format!(".{name}.");
+    let unfinished = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
+    let unfinished = unfinished.map_err(|error| refused(error, parent))?;
+    for (path, content) in files {
+        let path = unfinished.path().join(path);
+        let below = path.parent().unwrap_or(parent);
+        std::fs::create_dir_all(below)
+            .and_then(|()| std::fs::write(&path, content))
+            .map_err(|error| refused(error, &path))?;
+    }
+    open_to_all_who_may_read(unfinished.path()).map_err(|error| refused(error, unfinished.path()))?;
+    if cfg!(windows) && absolute.is_dir() {
+        // It is empty, and Windows renames onto nothing.
+        std::fs::remove_dir(&absolute).map_err(|error| refused(error, &absolute))?;
+    }
+    std::fs::rename(unfinished.path(), &absolute).map_err(|error| refused(error, &absolute))?;
+    // Renamed away: there is nothing left to remove.
+    let _ = unfinished.keep();
+    Ok(())
+}
+
+/// Temporary folders are private; a project's folder is as any other that is made.
+#[cfg(unix)]
+fn open_to_all_who_may_read(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let like = folder.join("backend");
+    let mode = std::fs::metadata(if like.is_dir() { &like } else { folder })?.permissions().mode();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_all_who_may_read(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! `staysail.toml`: its sections, and errors that name the line and what to do.
+
+use super::ProjectError;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[app]`
+    pub app: App,
+    /// `[frontend]`
+    #[serde(default)]
+    pub frontend: Frontend,
+    /// `[backend]`
+    #[serde(default)]
+    pub backend: Backend,
+    /// `[debug]`
+    #[serde(default)]
+    pub debug: Section,
+    /// `[production]`
+    #[serde(default)]
+    pub production: Section,
+    /// `[update]`
+    pub update: Option<Update>,
+}
+
+/// `[app]`: what the app is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Reverse-domain identifier; also the name of its data folder.
+    pub id: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Version; the backend package's when absent.
+    pub version: Option<String>,
+}
+
+/// `[frontend]`: the page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Frontend {
+    /// Folder that is shipped, and served in development when there is no dev server.
+    pub dist: PathBuf,
+    /// The generated TypeScript declarations.
+    pub types: PathBuf,
+    /// `[frontend.dev]`: an external dev server.
+    pub dev: Option<DevServer>,
+    /// `[frontend.build]`: what makes `dist`.
+    pub build: Option<FrontendBuild>,
+}
+
+impl Default for Frontend {
+    fn default() -> Self {
+        Self { dist: "frontend".into(), types: "frontend/staysail.d.ts".into(), dev: None, build: None }
+    }
+}
+
+/// `[frontend.dev]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevServer {
+    /// Starts it; without one, somebody else runs it.
+    pub command: Option<String>,
+    /// Where it listens; without one it only writes files, and the page is served from `dist`.
+    pub url: Option<String>,
+}
+
+/// `[frontend.build]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrontendBuild {
+    /// Makes the page.
+    pub command: String,
+}
+
+/// `[backend]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backend {
+    /// Cargo package with the app's executable; the only one when absent.
+    pub package: Option<String>,
+}
+
+/// `[debug]` and `[production]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Section {
+    /// Log filter.
+    pub log: Option<String>,
+    /// Whether the web inspector can be opened.
+    pub inspector: Option<bool>,
+    /// Content security policy.
+    pub csp: Option<String>,
+    /// Constants for Rust and page.
+    pub constants: BTreeMap<String, serde_json::Value>,
+    /// Milliseconds a new worker has to say hello.
+    pub hello_timeout_ms: Option<u64>,
+    /// Seconds a new version is watched.
+    pub probation_s: Option<u64>,
+    /// Seconds the old worker has to finish its calls.
+    pub drain_s: Option<u64>,
+    /// Milliseconds a new page has to come up.
+    pub page_ready_timeout_ms: Option<u64>,
+}
+
+/// `[update]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// Repository of releases.
+    pub url: String,
+    /// The pinned trust root.
+    #[serde(default = "default_root")]
+    pub root: PathBuf,
+    /// Seconds between two checks.
+    pub check_interval_s: Option<u64>,
+}
+
+fn default_root() -> PathBuf {
+    "keys/root.json".into()
+}
+
+/// Reads the file and checks what can be checked without touching anything else.
+pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_at(text, span.start));
+        let (problem, remedy) = explain(error.message());
+        ProjectError::Invalid { path: path.into(), line, problem, remedy }
+    })?;
+    check(&config).map_err(|(field, problem, remedy)| ProjectError::Invalid {
+        path: path.into(),
+        line: line_of(text, field),
+        problem,
+        remedy,
+    })?;
+    Ok(config)
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Turns the parser's message into a problem and a remedy.
+fn explain(message: &str) -> (String, String) {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") && quoted.len() > 1 {
+        let (wrong, known) = (quoted[0], &quoted[1..]);
+        let close = known.iter().max_by(|a, b| similar(wrong, a).total_cmp(&similar(wrong, b)));
+        let hint = close.filter(|name| similar(wrong, name) > 0.7);
+        let list = format!("Known here: {}.", known.join(", "));
+        let remedy = hint.map_or(list.clone(), |name| format!("Did you mean `{name}`? {list}"));
+        return (format!("unknown field `{wrong}`"), remedy);
+    }
+    if let (true, Some(name)) = (message.starts_with("missing field"), quoted.first()) {
+        let remedy = match *name {
+            "app" => "Add:  [app]\n        id = \"com.example.hello\"".to_owned(),
+            "id" => "Add `id = \"com.example.hello\"` to [app].".to_owned(),
+            name => format!("Add `{name} = …`."),
+        };
+        return (message.to_owned(), remedy);
+    }
+    (
+        message.trim_end().replace('\n', "; "),
+        "Correct this line; docs/guide/project-file.md shows every field.".into(),
+    )
+}
+
+fn similar(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
+}
+
+type Wrong = (&'static str, String, String);
+
+fn check(config: &Config) -> Result<(), Wrong> {
+    if let Err(problem) = check_id(&config.app.id) {
+        return Err(("id", problem, "Use a reverse domain such as \"com.example.hello\".".into()));
+    }
+    if let Some(version) = &config.app.version
+        && let Err(error) = semver::Version::parse(version)
+    {
+        let problem = format!("version {version:?} is no semantic version: {error}");
+        return Err(("version", problem, "Use three numbers, such as \"0.1.0\".".into()));
+    }
+    for (field, path) in [("dist", &config.frontend.dist), ("types", &config.frontend.types)] {
+        if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+            let problem = format!("{field} {:?} leaves the project's folder", path.display().to_string());
+            return Err((field, problem, "Use a path relative to staysail.toml, without `..`.".into()));
+        }
+    }
+    if let Some(server) = &config.frontend.dev
+        && server.command.is_none()
+        && server.url.is_none()
+    {
+        let problem = "[frontend.dev] has neither a command nor a url".to_owned();
+        return Err(("[frontend.dev]", problem, "Give one or both, or take the section out.".into()));
+    }
+    if let Some(url) = config.frontend.dev.as_ref().and_then(|server| server.url.as_ref())
+        && let Err(problem) = address(url)
+    {
+        return Err(("url", problem, "Use an address such as \"http://localhost:5173\".".into()));
+    }
+    if let Some(update) = &config.update
+        && !["https://", "http://", "file://"].iter().any(|scheme| update.url.starts_with(scheme))
+    {
+        let problem = format!("update url {:?} is no address", update.url);
+        return Err(("url", problem, "Use https://…, or file:///… to try it out.".into()));
+    }
+    Ok(())
+}
+
+/// A line that sets this field, for errors found after parsing.
+fn line_of(text: &str, field: &str) -> usize {
+    let sets = |line: &str| {
+        let rest = line.trim_start().strip_prefix(field).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with('=') || field.starts_with('['))
+    };
+    text.lines().position(sets).map_or(1, |at| at + 1)
+}
+
+/// Checks an app identifier.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_id(id: &str) -> Result<(), String> {
+    let part_is_good = |part: &str| {
+        part.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if id.len() > 128 || id.split('.').count() < 2 || !id.split('.').all(part_is_good) {
+        return Err(format!("the app id {id:?} is no reverse domain"));
+    }
+    Ok(())
+}
+
+/// Host and port of an address such as `http://localhost:5173/`.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn address(url: &str) -> Result<(String, u16), String> {
+    let (rest, default) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, 80),
+        (_, Some(rest)) => (rest, 443),
+        _ => return Err(format!("the address {url:?} begins with neither http:// nor https://")),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            (host, port.parse().map_err(|_| format!("the address {url:?} has no valid port"))?)
+        }
+        _ => (authority, default),
+    };
+    if host.is_empty() {
+        return Err(format!("the address {url:?} names no host"));
+    }
+    Ok((host.trim_matches(['[', ']']).to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        parse(text, Path::new("staysail.toml")).unwrap_err().to_string()
+    }
+
+    const APP: &str = "[app]\nid = \"com.example.hello\"\n";
+
+    #[test]
+    fn an_unknown_field_is_named_with_its_line_and_the_nearest_known_one() {
+        let message = refused(&format!("{APP}nmae = \"Hello\"\n"));
+        assert!(message.starts_with("staysail.toml:3: unknown field `nmae`"), "{message}");
+        assert!(message.contains("Did you mean `name`?"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_id_says_what_to_add() {
+        let message = refused("[app]\nname = \"x\"\n");
+        assert!(message.contains("missing field `id`") && message.contains("com.example.hello"), "{message}");
+    }
+
+    #[test]
+    fn values_that_can_not_work_are_refused_at_their_line() {
+        for (text, line, part) in [
+            ("[app]\nid = \"hello\"\n".to_owned(), 2, "reverse domain"),
+            (format!("{APP}version = \"1\"\n"), 3, "semantic version"),
+            (format!("{APP}[frontend]\ndist = \"../x\"\n"), 4, "leaves the project"),
+            (format!("{APP}[frontend.dev]\nurl = \"localhost:1\"\n"), 4, "neither http"),
+            (format!("{APP}[debug]\nlog = 3\n"), 4, "invalid type"),
+        ] {
+            let message = refused(&text);
+            assert!(
+                message.starts_with(&format!("staysail.toml:{line}: ")) && message.contains(part),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_smallest_file_has_sensible_values() {
+        let config = parse(APP, Path::new("x")).unwrap();
+        assert_eq!(config.frontend.dist, Path::new("frontend"));
+        assert_eq!(address("http://[::1]:80/x"), Ok(("::1".into(), 80)));
+        assert_eq!(address("https://example.com"), Ok(("example.com".into(), 443)));
+    }
+}
