@@ -57,9 +57,9 @@ p { margin: 0; padding: .6rem 1rem; color: #a9b0b8; }
           else if (code === 1) names.push("b");
           else if (code === 38 || code === 5) continue;
           else if (code >= 30 && code <= 37 || code >= 90 && code <= 97) {
-            names = names.filter((name) => name === "b").concat("c" + (30 + code % 10));
+            names = [...names.filter((name) => name === "b"), "c" + (30 + code % 10)];
           } else if (code >= 9 && code <= 15) {
-            names = names.filter((name) => name === "b").concat("c" + (22 + code));
+            names = [...names.filter((name) => name === "b"), "c" + (22 + code)];
           }
         }
       } else if (part) {

@@ -35,9 +35,9 @@ function colour(text: string): DocumentFragment {
         else if (code === 1) names.push("b");
         else if (code === 38 || code === 5) continue;
         else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) {
-          names = names.filter((name) => name === "b").concat("c" + (30 + (code % 10)));
+          names = [...names.filter((name) => name === "b"), "c" + (30 + (code % 10))];
         } else if (code >= 9 && code <= 15) {
-          names = names.filter((name) => name === "b").concat("c" + (22 + code));
+          names = [...names.filter((name) => name === "b"), "c" + (22 + code)];
         }
       }
     } else if (part) {

@@ -23,7 +23,7 @@ export function watch(send: Send): void {
   };
   addEventListener(
     "error",
-    (event) => {
+    (event: Event) => {
       if (event instanceof ErrorEvent) {
         fail("error", event.message, `${event.filename}:${event.lineno}:${event.colno}`);
       } else if (event.target instanceof HTMLScriptElement) {
