@@ -105,15 +105,18 @@ async fn a_publish_interrupted_at_any_write_leaves_a_repository_clients_accept()
                 // Only after the very last write is it live, though the publisher did not learn of it.
                 let last = matches!(&result, Err(Error::Refused(text)) if text.contains("published already"));
                 result.unwrap_err();
+                if !earlier && !lab.repository.join("metadata/timestamp.json").exists() {
+                    // To a client this is a repository before its first publish.
+                    writes += 1;
+                    continue;
+                }
                 let store = app.folder.path().join(format!("store-{how:?}-{earlier}-{writes}"));
                 let mut session =
                     app.start_on(staysail_update::Store::open(&store).unwrap(), &lab.file_url());
                 match (session.outcome().await, earlier) {
                     (Ok(live), _) if live.version == "1.2.0" => assert_eq!(how, How::After, "write {writes}"),
                     (Ok(live), true) => assert_eq!(live.version, "1.1.0", "write {writes}"),
-                    (Ok(live), false) => panic!("{live:?}"),
-                    (Err(reason), false) => assert!(reason.contains("timestamp"), "write {writes}: {reason}"),
-                    (Err(reason), true) => panic!("{how:?}, write {writes}: {reason}"),
+                    other => panic!("{how:?}, write {writes}: {other:?}"),
                 }
                 session.engine.shut_down();
                 if last {

@@ -213,3 +213,71 @@ async fn two_processes_share_a_store_and_both_go_live() {
     assert_eq!(app.boot(&app.store()).release.manifest().version, "1.3.0");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_repository_is_no_failure_and_one_that_lost_its_timestamp_is() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Check);
+    lab.publish(lab.contents("1.1.0", "two"));
+    session.engine.wish(UpdateWish::Check);
+    let first = session.wait("event", |seen| Some(seen.clone())).await;
+    assert!(matches!(first, Seen::Event(UpdateEvent::Available { .. })), "{first:?}");
+    session.committed().await;
+    std::fs::remove_file(lab.repository.join("metadata/timestamp.json")).unwrap();
+    session.engine.wish(UpdateWish::Check);
+    assert!(session.failed().await.contains("timestamp"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_metadata_are_refused_for_ever_once_newer_ones_were_seen() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    let timestamp = lab.repository.join("metadata/timestamp.json");
+    let old = std::fs::read(&timestamp).unwrap();
+    lab.publish(lab.contents("1.2.0", "three"));
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(session.committed().await, "1.2.0");
+    session.engine.shut_down();
+    std::fs::write(&timestamp, old).unwrap();
+    // With the remembered metadata the roll-back is refused ...
+    let mut session = app.start(&lab.file_url());
+    let reason = session.failed().await;
+    assert!(reason.contains("rollback") || reason.contains("version"), "{reason}");
+    session.engine.shut_down();
+    // ... and without them the floor of the sequence stands: the next thing that happens is a newer release.
+    std::fs::remove_dir_all(app.store_folder().join("metadata")).unwrap();
+    let session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.booted.manifest().version, "1.2.0");
+    session.engine.shut_down();
+    assert_eq!(app.store().state().floor, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_keeps_the_floor_and_the_bans() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    let mut session = app.start(&lab.file_url());
+    session.committed().await;
+    session.host.fail.lock().unwrap().insert("1.2.0".into());
+    let bad = lab.publish(lab.contents("1.2.0", "bad"));
+    session.engine.wish(UpdateWish::Check);
+    session.rolled_back().await;
+    session.engine.shut_down();
+    for name in ["state", "state.copy"] {
+        std::fs::write(app.store_folder().join(name), "damaged").unwrap();
+    }
+    let boot = app.boot(&app.store());
+    assert_eq!(boot.release.manifest().version, "1.0.0", "what was committed is not known any more");
+    assert!(boot.fallback_reason.unwrap().contains("damaged"));
+    assert!(app.store().is_banned(&bad.hash));
+    assert!(app.store().state().floor >= 1);
+    // The bad one is the newest still, and is not taken; the next one is.
+    lab.publish(lab.contents("1.3.0", "fixed"));
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(session.outcome().await.unwrap().version, "1.3.0");
+}

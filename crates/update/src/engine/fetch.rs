@@ -113,6 +113,11 @@ impl Remote {
         }
     }
 
+    /// Whether the repository answers and has no such file.
+    pub async fn lacks(&self, path: &str) -> bool {
+        matches!(self.small(path, 1 << 20).await, Ok(None))
+    }
+
     async fn pause(&self, attempt: u32) {
         let mut jitter = [0];
         // Without randomness everybody waits the same; no reason to fail.

@@ -37,6 +37,11 @@ impl Recorder {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), bytes.to_vec());
     }
 
+    fn knows(&self, name: &str) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+            || self.path(name).exists()
+    }
+
     fn proof(&self, pinned: u64, newest: u64) -> Result<Proof, Error> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let get =
@@ -100,7 +105,15 @@ pub(crate) async fn look(
     config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
     let pinned = sigstore_tuf::TrustedMetadataSet::from_root(root)?.root().version;
     let mut updater = Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone());
-    updater.refresh(now).await?;
+    let refreshed = updater.refresh(now).await;
+    // Before the first publish there is nothing, and that is no failure. Once there was something, its absence is one.
+    if refreshed.is_err()
+        && !recorder.knows("timestamp.json")
+        && remote.lacks("metadata/timestamp.json").await
+    {
+        return Ok(None);
+    }
+    refreshed?;
     let path = trust::target_path(trust::CHANNEL);
     let Some(target) = updater.get_target_info(&path, now).await? else { return Ok(None) };
     // What runs is known already: nothing has to be fetched.

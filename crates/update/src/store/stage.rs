@@ -159,6 +159,11 @@ impl Store {
     /// # Errors
     /// Those of the disk; whatever is left is removed the next time.
     pub(crate) fn collect_garbage(&self) -> Result<(), Error> {
+        // While another process downloads, files lie here that no release names yet.
+        let downloading = self.lock_file("update.lock")?;
+        if downloading.try_lock().is_err() {
+            return Ok(());
+        }
         let state = self.state();
         let spared: BTreeSet<_> =
             [state.current, state.previous, state.staged].into_iter().flatten().collect();
