@@ -3,7 +3,6 @@
 //! A step that fails does not hide the ones behind it: all run that still make sense, the failed ones are
 //! listed at the end, and the last line adds up what every test runner counted.
 
-use crate::display::Display;
 use crate::steps::{Outcome, Tally, run};
 use std::path::Path;
 use std::process::Command;
@@ -146,12 +145,10 @@ fn page(root: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Black-box tests in a real window, one at a time: two windows would take each other's focus.
+/// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.
 fn windows(root: &Path) -> anyhow::Result<Outcome> {
-    let display = if cfg!(target_os = "linux") { Some(Display::virtual_one(1280, 900)?) } else { None };
     let mut command = Command::new("cargo");
     command.args(["test", "-p", "staysail-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"]);
     command.current_dir(root);
-    command.envs(display.iter().flat_map(Display::variables));
     run("windows", &mut command, STEP_LIMIT)
 }

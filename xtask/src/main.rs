@@ -4,9 +4,13 @@
 //! (and tells what is wrong) when the rest does not compile.
 
 mod check;
+mod demo;
 mod display;
+mod proc;
+mod program;
 mod steps;
 mod tidy;
+mod window;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -32,6 +36,8 @@ enum Task {
     },
     /// The repository's own rules alone
     Tidy,
+    /// One real window, changed by saves and by published releases
+    Demo,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +55,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let root = root();
     match arguments.task {
         Task::Test { only, skip } => check::check(&root, &only, &skip),
+        Task::Demo => demo::run(&root).map(|()| true),
         Task::Tidy => Ok(tidy::run(&root)?.1 == 0),
     }
 }

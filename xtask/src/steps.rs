@@ -145,7 +145,7 @@ fn shown(command: &Command) -> String {
 }
 
 /// The line without its ANSI escape sequences.
-fn without_colours(line: &str) -> String {
+pub fn without_colours(line: &str) -> String {
     let mut plain = String::new();
     let mut characters = line.chars();
     while let Some(c) = characters.next() {
