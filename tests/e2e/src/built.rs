@@ -1,0 +1,148 @@
+//! A built app under test: built, started alone, given releases.
+
+use crate::child::{self, Program};
+use crate::page::Page;
+use crate::project::{self, Project};
+use crate::stage::{Stage, binary};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest wait for a built app to show its page.
+const START: Duration = Duration::from_secs(30);
+
+/// A release server.
+pub struct Server {
+    /// Where it listens.
+    pub url: String,
+    _program: Program,
+}
+
+impl Server {
+    /// Serves `repository`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(stage: &Stage, repository: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(repository)?;
+        let mut command = stage.command(&binary("staysail-server")?);
+        command.arg("--repo").arg(repository).args(["--listen", "127.0.0.1:0"]);
+        let mut program = Program::start("staysail-server", command)?;
+        let url = program.wait_line("the server's address", 0, Duration::from_secs(10), |line| {
+            line.strip_prefix("listening on ").map(|url| url.trim_end_matches('/').to_owned())
+        })?;
+        Ok(Self { url, _program: program })
+    }
+}
+
+/// A project with keys, a repository and an executable.
+pub struct Shipped {
+    /// The project.
+    pub project: Project,
+    /// Folder of the repository.
+    pub repository: PathBuf,
+    /// The release server.
+    pub server: Server,
+    /// The executable, away from the project.
+    pub executable: PathBuf,
+}
+
+impl Shipped {
+    /// Makes keys, starts the server, builds the fixture with the server as its source of releases, and copies the
+    /// executable away.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub fn build(stage: &Stage, project: Project) -> anyhow::Result<Self> {
+        let repository = stage.folder.path().join("repository");
+        let server = Server::start(stage, &repository)?;
+        project::run(stage, &project, &["keys", "init", "--unencrypted"])?;
+        let settings = project.read("staysail.toml")?;
+        let update = format!(
+            "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\n",
+            server.url
+        );
+        project.write("staysail.toml", &(settings + &update))?;
+        let executable = build(stage, &project)?;
+        Ok(Self { project, repository, server, executable })
+    }
+
+    /// Publishes the project as it is, as this version.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
+    pub fn publish(&self, stage: &Stage, version: &str) -> anyhow::Result<String> {
+        let to = self.repository.display().to_string();
+        project::run(stage, &self.project, &["publish", "--to", &to, "--version", version])
+    }
+}
+
+/// Builds a project and copies the executable into a folder that has nothing else.
+///
+/// # Errors
+/// When the build fails.
+pub fn build(stage: &Stage, project: &Project) -> anyhow::Result<PathBuf> {
+    project::run(stage, project, &["build"])?;
+    let built = std::fs::read_dir(project.file("build"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.is_file() && path.extension().is_none())
+        .context("nothing in build/")?;
+    let installed = stage.folder.path().join("installed");
+    std::fs::create_dir_all(&installed)?;
+    let executable = installed.join(built.file_name().unwrap_or_default());
+    std::fs::copy(&built, &executable)?;
+    Ok(executable)
+}
+
+/// A built app that runs.
+pub struct Running {
+    /// The program.
+    pub program: Program,
+    /// Port of the shell's inspector.
+    pub port: u16,
+}
+
+impl Running {
+    /// Starts it from a folder of its own.
+    ///
+    /// # Errors
+    /// When it can not be started.
+    pub fn start(stage: &Stage, executable: &Path) -> anyhow::Result<Self> {
+        let port = crate::free_port()?;
+        let mut command = stage.command(executable);
+        command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}")).current_dir("/");
+        Ok(Self { program: Program::start("the built app", command)?, port })
+    }
+
+    /// Starts it and waits until its page is up.
+    ///
+    /// # Errors
+    /// When that does not happen.
+    pub fn live(stage: &Stage, executable: &Path) -> anyhow::Result<(Self, Page)> {
+        let running = Self::start(stage, executable)?;
+        let page = Page::attach(stage, running.port, START)?;
+        Ok((running, page))
+    }
+
+    /// Ends it as a session manager does and waits.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        self.program.signal(libc::SIGTERM);
+        self.program.wait(Duration::from_secs(10)).map(drop)
+    }
+}
+
+/// Runs a command that must fail, and returns what it said.
+///
+/// # Errors
+/// When it succeeds.
+pub fn refused(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    let name = format!("staysail {}", arguments.join(" "));
+    let (status, output) =
+        child::run_to_end(&name, project.staysail(stage, arguments)?, project::COLD_BUILD)?;
+    anyhow::ensure!(!status.success(), "{name} succeeded:\n{output}");
+    Ok(output)
+}

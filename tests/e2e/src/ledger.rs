@@ -1,0 +1,160 @@
+//! What the backend executed, as it wrote down itself, and what the page saw: the two are held against each other.
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// One execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// Number of the call.
+    pub id: String,
+    /// Build that executed it.
+    pub version: String,
+    /// Its process.
+    pub process: i32,
+}
+
+/// Reads all executions so far.
+///
+/// # Errors
+/// When the ledger can not be read or a line is torn.
+pub fn executions(file: &Path) -> anyhow::Result<Vec<Execution>> {
+    lines(file, "executed")
+}
+
+/// Reads all starts of workers so far.
+///
+/// # Errors
+/// As for [`executions`].
+pub fn starts(file: &Path) -> anyhow::Result<Vec<Execution>> {
+    lines(file, "started")
+}
+
+fn lines(file: &Path, wanted: &str) -> anyhow::Result<Vec<Execution>> {
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let parts: Vec<_> = line.split(' ').collect();
+        let [what, id, version, process] = parts[..] else { bail!("torn line in the ledger: {line:?}") };
+        if what == wanted {
+            found.push(Execution {
+                id: id.into(),
+                version: version.into(),
+                process: process.parse().with_context(|| format!("torn line in the ledger: {line:?}"))?,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// One call as the page saw it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its number.
+    pub id: String,
+    /// The command.
+    pub command: String,
+    /// Position in the order of settling within its page load; `None` when it never settled.
+    pub settled: Option<i64>,
+    /// Build that answered.
+    pub version: Option<String>,
+    /// The answer, where it is not a build.
+    pub value: Value,
+    /// Code of the error it ended in.
+    pub error: Option<String>,
+}
+
+/// Reads the page's records, in the order in which the calls were made.
+///
+/// # Errors
+/// When they have another form.
+pub fn calls(records: &Value) -> anyhow::Result<Vec<Call>> {
+    let records = records.as_array().context("the page's records are no list")?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let call = |record: &Value| {
+        Some(Call {
+            id: text(&record["id"])?,
+            command: text(&record["command"])?,
+            settled: record["settled"].as_i64().filter(|order| *order >= 0),
+            version: text(&record["version"]),
+            value: record["value"].clone(),
+            error: text(&record["error"]),
+        })
+    };
+    records.iter().map(|record| call(record).with_context(|| format!("strange record {record}"))).collect()
+}
+
+/// Law 2 from outside. Every call settled; each answered one was executed exactly once, by the build whose answer
+/// the page got; each failed one at most once, and only with an error of `allowed`; nothing was executed that the
+/// page did not ask for.
+///
+/// # Errors
+/// Naming the first call that breaks it.
+pub fn check_once(calls: &[Call], executions: &[Execution], allowed: &[&str]) -> anyhow::Result<()> {
+    let mut by_id: HashMap<&str, Vec<&Execution>> = HashMap::new();
+    for execution in executions {
+        by_id.entry(&execution.id).or_default().push(execution);
+    }
+    for (id, runs) in &by_id {
+        ensure!(runs.len() == 1, "call {id} was executed {} times: {runs:?}", runs.len());
+        ensure!(
+            calls.iter().any(|call| call.id == *id),
+            "call {id} was executed, but the page never made it"
+        );
+    }
+    for call in calls {
+        ensure!(call.settled.is_some(), "call {call:?} was lost: its promise never settled");
+        match &call.error {
+            Some(code) => ensure!(allowed.contains(&code.as_str()), "call {call:?} failed"),
+            None => {
+                let runs = by_id.get(call.id.as_str()).map_or(&[][..], Vec::as_slice);
+                ensure!(runs.len() == 1, "call {call:?} was answered, but executed {} times", runs.len());
+                if let Some(version) = &call.version {
+                    ensure!(runs[0].version == *version, "call {call:?} was executed by {:?}", runs[0]);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The builds that answered, in the order of the calls, each once per run of equal ones. Calls that were answered
+/// late because they are slow are left out: they may end on the old build after the switch.
+pub fn versions_in_order(calls: &[Call]) -> Vec<String> {
+    let mut versions: Vec<String> = calls
+        .iter()
+        .filter(|call| call.command == "answer")
+        .filter_map(|call| call.version.clone())
+        .collect();
+    versions.dedup();
+    versions
+}
+
+/// Answers change from old to new once per edit, in the order of the edits.
+///
+/// # Errors
+/// With what was seen instead.
+pub fn check_monotone(calls: &[Call], expected: &[String]) -> anyhow::Result<()> {
+    let seen = versions_in_order(calls);
+    ensure!(seen == expected, "answers changed in the order {seen:?} instead of {expected:?}");
+    Ok(())
+}
+
+/// Declared state went on: the counts the page got never fall and never repeat.
+///
+/// # Errors
+/// With the two counts that show it.
+pub fn check_counts(calls: &[Call]) -> anyhow::Result<u64> {
+    let mut last = 0;
+    for call in calls.iter().filter(|call| call.command == "count" && call.error.is_none()) {
+        let count = call.value.as_u64().with_context(|| format!("no count in {call:?}"))?;
+        ensure!(count > last, "the count was {last}, then {count}: declared state went back ({call:?})");
+        last = count;
+    }
+    Ok(last)
+}

@@ -1,0 +1,142 @@
+//! Projects under test: the fixture, copied into the test's folder, or whatever `staysail init` makes.
+
+use crate::child;
+use crate::stage::{Stage, binary, repository};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Longest wait for a build that compiles the dependencies, too.
+pub const COLD_BUILD: Duration = Duration::from_secs(400);
+
+/// A project's folder.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder.
+    pub root: PathBuf,
+}
+
+impl Project {
+    /// The fixture app in the folder of this test.
+    ///
+    /// # Errors
+    /// When files can not be copied.
+    pub fn fixture(stage: &Stage) -> anyhow::Result<Self> {
+        let root = stage.folder.path().join("counter");
+        let staysail = repository().join("crates/staysail").display().to_string();
+        copy(&repository().join("tests/e2e/fixtures/counter"), &root, &staysail)?;
+        // The versions of the workspace: everything is in cargo's cache already, and a test never resolves anew.
+        std::fs::copy(repository().join("Cargo.lock"), root.join("Cargo.lock"))?;
+        Ok(Self { root })
+    }
+
+    /// Path of one of its files.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn read(&self, path: &str) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.file(path)).with_context(|| format!("reading {path}"))
+    }
+
+    /// Writes a file as an editor does: whole, over the old one.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn write(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        std::fs::write(self.file(path), text).with_context(|| format!("writing {path}"))
+    }
+
+    /// Replaces a part of a file. It must be there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn edit(&self, path: &str, old: &str, new: &str) -> anyhow::Result<()> {
+        let text = self.read(path)?;
+        anyhow::ensure!(text.contains(old), "{path} does not contain {old:?}");
+        self.write(path, &text.replacen(old, new, 1))
+    }
+
+    /// Makes the backend a new version: the answer, and what happens at its start and in its health check.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn backend(&self, backend: &Backend) -> anyhow::Result<()> {
+        self.write(
+            "backend/core/src/lib.rs",
+            &format!(
+                "//! Written by a test.\n\npub const ANSWER: &str = {:?};\n\npub fn at_start() {{ {} }}\n\n\
+                 pub fn health() -> Result<(), String> {{ {} }}\n",
+                backend.answer, backend.at_start, backend.health
+            ),
+        )
+    }
+
+    /// A `staysail` command in this project.
+    ///
+    /// # Errors
+    /// When the program is missing.
+    pub fn staysail(&self, stage: &Stage, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = staysail(stage, arguments)?;
+        command.current_dir(&self.root);
+        Ok(command)
+    }
+}
+
+/// A `staysail` command. The shell it uses is the development one: only that lets itself be driven.
+///
+/// # Errors
+/// When the program is missing.
+pub fn staysail(stage: &Stage, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = stage.command(&binary("staysail")?);
+    command.args(arguments).env("STAYSAIL_SHELL", binary("staysail-shell")?).current_dir(stage.folder.path());
+    Ok(command)
+}
+
+/// Runs a `staysail` command to its end.
+///
+/// # Errors
+/// When it fails.
+pub fn run(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    child::run(&format!("staysail {}", arguments.join(" ")), project.staysail(stage, arguments)?, COLD_BUILD)
+}
+
+/// A version of the fixture's backend.
+pub struct Backend {
+    /// What every answer carries.
+    pub answer: String,
+    /// Rust statements run first.
+    pub at_start: &'static str,
+    /// Rust expression of the health check.
+    pub health: &'static str,
+}
+
+impl Backend {
+    /// One that works.
+    pub fn good(answer: impl Into<String>) -> Self {
+        Self { answer: answer.into(), at_start: "", health: "Ok(())" }
+    }
+}
+
+fn copy(from: &Path, to: &Path, staysail: &str) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            copy(&path, &to.join(name), staysail)?;
+        } else if let Some(name) = name.strip_suffix(".template") {
+            // Cargo would take them for packages of the repository under their own names.
+            let text = std::fs::read_to_string(&path)?.replace("{{staysail}}", staysail);
+            std::fs::write(to.join(name), text)?;
+        } else {
+            std::fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}

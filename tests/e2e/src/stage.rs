@@ -1,0 +1,185 @@
+//! Where a test plays: its lock, its display, its folder, its mark, and the binaries under test.
+
+use crate::display::Display;
+use crate::processes::{self, MARK, Process};
+use anyhow::Context;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Plays one test: sets its stage, and when it fails takes a picture and shows what all programs said.
+///
+/// # Panics
+/// With the error of the test.
+pub fn play(name: &str, test: impl FnOnce(&Stage) -> anyhow::Result<()>) {
+    let stage = match Stage::enter(name) {
+        Ok(stage) => stage,
+        Err(error) => panic!("{name}: {error:#}"),
+    };
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        test(&stage).inspect_err(|_| stage.screenshot("failed"))
+    }));
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("{name}: {error:#}\n{}", crate::child::outputs()),
+        Err(panic) => {
+            eprintln!("{}", crate::child::outputs());
+            std::panic::resume_unwind(panic)
+        }
+    }
+}
+
+/// A test's surroundings. One at a time on a machine; everything in it is gone when it is dropped.
+pub struct Stage {
+    /// Name of the test.
+    pub name: String,
+    /// Its display.
+    pub display: Display,
+    /// Folder for everything it writes.
+    pub folder: TempDir,
+    mark: String,
+    _lock: File,
+}
+
+impl Stage {
+    /// Waits for the turn of this test and sets everything up.
+    ///
+    /// # Errors
+    /// When the display can not be started or the binaries have not been built.
+    pub fn enter(name: &str) -> anyhow::Result<Self> {
+        let scratch = scratch()?;
+        let lock = File::create(scratch.join("turn.lock"))?;
+        // SAFETY: flock on a descriptor that is open; released by the kernel when it is closed, however we end.
+        let locked = unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) };
+        anyhow::ensure!(locked == 0, "no turn for this test");
+        for program in ["staysail", "staysail-shell", "staysail-server"] {
+            binary(program)?;
+        }
+        crate::child::forget_outputs();
+        let folder = tempfile::Builder::new().prefix("staysail-e2e-").tempdir()?;
+        for kept in ["data", "home", "config", "cache", "run"] {
+            std::fs::create_dir(folder.path().join(kept))?;
+        }
+        let mark = format!("{}-{}", std::process::id(), folder.path().display());
+        Ok(Self { name: name.into(), display: Display::start()?, folder, mark, _lock: lock })
+    }
+
+    /// The mark of all processes of this test.
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// The file to which the fixture's backend writes what it executed.
+    pub fn ledger_file(&self) -> PathBuf {
+        self.folder.path().join("ledger.log")
+    }
+
+    /// A command with the surroundings of this test: display, folders, mark, quiet WebKit.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let folder = |name: &str| self.folder.path().join(name);
+        command
+            .env(MARK, &self.mark)
+            .env("DISPLAY", self.display.name())
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("STAYSAIL_ENV")
+            .env_remove("CARGO_TARGET_DIR")
+            .env("GDK_BACKEND", "x11")
+            .env("XDG_DATA_HOME", folder("data"))
+            .env("XDG_CONFIG_HOME", folder("config"))
+            .env("XDG_CACHE_HOME", folder("cache"))
+            .env("XDG_RUNTIME_DIR", folder("run"))
+            .env("STAYSAIL_E2E_LEDGER", self.ledger_file())
+            .env("STAYSAIL_TARGET_DIR", cargo_target())
+            .env("STAYSAIL_AUTOMATION", "1")
+            .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .env("NO_AT_BRIDGE", "1")
+            .env("WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS", "1")
+            .env("NO_COLOR", "1")
+            .env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    /// The live processes this test caused.
+    pub fn processes(&self) -> Vec<Process> {
+        processes::marked(&self.mark)
+    }
+
+    /// Those whose executable's file name contains `part`.
+    pub fn processes_of(&self, part: &str) -> Vec<Process> {
+        let named = |process: &Process| {
+            Path::new(&process.executable())
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().contains(part))
+        };
+        self.processes().into_iter().filter(named).collect()
+    }
+
+    /// Waits until nothing this test caused is left but WebDrivers.
+    ///
+    /// # Errors
+    /// When something is left; it is named.
+    pub fn wait_nothing_left(&self, patience: Duration) -> anyhow::Result<()> {
+        processes::wait_none_left(&self.mark, patience, |process| process.name != "WebKitWebDriver")
+    }
+
+    /// Leaves a picture of the screen under `target/e2e/screenshots`.
+    pub fn screenshot(&self, what: &str) {
+        if let Ok(folder) = scratch() {
+            let file = folder.join("screenshots").join(format!("{}-{what}.png", self.name));
+            if let Err(error) = self.display.screenshot(&file) {
+                eprintln!("no screenshot: {error}");
+            }
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Whatever a failed test left behind ends here, by the mark only this test's processes carry.
+        for process in self.processes() {
+            process.kill();
+        }
+    }
+}
+
+/// Root of the repository.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+fn scratch() -> anyhow::Result<PathBuf> {
+    let folder = target().join("e2e");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// The cargo target folder all projects under test share, so that dependencies are compiled once.
+pub fn cargo_target() -> PathBuf {
+    target().join("e2e/cargo")
+}
+
+/// A program of this workspace, as built last.
+///
+/// # Errors
+/// When it has not been built.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = std::env::var_os("STAYSAIL_BIN_DIR").map_or_else(|| target().join("debug"), PathBuf::from);
+    let file = folder.join(name);
+    file.is_file().then_some(file.clone()).with_context(|| {
+        format!(
+            "{} is missing; build the programs first: cargo build -p staysail-cli -p staysail-shell -p \
+             staysail-server (or name their folder in STAYSAIL_BIN_DIR)",
+            file.display()
+        )
+    })
+}
