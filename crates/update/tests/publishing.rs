@@ -262,6 +262,11 @@ async fn publishing_through_a_server_needs_its_token_and_reaches_listeners() {
     let error = publish("1.1.0", "wrong-token-wrong".into()).await.unwrap().unwrap_err();
     assert!(matches!(&error, Error::Refused(text) if text.contains("token")), "{error}");
     assert_eq!(files(&lab.repository), Vec::<PathBuf>::new());
+    // What an interrupted publish may have left: numbers that are taken, and are never given out again.
+    std::fs::create_dir_all(lab.repository.join("metadata")).unwrap();
+    for name in ["1.targets.json", "2.targets.json", "1.snapshot.json"] {
+        std::fs::write(lab.repository.join("metadata").join(name), "left over").unwrap();
+    }
     assert_eq!(publish("1.1.0", token.clone()).await.unwrap().unwrap().sequence, 1);
     let mut session = app.start(&server.url());
     assert_eq!(session.committed().await, "1.1.0");

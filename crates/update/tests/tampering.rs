@@ -173,6 +173,46 @@ async fn what_is_changed_on_the_disk_is_never_handed_out() {
     assert_eq!(Live::of(&app.boot(&app.store()).release), good);
 }
 
+/// Somebody who can write the disk and knows every format, but has no key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_release_that_fits_together_does_not_boot_without_a_signature() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    let mut session = app.start(&lab.file_url());
+    session.committed().await;
+    session.engine.shut_down();
+
+    // A second publisher with keys of his own makes a whole, well-formed release.
+    let evil = Lab::new();
+    let his = evil.install(&evil.contents("1.0.0", "one"));
+    evil.publish(evil.contents("9.9.9", "evil"));
+    let mut session = his.start(&evil.file_url());
+    session.committed().await;
+    session.engine.shut_down();
+    let forged = his.store().state().current.unwrap();
+    let (ours, theirs) = (app.store_folder(), his.store_folder());
+    for file in files(&theirs) {
+        let to = ours.join(file.strip_prefix(&theirs).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(&file, to).unwrap();
+    }
+    assert_eq!(app.store().state().current.as_ref(), Some(&forged), "the state is his now");
+    let boot = app.boot(&app.store());
+    assert_eq!(boot.release.manifest().version, "1.0.0", "his proof leads to his root");
+    assert!(boot.fallback_reason.unwrap().contains("signed metadata"));
+
+    // With the genuine proof beside the forged manifest, too.
+    let genuine = files(&ours.join("releases"))
+        .into_iter()
+        .find(|file| file.ends_with("proof.json") && !file.to_string_lossy().contains(&forged))
+        .unwrap();
+    std::fs::copy(genuine, ours.join("releases").join(&forged).join("proof.json")).unwrap();
+    let boot = app.boot(&app.store());
+    assert_eq!(boot.release.manifest().version, "1.0.0");
+    assert!(boot.fallback_reason.unwrap().contains("not what was released"));
+}
+
 #[test]
 fn a_page_file_that_changes_under_a_running_app_is_an_error_and_the_worker_too() {
     let lab = Lab::new();

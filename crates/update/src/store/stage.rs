@@ -260,3 +260,21 @@ impl Fetch {
         self.delta.as_ref().map_or(self.entry.blob.size, |(delta, _)| delta.blob.size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_is_not_what_the_manifest_says_is_not_put_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let entry =
+            FileEntry { path: "a".into(), sha256: hash::of(b"good"), size: 4, ..FileEntry::default() };
+        let path = folder.path().join("files/a");
+        assert!(matches!(store.put(&entry, &path, b"evil"), Err(Error::Tampered { .. })));
+        assert!(!path.exists());
+        store.put(&entry, &path, b"good").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"good");
+    }
+}
