@@ -10,6 +10,8 @@ let open = null;
 let dirty = false;
 let saving;
 let newest = 0;
+let version = "";
+let pending;
 
 const problem = (error) => {
   saved.textContent = error?.details?.message ?? error?.message ?? String(error);
@@ -140,9 +142,10 @@ function theme(name) {
 
 async function about(what) {
   try {
-    const { version, tagline, process } = await invoke("about");
+    const { version: live, tagline, process } = await invoke("about");
+    version = live;
     at("tagline").textContent = tagline;
-    at("about").textContent = `version ${version || "dev"} · backend ${process}`;
+    at("about").textContent = `version ${live} · backend ${process}`;
     if (what) {
       news.textContent = `${what} at ${new Date().toLocaleTimeString()}`;
       at("pulse").classList.remove("beat");
@@ -200,7 +203,7 @@ preserve("notebook", {
   save: () => ({
     preview: !desk.classList.contains("alone"),
     theme: document.documentElement.dataset.theme,
-    news: news.textContent,
+    version,
     start: text.selectionStart,
     end: text.selectionEnd,
     typing: document.activeElement === text,
@@ -209,11 +212,9 @@ preserve("notebook", {
   restore: (state) => {
     preview(state.preview);
     theme(state.theme);
-    news.textContent = state.news;
     pending = state;
   },
 });
-var pending;
 
 const session = await invoke("session").catch(() => ({ open: null, query: "" }));
 query.value = session.query;
@@ -228,3 +229,4 @@ if (pending) {
   text.focus();
 }
 await about();
+if (pending?.version && pending.version !== version) await about(`Version ${version} live`);
