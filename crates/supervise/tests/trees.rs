@@ -24,6 +24,10 @@ fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'sta
 fn owner(mode: &str) -> (Child, BufReader<impl Read + Send + 'static>) {
     let test = std::env::current_exe().unwrap();
     let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/owner");
+    assert!(
+        path.is_file(),
+        "not built: `cargo test -p staysail-supervise` builds it, `--test trees` alone does not"
+    );
     let mut owner = Command::new(path).arg(mode).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(owner.stdout.take().unwrap());
     in_time("the owner starts its tree", move || {

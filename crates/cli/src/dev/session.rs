@@ -19,7 +19,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A change of Cargo.lock this soon after a build is cargo's own.
+const LOCK_SETTLES: Duration = Duration::from_secs(1);
 
 /// Everything the loop is told.
 pub enum Incoming {
@@ -72,6 +75,8 @@ pub struct Session {
     swaps: BTreeMap<u64, Swap>,
     swaps_asked: u64,
     build: Option<Build>,
+    /// When the last build ended.
+    built: Option<Instant>,
     overlay: bool,
     /// The executable that is live, and the newest that was built.
     live: Option<PathBuf>,
@@ -114,6 +119,7 @@ impl Session {
             swaps: BTreeMap::new(),
             swaps_asked: 0,
             build: None,
+            built: None,
             overlay: false,
             live: None,
             newest: None,
@@ -249,13 +255,19 @@ impl Session {
                 Said::PageChanged { paths, watch_ms }
             });
         }
-        if !changes.backend.is_empty() {
+        let lock_only = changes.backend.iter().all(|file| file.ends_with("Cargo.lock"));
+        if !changes.backend.is_empty() && !(lock_only && self.cargo_may_have_written()) {
             let name =
                 |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
             let files: Vec<String> = changes.backend.iter().map(name).collect();
             self.start_build(&files, Some(first))?;
         }
         Ok(())
+    }
+
+    /// Cargo writes Cargo.lock itself, at the start of a build; that is no reason for another one.
+    fn cargo_may_have_written(&self) -> bool {
+        self.build.is_some() || self.built.is_some_and(|end| end.elapsed() < LOCK_SETTLES)
     }
 
     fn project_file_changed(&mut self) {
@@ -310,6 +322,7 @@ impl Session {
             Message::Finished { success, notices } => {
                 self.output.progress(None);
                 if let Some(build) = self.build.take() {
+                    self.built = Some(Instant::now());
                     self.finished(build, success, notices);
                 }
             }

@@ -155,6 +155,7 @@ fn shell() -> Check {
                     format!("{shown} is {text}, this command is {}", env!("CARGO_PKG_VERSION")),
                     "Install both in the same version.".into(),
                 )),
+                None if says_that_it_is_bare(&path) => Ok(format!("{shown}")),
                 None => Err((
                     format!("{shown} does not start"),
                     "Run it with --version and see what it says; a missing library is the usual reason."
@@ -164,6 +165,13 @@ fn shell() -> Check {
         }
     };
     check("shell", true, found)
+}
+
+/// A shell that does not know `--version` still says what it is.
+fn says_that_it_is_bare(shell: &Path) -> bool {
+    let output =
+        std::process::Command::new(shell).arg("--version").stdin(std::process::Stdio::null()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("bare shell"))
 }
 
 fn display() -> Vec<Check> {

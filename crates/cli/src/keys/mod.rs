@@ -85,9 +85,11 @@ fn init(arguments: &InitArgs) -> anyhow::Result<()> {
     println!("  root.key, targets.key        sign who may publish and what is published: keep them offline");
     println!("  snapshot.key, timestamp.key  sign what is newest");
     println!("Back them up now: an app that is installed can only be updated with these keys.");
-    println!(
-        "Next: set `root = \"{folder}/root.json\"` in [update] of staysail.toml, then `staysail publish --to FOLDER`."
-    );
+    println!("Next, in staysail.toml, so that built apps look for releases and can verify them:");
+    println!("  [update]");
+    println!("  url = \"https://updates.example.com\"");
+    println!("  root = \"{folder}/root.json\"");
+    println!("Then `staysail publish --to FOLDER`, and serve that folder: `staysail-server --repo FOLDER`.");
     Ok(())
 }
 
