@@ -1,71 +1,120 @@
+// Built from packages/api by `npm run build`; do not edit.
+var __defProp = Object.defineProperty;
+var __export = (target, all) => {
+  for (var name in all)
+    __defProp(target, name, { get: all[name], enumerable: true });
+};
+
 // src/index.ts
-var NoShell = class extends Error {
+var index_exports = {};
+__export(index_exports, {
+  CallError: () => CallError,
+  app: () => app,
+  constants: () => constants,
+  currentWindow: () => currentWindow,
+  emit: () => emit,
+  invoke: () => invoke,
+  listen: () => listen,
+  mode: () => mode,
+  onBackend: () => onBackend,
+  once: () => once,
+  preserve: () => preserve,
+  ready: () => ready,
+  update: () => update,
+  version: () => version
+});
+var runtime = globalThis.__STAYSAIL__;
+var LocalCallError = class extends Error {
+  name = "CallError";
   code;
   details;
   constructor(code, message, details = null) {
     super(message);
-    this.name = "CallError";
     this.code = code;
     this.details = details;
   }
 };
-var native = () => {
-  const found = typeof window === "undefined" ? void 0 : window.__STAYSAIL__;
-  if (!found) throw new NoShell("NoShell", "this page is not shown in a Staysail window; start it with `staysail dev`");
-  return found;
-};
-var CallError = typeof window !== "undefined" && window.__STAYSAIL__?.CallError || NoShell;
-function invoke(command, ...rest) {
-  const [args, options] = rest;
-  try {
-    return native().call(command, args, options);
-  } catch (error) {
-    return Promise.reject(error);
-  }
+var CallError = runtime?.CallError ?? LocalCallError;
+var noShell = () => Promise.reject(
+  new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
+);
+function invoke(command, args, options) {
+  return runtime ? runtime.call(command, args, options) : noShell();
 }
 function listen(event, handler) {
-  return native().listen(event, handler);
+  return runtime ? runtime.listen(event, handler) : () => {
+  };
 }
 function once(event, handler) {
-  const stop = listen(event, (payload) => {
-    stop();
+  if (!runtime) return () => {
+  };
+  const unlisten = runtime.listen(event, (payload) => {
+    unlisten();
     handler(payload);
   });
-  return stop;
+  return unlisten;
 }
 function emit(event, payload) {
-  return native().emit(event, payload);
+  return runtime ? runtime.emit(event, payload) : noShell();
 }
 function preserve(key, hooks) {
-  if (typeof window !== "undefined" && window.__STAYSAIL__) native().preserve(key, hooks);
+  return runtime ? runtime.preserve(key, hooks) : () => {
+  };
 }
+var update = Object.freeze({
+  /** Looks for a release now. What is found is told by events. */
+  check: () => runtime ? runtime.update("check") : noShell(),
+  /** Applies the staged release now, even if it was deferred. */
+  apply: () => runtime ? runtime.update("apply") : noShell(),
+  /** Asks not to apply anything before so many seconds have passed. */
+  defer: (seconds) => runtime ? runtime.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell(),
+  /** Calls `handler` with each step of an update. */
+  onEvent: (handler) => listen("staysail:update", handler)
+});
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var update = {
-  /** Looks for a release now. */
-  check: () => native().update("check"),
-  /** Applies the staged release now, whatever was deferred. */
-  apply: () => native().update("apply"),
-  /** Does not apply before this many seconds have passed. */
-  defer: (seconds) => native().update({ defer: { seconds: Math.max(0, Math.round(seconds)) } }),
-  /** Is told of each step in the life of an update. Returns the function that stops it. */
-  onEvent: (handler) => listen("staysail:update", handler)
-};
+var facts = runtime?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime?.ready ?? Promise.resolve();
+var constants = facts.constants;
+var mode = facts.mode;
+var version = facts.version;
+var currentWindow = Object.freeze({
+  /** Its name, as the backend declared it. */
+  get label() {
+    return facts.window;
+  },
+  /** Counts the page loads of this window, from 1. */
+  get generation() {
+    return facts.generation;
+  }
+});
+void ready.then(() => {
+  ({ mode, version } = facts);
+}, () => {
+});
 async function app() {
-  const welcome = await native().welcome;
-  const { version, window: label, config } = welcome;
-  return { version, mode: config.mode, constants: config.constants, window: label };
+  if (!runtime) return noShell();
+  await ready;
+  const { version: version2, mode: mode2, constants: constants2, window } = facts;
+  return { version: version2, mode: mode2, constants: constants2, window };
 }
+
+// src/global.ts
+Object.defineProperty(globalThis, "staysail", { value: index_exports, configurable: true });
 export {
   CallError,
   app,
+  constants,
+  currentWindow,
   emit,
   invoke,
   listen,
+  mode,
   onBackend,
   once,
   preserve,
-  update
+  ready,
+  update,
+  version
 };
-window.staysail = { CallError, app, emit, invoke, listen, onBackend, once, preserve, update };

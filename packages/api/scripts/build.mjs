@@ -1,41 +1,59 @@
-// Builds the package and the two scripts that are part of the shell. Their output is committed, so that neither the
-// Rust build nor a `file:` dependency needs a build step; test/build.test.mjs proves that it is up to date.
+// Builds dist/ and the two files the shell embeds (crates/shell/page). `--check` writes nothing and fails when
+// what is committed is not what the source makes.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const note = "Built from packages/api by `npm run build`; do not edit.";
 
-/** Builds everything into `dist` and `page`. */
-export async function buildInto(dist, page) {
-  const options = { bundle: true, write: false, target: "es2022", charset: "utf8", legalComments: "none" };
-  const start = await build({
+async function bundle(entry, options) {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    target: ["es2022", "safari16.4", "chrome110"],
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "warning",
     ...options,
-    entryPoints: [join(root, "src/runtime/start.ts")],
-    format: "iife",
-    globalName: "staysail",
   });
-  const api = await build({ ...options, entryPoints: [join(root, "src/index.ts")], format: "esm" });
-  mkdirSync(dist, { recursive: true });
-  mkdirSync(page, { recursive: true });
-  const text = start.outputFiles[0].text.trimEnd();
-  writeFileSync(join(page, "start.js"), `function (boot) {\n${text}\nstaysail.start(boot);\n}\n`);
-  writeFileSync(join(dist, "index.js"), api.outputFiles[0].text);
-  writeFileSync(join(page, "api.js"), `${api.outputFiles[0].text}${GLOBAL}`);
-  const types = mkdtempSync(join(tmpdir(), "staysail-types-"));
-  const compiler = join(root, "node_modules/.bin/tsc");
-  const flags = ["-p", join(root, "tsconfig.json"), "--noEmit", "false", "--declaration", "--emitDeclarationOnly"];
-  execFileSync(compiler, [...flags, "--rootDir", join(root, "src"), "--outDir", types], { stdio: "inherit" });
-  for (const name of ["index.d.ts", "native.d.ts"]) cpSync(join(types, name), join(dist, name));
-  rmSync(types, { recursive: true });
+  return result.outputFiles[0].text;
 }
 
-// For scripts that are no modules.
-const GLOBAL = "window.staysail = { CallError, app, emit, invoke, listen, onBackend, once, preserve, update };\n";
+function declarations() {
+  const out = mkdtempSync(join(tmpdir(), "staysail-api-"));
+  try {
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    execFileSync(process.execPath, [tsc, "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", out], { cwd: root, stdio: "inherit" });
+    return readFileSync(join(out, "index.d.ts"), "utf8");
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+}
+
+export async function outputs() {
+  const start = await bundle("src/runtime/start.ts", { format: "iife", minify: true });
+  const types = declarations();
+  return {
+    "dist/index.js": `// ${note}\n` + (await bundle("src/index.ts", { format: "esm" })),
+    "dist/index.d.ts": `// ${note}\n` + types,
+    "../../crates/shell/page/start.js": `/* ${note} */\nfunction(boot){"use strict";${start.trimEnd()}}\n`,
+    "../../crates/shell/page/api.js": `// ${note}\n` + (await bundle("src/global.ts", { format: "esm" })),
+    "../../crates/shell/page/api.d.ts": `// ${note}\n` + types,
+  };
+}
+
+export const pathOf = (name) => join(root, name);
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await buildInto(join(root, "dist"), join(root, "../../crates/shell/page"));
+  for (const [name, text] of Object.entries(await outputs())) {
+    mkdirSync(dirname(pathOf(name)), { recursive: true });
+    writeFileSync(pathOf(name), text);
+    console.log(`${name.replace(/^(\.\.\/)+/, "")}  ${(text.length / 1024).toFixed(1)} kB`);
+  }
 }

@@ -1,30 +1,88 @@
 /**
  * Talk to the Rust backend of a Staysail app from its page.
  *
- * `staysail dev` writes the types of every command and event into the frontend; they fill {@link Commands} and
- * {@link Events}, and from then on `invoke` and `listen` know them.
+ * This module is a thin, typed face of `window.__STAYSAIL__`, which the shell's start script defines before any
+ * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
-import type { InvokeOptions, Native, PreserveHooks, Welcome } from "./native";
 
-export type { InvokeOptions, PreserveHooks };
-
-/** Commands by name, filled in by the generated types. */
+/**
+ * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
+ *
+ * ```ts
+ * declare module "@staysail/api" {
+ *   interface Commands { greet: { args: { name: string }; result: string } }
+ * }
+ * ```
+ *
+ * As long as it is empty, every name may be called, with any arguments.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface Commands {}
-/** Events by name, filled in by the generated types. */
-export interface Events {
-  "staysail:worker": WorkerEvent;
+
+/** The app's events: name to type of payload. Filled in like {@link Commands}. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
+export interface Events {}
+
+/** Staysail's own events. */
+export interface StaysailEvents {
+  "staysail:worker": BackendEvent;
   "staysail:update": UpdateEvent;
+  "staysail:page": PageEvent;
+  "staysail:events-lost": { count: number };
 }
 
-/** Something happened to the backend. */
-export type WorkerEvent =
-  | { kind: "swapped"; milliseconds: number }
-  | { kind: "lost"; reason: string; attempt: number }
-  | { kind: "restarted" }
-  | { kind: "returned"; reason: string }
-  | { kind: "stopped"; reason: string };
+/** Why a call failed. */
+export type ErrorCode =
+  /** The command itself returned an error; `details` holds it. */
+  | "App"
+  | "UnknownCommand"
+  | "InvalidArguments"
+  /** The command panicked. Nothing else was harmed. */
+  | "Panicked"
+  /** The backend ended while the call may already have started. It was not repeated. */
+  | "WorkerLost"
+  /** The backend can not be started; the window shows why. */
+  | "WorkerUnavailable"
+  | "Cancelled"
+  | "Timeout"
+  | "Denied"
+  | "TooLarge"
+  | "QueueFull"
+  | "PageGone"
+  | "BadMessage"
+  | "Internal"
+  /** The page is not shown in a window of Staysail. */
+  | "NoShell";
 
-/** A step in the life of an update. */
+/** What the promise of a failed call is rejected with. */
+export interface CallError extends Error {
+  readonly name: "CallError";
+  readonly code: ErrorCode;
+  /** For `App`: the error value of the command as Rust serialised it. */
+  readonly details: unknown;
+}
+
+/** Makes a {@link CallError}; `error instanceof CallError` works for every copy of this module. */
+export interface CallErrorConstructor {
+  new (code: ErrorCode, message: string, details?: unknown): CallError;
+  readonly prototype: CallError;
+}
+
+/** Bytes that go to the backend and come back as they are, never as JSON. */
+export type Binary = Uint8Array | ArrayBuffer;
+
+/** How to call. */
+export interface CallOptions {
+  /** Cancels the call: its promise is rejected at once with `Cancelled`, and the backend is told. */
+  signal?: AbortSignal | null | undefined;
+  /** Milliseconds after which the call is given up with `Timeout`. Without it there is no limit of time. */
+  timeout?: number | undefined;
+}
+
+/** A thing to undo: calling it twice does nothing the second time. */
+export type Unlisten = () => void;
+
+/** One step in the life of an update. */
 export type UpdateEvent =
   | { kind: "available"; version: string; notes: string; bytes: number }
   | { kind: "progress"; version: string; bytes: number; total: number }
@@ -34,124 +92,208 @@ export type UpdateEvent =
   | { kind: "rolled_back"; version: string; to: string; reason: string }
   | { kind: "failed"; reason: string };
 
-type Field<T, K extends PropertyKey> = T extends { [P in K]: infer V } ? V : unknown;
-type ArgsOf<K> = K extends keyof Commands ? Field<Commands[K], "args"> : Record<string, unknown> | Uint8Array | ArrayBuffer;
-type ResultOf<K> = K extends keyof Commands ? Field<Commands[K], "result"> : any;
-type PayloadOf<K> = K extends keyof Events ? Events[K] : any;
-type Known<T> = keyof T & string;
-// `string & {}` keeps the completion of the known names while any name may be used.
-type Name<T> = Known<T> | (string & {});
+/** Something that happened to the backend. */
+export type BackendEvent =
+  /** New code serves. `milliseconds`: how long calls were held up. */
+  | { kind: "swapped"; milliseconds: number }
+  /** It died by itself; it is being started again. */
+  | { kind: "lost"; reason: string; attempt: number }
+  /** It serves again after it was lost. */
+  | { kind: "restarted" }
+  /** New code failed its probation; the code before serves again. */
+  | { kind: "returned"; reason: string }
+  /** It died too often; the window offers to try again. */
+  | { kind: "stopped"; reason: string };
 
-/** A failed call. `code` is its kind, `details` the error value of the command. */
-export interface CallError extends Error {
-  readonly code: string;
-  readonly details: unknown;
+/** Something that happened to the page's own code. */
+export type PageEvent =
+  /** Style sheets were exchanged in place. */
+  | { kind: "styles"; paths: string[] }
+  /** The page was reloaded with its state kept. */
+  | { kind: "reloaded" };
+
+/** How a piece of page state is kept over reloads. */
+export interface PreserveHooks<T> {
+  /** The state as something JSON can hold. Called right before a reload; must not wait for anything. */
+  save: () => T;
+  /** Called with what `save` returned in the page load before, if there is any. */
+  restore: (state: T) => void;
 }
 
-class NoShell extends Error {
-  readonly code: string;
+/** Whether the app runs as a developer's or as a user's. */
+export type Mode = "debug" | "production";
+
+/** What `window.__STAYSAIL__` is. Use the functions of this module instead. */
+export interface Runtime {
+  readonly CallError: CallErrorConstructor;
+  readonly facts: Facts;
+  readonly ready: Promise<void>;
+  call(command: string, args: unknown, options?: CallOptions): Promise<unknown>;
+  listen(event: string, handler: (payload: never) => void): Unlisten;
+  emit(event: string, payload: unknown): Promise<void>;
+  preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
+  update(wish: unknown): Promise<void>;
+}
+
+/** What the shell told the page at its start. */
+export interface Facts {
+  mode: Mode;
+  version: string;
+  window: string;
+  generation: number;
+  constants: Record<string, unknown>;
+}
+
+type Untyped = [keyof Commands] extends [never] ? string : never;
+type UntypedEvent = [keyof Events] extends [never] ? string : never;
+type Field<T, K extends string> = T extends { [P in K]: infer V } ? V : unknown;
+type Arguments<A> = {} extends A ? [args?: A | Binary | null, options?: CallOptions] : [args: A, options?: CallOptions];
+type AllEvents = Events & StaysailEvents;
+
+const runtime = (globalThis as { __STAYSAIL__?: Runtime }).__STAYSAIL__;
+
+class LocalCallError extends Error implements CallError {
+  override readonly name = "CallError";
+  readonly code: ErrorCode;
   readonly details: unknown;
-  constructor(code: string, message: string, details: unknown = null) {
+  constructor(code: ErrorCode, message: string, details: unknown = null) {
     super(message);
-    this.name = "CallError";
     this.code = code;
     this.details = details;
   }
 }
 
-const native = (): Native => {
-  const found = typeof window === "undefined" ? undefined : window.__STAYSAIL__;
-  if (!found) throw new NoShell("NoShell", "this page is not shown in a Staysail window; start it with `staysail dev`");
-  return found;
-};
+export const CallError: CallErrorConstructor = runtime?.CallError ?? LocalCallError;
 
-/** The class of a failed call's error, for `instanceof`. */
-export const CallError: new (code: string, message: string, details?: unknown) => CallError =
-  (typeof window !== "undefined" && window.__STAYSAIL__?.CallError) || NoShell;
+const noShell = (): Promise<never> =>
+  Promise.reject(
+    new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`"),
+  );
 
 /**
  * Calls a command of the backend.
  *
- * Binary arguments (`Uint8Array`, `ArrayBuffer`) reach a command that takes `Bytes`; a command that answers `Bytes`
- * gives an `ArrayBuffer`.
+ * A call that may have started is never repeated: when the backend dies meanwhile the promise is rejected with
+ * `WorkerLost`. Bytes (`Uint8Array`, `ArrayBuffer`) as arguments travel as they are; an answer of raw bytes is
+ * an `ArrayBuffer`.
  *
- * @throws {CallError} `code` says why: `App` (the command's own error, in `details`), `InvalidArguments`,
- * `UnknownCommand`, `Panicked`, `WorkerLost`, `Cancelled`, `Timeout`, …
+ * ```ts
+ * const hits = await invoke("search", { query: "sail" }, { timeout: 2000 });
+ * ```
  */
-export function invoke<K extends Name<Commands>>(
+export function invoke<K extends keyof Commands & string>(
   command: K,
-  ...rest: {} extends ArgsOf<K> ? [args?: ArgsOf<K>, options?: InvokeOptions] : [args: ArgsOf<K>, options?: InvokeOptions]
-): Promise<ResultOf<K>> {
-  const [args, options] = rest;
-  try {
-    return native().call(command, args, options) as Promise<ResultOf<K>>;
-  } catch (error) {
-    return Promise.reject(error);
-  }
+  ...rest: Arguments<Field<Commands[K], "args">>
+): Promise<Field<Commands[K], "result">>;
+export function invoke<R = unknown>(command: Untyped, args?: object | null, options?: CallOptions): Promise<R>;
+export function invoke(command: string, args?: unknown, options?: CallOptions): Promise<unknown> {
+  return runtime ? runtime.call(command, args, options) : noShell();
 }
 
-/** Listens to an event. Returns the function that stops listening. */
-export function listen<K extends Name<Events>>(event: K, handler: (payload: PayloadOf<K>) => void): () => void {
-  return native().listen(event, handler as (payload: unknown) => void);
+/** Calls `handler` with each event of this name, until the returned function is called. */
+export function listen<K extends keyof AllEvents & string>(event: K, handler: (payload: AllEvents[K]) => void): Unlisten;
+export function listen<P = unknown>(event: UntypedEvent, handler: (payload: P) => void): Unlisten;
+export function listen(event: string, handler: (payload: never) => void): Unlisten {
+  return runtime ? runtime.listen(event, handler) : () => {};
 }
 
-/** Listens to the next event of this name only. */
-export function once<K extends Name<Events>>(event: K, handler: (payload: PayloadOf<K>) => void): () => void {
-  const stop = listen(event, (payload) => {
-    stop();
+/** Like {@link listen}, for the next event only. */
+export function once<K extends keyof AllEvents & string>(event: K, handler: (payload: AllEvents[K]) => void): Unlisten;
+export function once<P = unknown>(event: UntypedEvent, handler: (payload: P) => void): Unlisten;
+export function once(event: string, handler: (payload: never) => void): Unlisten {
+  if (!runtime) return () => {};
+  const unlisten = runtime.listen(event, (payload: never) => {
+    unlisten();
     handler(payload);
   });
-  return stop;
+  return unlisten;
 }
 
 /** Sends an event to the backend. */
-export function emit<K extends Name<Events>>(event: K, payload?: PayloadOf<K>): Promise<void> {
-  return native().emit(event, payload);
+export function emit<K extends keyof Events & string>(event: K, payload: Events[K]): Promise<void>;
+export function emit(event: UntypedEvent, payload?: unknown): Promise<void>;
+export function emit(event: string, payload?: unknown): Promise<void> {
+  return runtime ? runtime.emit(event, payload) : noShell();
 }
 
 /**
- * Keeps a part of the page's state over reloads. Form fields, focus and scroll are kept without it.
+ * Keeps a piece of the page's state over reloads, and so over every edit and update of the page.
  *
- * ```js
- * preserve("board", { save: () => board.toJSON(), restore: (saved) => board.load(saved) });
+ * `restore` is called at once when the page load before saved something under `key`. Form fields, focus and
+ * scroll positions need no hook: they are kept anyway.
+ *
+ * ```ts
+ * preserve("cart", { save: () => cart, restore: (kept) => { cart = kept; } });
  * ```
  */
-export function preserve<T>(key: string, hooks: PreserveHooks<T>): void {
-  if (typeof window !== "undefined" && window.__STAYSAIL__) native().preserve(key, hooks as PreserveHooks<unknown>);
+export function preserve<T>(key: string, hooks: PreserveHooks<T>): Unlisten {
+  return runtime ? runtime.preserve(key, hooks as unknown as PreserveHooks<never>) : () => {};
 }
 
-/** Is told when the backend was exchanged, lost, restarted. Returns the function that stops it. */
-export function onBackend(handler: (event: WorkerEvent) => void): () => void {
+/** The life of updates. */
+export const update = Object.freeze({
+  /** Looks for a release now. What is found is told by events. */
+  check: (): Promise<void> => (runtime ? runtime.update("check") : noShell()),
+  /** Applies the staged release now, even if it was deferred. */
+  apply: (): Promise<void> => (runtime ? runtime.update("apply") : noShell()),
+  /** Asks not to apply anything before so many seconds have passed. */
+  defer: (seconds: number): Promise<void> =>
+    runtime ? runtime.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell(),
+  /** Calls `handler` with each step of an update. */
+  onEvent: (handler: (event: UpdateEvent) => void): Unlisten => listen("staysail:update", handler),
+});
+
+/** Calls `handler` when the backend is exchanged, lost, or serves again. */
+export function onBackend(handler: (event: BackendEvent) => void): Unlisten {
   return listen("staysail:worker", handler);
 }
 
-/** Updates of the app. */
-export const update = {
-  /** Looks for a release now. */
-  check: (): Promise<void> => native().update("check"),
-  /** Applies the staged release now, whatever was deferred. */
-  apply: (): Promise<void> => native().update("apply"),
-  /** Does not apply before this many seconds have passed. */
-  defer: (seconds: number): Promise<void> => native().update({ defer: { seconds: Math.max(0, Math.round(seconds)) } }),
-  /** Is told of each step in the life of an update. Returns the function that stops it. */
-  onEvent: (handler: (event: UpdateEvent) => void): (() => void) => listen("staysail:update", handler),
-};
+const facts: Facts = runtime?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+
+/**
+ * Resolves when the shell has answered. {@link constants}, {@link mode}, {@link version} and
+ * {@link currentWindow} hold their values from then on; module scripts run after that in practice.
+ */
+export const ready: Promise<void> = runtime?.ready ?? Promise.resolve();
+
+/** Values of `constants` in the chosen section of `staysail.toml`. */
+export const constants: Readonly<Record<string, unknown>> = facts.constants;
+
+/** `debug` or `production`. */
+export let mode: Mode = facts.mode;
+
+/** Version of the app that is live. */
+export let version: string = facts.version;
+
+/** The window this page is shown in. */
+export const currentWindow: { readonly label: string; readonly generation: number } = Object.freeze({
+  /** Its name, as the backend declared it. */
+  get label() {
+    return facts.window;
+  },
+  /** Counts the page loads of this window, from 1. */
+  get generation() {
+    return facts.generation;
+  },
+});
+
+void ready.then(() => {
+  ({ mode, version } = facts);
+}, () => {});
 
 /** What the app is and how it runs; the same values the backend sees. */
 export interface AppInfo {
-  /** Version that is live. */
   version: string;
-  /** `debug` or `production`. */
-  mode: string;
-  /** Constants of `staysail.toml` for the mode. */
+  mode: Mode;
   constants: Record<string, unknown>;
   /** Label of this window. */
   window: string;
 }
 
-/** What the app is and how it runs. */
+/** What the app is and how it runs, once the shell has said it. */
 export async function app(): Promise<AppInfo> {
-  const welcome: Welcome = await native().welcome;
-  const { version, window: label, config } = welcome;
-  return { version, mode: config.mode, constants: config.constants, window: label };
+  if (!runtime) return noShell();
+  await ready;
+  const { version, mode, constants, window } = facts;
+  return { version, mode, constants, window };
 }

@@ -1,93 +1,146 @@
-/** The message over the page: what went wrong, what still works, what to do. */
-import type { Overlay } from "../native";
+/**
+ * What the shell has to say over the page: in a closed shadow tree, with a constructable style sheet, so that
+ * neither the page's styles nor its content security policy reach it. The page stays usable beneath, and
+ * focus stays where the user types.
+ */
+import { render } from "./ansi";
+import { own } from "./natives";
 
 const STYLE = `
-:host { all: initial; position: fixed; inset: auto 0 0 0; z-index: 2147483647; font: 14px/1.5 system-ui, sans-serif; }
-section { margin: 0 auto 1rem; width: min(60rem, calc(100vw - 2rem)); max-height: 70vh; display: flex;
-  flex-direction: column; color: #e8e6e3; background: #1b1d21f5; border: 1px solid #ffffff1f; border-radius: 14px;
-  box-shadow: 0 20px 60px #0008; overflow: hidden; animation: rise .18s ease-out; }
-@keyframes rise { from { transform: translateY(1rem); opacity: 0; } }
-@media (prefers-reduced-motion: reduce) { section { animation: none; } }
-header { display: flex; align-items: center; gap: .7rem; padding: .7rem 1rem; }
-header::before { content: ""; width: .6rem; height: .6rem; border-radius: 50%; background: #ff6b5e; flex: none; }
-h1 { flex: 1; margin: 0; font-size: 1rem; font-weight: 600; }
-button { font: inherit; color: inherit; background: #ffffff14; border: 0; border-radius: 8px; padding: .25rem .8rem;
-  cursor: pointer; }
-button:hover, button:focus-visible { background: #ffffff2b; }
-pre { margin: 0; padding: .8rem 1rem; overflow: auto; background: #0003; white-space: pre-wrap; word-break: break-word;
-  font: 12.5px/1.5 "JetBrains Mono", "DejaVu Sans Mono", ui-monospace, monospace; user-select: text; }
-p { margin: 0; padding: .6rem 1rem; color: #a9b0b8; }
-.small pre, .small p { display: none; }
-.c31 { color: #ff8a80; } .c32 { color: #9ccc65; } .c33 { color: #ffd54f; } .c34 { color: #82b1ff; }
-.c35 { color: #ea80fc; } .c36 { color: #80deea; } .b { font-weight: 700; }
-`;
+:host{all:initial;position:fixed!important;inset:auto 0 0 0!important;width:auto!important;height:auto!important;
+margin:0!important;padding:0!important;border:0!important;background:none!important;overflow:visible!important;
+z-index:2147483647!important;display:block!important;pointer-events:none}
+*{box-sizing:border-box}
+.panel,.pill{pointer-events:auto;font:14px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;color:#e8eaf0;
+--c0:#7d8799;--c1:#ff7b86;--c2:#8fd694;--c3:#f5c86a;--c4:#7fb4ff;--c5:#d2a1ff;--c6:#6fd6d9;--c7:#e8eaf0}
+.panel{margin:0 auto 20px;width:min(920px,calc(100% - 40px));max-height:min(62vh,640px);display:flex;
+flex-direction:column;background:#171a23f5;border-radius:14px;overflow:hidden;
+box-shadow:0 0 0 1px #ffffff1a,0 18px 60px #0009;animation:rise .18s ease-out}
+.panel::before{content:"";height:3px;flex:none;background:var(--accent)}
+.build{--accent:#ff7b86}.worker,.state{--accent:#f5c86a}.crash_loop{--accent:#ff5566}
+header{display:flex;align-items:center;gap:12px;padding:14px 18px 10px}
+h1{all:unset;flex:1;font-weight:650;font-size:15px;min-width:0;overflow-wrap:anywhere}
+.tag{flex:none;font-size:11px;font-weight:650;letter-spacing:.06em;text-transform:uppercase;padding:2px 9px;
+border-radius:99px;color:#171a23;background:var(--accent)}
+pre{margin:0;padding:12px 18px;overflow:auto;flex:1 1 auto;font:12.5px/1.55 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
+background:#0d0f15;white-space:pre;tab-size:4;user-select:text;-webkit-user-select:text}
+pre:empty,footer p:empty{display:none}
+footer{display:flex;align-items:center;gap:14px;padding:10px 18px 12px;color:#aeb5c4}
+footer p{margin:0;flex:1}
+button{all:unset;cursor:pointer;flex:none;padding:5px 12px;border-radius:8px;background:#ffffff14;color:#e8eaf0;font-size:13px}
+button:hover{background:#ffffff26}button:focus-visible{outline:2px solid var(--c4);outline-offset:1px}
+button.retry{background:var(--accent);color:#171a23;font-weight:600}
+.pill{position:absolute;right:18px;bottom:18px;display:flex;gap:9px;align-items:center;background:#171a23f5;padding:8px 14px;
+border-radius:99px;box-shadow:0 0 0 1px #ffffff1a,0 8px 30px #0007;font-size:13px;max-width:min(420px,80vw)}
+.pill i{width:9px;height:9px;border-radius:50%;background:var(--accent);flex:none}
+.pill span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bold{font-weight:700}.dim{opacity:.65}.italic{font-style:italic}.underline{text-decoration:underline}
+.c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}.c7{color:var(--c7)}
+@keyframes rise{from{opacity:0;transform:translateY(12px)}}
+@media(prefers-reduced-motion:reduce){.panel{animation:none}}`;
 
-let host: HTMLElement | null = null;
+const TAGS: Record<string, string> = { build: "Build", worker: "Backend", state: "State", crash_loop: "Backend stopped" };
 
-/** Text with ANSI colours as elements. */
-function colour(text: string): DocumentFragment {
-  const out = document.createDocumentFragment();
-  let names: string[] = [];
-  for (const [index, part] of text.split(/\u001b\[([0-9;]*)m/).entries()) {
-    if (index % 2 === 1) {
-      for (const code of part.split(";").map(Number)) {
-        if (code === 0) names = [];
-        else if (code === 1) names.push("b");
-        else if (code === 38 || code === 5) continue;
-        else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) {
-          names = [...names.filter((name) => name === "b"), "c" + (30 + (code % 10))];
-        } else if (code >= 9 && code <= 15) {
-          names = [...names.filter((name) => name === "b"), "c" + (22 + code)];
-        }
-      }
-    } else if (part) {
-      const span = document.createElement("span");
-      span.className = names.join(" ");
-      span.textContent = part;
-      out.append(span);
-    }
+export class OverlayView {
+  #host: HTMLElement | null = null;
+  #root: ShadowRoot | null = null;
+  #shown = "";
+  #content: unknown = null;
+  #small = false;
+  #retry: () => void;
+
+  constructor(retry: () => void) {
+    this.#retry = retry;
+    addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape" || !this.#content || this.#small) return;
+        event.stopImmediatePropagation();
+        event.preventDefault();
+        this.#small = true;
+        this.#draw();
+      },
+      true,
+    );
   }
-  return out;
+
+  /** Shows `overlay`, or takes it away when it is null. */
+  show(overlay: unknown): void {
+    const text = JSON.stringify(overlay);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    this.#content = overlay;
+    this.#small = false;
+    if (document.documentElement) this.#draw();
+    else document.addEventListener("readystatechange", () => this.#draw(), { once: true });
+  }
+
+  #draw(): void {
+    if (!this.#content) {
+      this.#host?.remove();
+      return;
+    }
+    const root = this.#attach();
+    const say = (key: string): string => String(own(this.#content, key) ?? "");
+    const kind = TAGS[say("kind")] ? say("kind") : "worker";
+    root.replaceChildren(this.#small ? this.#pill(kind, say("title")) : this.#panel(kind, say));
+  }
+
+  #attach(): ShadowRoot {
+    if (!this.#host || !this.#root) {
+      this.#host = document.createElement("staysail-overlay");
+      this.#root = this.#host.attachShadow({ mode: "closed" });
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      this.#root.adoptedStyleSheets = [sheet];
+    }
+    if (!this.#host.isConnected) {
+      document.documentElement.append(this.#host);
+      if ("showPopover" in this.#host) {
+        this.#host.popover = "manual";
+        this.#host.showPopover();
+      }
+    }
+    return this.#root;
+  }
+
+  #panel(kind: string, say: (key: string) => string): HTMLElement {
+    const panel = make("section", "panel " + kind);
+    panel.setAttribute("role", "alert");
+    const head = make("header");
+    head.append(make("span", "tag", TAGS[kind]), make("h1", "", say("title")), this.#button("Hide", "Escape hides this", "", () => this.#minimise()));
+    const detail = make("pre");
+    detail.append(render(say("detail").trim()));
+    const foot = make("footer");
+    foot.append(make("p", "", say("advice")));
+    if (own(this.#content, "retry") === true) foot.append(this.#button("Try again", "", "retry", () => this.#retry()));
+    panel.append(head, detail, foot);
+    return panel;
+  }
+
+  #pill(kind: string, title: string): HTMLElement {
+    const pill = this.#button("", "Show what happened", "pill " + kind, () => this.#minimise(false));
+    pill.append(make("i"), make("span", "", title));
+    return pill;
+  }
+
+  #minimise(small = true): void {
+    this.#small = small;
+    this.#draw();
+  }
+
+  #button(label: string, title: string, name: string, action: () => void): HTMLElement {
+    const button = make("button", name, label);
+    button.title = title;
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+    button.addEventListener("click", action);
+    return button;
+  }
 }
 
-export function show(overlay: Overlay | null, retry: () => void): void {
-  host?.remove();
-  host = null;
-  if (!overlay) return;
-  host = document.createElement("staysail-overlay");
-  const root = host.attachShadow({ mode: "closed" });
-  const style = new CSSStyleSheet();
-  style.replaceSync(STYLE);
-  root.adoptedStyleSheets = [style];
-  const section = document.createElement("section");
-  section.setAttribute("role", "alert");
-  const header = document.createElement("header");
-  const title = document.createElement("h1");
-  title.textContent = overlay.title;
-  header.append(title);
-  const button = (text: string, action: () => void) => {
-    const made = document.createElement("button");
-    made.textContent = text;
-    made.addEventListener("click", action);
-    header.append(made);
-  };
-  const shrink = () => section.classList.toggle("small");
-  if (overlay.retry) button("Try again", retry);
-  button("Minimise", shrink);
-  section.append(header);
-  if (overlay.detail.trim()) {
-    const detail = document.createElement("pre");
-    detail.append(colour(overlay.detail.trim()));
-    section.append(detail);
-  }
-  const advice = document.createElement("p");
-  advice.textContent = overlay.advice;
-  section.append(advice);
-  root.append(section);
-  host.dataset.kind = overlay.kind;
-  host.dataset.title = overlay.title;
-  addEventListener("keydown", (event) => event.key === "Escape" && section.classList.add("small"));
-  const attach = () => host && document.documentElement.append(host);
-  if (document.documentElement) attach();
-  else addEventListener("DOMContentLoaded", attach, { once: true });
+function make(tag: string, name = "", text = ""): HTMLElement {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text) element.textContent = text;
+  return element;
 }

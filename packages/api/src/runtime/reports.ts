@@ -1,58 +1,80 @@
-/** Errors of the page, told to the shell; and whether the page has come up. */
-import type { Send } from "./transport";
+/** What goes wrong or is said in the page, for the terminal and for the shell's judgement of a new page. */
+import * as natives from "./natives";
 
-/** When a hidden window paints no frame, the page counts as up this long after its load. */
-const NO_FRAME_MS = 250;
-/** Longest message that is reported. */
-const MESSAGE_CHARACTERS_MAX = 4000;
+const REPORTS_MAX = 100;
+const REPORTS_WINDOW_MS = 10_000;
+const MESSAGE_CHARS_MAX = 8_000;
 
-export function watch(send: Send): void {
-  let failed: string | null = null;
-  let up = false;
-  const report = (kind: string, level: string, message: string, place = "") => {
-    const payload = JSON.stringify({ kind, level, message: message.slice(0, MESSAGE_CHARACTERS_MAX), place });
-    send('"t":"report"', payload).catch(() => {});
-  };
-  const fail = (kind: string, message: string, place: string) => {
-    if (!up && failed === null) {
-      failed = message;
-      report("boot", "error", message, place);
-    } else {
-      report(kind, "error", message, place);
+export interface Report {
+  kind: "error" | "rejection" | "console" | "boot";
+  level: "error" | "warn";
+  message: string;
+  place: string;
+}
+
+export class Reporter {
+  #send: (text: string) => void;
+  #count = 0;
+  #since = 0;
+  #booting = true;
+  /** Whether something failed before the page had come up. */
+  boot_failed = false;
+
+  constructor(send: (text: string) => void) {
+    this.#send = send;
+    addEventListener("error", (event) => this.#error(event), true);
+    addEventListener("unhandledrejection", (event) => this.#failure("rejection", describe(event.reason), ""));
+    for (const level of ["error", "warn"] as const) {
+      const original = console[level];
+      console[level] = (...parts: unknown[]) => {
+        original.apply(console, parts);
+        this.report({ kind: "console", level, message: parts.map(describe).join(" "), place: "" });
+      };
     }
-  };
-  addEventListener(
-    "error",
-    (event: Event) => {
-      if (event instanceof ErrorEvent) {
-        fail("error", event.message, `${event.filename}:${event.lineno}:${event.colno}`);
-      } else if (event.target instanceof HTMLScriptElement) {
-        fail("error", `the script ${event.target.src} could not be loaded`, location.href);
-      }
-    },
-    true,
-  );
-  addEventListener("unhandledrejection", (event) => {
-    const reason = event.reason as { message?: string; stack?: string } | null;
-    fail("rejection", String(reason?.message ?? event.reason), String(reason?.stack ?? "").split("\n")[0] ?? "");
-  });
-  for (const level of ["error", "warn"] as const) {
-    const original = console[level].bind(console);
-    console[level] = (...said: unknown[]) => {
-      original(...said);
-      const text = (part: unknown) => (part instanceof Error ? `${part.name}: ${part.message}` : String(part));
-      report("console", level, said.map(text).join(" "));
-    };
   }
-  const ready = () => {
-    if (up || failed !== null) return;
-    up = true;
-    send('"t":"ready"').catch(() => {});
-  };
-  const painted = () => {
-    requestAnimationFrame(() => setTimeout(ready));
-    setTimeout(ready, NO_FRAME_MS);
-  };
-  if (document.readyState === "complete") painted();
-  else addEventListener("load", painted, { once: true });
+
+  /** From now on nothing counts as an error of the start. */
+  booted(): void {
+    this.#booting = false;
+  }
+
+  report(report: Report): void {
+    const now = natives.now();
+    if (now - this.#since > REPORTS_WINDOW_MS) {
+      this.#since = now;
+      this.#count = 0;
+    }
+    if (++this.#count > REPORTS_MAX) return;
+    const message = natives.slice(report.message, 0, MESSAGE_CHARS_MAX);
+    this.#send(natives.stringify({ ...report, message }));
+  }
+
+  #error(event: ErrorEvent | Event): void {
+    if (event instanceof ErrorEvent) {
+      const place = event.filename ? `${event.filename}:${event.lineno}:${event.colno}` : "";
+      this.#failure("error", event.error ? describe(event.error) : event.message, place);
+    } else if (event.target instanceof HTMLScriptElement) {
+      this.#failure("error", `a script could not be loaded or read: ${event.target.src}`, event.target.src);
+    } else if (event.target instanceof HTMLLinkElement) {
+      this.report({ kind: "error", level: "error", message: `a file could not be loaded: ${event.target.href}`, place: event.target.href });
+    }
+  }
+
+  #failure(kind: "error" | "rejection", message: string, place: string): void {
+    if (this.#booting) this.boot_failed = true;
+    this.report({ kind: this.#booting ? "boot" : kind, level: "error", message, place });
+  }
+}
+
+function describe(value: unknown): string {
+  try {
+    if (value instanceof Error) {
+      const head = `${value.name}: ${value.message}`;
+      const stack = value.stack ?? "";
+      return stack.includes(value.message) ? stack : stack ? `${head}\n${stack}` : head;
+    }
+    return typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  } catch {
+    return "(a value that can not be written)";
+  }
 }

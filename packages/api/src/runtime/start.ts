@@ -1,121 +1,163 @@
 /**
- * The start script: runs before any script of the page, in the main frame of an allowed origin, and leaves
- * `window.__STAYSAIL__` behind. See docs/spec/bridge.md.
+ * The start script: runs in the main frame of every page before any script of its own.
+ *
+ * The way of one call: `invoke` (index.ts) → `Session.call` → transport → shell → transport → the promise.
+ * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
-import type { InvokeOptions, Native, Overlay } from "../native";
-import * as overlay from "./overlay";
-import * as pageState from "./pageState";
-import { watch } from "./reports";
+import type { Facts, Mode, Runtime } from "../index";
+import { CallError } from "./call_error";
+import { Keeper } from "./keep";
+import * as natives from "./natives";
+import { OverlayView } from "./overlay";
+import { Reporter } from "./reports";
+import { Session } from "./session";
 import { exchange } from "./styles";
-import { type Boot, CallError, connect } from "./transport";
+import { makeTransport } from "./transport";
 
-/** Longest pause between two tries to reach the shell. */
-const PAUSE_MAX_MS = 1000;
+/** Calls under way get this long to be answered before the page reloads. */
+const RELOAD_DRAIN_MS = 100;
+/** A reload that did not happen within this time is not going to. */
+const RELOAD_GIVE_UP_MS = 3_000;
+/** A page without a first frame within this time (a hidden window) counts as painted. */
+const PAINT_MS_MAX = 300;
 
-type PageEvent =
-  | { t: "event"; name: string; payload: unknown }
-  | { t: "styles_changed"; paths: string[] }
-  | { t: "reload" }
-  | { t: "overlay"; overlay: Overlay | null }
-  | { t: "events_lost"; count: number };
+function start(): void {
+  const session = new Session(makeTransport(boot.base, boot.native));
+  const listeners = new Map<string, Set<(payload: never) => void>>();
+  const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+  const reporter = new Reporter((report) => void session.request({ t: "report" }, report));
+  const keeper = new Keeper((message) => reporter.report({ kind: "error", level: "error", message, place: "" }));
+  const overlay = new OverlayView(() => void session.request({ t: "retry_backend" }, ""));
+  let is_ready = false;
+  let leaving = false;
 
-export function start(boot: Boot): void {
-  if (window.top !== window || !boot.allowed.includes(location.protocol + "//" + location.host)) return;
-  const { send, welcome } = connect(boot);
-  const { stringify } = JSON;
-  const listeners = new Map<string, Set<(payload: unknown) => void>>();
-  let calls = 0;
-
-  const retry = () => void send('"t":"retry_backend"').catch(() => {});
-  const reload = async () => {
-    try {
-      await send('"t":"keep_state"', pageState.collect());
-    } finally {
-      location.reload();
-    }
-  };
-
-  const dispatch = (name: string, payload: unknown) => {
-    for (const handler of [...(listeners.get(name) ?? [])]) {
+  const tell = (name: string, payload: unknown): void => {
+    for (const handler of Array.from(listeners.get(name) ?? [])) {
       try {
-        handler(payload);
-      } catch (error) {
-        console.error(`a listener of ${name} failed`, error);
+        handler(payload as never);
+      } catch (reason) {
+        reportError(reason);
       }
     }
   };
 
-  const heed = (event: PageEvent) => {
-    if (event.t === "event") dispatch(event.name, event.payload);
-    else if (event.t === "styles_changed") exchange(event.paths);
-    else if (event.t === "reload") void reload();
-    else if (event.t === "overlay") overlay.show(event.overlay, retry);
-    else console.warn(`${event.count} events were dropped: this page did not take them in time`);
-  };
-
-  const listenToShell = async () => {
-    for (let pause = 50; ; ) {
-      try {
-        for (const event of (await send('"t":"next"')) as PageEvent[]) heed(event);
-        pause = 50;
-      } catch {
-        await new Promise((go) => setTimeout(go, pause));
-        pause = Math.min(pause * 2, PAUSE_MAX_MS);
-      }
-    }
-  };
-
-  const call = (command: string, args: unknown, options: InvokeOptions = {}): Promise<unknown> => {
-    const number = ++calls;
-    const raw = args instanceof Uint8Array || args instanceof ArrayBuffer;
-    const head = `"t":"call","i":${number},"c":${stringify(String(command))}` + (raw ? ',"raw":true' : "");
-    const { signal, timeout } = options;
-    if (signal?.aborted) return Promise.reject(new CallError("Cancelled", "the call was cancelled"));
-    const payload = raw ? new Uint8Array(args as ArrayBuffer) : stringify(args ?? {});
-    const answer = send(head, payload);
-    if (!signal && timeout === undefined) return answer;
-    return new Promise((resolve, reject) => {
-      const give_up = (code: string, message: string) => {
-        void send(`"t":"cancel","i":${number}`).catch(() => {});
-        finish();
-        reject(new CallError(code, message));
+  const reload = (): void => {
+    if (leaving) return;
+    leaving = true;
+    session.drain(RELOAD_DRAIN_MS, () => {
+      const go = (): void => {
+        natives.later(() => {
+          leaving = false;
+          session.resume();
+        }, RELOAD_GIVE_UP_MS);
+        location.reload();
       };
-      const abort = () => give_up("Cancelled", "the call was cancelled");
-      const timer =
-        timeout === undefined
-          ? undefined
-          : setTimeout(() => give_up("Timeout", `${command} took longer than ${timeout} ms`), timeout);
-      const finish = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
-      };
-      signal?.addEventListener("abort", abort);
-      answer.then(resolve, reject).finally(finish);
+      // A page that never came up has nothing worth keeping; what was kept for it waits for the next one.
+      if (!is_ready) go();
+      else session.urgent({ t: "keep_state" }, keeper.save(true), go, go);
     });
   };
 
-  const native: Native = {
-    call,
-    welcome,
-    CallError,
-    preserve: pageState.preserve,
-    listen: (name, handler) => {
-      const set = listeners.get(name) ?? new Set();
-      listeners.set(name, set.add(handler));
-      return () => void set.delete(handler);
-    },
-    emit: async (name, payload) => void (await send(`"t":"emit","e":${stringify(String(name))}`, stringify(payload ?? null))),
-    update: async (wish) => void (await send('"t":"update"', stringify(wish))),
+  const dispatch = (event: unknown): void => {
+    switch (natives.own(event, "t")) {
+      case "event":
+        return tell(String(natives.own(event, "name")), natives.own(event, "payload"));
+      case "styles_changed": {
+        const paths = natives.own(event, "paths") as string[];
+        return exchange(paths, () => tell("staysail:page", { kind: "styles", paths }), reload);
+      }
+      case "reload":
+        return reload();
+      case "overlay":
+        return overlay.show(natives.own(event, "overlay") ?? null);
+      case "events_lost":
+        return tell("staysail:events-lost", { count: natives.own(event, "count") });
+    }
   };
-  Object.defineProperty(window, "__STAYSAIL__", { value: Object.freeze(native) });
 
-  watch(send);
-  welcome.then(
-    (said) => {
-      pageState.restore(said.state);
-      if (said.overlay) overlay.show(said.overlay, retry);
-      void listenToShell();
+  let restored = false;
+  const ready = new Promise<void>((resolve, reject) => {
+    session.hello(boot.secret, (welcome) => {
+      const config = natives.own(welcome, "config");
+      facts.mode = natives.own(config, "mode") as Mode;
+      facts.version = String(natives.own(welcome, "version"));
+      facts.window = String(natives.own(welcome, "window"));
+      facts.generation = Number(natives.own(welcome, "generation"));
+      Object.freeze(Object.assign(facts.constants, natives.own(config, "constants")));
+      Object.freeze(facts);
+      restored = keeper.accept(natives.own(welcome, "state"));
+      overlay.show(natives.own(welcome, "overlay") ?? null);
+      session.listen((events) => {
+        if (!Array.isArray(events)) return;
+        for (let i = 0; i < events.length; i++) dispatch(events[i]);
+      });
+      if (restored) {
+        const restore = (): void => keeper.restore();
+        if (document.readyState === "loading") addEventListener("DOMContentLoaded", restore);
+        else restore();
+      }
+      afterPaint(() => {
+        reporter.booted();
+        if (reporter.boot_failed) return;
+        session.urgent({ t: "ready" }, "");
+        is_ready = true;
+        const lowered = keeper.lowered();
+        if (lowered) session.urgent({ t: "keep_state" }, lowered);
+        if (restored) tell("staysail:page", { kind: "reloaded" });
+      });
+      resolve();
+    }, reject);
+  });
+  natives.settle(ready, () => {}, () => {});
+
+  // Reloads the shell did not ask for (a bundler's, the user's) keep the state, too.
+  addEventListener("pagehide", () => {
+    if (is_ready && !leaving) session.urgent({ t: "keep_state" }, keeper.save(false));
+  });
+  // A page out of the browser's cache holds a key that is no longer good.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+
+  const asPromise = (head: Record<string, string>, payload: unknown): Promise<void> =>
+    new Promise((resolve, reject) => {
+      session.request(head, natives.stringify(payload ?? null), () => resolve(), reject);
+    });
+
+  const runtime: Runtime = Object.freeze({
+    CallError,
+    facts,
+    ready,
+    call: (command, args, options) => session.call(command, args, options),
+    listen(event, handler) {
+      const handlers = listeners.get(event) ?? new Set();
+      listeners.set(event, handlers);
+      // The same function may listen twice: each time with an end of its own.
+      const own = (payload: never): void => handler(payload);
+      handlers.add(own);
+      return () => void handlers.delete(own);
     },
-    (error) => console.error("the shell did not welcome this page", error),
-  );
+    emit: (event, payload) => asPromise({ t: "emit", e: String(event) }, payload),
+    preserve: (key, hooks) => keeper.preserve(String(key), hooks),
+    update: (wish) => asPromise({ t: "update" }, wish),
+  } satisfies Runtime);
+  Object.defineProperty(window, "__STAYSAIL__", { value: runtime });
 }
+
+/** Calls `then` when the page is loaded and its first frame is painted. */
+function afterPaint(then: () => void): void {
+  const loaded = (): void => {
+    let over = false;
+    const end = (): void => {
+      if (over) return;
+      over = true;
+      then();
+    };
+    requestAnimationFrame(() => requestAnimationFrame(end));
+    natives.later(end, PAINT_MS_MAX);
+  };
+  if (document.readyState === "complete") loaded();
+  else addEventListener("load", loaded, { once: true });
+}
+
+if (window.top === window && boot.allowed.includes(`${location.protocol}//${location.host}`)) start();

@@ -1,19 +1,65 @@
-/** Style sheets are exchanged in place: the new one is in before the old one goes, so nothing flickers. */
-export function exchange(paths: string[]): void {
-  const links = [...document.querySelectorAll<HTMLLinkElement>("link[rel~='stylesheet']")].filter((link) => {
-    return link.href && new URL(link.href).origin === location.origin && !link.dataset.staysailLeaving;
-  });
-  const named = links.filter((link) => paths.includes(decodeURIComponent(new URL(link.href).pathname)));
-  // One that no link names is imported by another: all are fetched again.
-  for (const link of named.length > 0 ? named : links) {
-    const next = link.cloneNode() as HTMLLinkElement;
-    const address = new URL(link.href);
-    address.searchParams.set("staysail", String(Date.now()));
-    next.href = address.href;
-    const leave = () => link.remove();
-    next.addEventListener("load", leave, { once: true });
-    next.addEventListener("error", () => next.remove(), { once: true });
-    link.dataset.staysailLeaving = "";
-    link.after(next);
+/** Exchanges style sheets in place: the new one is loaded beside the old one, which goes when it has come. */
+
+const EXCHANGE_MS_MAX = 3_000;
+let exchanges = 0;
+
+/** Calls `done` when all are in place; `unknown` when a path belongs to no style sheet of this page. */
+export function exchange(paths: readonly string[], done: () => void, unknown: () => void): void {
+  const links = new Set<HTMLLinkElement>();
+  for (const path of paths) {
+    const users = stylesheetLinks().filter((link) => uses(link, path));
+    if (users.length === 0) return unknown();
+    for (const link of users) links.add(link);
   }
+  let open = links.size;
+  const over = (): void => {
+    open -= 1;
+    if (open === 0) done();
+  };
+  for (const link of links) replace(link, over);
+}
+
+function stylesheetLinks(): HTMLLinkElement[] {
+  return Array.from(document.querySelectorAll<HTMLLinkElement>("link[rel~=stylesheet][href]"));
+}
+
+function uses(link: HTMLLinkElement, path: string): boolean {
+  return samePath(link.href, path) || imports(link.sheet, path);
+}
+
+function imports(sheet: CSSStyleSheet | null, path: string, depth = 0): boolean {
+  if (!sheet || depth > 8) return false;
+  try {
+    return Array.from(sheet.cssRules).some(
+      (rule) =>
+        rule instanceof CSSImportRule &&
+        (samePath(new URL(rule.href, sheet.href ?? document.baseURI).href, path) || imports(rule.styleSheet, path, depth + 1)),
+    );
+  } catch {
+    return false; // A sheet of another origin shows nothing of itself.
+  }
+}
+
+function samePath(address: string, path: string): boolean {
+  const url = new URL(address, document.baseURI);
+  return url.host === location.host && decodeURI(url.pathname) === decodeURI(path);
+}
+
+function replace(old: HTMLLinkElement, over: () => void): void {
+  const next = old.cloneNode() as HTMLLinkElement;
+  const url = new URL(old.href);
+  url.searchParams.set("staysail", String(++exchanges));
+  next.href = url.href;
+  let ended = false;
+  const end = (loaded: boolean): void => {
+    if (ended) return;
+    ended = true;
+    clearTimeout(timer);
+    (loaded ? old : next).remove();
+    over();
+  };
+  const timer = setTimeout(() => end(true), EXCHANGE_MS_MAX);
+  next.addEventListener("load", () => end(true));
+  next.addEventListener("error", () => end(false));
+  old.after(next);
 }

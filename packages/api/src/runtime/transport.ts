@@ -1,92 +1,80 @@
 /**
- * Requests to the shell, as crates/protocol/src/bridge.rs describes them.
- *
- * The key never leaves this closure. Heads are put together from primitives, because `JSON.stringify` of an object
- * would call a `toJSON` the page may have put on `Object.prototype`; whatever is used later is taken at the start,
- * before a script of the page can exchange it.
+ * One request to the shell and its answer, as `crates/protocol/src/bridge.rs` describes them: a line of JSON,
+ * a newline, the payload; answered by `+` and JSON, `-` and an error, or `@` and the path of a body to pull.
  */
-import type { Welcome } from "../native";
+import { CallError, errorFrom } from "./call_error";
+import * as natives from "./natives";
 
-/** The longest text that goes as a script message; longer ones are posted. */
-const INLINE_CHARACTERS_MAX = 8192;
+/** Longer texts go by POST (`inline_payload_bytes_max`). */
+const INLINE_CHARS_MAX = 8192;
 
-export interface Boot {
-  secret: string;
-  native: boolean;
-  base: string;
-  allowed: string[];
-}
+export type Done = (value: unknown) => void;
+export type Failed = (error: CallError, unreachable: boolean) => void;
+export type Send = (head: string, payload: string | Uint8Array, done: Done, failed: Failed) => void;
 
-export class CallError extends Error {
-  readonly code: string;
-  readonly details: unknown;
-  constructor(code: string, message: string, details: unknown = null) {
-    super(message);
-    this.name = "CallError";
-    this.code = code;
-    this.details = details;
-  }
-}
-
-export type Send = (what: string, payload?: string | Uint8Array) => Promise<unknown>;
-
-export interface Transport {
-  /** Sends a request; `what` is the inside of its head's object. Waits for the key. */
-  send: Send;
-  welcome: Promise<Welcome>;
-}
-
-export function connect(boot: Boot): Transport {
-  const { parse } = JSON;
-  const fetchNow = window.fetch.bind(window);
-  const Bytes = Uint8Array;
+export function makeTransport(base: string, native: boolean): Send {
+  const message = native ? natives.scriptMessages() : null;
   const encoder = new TextEncoder();
-  const handler = boot.native ? (window as any).webkit.messageHandlers.staysail : null;
-  const post: ((text: string) => Promise<string>) | null = handler ? handler.postMessage.bind(handler) : null;
-  const slice = Function.prototype.call.bind(String.prototype.slice) as (text: string, from: number) => string;
-  const { base, secret } = boot;
+  const encode = encoder.encode.bind(encoder);
+  const url = base + "/__staysail/call";
 
-  const postBody = async (body: string | Uint8Array): Promise<string> => {
-    const options = Object.assign(Object.create(null), { method: "POST", body });
-    const response = await fetchNow(base + "/__staysail/call", options);
-    return response.text();
+  const unreachable = (failed: Failed) => (reason: unknown) =>
+    failed(new CallError("Internal", `the shell could not be reached: ${String(reason)}`), true);
+
+  const pull = (path: string, done: Done, failed: Failed): void => {
+    const lost = (reason: unknown) =>
+      failed(new CallError("Internal", `the answer could not be fetched from the shell: ${String(reason)}`), false);
+    natives.settle(
+      natives.get(base + path),
+      (response) => {
+        if (!natives.ok(response)) return lost(`HTTP status ${response.status}`);
+        if (natives.slice(natives.contentType(response), 0, 16) === "application/json") {
+          natives.settle(natives.text(response), (text) => accept(() => natives.parse(text), done, failed), lost);
+        } else {
+          natives.settle(natives.bytes(response), done, lost);
+        }
+      },
+      lost,
+    );
   };
 
-  const request = async (key: string, what: string, payload?: string | Uint8Array): Promise<unknown> => {
-    const head = '{"k":"' + key + '",' + what + "}";
-    let answer: string;
-    if (payload instanceof Bytes) {
-      const start = encoder.encode(head + "\n");
-      const body = new Bytes(start.length + payload.length);
-      body.set(start);
-      body.set(payload, start.length);
-      answer = await postBody(body);
-    } else {
-      const text = payload === undefined ? head : head + "\n" + payload;
-      answer = await (post && text.length <= INLINE_CHARACTERS_MAX ? post(text) : postBody(text));
+  const answer = (text: string, done: Done, failed: Failed): void => {
+    const rest = natives.slice(text, 1);
+    if (text[0] === "+") accept(() => natives.parse(rest), done, failed);
+    else if (text[0] === "@") pull(rest, done, failed);
+    else if (text[0] === "-") accept(() => errorFrom(natives.parse(rest)), (error) => failed(error as CallError, false), failed);
+    else failed(new CallError("BadMessage", "the shell's answer could not be read"), true);
+  };
+
+  return (head, payload, done, failed) => {
+    const receive = (text: string): void => answer(text, done, failed);
+    try {
+      if (typeof payload !== "string") {
+        const start = encode(head + "\n");
+        const body = new Uint8Array(start.length + payload.length);
+        body.set(start);
+        body.set(payload, start.length);
+        natives.settle(natives.post(url, body), (response) => natives.settle(natives.text(response), receive, unreachable(failed)), unreachable(failed));
+        return;
+      }
+      const text = payload === "" ? head : head + "\n" + payload;
+      if (message && text.length <= INLINE_CHARS_MAX) {
+        natives.settle(message(text), receive, unreachable(failed));
+      } else {
+        natives.settle(natives.post(url, text), (response) => natives.settle(natives.text(response), receive, unreachable(failed)), unreachable(failed));
+      }
+    } catch (reason) {
+      unreachable(failed)(reason);
     }
-    const rest = slice(answer, 1);
-    if (answer[0] === "+") return parse(rest);
-    if (answer[0] === "@") {
-      const response = await fetchNow(base + rest);
-      if (!response.ok) throw new CallError("PageGone", await response.text());
-      const raw = response.headers.get("content-type") === "application/octet-stream";
-      return raw ? response.arrayBuffer() : response.json();
-    }
-    const error = parse(rest);
-    throw new CallError(error.code, error.message, error.details ?? null);
   };
+}
 
-  let key = "";
-  const welcome = request(secret, '"t":"hello"').then((said) => {
-    key = (said as Welcome).key;
-    return { ...(said as Welcome), key: "" };
-  });
-  return {
-    welcome,
-    send: async (what, payload) => {
-      if (!key) await welcome;
-      return request(key, what, payload);
-    },
-  };
+function accept(read: () => unknown, done: Done, failed: Failed): void {
+  let value: unknown;
+  try {
+    value = read();
+  } catch {
+    return failed(new CallError("BadMessage", "the shell's answer is no JSON"), false);
+  }
+  done(value);
 }

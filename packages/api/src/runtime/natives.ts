@@ -1,0 +1,64 @@
+/**
+ * Everything of the browser that sees a key or decides whether one is sent, taken before the page's own code
+ * runs. Whoever patches `JSON`, `fetch` or a prototype later is not asked.
+ */
+const { apply } = Reflect;
+const promiseThen = Promise.prototype.then;
+const textOf = Response.prototype.text;
+const bytesOf = Response.prototype.arrayBuffer;
+const headerOf = Headers.prototype.get;
+const responseHeaders = Object.getOwnPropertyDescriptor(Response.prototype, "headers")?.get;
+const responseOk = Object.getOwnPropertyDescriptor(Response.prototype, "ok")?.get;
+const fetchNow = fetch;
+const setTimer = setTimeout;
+const clearTimer = clearTimeout;
+const sliceText = String.prototype.slice;
+const ownProperty = Object.prototype.hasOwnProperty;
+
+export const stringify = JSON.stringify;
+export const parse: (text: string) => unknown = JSON.parse;
+export const now = Date.now;
+export const NativePromise = Promise;
+
+/** `promise.then` that neither looks the method up on the page's prototype nor hands a value on. */
+export function settle<T>(promise: Promise<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
+  apply(promiseThen, promise, [(value: T) => void done(value), (reason: unknown) => void failed(reason)]);
+}
+
+export const later = (action: () => void, ms: number): number => apply(setTimer, window, [action, ms]) as number;
+export const unlater = (timer: number | undefined): void => apply(clearTimer, window, [timer]);
+export const slice = (text: string, from: number, to?: number): string => apply(sliceText, text, [from, to]);
+export const has = (value: object, key: string): boolean => apply(ownProperty, value, [key]);
+
+/** A property of a parsed object, never one of its prototype. */
+export function own(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && has(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+export function post(url: string, body: string | Uint8Array): Promise<Response> {
+  const init = Object.assign(Object.create(null) as RequestInit, { method: "POST", body, credentials: "omit" });
+  return apply(fetchNow, window, [url, init]);
+}
+
+export function get(url: string): Promise<Response> {
+  const init = Object.assign(Object.create(null) as RequestInit, { credentials: "omit", cache: "no-store" });
+  return apply(fetchNow, window, [url, init]);
+}
+
+export const text = (response: Response): Promise<string> => apply(textOf, response, []);
+export const bytes = (response: Response): Promise<ArrayBuffer> => apply(bytesOf, response, []);
+export const ok = (response: Response): boolean => (responseOk ? apply(responseOk, response, []) : response.ok);
+
+export function contentType(response: Response): string {
+  const headers: Headers = responseHeaders ? apply(responseHeaders, response, []) : response.headers;
+  return (apply(headerOf, headers, ["content-type"]) as string | null) ?? "";
+}
+
+/** Sends a script message and returns the promise of its answer, or null where there is no such thing. */
+export function scriptMessages(): ((text: string) => Promise<string>) | null {
+  type Handler = { postMessage(text: string): Promise<string> };
+  const handler = (window as unknown as { webkit?: { messageHandlers?: { staysail?: Handler } } }).webkit?.messageHandlers?.staysail;
+  if (!handler) return null;
+  const { postMessage } = handler;
+  return (message) => apply(postMessage, handler, [message]) as Promise<string>;
+}

@@ -1,0 +1,212 @@
+/**
+ * One page load's talk with the shell: hello, calls, the waiting request for events.
+ *
+ * Whatever the page wants before the shell has answered hello waits here. A request is sent once and never
+ * again: the page does not retry.
+ */
+import type { CallOptions } from "../index";
+import { CallError } from "./call_error";
+import * as natives from "./natives";
+import type { Done, Failed, Send } from "./transport";
+
+const HELLO_ATTEMPTS_MAX = 20;
+const BACK_OFF_MS = 50;
+const BACK_OFF_MAX_MS = 1_000;
+
+type Head = Record<string, string | number | boolean>;
+interface Waiting {
+  head: Head;
+  payload: string | Uint8Array;
+  done: Done;
+  failed: Failed;
+  given_up: boolean;
+}
+
+export class Session {
+  #send: Send;
+  #key = "";
+  #queue: Waiting[] = [];
+  #closed = false;
+  #broken: CallError | null = null;
+  #calls = 0;
+  #under_way = 0;
+  #when_idle: (() => void) | null = null;
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  /** Says hello until the shell answers, then lets everything through that waits. */
+  hello(secret: string, welcomed: (welcome: unknown) => void, refused: (error: CallError) => void, attempt = 1): void {
+    this.#send(
+      line(secret, { t: "hello" }),
+      "",
+      (welcome) => {
+        this.#key = String(natives.own(welcome, "key"));
+        welcomed(welcome);
+        this.#flush();
+      },
+      (error, unreachable) => {
+        if (unreachable && attempt < HELLO_ATTEMPTS_MAX) {
+          natives.later(() => this.hello(secret, welcomed, refused, attempt + 1), backOff(attempt));
+          return;
+        }
+        this.#broken = error;
+        refused(error);
+        const queue = this.#queue;
+        this.#queue = [];
+        for (let i = 0; i < queue.length; i++) queue[i]!.failed(error, false);
+      },
+    );
+  }
+
+  /** Sends a request, or lets it wait for hello and for the end of a reload. */
+  request(head: Head, payload: string | Uint8Array, done: Done = ignore, failed: Failed = ignore): Waiting {
+    const waiting = { head, payload, done, failed, given_up: false };
+    if (this.#broken) failed(this.#broken, false);
+    else if (this.#key === "" || this.#closed) this.#queue.push(waiting);
+    else this.#pass(waiting);
+    return waiting;
+  }
+
+  /** As `request`, but also while the gate is closed for a reload. */
+  urgent(head: Head, payload: string, done: Done = ignore, failed: Failed = ignore): void {
+    if (this.#key === "") failed(new CallError("Internal", "the shell has not answered yet"), true);
+    else this.#send(line(this.#key, head), payload, done, failed);
+  }
+
+  call(command: string, args: unknown, options?: CallOptions): Promise<unknown> {
+    return new natives.NativePromise((resolve, reject) => {
+      const signal = options?.signal ?? null;
+      const timeout = options?.timeout;
+      if (signal?.aborted) return reject(cancelled(command));
+      const number = ++this.#calls;
+      const raw = binary(args);
+      const head: Head = raw ? { t: "call", i: number, c: String(command), raw: true } : { t: "call", i: number, c: String(command) };
+      let payload: string | Uint8Array;
+      try {
+        payload = raw ?? natives.stringify(args ?? {}) ?? "{}";
+      } catch (reason) {
+        return reject(new CallError("InvalidArguments", `the arguments of \`${command}\` can not be written as JSON: ${String(reason)}`));
+      }
+      let timer: number | undefined;
+      let open = true;
+      const close = (): boolean => {
+        if (!open) return false;
+        open = false;
+        natives.unlater(timer);
+        signal?.removeEventListener("abort", abort);
+        return true;
+      };
+      const giveUp = (error: CallError): void => {
+        if (!close()) return;
+        if (waiting.given_up === false && this.#queue.includes(waiting)) waiting.given_up = true;
+        else this.request({ t: "cancel", i: number }, "");
+        reject(error);
+      };
+      const abort = (): void => giveUp(cancelled(command));
+      const waiting = this.request(
+        head,
+        payload,
+        (value) => {
+          if (close()) resolve(value);
+        },
+        (error) => {
+          if (close()) reject(error);
+        },
+      );
+      if (!open) return;
+      signal?.addEventListener("abort", abort);
+      if (timeout !== undefined && timeout < Infinity) {
+        timer = natives.later(
+          () => giveUp(new CallError("Timeout", `\`${command}\` was not answered within ${timeout} ms`)),
+          timeout,
+        );
+      }
+    });
+  }
+
+  /** Keeps one request for events waiting at the shell, for ever. */
+  listen(deliver: (events: unknown) => void, failures = 0): void {
+    this.urgent(
+      { t: "next" },
+      "",
+      (events) => {
+        this.listen(deliver);
+        deliver(events);
+      },
+      () => natives.later(() => this.listen(deliver, failures + 1), backOff(failures + 1)),
+    );
+  }
+
+  /** Holds new requests back, then calls `then` as soon as none is under way, at the latest after `ms`. */
+  drain(ms: number, then: () => void): void {
+    this.#closed = true;
+    let over = false;
+    const end = (): void => {
+      if (over) return;
+      over = true;
+      this.#when_idle = null;
+      natives.unlater(timer);
+      then();
+    };
+    const timer = natives.later(end, ms);
+    this.#when_idle = end;
+    if (this.#under_way === 0) end();
+  }
+
+  /** Lets everything through again: the reload did not come. */
+  resume(): void {
+    this.#closed = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#closed) return;
+    const queue = this.#queue;
+    this.#queue = [];
+    for (let i = 0; i < queue.length; i++) this.#pass(queue[i]!);
+  }
+
+  #pass(waiting: Waiting): void {
+    if (waiting.given_up) return;
+    const counted = waiting.head["t"] === "call";
+    if (counted) this.#under_way += 1;
+    const over = (): void => {
+      if (!counted) return;
+      this.#under_way -= 1;
+      if (this.#under_way === 0) this.#when_idle?.();
+    };
+    this.#send(
+      line(this.#key, waiting.head),
+      waiting.payload,
+      (value) => {
+        waiting.done(value);
+        over();
+      },
+      (error, unreachable) => {
+        waiting.failed(error, unreachable);
+        over();
+      },
+    );
+  }
+}
+
+/** Written by hand: `JSON.stringify` of an object would ask the page's `Object.prototype.toJSON`, key and all. */
+function line(key: string, head: Head): string {
+  let text = `{"k":${natives.stringify(key)}`;
+  for (const name in head) {
+    if (natives.has(head, name)) text += `,"${name}":${natives.stringify(head[name])}`;
+  }
+  return text + "}";
+}
+
+function binary(args: unknown): Uint8Array | null {
+  if (args instanceof ArrayBuffer) return new Uint8Array(args);
+  if (ArrayBuffer.isView(args)) return new Uint8Array(args.buffer, args.byteOffset, args.byteLength);
+  return null;
+}
+
+const cancelled = (command: string): CallError => new CallError("Cancelled", `the call of \`${command}\` was cancelled by the page`);
+const backOff = (attempt: number): number => Math.min(BACK_OFF_MS * 2 ** (attempt - 1), BACK_OFF_MAX_MS);
+const ignore = (): void => {};
