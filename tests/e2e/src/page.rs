@@ -146,8 +146,8 @@ impl Page {
     /// # Errors
     /// When the page is gone.
     pub fn overlay(&self) -> anyhow::Result<String> {
-        let script = "const host = document.querySelector('staysail-overlay, #staysail-overlay, [data-staysail-overlay]'); \
-                      return host ? (host.shadowRoot ?? host).textContent : ''";
+        // The fixture opens the shadow tree (`early.js`).
+        let script = "return document.querySelector('staysail-overlay')?.shadowRoot?.textContent ?? ''";
         Ok(self.run(script, &[])?.as_str().unwrap_or_default().to_owned())
     }
 

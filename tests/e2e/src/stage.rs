@@ -127,6 +127,17 @@ impl Stage {
         processes::wait_none_left(&self.mark, patience, |process| process.name != "WebKitWebDriver")
     }
 
+    /// Waits until no process is left whose executable's name contains `part`.
+    ///
+    /// # Errors
+    /// When one is.
+    pub fn wait_nothing_left_of(&self, part: &str) -> anyhow::Result<()> {
+        crate::wait_until(&format!("{part} to be gone"), Duration::from_secs(10), || {
+            let left = self.processes_of(part);
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+    }
+
     /// Leaves a picture of the screen under `target/e2e/screenshots`.
     pub fn screenshot(&self, what: &str) {
         if let Ok(folder) = scratch() {

@@ -31,7 +31,7 @@ fn twenty_edits_lose_no_call_repeat_none_and_leave_window_page_and_typed_text_al
         let calls = page.stop_calls()?;
         let executions = ledger::executions(&stage.ledger_file())?;
         anyhow::ensure!(calls.len() > 20 * EDITS, "only {} calls: that is no load", calls.len());
-        ledger::check_once(&calls, &executions, &[])?;
+        ledger::check_once(&calls, &executions, &[], 0)?;
         ledger::check_monotone(&calls, &expected)?;
         ledger::check_counts(&calls)?;
         anyhow::ensure!(page.load()? == load, "the page was loaded again");

@@ -1,0 +1,102 @@
+//! Releases that prove bad: each goes back by itself, is never tried again, and the user keeps working.
+
+use anyhow::ensure;
+use serde_json::Value;
+use staysail_e2e::built::{Running, Shipped};
+use staysail_e2e::dev::EDIT;
+use staysail_e2e::ledger;
+use staysail_e2e::page::Page;
+use staysail_e2e::project::{Backend, Project};
+use staysail_e2e::stage::play;
+use std::time::Duration;
+
+fn wait_rolled_back(page: &Page, version: &str) -> anyhow::Result<Value> {
+    staysail_e2e::wait_until(&format!("the roll-back of {version}"), EDIT, || {
+        let events = page.events().map_err(|error| format!("{error:#}"))?;
+        let found = events
+            .iter()
+            .rfind(|event| event["kind"] == "rolled_back" && event["version"] == version)
+            .cloned();
+        found.ok_or_else(|| format!("{events:?}"))
+    })
+}
+
+#[test]
+fn a_release_that_aborts_hangs_is_sick_or_shows_no_page_is_rolled_back_and_banned() {
+    play("rollback", |stage| {
+        let shipped = Shipped::build(stage, Project::fixture(stage)?)?;
+        let project = &shipped.project;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let window = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        let load = page.load()?;
+        page.send_keys(&page.find("#name")?, "still here")?;
+        page.start_calls()?;
+        page.wait_answer("v0", EDIT)?;
+
+        let bad = [
+            Backend { answer: "aborts".into(), at_start: "std::process::abort()", health: "Ok(())" },
+            Backend { answer: "silent".into(), at_start: "loop { std::thread::park() }", health: "Ok(())" },
+            Backend { answer: "sick".into(), at_start: "", health: "Err(\"a sick release\".into())" },
+        ];
+        for (number, backend) in bad.iter().enumerate() {
+            let version = format!("0.2.{number}");
+            project.backend(backend)?;
+            shipped.publish(stage, &version)?;
+            let event = wait_rolled_back(&page, &version)?;
+            println!("{}: {event}", backend.answer);
+            page.wait_answer("v0", EDIT)?;
+            let started = ledger::starts(&stage.ledger_file())?;
+            ensure!(started.iter().any(|one| one.version == backend.answer), "{version} was never tried");
+        }
+        ensure!(page.load()? == load, "a release whose backend was bad loaded the page again");
+
+        // The same content under a new number: known by its hash, never started again.
+        let before = ledger::starts(&stage.ledger_file())?.len();
+        project.backend(&bad[0])?;
+        shipped.publish(stage, "0.3.0")?;
+        project.backend(&Backend::good("v1"))?;
+        page.run_async("await fixture.staysail.update.check()", &[])?;
+        page.wait_for(
+            "the banned release to be refused",
+            "return fixture.events.slice(-3).some(one => one.name === 'staysail:update' \
+             && /ban|bad|never|before/i.test(JSON.stringify(one))) || JSON.stringify(fixture.events.slice(-3))",
+            EDIT,
+        )?;
+        let after = ledger::starts(&stage.ledger_file())?;
+        ensure!(after.len() == before, "something was started: {:?}", &after[before..]);
+
+        // A page that throws while it comes up. Its backend is good; both go back.
+        let script = project.read("frontend/main.js")?;
+        project.write("frontend/main.js", "throw new Error('this page does not come up');\n")?;
+        project.backend(&Backend::good("v2"))?;
+        shipped.publish(stage, "0.4.0")?;
+        staysail_e2e::wait_until("the bad page to have been tried", EDIT, || {
+            let started = ledger::starts(&stage.ledger_file()).map_err(|error| error.to_string())?;
+            if started.iter().any(|one| one.version == "v2") { Ok(()) } else { Err("not yet".into()) }
+        })?;
+        let old = format!("return (window.fixture !== undefined && fixture.load !== '{load}')");
+        page.wait_for("the old page to be back", &old, EDIT)?;
+        page.wait_answer("v0", EDIT)?;
+        let typed = page.run("return document.querySelector('#name').value", &[])?;
+        ensure!(typed == "still here", "the field holds {typed}");
+
+        // What is repaired is taken.
+        project.write("frontend/main.js", &script)?;
+        project.backend(&Backend::good("v3"))?;
+        shipped.publish(stage, "0.5.0")?;
+        page.wait_answer("v3", EDIT)?;
+        stage.screenshot("repaired");
+        let same = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        ensure!(same == window, "the window was {window}, now it is {same}");
+        let calls = page.stop_calls()?;
+        ledger::check_once(
+            &calls,
+            &ledger::executions(&stage.ledger_file())?,
+            &["WorkerLost", "PageGone"],
+            3,
+        )?;
+        ledger::check_counts(&calls)?;
+        drop(page);
+        running.stop()
+    });
+}
