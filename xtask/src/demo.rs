@@ -11,7 +11,9 @@ use crate::program::{Heard, Program};
 use crate::window;
 use anyhow::{Context, ensure};
 use project::Project;
-use show::{Show, plain};
+pub use project::copy_folder;
+use show::Show;
+pub use show::plain;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -60,9 +62,7 @@ fn build(root: &Path) -> anyhow::Result<()> {
 fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Result<()> {
     show.step("staysail dev: the window opens, the backend is built");
     let mut dev = Program::start("staysail dev", project.staysail(display).args(["dev", "--json"]))?;
-    dev.lines.event("window_open", BUILD_LIMIT)?;
-    show.note("window open");
-    dev.lines.event("swap_done", BUILD_LIMIT)?;
+    swapped(&mut dev)?;
     let id = window::wait(display, TITLE, STEP_LIMIT)?;
     show.watch(display, id);
     show.picture(display, "opened")?;
@@ -75,30 +75,30 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done("typing");
 
     show.step("Saving the style sheet with another accent colour");
-    project.change("frontend/style.css", &[("#1f6f8b", "#c2452d"), ("#6cc5e0", "#ff8f73")])?;
+    project.paint("#c2452d", "#ff8f73")?;
     let heard = dev.lines.event("styles_changed", STEP_LIMIT)?;
     show.picture(display, "style-saved")?;
     show.done(&format!("exchanged in place, {:.0} ms after the save", heard.value["watch_ms"]));
 
     show.step("Saving the backend with another line for the footer");
-    project.change("backend/core/src/lib.rs", &[("Set sail", "Changed course under full sail")])?;
+    project.say("Changed course under full sail")?;
     let done = swapped(&mut dev)?;
     show.picture(display, "backend-saved")?;
     show.done(&done);
 
     show.step("Saving a mistake: rustc's message comes over the page, the backend before goes on serving");
     ensure!(typing.wait()?.success(), "xdotool could not type");
-    project.change("backend/core/src/lib.rs", &[("Changed course under full sail\"", "Unfinished")])?;
+    project.change("backend/core/src/lib.rs", &[("full sail\"", "full sail")])?;
     dev.lines.event("build_failed", STEP_LIMIT)?;
     show.picture(display, "mistake")?;
-    project.change("backend/core/src/lib.rs", &[("\"Unfinished", "\"And on we go\"")])?;
+    project.say("And on we go")?;
     let done = swapped(&mut dev)?;
     show.picture(display, "mistake-mended")?;
     show.done(&format!("mended; {done}"));
 
     show.step("Looking whether every typed letter is there");
     window::focus(display, id);
-    project.wait_for_note(&project.data("dev"), SENTENCE, 5, &typed)?;
+    project.wait_for_note(&project.notes_of_developer(), SENTENCE, &typed)?;
     show.done(&format!("{} letters, all in the note", typed.len()));
 
     show.step("Ending staysail dev");
@@ -141,8 +141,8 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done(&format!("open in X11 window {id:#x}, text is being typed"));
 
     show.step("Publishing 1.1.0 from another process: other colours, other backend");
-    project.change("frontend/style.css", &[("#c2452d", "#2f7d4f"), ("#ff8f73", "#7fd3a0")])?;
-    project.change("backend/core/src/lib.rs", &[("And on we go", "Version 1.1, live without a restart")])?;
+    project.paint("#2f7d4f", "#7fd3a0")?;
+    project.say("Version 1.1, live without a restart")?;
     let published = project.publish(display, "1.1.0")?;
     show.note(&published);
     let since = Instant::now();
@@ -154,11 +154,8 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done("1.1.0 is good");
 
     show.step("Publishing 1.2.0, whose backend ends itself a moment after its start");
-    project.change(
-        "backend/core/src/lib.rs",
-        &[("Version 1.1, live without a restart", "Version 1.2, about to crash")],
-    )?;
-    project.change("frontend/style.css", &[("#2f7d4f", "#8a2f7d"), ("#7fd3a0", "#d98fce")])?;
+    project.say("Version 1.2, about to crash")?;
+    project.paint("#8a2f7d", "#d98fce")?;
     project.make_it_crash()?;
     let published = project.publish(display, "1.2.0")?;
     show.note(&published);
@@ -169,7 +166,7 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.step("Looking whether every typed letter is there");
     ensure!(typing.wait()?.success(), "xdotool could not type");
     window::focus(display, id);
-    project.wait_for_note(&project.data("user"), SENTENCE, 3, &typed)?;
+    project.wait_for_note(&project.notes_of_user(), SENTENCE, &typed)?;
     show.done(&format!("{} letters, all in the note", typed.len()));
 
     show.step("Closing the app and starting it again: the newest good version, 1.1.0");
@@ -191,7 +188,11 @@ fn put_cursor(display: &Display, id: window::Id) {
 }
 
 fn swapped(dev: &mut Program) -> anyhow::Result<String> {
-    let done = dev.lines.event("swap_done", BUILD_LIMIT)?.value;
+    let ended = dev.lines.until("the backend to be live", BUILD_LIMIT, |heard| {
+        (heard.is("swap_done") || heard.is("build_failed") || heard.is("swap_failed")).then(|| heard.clone())
+    })?;
+    ensure!(ended.is("swap_done"), "the backend did not go live: {}", plain(&ended.text));
+    let done = ended.value;
     let part = |name: &str| done[name].as_f64().unwrap_or_default();
     Ok(format!(
         "live {:.0} ms after the save (cargo {:.0}, swap {:.0})",

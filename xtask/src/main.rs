@@ -3,6 +3,7 @@
 //! **Invariant:** never part of what is shipped, and never depends on a crate that draws or updates: it works
 //! (and tells what is wrong) when the rest does not compile.
 
+mod bench;
 mod check;
 mod demo;
 mod display;
@@ -36,6 +37,17 @@ enum Task {
     },
     /// The repository's own rules alone
     Tidy,
+    /// Measure Staysail and Tauri 2; results in target/bench
+    Bench {
+        /// Groups: dev call start memory binary update; all when none is named
+        groups: Vec<String>,
+        /// Measure Staysail alone
+        #[arg(long)]
+        no_peers: bool,
+        /// How often each thing is measured
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
     /// One real window, changed by saves and by published releases
     Demo,
 }
@@ -55,6 +67,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let root = root();
     match arguments.task {
         Task::Test { only, skip } => check::check(&root, &only, &skip),
+        Task::Bench { groups, no_peers, runs } => bench::run(&root, &groups, !no_peers, runs),
         Task::Demo => demo::run(&root).map(|()| true),
         Task::Tidy => Ok(tidy::run(&root)?.1 == 0),
     }

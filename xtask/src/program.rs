@@ -91,11 +91,6 @@ impl Lines {
     pub fn event(&mut self, kind: &str, limit: Duration) -> anyhow::Result<Heard> {
         self.until(kind, limit, |heard| heard.is(kind).then(|| heard.clone()))
     }
-
-    /// Forgets what was said until now.
-    pub fn skip(&mut self) {
-        while self.receiver.try_recv().is_ok() {}
-    }
 }
 
 /// A program, and everything it started. Ends when this is dropped.

@@ -59,13 +59,6 @@ pub fn keys(display: &Display, keys: &[&str]) {
     xdotool(display, &[&["key", "--clearmodifiers"][..], keys].concat());
 }
 
-/// Width and height of the window.
-pub fn size(display: &Display, id: Id) -> Option<(i32, i32)> {
-    let text = xdotool(display, &["getwindowgeometry", "--shell", &id.to_string()])?;
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
-    Some((value("WIDTH=")?, value("HEIGHT=")?))
-}
-
 /// Types text as a person would; goes on while this process does other things.
 ///
 /// # Errors

@@ -22,8 +22,9 @@ impl Project {
         let project = Self { root: root.into(), work };
         copy_folder(&root.join("examples/notebook"), &project.folder())?;
         std::fs::create_dir_all(project.repository())?;
-        for user in ["dev", "user"] {
-            std::fs::create_dir_all(project.data(user))?;
+        std::fs::create_dir_all(project.notes_of_user())?;
+        if project.notes_of_developer().exists() {
+            std::fs::remove_dir_all(project.notes_of_developer())?;
         }
         // The copy lies elsewhere: its way to the crate is written out.
         let staysail = root.join("crates/staysail");
@@ -44,9 +45,19 @@ impl Project {
         self.work.join("releases")
     }
 
-    /// The home of the data of one imagined person.
-    pub fn data(&self, user: &str) -> PathBuf {
-        self.work.join("data").join(user)
+    /// Cargo's output, kept from one demo to the next; the notes of development lie there, too.
+    fn target(&self) -> PathBuf {
+        self.root.join("target/demo/cargo")
+    }
+
+    /// The notes a developer has while the app is developed.
+    pub fn notes_of_developer(&self) -> PathBuf {
+        self.target().join("data")
+    }
+
+    /// The home of a user's data.
+    pub fn notes_of_user(&self) -> PathBuf {
+        self.work.join("data")
     }
 
     /// What `staysail build` made.
@@ -65,8 +76,8 @@ impl Project {
         command
             .current_dir(self.folder())
             .envs(display.variables())
-            .env("STAYSAIL_TARGET_DIR", self.root.join("target/demo/cargo"))
-            .env("XDG_DATA_HOME", self.data("dev"))
+            .env("STAYSAIL_TARGET_DIR", self.target())
+            .env("XDG_DATA_HOME", self.notes_of_user())
             .env("CI", "true")
             .env("NO_COLOR", "1");
         command
@@ -78,7 +89,7 @@ impl Project {
         command
             .current_dir(&self.work)
             .envs(display.variables())
-            .env("XDG_DATA_HOME", self.data("user"))
+            .env("XDG_DATA_HOME", self.notes_of_user())
             .env("NO_COLOR", "1");
         command
     }
@@ -129,6 +140,28 @@ impl Project {
         std::fs::rename(&fresh, &path).with_context(|| format!("saving {}", path.display()))
     }
 
+    /// Saves the backend with this line for the page's footer.
+    pub fn say(&self, line: &str) -> anyhow::Result<()> {
+        self.assign("backend/core/src/lib.rs", "pub const TAGLINE: &str = ", &[&format!("\"{line}\";")])
+    }
+
+    /// Saves the style sheet with these accent colours, for light and for dark.
+    pub fn paint(&self, light: &str, dark: &str) -> anyhow::Result<()> {
+        self.assign("frontend/style.css", "--accent: ", &[&format!("{light};"), &format!("{dark};")])
+    }
+
+    /// Gives the values to the lines that begin so, one after the other.
+    fn assign(&self, path: &str, begin: &str, values: &[&str]) -> anyhow::Result<()> {
+        let text =
+            std::fs::read_to_string(self.folder().join(path)).with_context(|| format!("reading {path}"))?;
+        let old: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with(begin)).collect();
+        ensure!(old.len() >= values.len(), "{path} holds {} lines that begin with {begin:?}", old.len());
+        let new: Vec<String> = values.iter().map(|value| format!("{begin}{value}")).collect();
+        let exchanges: Vec<(&str, &str)> =
+            old.iter().zip(&new).map(|(old, new)| (old.trim_start(), new.as_str())).collect();
+        self.change(path, &exchanges)
+    }
+
     /// Adds the address of the releases, and a probation short enough to be watched.
     pub fn look_for_releases_at(&self, url: &str) -> anyhow::Result<()> {
         self.change("staysail.toml", &[("[production]\n", "[production]\nprobation_s = 5\n")])?;
@@ -147,28 +180,23 @@ impl Project {
         self.change("backend/app/src/main.rs", &[(main, &format!("{main}{bomb}"))])
     }
 
-    /// Waits until the notes on the disk hold the text, whole: `times` times the sentence and nothing in between.
-    pub fn wait_for_note(
-        &self,
-        data: &Path,
-        sentence: &str,
-        times: usize,
-        typed: &str,
-    ) -> anyhow::Result<()> {
+    /// Waits until a note on the disk holds the text, whole, as often as it was typed and with nothing in between.
+    pub fn wait_for_note(&self, folder: &Path, sentence: &str, typed: &str) -> anyhow::Result<()> {
         const SAVED_WITHIN: Duration = Duration::from_secs(15);
-        let notes = data.join("dev.staysail.notebook/data/notes");
+        let (sentence, typed) = (sentence.trim_end(), typed.trim_end());
         let begun = Instant::now();
         loop {
-            let texts: Vec<String> = markdown_below(data);
-            if texts.iter().any(|text| text.contains(typed.trim_end())) {
+            let texts = markdown_below(folder);
+            if texts.iter().any(|text| text.contains(typed)) {
                 return Ok(());
             }
             if begun.elapsed() > SAVED_WITHIN {
-                let most =
-                    texts.iter().map(|text| text.matches(sentence.trim_end()).count()).max().unwrap_or(0);
+                let count = |text: &str| text.matches(sentence).count();
+                let most = texts.iter().map(|text| count(text)).max().unwrap_or(0);
+                let folder = folder.display();
                 bail!(
-                    "typed text was lost: {most} of {times} sentences are in the notes under {}",
-                    notes.display()
+                    "typed text was lost: {most} of {} sentences are in the notes in {folder}",
+                    count(typed)
                 );
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -1,0 +1,186 @@
+//! `cargo xtask bench`: Staysail and Tauri 2, measured in one run on one machine.
+//!
+//! Names, units and method of every row: `benches/README.md`. Results: a table, and `target/bench/<group>.json`.
+
+mod apps;
+mod built;
+mod dev;
+mod update;
+
+use crate::display::Display;
+use anyhow::ensure;
+use apps::Apps;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The groups, in the order they are measured; one file each.
+pub const GROUPS: [&str; 6] = ["dev", "call", "start", "memory", "binary", "update"];
+const PEER: &str = "tauri2";
+
+/// One measured quantity.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    name: &'static str,
+    unit: &'static str,
+    ours: Vec<f64>,
+    peer: Vec<f64>,
+    /// Ours must not be above it.
+    limit: Option<f64>,
+}
+
+impl Row {
+    fn new(name: &'static str, unit: &'static str, ours: Vec<f64>, peer: Vec<f64>) -> Self {
+        Self { name, unit, ours, peer, limit: None }
+    }
+
+    /// At most so much, and at most this part of the peer's.
+    fn at_most(mut self, limit: Option<f64>, part_of_peer: Option<f64>) -> Self {
+        let part = part_of_peer.and_then(|part| Some(median(&self.peer)? * part));
+        self.limit = match (limit, part) {
+            (Some(limit), Some(part)) => Some(limit.min(part)),
+            (limit, part) => limit.or(part),
+        };
+        self
+    }
+
+    fn group(&self) -> &str {
+        self.name.split('.').next().unwrap_or(self.name)
+    }
+
+    /// Above its limit.
+    fn missed(&self) -> bool {
+        matches!((median(&self.ours), self.limit), (Some(ours), Some(limit)) if ours > limit)
+    }
+
+    fn json(&self) -> Value {
+        let peers = match median(&self.peer) {
+            Some(number) => json!({ PEER: rounded(number) }),
+            None => json!({}),
+        };
+        json!({
+            "name": self.name,
+            "unit": self.unit,
+            "ours": median(&self.ours).map(rounded),
+            "worst": self.ours.iter().copied().reduce(f64::max).map(rounded),
+            "peers": peers,
+            "limit": self.limit.map(rounded),
+            "runs": self.ours.len(),
+        })
+    }
+}
+
+/// The middle of the numbers; of an even count the mean of the two in the middle.
+pub fn median(numbers: &[f64]) -> Option<f64> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+/// The number below which the given part of all lies (nearest rank).
+pub fn quantile(numbers: &[f64], part: f64) -> Option<f64> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (part * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// Measures the groups asked for, all when none is.
+///
+/// # Errors
+/// When something can not be built or started, or a page reports a failure. Groups measured before are kept.
+pub fn run(root: &Path, groups: &[String], peers: bool, runs: usize) -> anyhow::Result<bool> {
+    for group in groups {
+        ensure!(
+            GROUPS.contains(&group.as_str()),
+            "there is no group `{group}`; groups: {}",
+            GROUPS.join(" ")
+        );
+    }
+    let wanted = |group: &str| groups.is_empty() || groups.iter().any(|wanted| wanted == group);
+    let folder = root.join("target/bench");
+    std::fs::create_dir_all(&folder)?;
+    let display = Display::virtual_one(1280, 900)?;
+    let apps = Apps::prepare(root, &display, peers)?;
+    let mut all = Vec::new();
+    for group in GROUPS.into_iter().filter(|group| wanted(group)) {
+        println!("\n=== measuring {group}");
+        let rows = match group {
+            "dev" => dev::measure(&apps, runs)?,
+            "call" => built::calls(&apps)?,
+            "start" => built::start(&apps, runs)?,
+            "memory" => built::memory(&apps)?,
+            "binary" => built::binary(&apps)?,
+            _ => update::measure(&apps, runs)?,
+        };
+        debug_assert!(rows.iter().all(|row| row.group() == group));
+        let list: Vec<Value> = rows.iter().map(Row::json).collect();
+        std::fs::write(folder.join(format!("{group}.json")), serde_json::to_string_pretty(&list)? + "\n")?;
+        all.extend(rows);
+    }
+    println!("\n{}", table(&all));
+    let missed: Vec<&str> = all.iter().filter(|row| row.missed()).map(|row| row.name).collect();
+    if !missed.is_empty() {
+        println!("above their limit: {}", missed.join(", "));
+    }
+    Ok(missed.is_empty())
+}
+
+fn table(rows: &[Row]) -> String {
+    let number = |number: Option<f64>| number.map_or("–".into(), |number| format!("{number:.3}"));
+    let mut text = format!(
+        "{:<30} {:>6} {:>13} {:>13} {:>13} {:>13} {:>5}\n",
+        "name", "unit", "ours", "worst", PEER, "limit", "runs"
+    );
+    for row in rows {
+        text += &format!(
+            "{:<30} {:>6} {:>13} {:>13} {:>13} {:>13} {:>5}{}\n",
+            row.name,
+            row.unit,
+            number(median(&row.ours)),
+            number(row.ours.iter().copied().reduce(f64::max)),
+            number(median(&row.peer)),
+            number(row.limit),
+            row.ours.len(),
+            if row.missed() { "  above its limit" } else { "" }
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_and_quantile_are_those_of_the_textbook() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(quantile(&hundred, 0.99), Some(99.0));
+        assert_eq!(quantile(&hundred, 0.5), Some(50.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_row_is_written_with_exactly_the_fields_that_are_promised() {
+        let row = Row::new("dev.window_absent_ms", "ms", vec![0.0, 2.0, 1.0], vec![8.0])
+            .at_most(Some(5.0), Some(0.125));
+        let wanted = json!({"name": "dev.window_absent_ms", "unit": "ms", "ours": 1.0, "worst": 2.0,
+            "peers": {"tauri2": 8.0}, "limit": 1.0, "runs": 3});
+        assert_eq!(row.json(), wanted);
+        assert_eq!(row.group(), "dev");
+        assert!(!row.missed());
+        assert!(Row { ours: vec![1.5], ..row }.missed());
+        assert_eq!(Row::new("update.payload_bytes", "bytes", vec![1.0], vec![]).json()["peers"], json!({}));
+    }
+}
