@@ -69,7 +69,7 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done(&format!("live in X11 window {id:#x}"));
 
     show.step("Typing into the note, and going on with it while the code changes");
-    put_cursor(display, id);
+    put_cursor(display, id, project, &project.notes_of_developer())?;
     let typed = SENTENCE.repeat(5);
     let mut typing = window::type_text(display, &typed, 45)?;
     show.done("typing");
@@ -133,8 +133,7 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     let mut app = Program::start("the built app", &mut project.built(display))?;
     let id = window::wait(display, TITLE, STEP_LIMIT)?;
     show.watch(display, id);
-    show.settle();
-    put_cursor(display, id);
+    put_cursor(display, id, project, &project.notes_of_user())?;
     let typed = SENTENCE.repeat(3);
     let mut typing = window::type_text(display, &typed, 60)?;
     show.picture(display, "release-1.0.0")?;
@@ -180,11 +179,24 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     Ok(())
 }
 
-/// Into the text of the note, behind its end: the editor lies to the right of the list, below the title.
-fn put_cursor(display: &Display, id: window::Id) {
-    window::focus(display, id);
-    window::click(display, id, 460, 300);
-    window::keys(display, &["ctrl+End", "Return", "Return"]);
+/// Puts the cursor behind the text of the note, and begins a paragraph. The window is there before its page is: the
+/// page takes keys when a first word typed has come to the disk.
+fn put_cursor(display: &Display, id: window::Id, project: &Project, notes: &Path) -> anyhow::Result<()> {
+    const WORDS: [&str; 4] = ["Ahoy!", "Avast!", "Heave!", "Ho!"];
+    let mut last = Ok(());
+    for word in WORDS {
+        window::focus(display, id);
+        // The editor lies to the right of the list, below the title.
+        window::click(display, id, 460, 300);
+        window::keys(display, &["ctrl+End", "Return", "Return"]);
+        ensure!(window::type_text(display, word, 20)?.wait()?.success(), "xdotool could not type");
+        last = project.wait_for_note(notes, word, word);
+        if last.is_ok() {
+            window::keys(display, &["Return", "Return"]);
+            return Ok(());
+        }
+    }
+    last.context("the page takes no keys")
 }
 
 fn swapped(dev: &mut Program) -> anyhow::Result<String> {

@@ -182,7 +182,7 @@ impl Project {
 
     /// Waits until a note on the disk holds the text, whole, as often as it was typed and with nothing in between.
     pub fn wait_for_note(&self, folder: &Path, sentence: &str, typed: &str) -> anyhow::Result<()> {
-        const SAVED_WITHIN: Duration = Duration::from_secs(15);
+        const SAVED_WITHIN: Duration = Duration::from_secs(10);
         let (sentence, typed) = (sentence.trim_end(), typed.trim_end());
         let begun = Instant::now();
         loop {
