@@ -1,5 +1,6 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
+use super::description;
 use super::filter::Filter;
 use super::output::{Output, Said, SwapDone, milliseconds};
 use super::server::DevServer;
@@ -8,7 +9,7 @@ use super::versions::Versions;
 use super::watch::{self, Changes, Seen, Watch};
 use crate::cargo::{self, Backend, Message, Profile};
 use crate::project::Project;
-use crate::{style, types};
+use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
@@ -54,6 +55,8 @@ struct Build {
 struct Swap {
     build: u64,
     path: PathBuf,
+    /// Where cargo put it.
+    built: PathBuf,
     saved: Option<Instant>,
     started: Instant,
     cargo_ms: f64,
@@ -213,7 +216,7 @@ impl Session {
             page_dir: served.map(|folder| folder.display().to_string()),
             dev_url: project.config.frontend.dev.as_ref().and_then(|server| server.url.clone()),
             config: project.mode_config(),
-            description: cached_description(&project.target()),
+            description: description::cached(&project.target()),
             data_dir: data_dir.display().to_string(),
         };
         let sender = self.sender.clone();
@@ -255,8 +258,8 @@ impl Session {
                 Said::PageChanged { paths, watch_ms }
             });
         }
-        let lock_only = changes.backend.iter().all(|file| file.ends_with("Cargo.lock"));
-        if !changes.backend.is_empty() && !(lock_only && self.cargo_may_have_written()) {
+        let by_hand = |file: &&PathBuf| !(file.ends_with("Cargo.lock") && self.cargo_may_have_written());
+        if changes.backend.iter().any(|file| by_hand(&file)) {
             let name =
                 |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
             let files: Vec<String> = changes.backend.iter().map(name).collect();
@@ -344,6 +347,7 @@ impl Session {
         let swap = Swap {
             build: build.number,
             path: version.clone(),
+            built: path.to_path_buf(),
             saved: build.saved,
             started: build.started,
             cargo_ms: milliseconds(asked - build.started),
@@ -352,12 +356,6 @@ impl Session {
         self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
         self.swaps.insert(id, swap);
         self.newest = Some(version.clone());
-        let sender = self.sender.clone();
-        let built = path.to_path_buf();
-        std::thread::spawn(move || {
-            let result = cargo::describe(&version);
-            drop(sender.send(Incoming::Described(built, result)));
-        });
         Ok(())
     }
 
@@ -398,34 +396,20 @@ impl Session {
         self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors });
     }
 
+    /// Asks a built program for its description, once its swap is over: two cores are few.
+    fn describe(&self, program: PathBuf, built: PathBuf) {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            let result = cargo::describe(&program);
+            drop(sender.send(Incoming::Described(built, result)));
+        });
+    }
+
     fn described(&mut self, built: &Path, result: Result<Description>) {
         self.watch.sources(cargo::sources(built));
-        let description = match result {
-            Ok(description) => description,
-            Err(error) => return self.output.say(&Said::Notice { message: format!("{error:#}") }),
-        };
-        match types::write_if_changed(&self.project.types(), &description) {
-            Ok(true) => {
-                let path = self.project.config.frontend.types.display().to_string();
-                self.output.say(&Said::TypesWritten { path });
-            }
-            Ok(false) => {}
-            Err(error) => {
-                let message = format!("{} can not be written: {error}", self.project.types().display());
-                self.output.say(&Said::Error { message });
-            }
-        }
-        let json = serde_json::to_vec(&description).unwrap_or_default();
-        let path = self.project.target().join(DESCRIPTION);
-        if std::fs::read(&path).is_ok_and(|old| old == json) {
-            return;
-        }
-        if let Err(error) = std::fs::write(&path, json) {
-            let message = format!(
-                "{} can not be written: {error}; the next start opens its window later",
-                path.display()
-            );
-            self.output.say(&Said::Notice { message });
+        match result {
+            Ok(description) => description::keep(&self.project, &description, &self.output),
+            Err(error) => self.output.say(&Said::Notice { message: format!("{error:#}") }),
         }
     }
 
@@ -440,6 +424,7 @@ impl Session {
                 if let Some(swap) = self.swaps.remove(&id) {
                     self.versions.forget();
                     self.output.say(&Said::SwapFailed { id, build: swap.build, reason });
+                    self.describe(swap.path, swap.built);
                 }
             }
             ToTool::WorkerLost { reason, restarting } => {
@@ -455,7 +440,7 @@ impl Session {
         let Some(swap) = self.swaps.remove(&id) else { return };
         let now = Instant::now();
         let first = self.live.is_none();
-        self.live = Some(swap.path);
+        self.live = Some(swap.path.clone());
         self.output.say(&Said::SwapDone(SwapDone {
             id,
             build: swap.build,
@@ -477,6 +462,7 @@ impl Session {
             .cloned()
             .collect();
         self.versions.clean_up(&used);
+        self.describe(swap.path, swap.built);
     }
 
     /// Does what a line from the keyboard asks for; `true` to end.
@@ -491,7 +477,9 @@ impl Session {
                 Some(path) => {
                     self.swaps_asked += 1;
                     let now = Instant::now();
-                    let swap = Swap { build: self.builds, path: path.clone(), saved: None, started: now, cargo_ms: 0.0, asked: now };
+                    let folder = self.project.target().join(Profile::Develop.folder());
+                    let built = folder.join(&self.backend.binary);
+                    let swap = Swap { build: self.builds, path: path.clone(), built, saved: None, started: now, cargo_ms: 0.0, asked: now };
                     self.swaps.insert(self.swaps_asked, swap);
                     let worker = path.display().to_string();
                     self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
@@ -505,14 +493,6 @@ impl Session {
         }
         Ok(false)
     }
-}
-
-/// The description of the last build, beside what cargo builds.
-const DESCRIPTION: &str = "description.json";
-
-fn cached_description(target: &Path) -> Option<Description> {
-    // A cache: unreadable is as good as absent, the worker's own description comes anyway.
-    serde_json::from_slice(&std::fs::read(target.join(DESCRIPTION)).ok()?).ok()
 }
 
 /// The folder the shell serves the page from; `None` when a dev server serves it.
