@@ -56,14 +56,14 @@ impl Shipped {
     pub fn build(stage: &Stage, project: Project) -> anyhow::Result<Self> {
         let repository = stage.folder.path().join("repository");
         let server = Server::start(stage, &repository)?;
-        project::run(stage, &project, &["keys", "init", "--unencrypted"])?;
+        project::run_quick(stage, &project, &["keys", "init", "--unencrypted"])?;
         let settings = project.read("staysail.toml")?;
         let update = format!(
             "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\n",
             server.url
         );
         project.write("staysail.toml", &(settings + &update))?;
-        let executable = build(stage, &project)?;
+        let executable = build(stage, &project, true)?;
         Ok(Self { project, repository, server, executable })
     }
 
@@ -73,7 +73,7 @@ impl Shipped {
     /// When it is refused or fails.
     pub fn publish(&self, stage: &Stage, version: &str) -> anyhow::Result<String> {
         let to = self.repository.display().to_string();
-        project::run(stage, &self.project, &["publish", "--to", &to, "--version", version])
+        project::run_quick(stage, &self.project, &["publish", "--to", &to, "--version", version])
     }
 }
 
@@ -81,8 +81,9 @@ impl Shipped {
 ///
 /// # Errors
 /// When the build fails.
-pub fn build(stage: &Stage, project: &Project) -> anyhow::Result<PathBuf> {
-    project::run(stage, project, &["build"])?;
+pub fn build(stage: &Stage, project: &Project, quick: bool) -> anyhow::Result<PathBuf> {
+    let build = if quick { project::run_quick } else { project::run };
+    build(stage, project, &["build"])?;
     let built = std::fs::read_dir(project.file("build"))?
         .flatten()
         .map(|entry| entry.path())

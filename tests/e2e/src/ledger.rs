@@ -167,7 +167,9 @@ pub fn check_monotone(calls: &[Call], expected: &[String]) -> anyhow::Result<()>
 /// With the two counts that show it.
 pub fn check_counts(calls: &[Call]) -> anyhow::Result<u64> {
     let mut last = 0;
-    for call in calls.iter().filter(|call| call.command == "count" && call.error.is_none()) {
+    for call in
+        calls.iter().filter(|call| call.command == "count" && call.error.is_none() && call.settled.is_some())
+    {
         let count = call.value.as_u64().with_context(|| format!("no count in {call:?}"))?;
         ensure!(count > last, "the count was {last}, then {count}: declared state went back ({call:?})");
         last = count;

@@ -1,7 +1,7 @@
 //! Projects under test: the fixture, copied into the test's folder, or whatever `staysail init` makes.
 
 use crate::child;
-use crate::stage::{Stage, binary, repository};
+use crate::stage::{Stage, binary, cargo_target, repository};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,6 +104,18 @@ pub fn staysail(stage: &Stage, arguments: &[&str]) -> anyhow::Result<Command> {
 /// When it fails.
 pub fn run(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
     child::run(&format!("staysail {}", arguments.join(" ")), project.staysail(stage, arguments)?, COLD_BUILD)
+}
+
+/// As [`run`], with release builds made quick: see `fixtures/quick-rustc`. Their target folder is their own.
+///
+/// # Errors
+/// When it fails.
+pub fn run_quick(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = project.staysail(stage, arguments)?;
+    command
+        .env("RUSTC_WRAPPER", repository().join("tests/e2e/fixtures/quick-rustc"))
+        .env("STAYSAIL_TARGET_DIR", cargo_target().with_file_name("cargo-quick"));
+    child::run(&format!("staysail {}", arguments.join(" ")), command, COLD_BUILD)
 }
 
 /// A version of the fixture's backend.
