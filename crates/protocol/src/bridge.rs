@@ -168,6 +168,7 @@ pub fn split(bytes: &[u8]) -> Result<(Request, &[u8]), String> {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
         None => (bytes, &[][..]),
     };
-    let request = serde_json::from_slice(head).map_err(|error| format!("unreadable request head: {error}"))?;
+    let request =
+        serde_json::from_slice(head).map_err(|error| format!("unreadable request head: {error}"))?;
     Ok((request, payload))
 }

@@ -203,8 +203,13 @@ pub fn check_path(path: &str) -> Result<(), ManifestError> {
                 && stem.as_bytes()[3].is_ascii_digit());
         part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || device
     };
-    let bad_character = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
-    if path.is_empty() || path.len() > 1024 || path.contains(bad_character) || path.split('/').any(unsafe_part) {
+    let bad_character =
+        |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
+    if path.is_empty()
+        || path.len() > 1024
+        || path.contains(bad_character)
+        || path.split('/').any(unsafe_part)
+    {
         return Err(ManifestError::UnsafePath(path.chars().take(200).collect()));
     }
     Ok(())
@@ -225,7 +230,20 @@ mod tests {
 
     #[test]
     fn paths_that_leave_their_folder_or_name_a_device_are_refused() {
-        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/./b", "C:x", "a\\b", "nul", "COM1.txt", "a. ", "a\0"] {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "a/./b",
+            "C:x",
+            "a\\b",
+            "nul",
+            "COM1.txt",
+            "a. ",
+            "a\0",
+        ] {
             assert!(check_path(bad).is_err(), "{bad:?}");
         }
         for good in ["index.html", "assets/app-1a2b.js", "übersicht/日本.css", "a..b", ".well-known/x"] {
