@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use staysail_protocol::limits::CHECKPOINT_BYTES_MAX;
 use std::any::{Any, TypeId};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A declared state in a command: `fn search(query: String, session: Kept<Session>)`.
@@ -19,7 +19,7 @@ pub struct Kept<T> {
 
 struct Cell<T> {
     value: RwLock<T>,
-    dirty: Arc<AtomicBool>,
+    changes: Arc<AtomicU64>,
 }
 
 impl<T> Clone for Kept<T> {
@@ -37,14 +37,14 @@ impl<T> Kept<T> {
     /// The value to change.
     pub fn write(&self) -> KeptWriter<'_, T> {
         let guard = self.cell.value.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        KeptWriter { guard, dirty: &self.cell.dirty }
+        KeptWriter { guard, changes: &self.cell.changes }
     }
 }
 
 /// Access to a declared state to change it.
 pub struct KeptWriter<'a, T> {
     guard: RwLockWriteGuard<'a, T>,
-    dirty: &'a AtomicBool,
+    changes: &'a AtomicU64,
 }
 
 impl<T> Deref for KeptWriter<'_, T> {
@@ -56,7 +56,8 @@ impl<T> Deref for KeptWriter<'_, T> {
 
 impl<T> DerefMut for KeptWriter<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.dirty.store(true, Ordering::SeqCst);
+        // Counted under the lock: who counts it and then reads the value waits for the change.
+        self.changes.fetch_add(1, Ordering::SeqCst);
         &mut self.guard
     }
 }
@@ -66,7 +67,8 @@ type Migrate<T> = Box<dyn Fn(u32, serde_json::Value) -> Result<T, String> + Send
 
 trait AnyKept: Send + Sync {
     fn encode(&self) -> Result<Vec<u8>, String>;
-    fn restore(&self, entry: &Entry) -> Result<(), String>;
+    /// Reads the value without changing anything; what is returned puts it in place.
+    fn prepare(&self, entry: &Entry) -> Result<Box<dyn FnOnce()>, String>;
 }
 
 struct Registered<T> {
@@ -81,7 +83,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> AnyKept for Regist
         rmp_serde::to_vec_named(&*value).map_err(|error| error.to_string())
     }
 
-    fn restore(&self, entry: &Entry) -> Result<(), String> {
+    fn prepare(&self, entry: &Entry) -> Result<Box<dyn FnOnce()>, String> {
         let value = match &self.migrate {
             Some(migrate) if entry.version != self.version => {
                 let old: serde_json::Value =
@@ -95,8 +97,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> AnyKept for Regist
                 )
             })?,
         };
-        *self.cell.value.write().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
-        Ok(())
+        let cell = self.cell.clone();
+        Ok(Box::new(move || {
+            *cell.value.write().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
+        }))
     }
 }
 
@@ -112,7 +116,12 @@ struct State {
 #[derive(Default)]
 pub(crate) struct States {
     states: Vec<State>,
-    dirty: Arc<AtomicBool>,
+    /// Counts changes of all states.
+    changes: Arc<AtomicU64>,
+    /// Up to which change the shell has been sent the state.
+    sent: AtomicU64,
+    /// Held while state is sent: an older form never follows a newer one.
+    sending: Mutex<()>,
     /// States of a snapshot that this version does not declare: handed on untouched.
     unknown: Mutex<Entries>,
 }
@@ -122,7 +131,7 @@ impl States {
     where
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
-        let cell = Arc::new(Cell { value: RwLock::new(value), dirty: self.dirty.clone() });
+        let cell = Arc::new(Cell { value: RwLock::new(value), changes: self.changes.clone() });
         self.states.push(State {
             name: name.to_string(),
             version,
@@ -157,7 +166,13 @@ impl States {
         state.typed.downcast_ref::<Kept<T>>().cloned()
     }
 
-    pub fn snapshot(&self) -> Vec<u8> {
+    /// Sends the whole state as it is now.
+    pub fn snapshot(&self, send: impl FnOnce(Vec<u8>)) {
+        let _sending = self.sending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        send(self.encode());
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let mut entries = self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         for state in &self.states {
             match state.kept.encode() {
@@ -170,22 +185,36 @@ impl States {
         crate::snapshot::encode(&entries)
     }
 
-    /// The snapshot to send before an answer: when something changed, and it is not too large to send each time.
-    pub fn checkpoint(&self) -> Option<Vec<u8>> {
-        if !self.dirty.swap(false, Ordering::SeqCst) {
-            return None;
+    /// Sends the state when something changed since it was last sent, and it is not too large to send each time. When
+    /// this returns, every change made before is on its way, whichever thread sent it.
+    pub fn checkpoint(&self, send: impl FnOnce(Vec<u8>)) {
+        if self.sent.load(Ordering::SeqCst) == self.changes.load(Ordering::SeqCst) {
+            return;
         }
-        Some(self.snapshot()).filter(|bytes| bytes.len() <= CHECKPOINT_BYTES_MAX)
+        let _sending = self.sending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changes = self.changes.load(Ordering::SeqCst);
+        if self.sent.load(Ordering::SeqCst) == changes {
+            return;
+        }
+        let snapshot = self.encode();
+        if snapshot.len() <= CHECKPOINT_BYTES_MAX {
+            send(snapshot);
+        }
+        self.sent.store(changes, Ordering::SeqCst);
     }
 
-    /// Takes over a snapshot. On an error: the state's name, and why.
+    /// Takes over a snapshot, all of it or nothing. On an error: the state's name, and why.
     pub fn restore(&self, bytes: &[u8]) -> Result<(), (String, String)> {
         let entries = crate::snapshot::decode(bytes)
             .ok_or_else(|| (String::new(), "the snapshot can not be read".to_string()))?;
+        let mut ready = Vec::new();
         for (name, entry) in &entries {
             if let Some(state) = self.states.iter().find(|state| state.name == *name) {
-                state.kept.restore(entry).map_err(|error| (name.clone(), error))?;
+                ready.push(state.kept.prepare(entry).map_err(|error| (name.clone(), error))?);
             }
+        }
+        for put_in_place in ready {
+            put_in_place();
         }
         let unknown = entries.into_iter().filter(|(name, _)| !self.names().any(|known| known == name));
         *self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = unknown.collect();
@@ -215,18 +244,89 @@ mod tests {
         states
     }
 
+    fn taken(states: &States) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        states.snapshot(|snapshot| bytes = snapshot);
+        bytes
+    }
+
+    fn sends_checkpoint(states: &States) -> bool {
+        let mut sent = false;
+        states.checkpoint(|_| sent = true);
+        sent
+    }
+
+    #[test]
+    fn a_snapshot_of_which_one_state_does_not_fit_changes_nothing() {
+        let (mut old, mut new) = (States::default(), States::default());
+        old.add("a", 1, 1_u32, None);
+        old.add("b", 1, "text".to_string(), None);
+        new.add("a", 1, 7_u32, None);
+        new.add("b", 1, Old::default(), None);
+        assert_eq!(new.restore(&taken(&old)).unwrap_err().0, "b");
+        assert_eq!(*new.get::<u32>().unwrap().read(), 7);
+    }
+
+    /// Serialising it says so, then waits for a permission.
+    struct Slow {
+        encoding: std::sync::mpsc::Sender<()>,
+        go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+    }
+
+    impl Serialize for Slow {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let _ = self.encoding.send(());
+            let _ = self.go_on.lock().unwrap().recv();
+            serializer.serialize_u8(1)
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Slow {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            Err(serde::de::Error::custom("never read"))
+        }
+    }
+
+    #[test]
+    fn no_answer_overtakes_a_checkpoint_that_another_call_is_still_making() {
+        let (encoding, begun) = std::sync::mpsc::channel();
+        let (permit, go_on) = std::sync::mpsc::channel();
+        let states = states("slow", Slow { encoding, go_on: Mutex::new(go_on) });
+        let _ = states.get::<Slow>().unwrap().write().deref_mut();
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| states.checkpoint(|_| order.lock().unwrap().push("checkpoint")));
+            begun.recv().unwrap();
+            let (asked_in, asked) = std::sync::mpsc::channel();
+            let (states, order) = (&states, &order);
+            let second = scope.spawn(move || {
+                asked_in.send(()).unwrap();
+                states.checkpoint(|_| order.lock().unwrap().push("second checkpoint"));
+                order.lock().unwrap().push("answer");
+            });
+            asked.recv().unwrap();
+            // The faulty order would end the second thread by itself; the right one needs the permission first.
+            let patience = std::time::Instant::now() + std::time::Duration::from_millis(200);
+            while !second.is_finished() && std::time::Instant::now() < patience {
+                std::thread::yield_now();
+            }
+            permit.send(()).unwrap();
+        });
+        assert_eq!(*order.lock().unwrap(), ["checkpoint", "answer"]);
+    }
+
     #[test]
     fn a_field_with_a_default_may_be_added_between_two_versions() {
         let old = states("session", Old { open: "a.md".into() });
         let new = states("session", New::default());
-        new.restore(&old.snapshot()).unwrap();
+        new.restore(&taken(&old)).unwrap();
         assert_eq!(*new.get::<New>().unwrap().read(), New { open: "a.md".into(), cursor: 0 });
     }
 
     #[test]
     fn a_state_that_does_not_fit_is_named_with_its_remedy() {
         let old = states("session", vec![1, 2]);
-        let (name, message) = states("session", Old::default()).restore(&old.snapshot()).unwrap_err();
+        let (name, message) = states("session", Old::default()).restore(&taken(&old)).unwrap_err();
         assert_eq!(name, "session");
         assert!(message.contains("#[serde(default)]"), "{message}");
     }
@@ -235,9 +335,9 @@ mod tests {
     fn states_of_another_version_are_handed_on_untouched() {
         let old = states("only in old", Old { open: "kept".into() });
         let middle = states("other", 1_u8);
-        middle.restore(&old.snapshot()).unwrap();
+        middle.restore(&taken(&old)).unwrap();
         let back = states("only in old", Old::default());
-        back.restore(&middle.snapshot()).unwrap();
+        back.restore(&taken(&middle)).unwrap();
         assert_eq!(back.get::<Old>().unwrap().read().open, "kept");
     }
 
@@ -254,7 +354,7 @@ mod tests {
                 value["open"].as_str().map(str::len).ok_or_else(|| "no field open".to_string())
             })),
         );
-        new.restore(&old.snapshot()).unwrap();
+        new.restore(&taken(&old)).unwrap();
         assert_eq!(*new.get::<usize>().unwrap().read(), 4);
     }
 
@@ -262,9 +362,9 @@ mod tests {
     fn only_a_change_makes_a_checkpoint() {
         let states = states("n", 1_u32);
         assert_eq!(*states.get::<u32>().unwrap().read(), 1);
-        assert!(states.checkpoint().is_none());
+        assert!(!sends_checkpoint(&states));
         *states.get::<u32>().unwrap().write() = 2;
-        assert!(states.checkpoint().is_some());
-        assert!(states.checkpoint().is_none());
+        assert!(sends_checkpoint(&states));
+        assert!(!sends_checkpoint(&states));
     }
 }

@@ -40,6 +40,7 @@ mod describe;
 mod error;
 mod handle;
 mod kept;
+mod lane;
 mod runtime;
 mod snapshot;
 mod window;

@@ -1,17 +1,24 @@
 //! A worker at work: its conversation with the shell.
 //!
 //! # Theory of operation
-//! One task reads frames in order. A call is prepared there and run elsewhere: blocking commands on a bounded pool of
-//! threads, async ones as tasks, so that signs of life are given whatever the commands do. Each call has an entry in
-//! `calls` until it is answered; who takes the entry out answers, so a call is answered exactly once, also when it
-//! is cancelled in the moment it ends. State that a call changed goes out before its answer, on the same ordered
-//! stream. When the socket ends the process ends: it never outlives its shell.
+//! The connection has a runtime of its own, on one thread that runs nothing of the app's: signs of life are given
+//! whatever the app does, also when async commands block every thread of theirs. Frames are read there in order. A call
+//! is prepared there and run elsewhere: blocking commands on a bounded pool of threads, async ones as tasks. What
+//! must happen in the shell's order (restore, activation, snapshot, retirement) is done on one [`Lane`], events for
+//! listeners on another. Calls that come while activation hooks run wait for them.
+//!
+//! Each call has an entry in `calls` until it is answered; who takes the entry out answers, so a call is answered
+//! exactly once, also when it is cancelled in the moment it ends. A command counts as running until its function has
+//! ended, also when nobody waits for it any more; retirement waits for that, runs its hooks, and is told. State that a
+//! call changed goes out before its answer, on the same ordered stream. When the socket ends the process ends: it
+//! never outlives its shell.
 
 use crate::app::{App, Health, Hook};
 use crate::call::Outcome;
 use crate::command::{Call, Command, Run};
 use crate::connection::{self, Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
+use crate::lane::Lane;
 use crate::{Error, Result};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
@@ -24,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock};
 use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 /// Most blocking commands that run at once; one more waits.
@@ -36,23 +44,53 @@ struct Worker {
     retire: Vec<Hook>,
     health: Vec<Health>,
     calls: Mutex<Calls>,
+    /// Where async and blocking commands run.
+    tasks: Handle,
+    /// Restore, activation, snapshot and retirement, in the shell's order.
+    control: Lane,
+    /// Events and news of updates, for listeners.
+    events: Lane,
 }
 
 #[derive(Default)]
 struct Calls {
+    /// Calls that were not answered yet.
     under_way: HashMap<u64, Option<AbortHandle>>,
+    /// Commands whose function has not ended yet.
+    running: usize,
     retiring: bool,
+    /// Activations whose hooks still run.
+    activating: usize,
+    /// Calls that wait for these.
+    waiting: Vec<(u64, Call)>,
+}
+
+/// Counts a command as running until it is dropped, however that comes about.
+struct Running(Arc<Worker>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut calls = self.0.calls();
+        calls.running -= 1;
+        let last = calls.running == 0 && std::mem::take(&mut calls.retiring);
+        drop(calls);
+        if last {
+            self.0.retired();
+        }
+    }
 }
 
 /// Runs the app's conversation with the shell to its end.
 pub(crate) fn run(mut app: App, description: Description, invitation: &Invitation) -> Result {
     note_panics();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let tasks = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let handle = tasks.handle().clone();
+    let connection = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended: Result = connection.block_on(async {
         let (outbox, outgoing) = Outbox::new();
         let mut incoming = connection::start(invitation.connect()?, outgoing);
         let hello = Hello {
@@ -64,7 +102,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
         };
         outbox.send(0, &ToShell::Hello(Box::new(hello)), Vec::new());
         let setup = std::mem::take(&mut app.setup);
-        let worker = Arc::new(Worker::new(app, outbox));
+        let worker = Arc::new(Worker::new(app, outbox, handle.clone())?);
         match incoming.next().await.as_ref().map(Frame::message::<ToWorker>) {
             Some(Ok(ToWorker::Welcome(welcome))) => {
                 let _ = worker.app.inner.welcome.set(welcome);
@@ -75,6 +113,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
         let (app, done) = (worker.app.clone(), tokio::sync::oneshot::channel());
         // On a thread of its own: set-up may open files and wait.
         std::thread::spawn(move || {
+            let _context = handle.enter();
             let result = setup.into_iter().try_for_each(|setup| setup(&app));
             let _ = done.0.send(result);
         });
@@ -88,11 +127,14 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
         }
         // The shell is gone. Nothing may go on on its behalf.
         std::process::exit(0)
-    })
+    });
+    // Whatever the app's setup left running does not keep a failed start from being reported.
+    tasks.shutdown_background();
+    ended
 }
 
 impl Worker {
-    fn new(app: App, outbox: Outbox) -> Self {
+    fn new(app: App, outbox: Outbox, tasks: Handle) -> std::io::Result<Self> {
         let inner = Inner {
             outbox,
             kept: app.kept,
@@ -101,14 +143,17 @@ impl Worker {
             update_listeners: RwLock::default(),
             welcome: OnceLock::new(),
         };
-        Self {
+        Ok(Self {
             app: AppHandle { inner: Arc::new(inner) },
             commands: app.commands.into_iter().map(|command| (command.name, command)).collect(),
             activate: app.activate,
             retire: app.retire,
             health: app.health,
             calls: Mutex::default(),
-        }
+            control: Lane::start("staysail-control", tasks.clone())?,
+            events: Lane::start("staysail-events", tasks.clone())?,
+            tasks,
+        })
     }
 
     fn tell(&self, message: &ToShell) {
@@ -129,48 +174,111 @@ impl Worker {
         match message {
             ToWorker::Call { command, window, raw } => {
                 let call = Call { app: self.app.clone(), command, window, body: frame.body, raw };
+                let mut calls = self.calls();
+                if calls.activating > 0 {
+                    calls.waiting.push((frame.call, call));
+                    return;
+                }
+                drop(calls);
                 self.begin(frame.call, call);
             }
             ToWorker::Cancel => self.cancel(frame.call),
             ToWorker::Event { name, window } => self.deliver(name, window, frame.body),
-            ToWorker::Snapshot => {
-                let snapshot = self.app.inner.kept.snapshot();
-                self.app.inner.outbox.send(0, &ToShell::Snapshot, snapshot);
-            }
-            ToWorker::Restore { .. } => match self.app.inner.kept.restore(&frame.body) {
-                Ok(()) => self.tell(&ToShell::Restored),
-                Err((state, message)) => self.tell(&ToShell::RestoreFailed { state, message }),
-            },
+            ToWorker::Snapshot => self.in_order(|worker| {
+                let inner = &worker.app.inner;
+                inner.kept.snapshot(|snapshot| inner.outbox.send(0, &ToShell::Snapshot, snapshot));
+            }),
+            ToWorker::Restore { .. } => self.in_order(move |worker| worker.restore(&frame.body)),
             ToWorker::Activate => {
-                self.calls().retiring = false;
-                self.run_hooks(&self.activate);
+                let mut calls = self.calls();
+                calls.retiring = false;
+                calls.activating += 1;
+                drop(calls);
+                self.in_order(|worker| {
+                    worker.run_hooks(&worker.activate);
+                    worker.activated();
+                });
             }
             ToWorker::Retire => {
-                self.run_hooks(&self.retire);
                 let mut calls = self.calls();
-                calls.retiring = true;
-                if calls.under_way.is_empty() {
-                    self.tell(&ToShell::Retired);
+                // An activation still under way ends with calls that waited for it.
+                calls.retiring = calls.running > 0 || calls.activating > 0;
+                let idle = !calls.retiring;
+                drop(calls);
+                if idle {
+                    self.retired();
                 }
             }
             ToWorker::Health => {
                 let worker = self.clone();
-                tokio::task::spawn_blocking(move || worker.check_health());
+                // Not on the pool for commands, which may be full.
+                let checking = std::thread::Builder::new().spawn(move || {
+                    let _context = worker.tasks.enter();
+                    worker.check_health();
+                });
+                if let Err(error) = checking {
+                    self.tell(&ToShell::Healthy {
+                        ok: false,
+                        message: format!("no thread to check on: {error}"),
+                    });
+                }
             }
             ToWorker::Ping { n } => self.tell(&ToShell::Pong { n }),
             ToWorker::Update(event) => {
                 let worker = self.clone();
-                tokio::task::spawn_blocking(move || {
+                self.events.run(move || {
                     let listeners = &worker.app.inner.update_listeners;
                     for listener in listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
                     {
-                        listener(&event);
+                        let _ = catch_unwind(AssertUnwindSafe(|| listener(&event)));
                     }
                 });
             }
             ToWorker::Shutdown => std::process::exit(0),
             ToWorker::Welcome(_) | ToWorker::Unknown => {}
         }
+    }
+
+    /// Does something in the shell's order, off the thread that reads.
+    fn in_order(self: &Arc<Self>, errand: impl FnOnce(&Arc<Self>) + Send + 'static) {
+        let worker = self.clone();
+        self.control.run(move || errand(&worker));
+    }
+
+    fn restore(&self, snapshot: &[u8]) {
+        let restored = catch_unwind(AssertUnwindSafe(|| self.app.inner.kept.restore(snapshot)));
+        match restored
+            .unwrap_or_else(|panic| Err((String::new(), panicked("a migration", panic.as_ref()).message)))
+        {
+            Ok(()) => self.tell(&ToShell::Restored),
+            Err((state, message)) => self.tell(&ToShell::RestoreFailed { state, message }),
+        }
+    }
+
+    /// The hooks of one activation are through: calls that waited go on, in their order.
+    fn activated(self: &Arc<Self>) {
+        let mut calls = self.calls();
+        calls.activating -= 1;
+        if calls.activating > 0 {
+            return;
+        }
+        let waiting = std::mem::take(&mut calls.waiting);
+        calls.running += 1;
+        drop(calls);
+        // Counted as running, so that a retirement asked for meanwhile comes after the calls that waited.
+        let _running = Running(self.clone());
+        for (number, call) in waiting {
+            self.begin(number, call);
+        }
+    }
+
+    /// Nothing runs any more: the app lets go of what only one worker can hold, then the shell is told.
+    fn retired(self: &Arc<Self>) {
+        self.in_order(|worker| {
+            worker.run_hooks(&worker.retire);
+            worker.checkpoint();
+            worker.tell(&ToShell::Retired);
+        });
     }
 
     fn begin(self: &Arc<Self>, number: u64, call: Call) {
@@ -182,15 +290,18 @@ impl Worker {
         // The entry is there before the command runs, and stays locked until its handle is in it.
         let mut calls = self.calls();
         calls.under_way.insert(number, None);
-        let worker = self.clone();
+        calls.running += 1;
+        let (worker, running) = (self.clone(), Running(self.clone()));
         let task = match prepared {
-            Ok(Ok(Run::Async(future))) => tokio::spawn(async move {
+            Ok(Ok(Run::Async(future))) => self.tasks.spawn(async move {
+                let _running = running;
                 let outcome = CatchPanic { future }.await;
                 worker.end(number, outcome);
             }),
-            Ok(Ok(Run::Blocking(run))) => tokio::task::spawn_blocking(move || {
-                let outcome =
-                    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            Ok(Ok(Run::Blocking(run))) => self.tasks.spawn_blocking(move || {
+                let _running = running;
+                let outcome = catch_unwind(AssertUnwindSafe(run))
+                    .unwrap_or_else(|panic| Err(panicked("the command", panic.as_ref())));
                 worker.end(number, outcome);
             }),
             Ok(Err(error)) => {
@@ -199,7 +310,7 @@ impl Worker {
             }
             Err(panic) => {
                 drop(calls);
-                return self.end(number, Err(panicked(panic.as_ref())));
+                return self.end(number, Err(panicked("the command", panic.as_ref())));
             }
         };
         if let Some(entry) = calls.under_way.get_mut(&number) {
@@ -222,42 +333,47 @@ impl Worker {
     }
 
     fn end(&self, number: u64, outcome: Outcome) {
+        // Also when nobody waits for the answer any more: what the command changed is changed.
+        self.checkpoint();
         if self.calls().under_way.remove(&number).is_some() {
             self.answer(number, outcome);
-            self.retired_when_done();
         }
     }
 
     fn cancel(&self, number: u64) {
-        let Some(task) = self.calls().under_way.remove(&number) else { return };
-        if let Some(task) = task {
+        let mut calls = self.calls();
+        let before = calls.waiting.len();
+        calls.waiting.retain(|(waiting, _)| *waiting != number);
+        let waited = calls.waiting.len() < before;
+        let entry = calls.under_way.remove(&number);
+        drop(calls);
+        if entry.is_none() && !waited {
+            return;
+        }
+        if let Some(Some(task)) = entry {
+            // May drop the command at once, which counts it as ended: not under the lock.
             task.abort();
         }
         self.answer(number, Err(CallError::new(ErrorCode::Cancelled, "the call was cancelled")));
-        self.retired_when_done();
     }
 
     fn answer(&self, number: u64, outcome: Outcome) {
         let outbox = &self.app.inner.outbox;
-        if let Some(checkpoint) = self.app.inner.kept.checkpoint() {
-            outbox.send(0, &ToShell::Checkpoint, checkpoint);
-        }
         match outcome {
             Ok((body, raw)) => outbox.send(number, &ToShell::Answer { raw }, body),
             Err(error) => outbox.send(number, &ToShell::Failed { error }, Vec::new()),
         }
     }
 
-    fn retired_when_done(&self) {
-        let calls = self.calls();
-        if calls.retiring && calls.under_way.is_empty() {
-            self.tell(&ToShell::Retired);
-        }
+    /// When this returns, all declared state changed so far is on its way to the shell.
+    fn checkpoint(&self) {
+        let inner = &self.app.inner;
+        inner.kept.checkpoint(|snapshot| inner.outbox.send(0, &ToShell::Checkpoint, snapshot));
     }
 
     fn deliver(self: &Arc<Self>, name: String, window: String, payload: Vec<u8>) {
         let worker = self.clone();
-        tokio::task::spawn_blocking(move || {
+        self.events.run(move || {
             let listeners =
                 worker.app.inner.listeners.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             for listener in listeners.get(&name).into_iter().flatten() {
@@ -266,9 +382,7 @@ impl Worker {
                 let _ = catch_unwind(AssertUnwindSafe(|| listener(&payload, handle)));
             }
             drop(listeners);
-            if let Some(checkpoint) = worker.app.inner.kept.checkpoint() {
-                worker.app.inner.outbox.send(0, &ToShell::Checkpoint, checkpoint);
-            }
+            worker.checkpoint();
         });
     }
 
@@ -281,7 +395,7 @@ impl Worker {
     fn check_health(&self) {
         let check = |check: &Health| {
             catch_unwind(AssertUnwindSafe(check))
-                .unwrap_or_else(|panic| Err(panicked(panic.as_ref()).message))
+                .unwrap_or_else(|panic| Err(panicked("a health check", panic.as_ref()).message))
         };
         let result = self.health.iter().try_for_each(check);
         let message = result.as_ref().err().cloned().unwrap_or_default();
@@ -304,14 +418,14 @@ fn note_panics() {
     }));
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> CallError {
+fn panicked(what: &str, panic: &(dyn Any + Send)) -> CallError {
     let message = panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".into());
     let place = PANIC_PLACE.with_borrow(Clone::clone);
-    CallError::new(ErrorCode::Panicked, format!("the command panicked at {place}: {message}"))
+    CallError::new(ErrorCode::Panicked, format!("{what} panicked at {place}: {message}"))
 }
 
 /// A future whose panic is its outcome.
@@ -323,7 +437,7 @@ impl Future for CatchPanic {
     type Output = Outcome;
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked("the command", panic.as_ref()))))
     }
 }
 
