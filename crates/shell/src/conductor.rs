@@ -335,7 +335,8 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
             Ok(payload) => shell.pages.tell(window.as_deref(), &PageEvent::Event { name, payload }),
             Err(error) => tracing::warn!(name, %error, "the payload of an event is no JSON; it is dropped"),
         },
-        ToShell::Checkpoint => {
+        // A worker that is being drained may still change its state; the state that goes on is the active one's.
+        ToShell::Checkpoint if shell.router.active().is_none_or(|active| active.id == seat.worker.id) => {
             let version = seat.worker.hello.version.clone();
             shell.conductor.keep_checkpoint(Snapshot { version, bytes: frame.body });
         }
@@ -373,7 +374,7 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         ToShell::Window { label, op } => shell.ui.change_window(label, op),
         ToShell::Update(wish) => shell.observe(|observer| observer.update_wish(wish)),
         ToShell::Exit { code } => shell.ui.exit(code),
-        ToShell::Hello(_) | ToShell::Unknown => {}
+        ToShell::Checkpoint | ToShell::Hello(_) | ToShell::Unknown => {}
     }
 }
 
