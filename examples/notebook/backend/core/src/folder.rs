@@ -2,7 +2,7 @@
 
 use crate::search::{self, Hit};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most bytes of one note.
 const NOTE_BYTES_MAX: usize = 4 << 20;
@@ -69,8 +69,15 @@ impl Folder {
         let folder = Self { root: root.to_path_buf() };
         if !root.exists() {
             std::fs::create_dir_all(root).map_err(|error| problem("Can not make", root, &error))?;
-            for (name, text) in FIRST_NOTES.iter().rev() {
+            let now = SystemTime::now();
+            for (age, (name, text)) in (0..).zip(FIRST_NOTES) {
                 folder.save(name, text)?;
+                // The first of them stands first in the list, which begins with the newest.
+                let path = folder.path(name)?;
+                let dated = std::fs::File::options().append(true).open(&path);
+                dated
+                    .and_then(|file| file.set_modified(now - Duration::from_secs(age)))
+                    .map_err(|error| problem("Can not date", &path, &error))?;
             }
         }
         Ok(folder)
@@ -181,7 +188,8 @@ mod tests {
     #[test]
     fn a_new_folder_begins_with_the_first_notes() {
         let (_temporary, folder) = folder();
-        assert_eq!(folder.list().unwrap().len(), FIRST_NOTES.len());
+        let names: Vec<String> = folder.list().unwrap().into_iter().map(|note| note.name).collect();
+        assert_eq!(names, FIRST_NOTES.map(|(name, _)| name));
     }
 
     #[test]
