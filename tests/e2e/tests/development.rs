@@ -65,7 +65,7 @@ fn a_page_edit_reloads_and_keeps_form_selection_scroll_and_preserved_state() {
         let load = page.load()?;
         let process = page.call("process", &json!({}))?;
         page.send_keys(&page.find("#name")?, "a name")?;
-        page.send_keys(&page.find("#notes")?, "two\nlines")?;
+        page.send_keys(&page.find("#notes")?, "two\u{E007}lines")?;
         page.click(&page.find("#agree")?)?;
         page.run("document.querySelector('#name').focus(); document.querySelector('#name').setSelectionRange(2, 4)", &[])?;
         page.run("window.scrollTo(0, 700); fixture.call('answer')", &[])?;

@@ -7,8 +7,6 @@ use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::time::Duration;
 
 const KILLS: usize = 3;
@@ -26,6 +24,8 @@ fn a_killed_worker_costs_only_the_calls_under_way_and_the_state_of_every_answer_
         page.wait_answer("v0", EDIT)?;
         let mut before = serving(&page)?;
         for kill in 1..=KILLS {
+            let more = page.calls()?.len() + 100;
+            page.wait_for("a hundred calls", &format!("return fixture.records.length > {more}"), EDIT)?;
             // SAFETY: the number is that of the worker, which answered just now.
             unsafe { libc::kill(before, libc::SIGKILL) };
             let killed = before;
@@ -85,24 +85,16 @@ fn an_aborting_and_an_overflowing_worker_are_an_error_to_their_callers_and_start
 
 /// A dev server as they are: the page's files, and children and grandchildren that outlive their parents gladly.
 fn with_dev_server(stage: &Stage, project: &Project) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let port = listener.local_addr()?.port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut reader = BufReader::new(stream);
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
-                line.clear();
-            }
-            let page = "<!doctype html><title>served</title><script>window.fixture = {}</script>served";
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                page.len()
-            );
-            let _ = reader.get_mut().write_all((head + page).as_bytes());
-        }
-    });
-    let script = "sleep 86400 &\nsetsid sleep 86401 &\n(trap '' TERM HUP INT; sleep 86402 & wait) &\nwait\n";
+    let port = staysail_e2e::free_port()?;
+    let server = "import { createServer } from 'node:http';\n\
+                  createServer((_, answer) => answer.setHeader('content-type', 'text/html').end(\n\
+                  '<!doctype html><title>served</title><script>window.fixture = {}</script>served'\n\
+                  )).listen(Number(process.argv[2]), '127.0.0.1');\n";
+    std::fs::write(stage.folder.path().join("serve.mjs"), server)?;
+    let script = format!(
+        "sleep 86400 &\nsetsid sleep 86401 &\n(trap '' TERM HUP INT; sleep 86402 & wait) &\nnode {}/serve.mjs {port}\n",
+        stage.folder.path().display()
+    );
     std::fs::write(stage.folder.path().join("serve.sh"), script)?;
     project.edit(
         "staysail.toml",

@@ -7,7 +7,7 @@ use staysail_e2e::dev::EDIT;
 use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project};
-use staysail_e2e::stage::play;
+use staysail_e2e::stage::{Stage, play};
 use std::time::Duration;
 
 fn wait_rolled_back(page: &Page, version: &str) -> anyhow::Result<Value> {
@@ -50,20 +50,6 @@ fn a_release_that_aborts_hangs_is_sick_or_shows_no_page_is_rolled_back_and_banne
             // One that was never switched to is never seen by the page at all.
             ensure!(number == 2 || page.load()? == load, "{version} loaded the page again");
         }
-        // The same content under a new number: known by its hash, never started again.
-        let before = ledger::starts(&stage.ledger_file())?.len();
-        project.backend(&bad[0])?;
-        shipped.publish(stage, "0.3.0")?;
-        page.run_async("await fixture.staysail.update.check()", &[])?;
-        page.wait_for(
-            "the banned release to be refused",
-            "return fixture.events.slice(-3).some(one => one.name === 'staysail:update' \
-             && /ban|bad|never|before/i.test(JSON.stringify(one))) || JSON.stringify(fixture.events.slice(-3))",
-            EDIT,
-        )?;
-        let after = ledger::starts(&stage.ledger_file())?;
-        ensure!(after.len() == before, "something was started: {:?}", &after[before..]);
-
         // A page that throws while it comes up. Its backend is good; both go back.
         let load = page.load()?;
         let script = project.read("frontend/main.js")?;
@@ -96,6 +82,54 @@ fn a_release_that_aborts_hangs_is_sick_or_shows_no_page_is_rolled_back_and_banne
             3,
         )?;
         ledger::check_counts(&calls)?;
+        drop(page);
+        running.stop()
+    });
+}
+
+#[test]
+fn what_was_banned_is_not_started_again_by_the_next_run_nor_under_another_number() {
+    play("ban", |stage| {
+        let shipped = Shipped::build(stage, Project::fixture(stage)?)?;
+        let project = &shipped.project;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let bad = Backend { answer: "aborts".into(), at_start: "std::process::abort()", health: "Ok(())" };
+        project.backend(&bad)?;
+        shipped.publish(stage, "0.2.0")?;
+        wait_rolled_back(&page, "0.2.0")?;
+        let tried = |stage: &Stage| -> anyhow::Result<usize> {
+            let started = ledger::starts(&stage.ledger_file())?;
+            Ok(started.iter().filter(|one| one.version == "aborts").count())
+        };
+        let before = tried(stage)?;
+        drop(page);
+        running.stop()?;
+
+        // Each refusal is proved by a good release after it: when that is live, the engine has looked past the bad one.
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.wait_served_by("v0", EDIT)?;
+        page.run_async("await fixture.staysail.update.check()", &[])?;
+        project.backend(&Backend::good("v1"))?;
+        shipped.publish(stage, "0.2.1")?;
+        page.wait_served_by("v1", EDIT)?;
+        page.wait_for(
+            "the good release to be called good",
+            "return fixture.events.some(one => one.kind === 'committed')",
+            EDIT,
+        )?;
+        ensure!(tried(stage)? == before, "the next run tried what was banned");
+
+        project.backend(&bad)?;
+        shipped.publish(stage, "0.3.0")?;
+        page.run_async("await fixture.staysail.update.check()", &[])?;
+        page.wait_for(
+            "what was banned to be refused under its new number",
+            "return fixture.events.some(one => one.kind === 'failed' && /ban|bad|never/i.test(one.reason) \
+             || one.kind === 'rolled_back' && one.version === '0.3.0') || JSON.stringify(fixture.events.slice(-3))",
+            EDIT,
+        )?;
+        ensure!(tried(stage)? == before, "what was banned was started again under another number (law 5)");
+        page.wait_served_by("v1", EDIT)?;
         drop(page);
         running.stop()
     });
