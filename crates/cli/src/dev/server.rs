@@ -17,6 +17,8 @@ const START_S: u64 = 60;
 const LOOK_MS: u64 = 40;
 /// One try to connect.
 const CONNECT_MS: u64 = 500;
+/// Its last words may take this long to arrive.
+const LAST_WORDS_MS: u64 = 500;
 /// It may end in order for this long.
 const END_MS: u64 = 1_000;
 /// Lines of its output shown when it fails.
@@ -78,6 +80,7 @@ impl DevServer {
         let end = Instant::now() + Duration::from_secs(START_S);
         while !accepts(url)? {
             if let Some(status) = self.tree.try_wait()? {
+                self.hear_out();
                 bail!(
                     "the dev server ended before it answered at {url} ({status}). It said:\n{}",
                     self.said()
@@ -93,6 +96,12 @@ impl DevServer {
             let _ = self.changed.recv_timeout(Duration::from_millis(LOOK_MS));
         }
         Ok(())
+    }
+
+    /// Waits for its last words: the channel closes when both of its streams have ended.
+    fn hear_out(&self) {
+        let end = Instant::now() + Duration::from_millis(LAST_WORDS_MS);
+        while self.changed.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
     }
 
     fn said(&self) -> String {
