@@ -192,6 +192,7 @@ const said = {
   restarted: "Backend started again",
 };
 listen("staysail:worker", (event) => said[event.kind] && about(said[event.kind]));
+listen("staysail:page", (event) => event.kind === "styles" && about("New styles live"));
 listen("staysail:update", (event) => {
   if (event.kind === "available") news.textContent = `Version ${event.version} is on its way…`;
   if (event.kind === "applied") about(`Version ${event.version} live`);
