@@ -8,7 +8,7 @@ mod show;
 
 use crate::display::Display;
 use crate::program::{Heard, Program};
-use crate::window;
+use crate::window::{self, Typist};
 use anyhow::{Context, ensure};
 use project::Project;
 pub use project::copy_folder;
@@ -70,8 +70,7 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
 
     show.step("Typing into the note, and going on with it while the code changes");
     put_cursor(display, id, project, &project.notes_of_developer())?;
-    let typed = SENTENCE.repeat(5);
-    let mut typing = window::type_text(display, &typed, 45)?;
+    let typist = Typist::start(display, SENTENCE, 45);
     show.done("typing");
 
     show.step("Saving the style sheet with another accent colour");
@@ -87,7 +86,6 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done(&done);
 
     show.step("Saving a mistake: rustc's message comes over the page, the backend before goes on serving");
-    ensure!(typing.wait()?.success(), "xdotool could not type");
     project.change("backend/core/src/lib.rs", &[("full sail\"", "full sail")])?;
     dev.lines.event("build_failed", STEP_LIMIT)?;
     show.picture(display, "mistake")?;
@@ -97,7 +95,7 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done(&format!("mended; {done}"));
 
     show.step("Looking whether every typed letter is there");
-    window::focus(display, id);
+    let typed = SENTENCE.repeat(typist.stop()?);
     project.wait_for_note(&project.notes_of_developer(), SENTENCE, &typed)?;
     show.done(&format!("{} letters, all in the note", typed.len()));
 
@@ -134,8 +132,7 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     let id = window::wait(display, TITLE, STEP_LIMIT)?;
     show.watch(display, id);
     put_cursor(display, id, project, &project.notes_of_user())?;
-    let typed = SENTENCE.repeat(3);
-    let mut typing = window::type_text(display, &typed, 60)?;
+    let typist = Typist::start(display, SENTENCE, 60);
     show.picture(display, "release-1.0.0")?;
     show.done(&format!("open in X11 window {id:#x}, text is being typed"));
 
@@ -163,8 +160,7 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.done(&rolled_back);
 
     show.step("Looking whether every typed letter is there");
-    ensure!(typing.wait()?.success(), "xdotool could not type");
-    window::focus(display, id);
+    let typed = SENTENCE.repeat(typist.stop()?);
     project.wait_for_note(&project.notes_of_user(), SENTENCE, &typed)?;
     show.done(&format!("{} letters, all in the note", typed.len()));
 
@@ -189,7 +185,7 @@ fn put_cursor(display: &Display, id: window::Id, project: &Project, notes: &Path
         // The editor lies to the right of the list, below the title.
         window::click(display, id, 460, 300);
         window::keys(display, &["ctrl+End", "Return", "Return"]);
-        ensure!(window::type_text(display, word, 20)?.wait()?.success(), "xdotool could not type");
+        window::type_text(display, word, 20)?;
         last = project.wait_for_note(notes, word, word);
         if last.is_ok() {
             window::keys(display, &["Return", "Return"]);

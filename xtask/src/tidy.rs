@@ -74,7 +74,7 @@ impl Finding {
 
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 11] = [
+const RULES: [(&str, Rule); 12] = [
     ("headers", rules::headers),
     ("invariants", rules::invariants),
     ("architecture", rules::architecture),
@@ -85,6 +85,7 @@ const RULES: [(&str, Rule); 11] = [
     ("names", rules::names),
     ("locks", rules::locks),
     ("reasons", rules::reasons),
+    ("limits", rules::limits),
     ("secrets", rules::secrets),
 ];
 

@@ -1,9 +1,12 @@
 //! A window as X11 sees it: found by its title, typed into, photographed.
 
 use crate::display::Display;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Number X11 gave the window.
@@ -59,14 +62,19 @@ pub fn keys(display: &Display, keys: &[&str]) {
     xdotool(display, &[&["key", "--clearmodifiers"][..], keys].concat());
 }
 
-/// Types text as a person would; goes on while this process does other things.
+/// Types text as a person would.
 ///
 /// # Errors
-/// When xdotool can not be started.
-pub fn type_text(display: &Display, text: &str, pause_ms: u32) -> anyhow::Result<Child> {
+/// When xdotool can not be started or fails.
+pub fn type_text(display: &Display, text: &str, pause_ms: u32) -> anyhow::Result<()> {
+    ensure!(xdotool_type(&display.name, text, pause_ms)?.wait()?.success(), "xdotool could not type");
+    Ok(())
+}
+
+fn xdotool_type(display: &str, text: &str, pause_ms: u32) -> anyhow::Result<Child> {
     Command::new("xdotool")
         .args(["type", "--delay", &pause_ms.to_string(), text])
-        .env("DISPLAY", &display.name)
+        .env("DISPLAY", display)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -88,4 +96,38 @@ pub fn picture(display: &Display, path: &Path) -> anyhow::Result<()> {
         bail!("the picture {} could not be made", path.display());
     }
     Ok(())
+}
+
+/// Types a sentence over and over, as a person would, until it is told to stop.
+#[derive(Debug)]
+pub struct Typist {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<usize>>,
+}
+
+impl Typist {
+    /// Starts to type into the window that has the keyboard.
+    pub fn start(display: &Display, sentence: &'static str, pause_ms: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, name) = (stop.clone(), display.name.clone());
+        let thread = std::thread::spawn(move || {
+            let mut count = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let done = xdotool_type(&name, sentence, pause_ms)?.wait()?;
+                ensure!(done.success(), "xdotool could not type");
+                count += 1;
+            }
+            Ok(count)
+        });
+        Self { stop, thread }
+    }
+
+    /// Types the sentence to its end and says how often it was typed.
+    ///
+    /// # Errors
+    /// When typing failed.
+    pub fn stop(self) -> anyhow::Result<usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the typist died"))?
+    }
 }

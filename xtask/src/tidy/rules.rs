@@ -192,6 +192,19 @@ pub fn reasons(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Every named limit is documented.
+pub fn limits(tree: &Tree) -> Vec<Finding> {
+    const GUIDE: &str = "docs/guide/limits.md";
+    let text = tree.get(GUIDE).map_or("", |file| file.text.as_str());
+    let source = tree.get("crates/protocol/src/limits.rs").map_or("", |file| file.text.as_str());
+    let names = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    names
+        .map(str::to_lowercase)
+        .filter(|name| !text.contains(&format!("`{name}`")))
+        .map(|name| Finding::error(GUIDE, format!("does not tell of `{name}`")))
+        .collect()
+}
+
 /// No private key is ever committed.
 pub fn secrets(tree: &Tree) -> Vec<Finding> {
     let marker = concat!("PRIVATE KEY", "-----");
@@ -291,6 +304,13 @@ mod tests {
         let clippy = "disallowed-methods = [\"std::env::set_var\"]";
         assert_eq!(reasons(&Tree::of(&[("deny.toml", deny), ("clippy.toml", clippy)])).len(), 2);
         assert_eq!(reasons(&Tree::default()).len(), 2);
+    }
+
+    #[test]
+    fn a_limit_that_the_guide_leaves_out_is_found() {
+        let source = ("crates/protocol/src/limits.rs", "/// Long.\npub const DRAIN_S: u64 = 10;\n");
+        assert_eq!(limits(&Tree::of(&[source, ("docs/guide/limits.md", "")])).len(), 1);
+        assert!(limits(&Tree::of(&[source, ("docs/guide/limits.md", "| `drain_s` | 10 |")])).is_empty());
     }
 
     #[test]
