@@ -268,6 +268,15 @@ fn understand(line: &str, binary: &str) -> Option<Message> {
     }
 }
 
+/// Cargo's own words about a failure: from the first line that says error.
+pub fn failure_text(notices: &str) -> String {
+    let from = notices
+        .lines()
+        .position(|line| crate::style::without_colours(line).starts_with("error"))
+        .unwrap_or(0);
+    notices.lines().skip(from).collect::<Vec<_>>().join("\n")
+}
+
 /// Every source file of the program, from the dependency file cargo writes beside it.
 pub fn sources(executable: &Path) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(executable.with_extension("d")) else { return Vec::new() };

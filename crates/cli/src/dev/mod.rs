@@ -74,8 +74,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
 
+    let help = if std::io::stdin().is_terminal() { " — type h and Enter for help" } else { "" };
     output.tell(&format!(
-        "{} {} ({} mode) — type h and Enter for help",
+        "{} {} ({} mode){help}",
         crate::style::strong("staysail dev:"),
         project.name(),
         project.mode.name()

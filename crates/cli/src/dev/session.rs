@@ -98,7 +98,7 @@ impl Session {
         sender: Sender<Incoming>,
         poll: bool,
     ) -> Result<Self> {
-        let served = served_folder(&project);
+        let served = project.served();
         let target = project.target();
         std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
         let filter = Filter::new(&project.root, served.as_deref(), &project.types(), &target);
@@ -150,7 +150,9 @@ impl Session {
                         "the shell ended by itself ({status}).\n  `staysail doctor` checks what it needs; start `staysail dev` again."
                     )
                 }
-                Incoming::ServerLine(line) => self.output.tell(&format!("{} {line}", style::dim("page │"))),
+                Incoming::ServerLine(line) => {
+                    self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
+                }
                 Incoming::ServerEnded(status) => {
                     let message = format!(
                         "the dev server ended ({status}); page edits do not show until `staysail dev` is started again"
@@ -209,7 +211,7 @@ impl Session {
         let project = &self.project;
         let data_dir = project.target().join("data");
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-        let served = served_folder(project);
+        let served = project.served();
         let start = Start {
             name: project.name().into(),
             version: project.config.app.version.clone().unwrap_or_else(|| self.backend.version.clone()),
@@ -239,7 +241,7 @@ impl Session {
             self.project_file_changed();
         }
         if !changes.page.is_empty()
-            && let Some(folder) = served_folder(&self.project)
+            && let Some(folder) = self.project.served()
         {
             let paths = watch::page_paths(&changes.page, &folder);
             let only_styles = changes.page.iter().all(|file| {
@@ -378,7 +380,8 @@ impl Session {
         if build.swapped {
             return;
         }
-        let errors = if build.errors.is_empty() { failure_text(&notices) } else { build.errors.concat() };
+        let errors =
+            if build.errors.is_empty() { cargo::failure_text(&notices) } else { build.errors.concat() };
         let overlay = Overlay {
             kind: "build".into(),
             title: if build.errors.is_empty() { "Cargo failed" } else { "The backend does not compile" }
@@ -493,17 +496,4 @@ impl Session {
         }
         Ok(false)
     }
-}
-
-/// The folder the shell serves the page from; `None` when a dev server serves it.
-fn served_folder(project: &Project) -> Option<PathBuf> {
-    let by_server = project.config.frontend.dev.as_ref().is_some_and(|server| server.url.is_some());
-    (!by_server).then(|| project.dist())
-}
-
-/// Cargo's own words about a failure: from the first line that says error.
-fn failure_text(notices: &str) -> String {
-    let from =
-        notices.lines().position(|line| style::without_colours(line).starts_with("error")).unwrap_or(0);
-    notices.lines().skip(from).collect::<Vec<_>>().join("\n")
 }

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 /// Windows and worker get this long to end in order.
 const CLOSE_MS: u64 = 2_000;
-/// Lines of GTK and WebKit that tell a developer nothing.
-const NOISE: [&str; 6] = [
+/// Lines of GTK, WebKit and the shell itself that tell the developer of an app nothing.
+const NOISE: [&str; 8] = [
     "Gtk-WARNING",
     "dconf-WARNING",
     "libEGL warning",
     "MESA",
     "GLib-GIO",
     "Failed to fully launch dbus-proxy",
+    " DEBUG staysail_",
+    " TRACE staysail_",
 ];
 
 /// What comes from the shell.
@@ -76,9 +78,7 @@ impl ShellLink {
             let sink = sink.clone();
             std::thread::spawn(move || {
                 let lines = crate::cargo::lines(BufReader::new(stream));
-                for line in
-                    lines.filter(|line| !line.trim().is_empty() && !NOISE.iter().any(|n| line.contains(n)))
-                {
+                for line in lines.filter(|line| !is_noise(line)) {
                     sink(FromShell::Line(line));
                 }
             });
@@ -123,6 +123,12 @@ impl ShellLink {
             let _ = ended.recv_timeout(Duration::from_millis(CLOSE_MS));
         }
     }
+}
+
+#[cfg(unix)]
+fn is_noise(line: &str) -> bool {
+    let plain = crate::style::without_colours(line);
+    plain.trim().is_empty() || NOISE.iter().any(|noise| plain.contains(noise))
 }
 
 #[cfg(unix)]

@@ -133,6 +133,12 @@ impl Project {
         self.root.join(&self.config.frontend.dist)
     }
 
+    /// The folder the shell serves the page from; `None` when a dev server serves it.
+    pub fn served(&self) -> Option<PathBuf> {
+        let by_server = self.config.frontend.dev.as_ref().is_some_and(|server| server.url.is_some());
+        (!by_server).then(|| self.dist())
+    }
+
     /// The generated TypeScript declarations.
     pub fn types(&self) -> PathBuf {
         self.root.join(&self.config.frontend.types)
