@@ -83,7 +83,8 @@ async fn a_release_that_fails_is_banned_and_the_next_one_is_taken() {
         let list = if at_switch { &session.host.refuse } else { &session.host.fail };
         list.lock().unwrap().insert(version.into());
         let before = app.boot(&session.store).release.manifest().version.clone();
-        let bad = lab.publish(lab.contents(version, "bad"));
+        let content = format!("bad {version}");
+        let bad = lab.publish(lab.contents(version, &content));
         let (rolled_back, reason) = session.rolled_back().await;
         assert_eq!(rolled_back, version);
         assert!(!reason.is_empty());
@@ -95,7 +96,10 @@ async fn a_release_that_fails_is_banned_and_the_next_one_is_taken() {
         // A new start does not try it again, though it is still the newest: the next thing that happens is the fix.
         let mut session = app.start(&server.url());
         session.engine.wish(UpdateWish::Check);
-        lab.publish(lab.contents(next, "fixed"));
+        // Nor does it try the same content under a higher number.
+        lab.publish(lab.contents(&version.replace(".0", ".5"), &content));
+        session.engine.wish(UpdateWish::Check);
+        lab.publish(lab.contents(next, &format!("fixed {version}")));
         let first = session.outcome().await.unwrap();
         assert_eq!(first.version, next);
         assert_eq!(session.committed().await, next);

@@ -152,7 +152,7 @@ impl Driver {
             Message::Event(event) => event,
             Message::Found(found) => {
                 // Bans hold however they came to be: by another process, by a marker that outlived the state.
-                if self.parts.store.is_banned(&found.candidate.hash) {
+                if self.parts.store.is_banned_content(&found.candidate.hash, &found.manifest) {
                     self.state.banned.insert(found.candidate.hash.clone());
                 }
                 let event = Event::Found(Some(found.candidate.clone()));

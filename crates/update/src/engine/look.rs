@@ -148,7 +148,8 @@ fn weigh(
         same_as_current: same_content(current.manifest(), &manifest),
         unusable: unusable(&manifest, current),
     };
-    if candidate.hash != current.hash() && candidate.unusable.is_none() && !store.is_banned(&candidate.hash) {
+    let banned = store.is_banned_content(&candidate.hash, &manifest);
+    if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
         let missing = store.missing(&manifest)?;
         candidate.bytes =
             store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();

@@ -22,13 +22,14 @@ pub mod state;
 pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
-pub(crate) use release::same_content;
+pub(crate) use release::{content_hash, same_content};
 pub use stage::Trial;
 
 use crate::bundle::Attached;
 use crate::disk::{Disk, OsDisk};
 use crate::{Error, hash};
 use state::{Copy, State};
+use staysail_protocol::manifest::Manifest;
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -122,6 +123,11 @@ impl Store {
         self.ban_reason(hash).is_some()
     }
 
+    /// Whether the release with this hash is never tried again, or one with the same content under another number.
+    pub(crate) fn is_banned_content(&self, hash: &str, manifest: &Manifest) -> bool {
+        self.is_banned(hash) || self.is_banned(&content_hash(manifest))
+    }
+
     /// Why the release with this hash is never tried again.
     pub fn ban_reason(&self, hash: &str) -> Option<String> {
         if let Some(reason) = self.inner.banned.lock().unwrap_or_else(PoisonError::into_inner).get(hash) {
@@ -210,21 +216,27 @@ impl Store {
             .map_err(Error::disk("opening", &path))
     }
 
-    /// Never try this release again. Holds for this process even when the disk refuses to remember it.
+    /// Never try this release again, nor its content under another number. Holds for this process even when the disk
+    /// refuses to remember it.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn ban(&self, hash: &str, reason: &str) -> Result<(), Error> {
         let reason: String = reason.chars().take(1_000).collect();
-        self.inner
-            .banned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(hash.to_owned(), reason.clone());
-        let marker = self.inner.folder.join("banned").join(hash);
-        let marked =
-            self.inner.disk.write(&marker, reason.as_bytes(), false).map_err(Error::disk("writing", &marker));
+        let manifest = fs::read(self.inner.folder.join("releases").join(hash).join("manifest.json"));
+        let content =
+            manifest.ok().and_then(|bytes| Manifest::parse(&bytes).ok()).map(|all| content_hash(&all));
+        let mut marked = Ok(());
+        for name in std::iter::once(hash).chain(content.as_deref()) {
+            let mut banned = self.inner.banned.lock().unwrap_or_else(PoisonError::into_inner);
+            banned.insert(name.to_owned(), reason.clone());
+            drop(banned);
+            let marker = self.inner.folder.join("banned").join(name);
+            let written = self.inner.disk.write(&marker, reason.as_bytes(), false);
+            marked = marked.and(written.map_err(Error::disk("writing", &marker)));
+        }
         let changed = self.change(|state| {
+            state.banned.extend(content.map(|content| (content, reason.clone())));
             state.banned.insert(hash.to_owned(), reason);
             state.trials.remove(hash);
             state.bad_starts.remove(hash);

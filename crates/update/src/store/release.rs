@@ -158,6 +158,21 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
         && same_files(&backend(a), &backend(b))
 }
 
+/// SHA-256 over everything of a release that runs on this machine: interface, windows, values, page and backend, but
+/// not its number. What proved bad under one number is bad under every other (PRODUCT, law 5).
+pub(crate) fn content_hash(manifest: &Manifest) -> String {
+    let mut text = format!("{}\n{}\n", manifest.app, manifest.interface);
+    for part in [serde_json::to_string(&manifest.windows), serde_json::to_string(&manifest.config)] {
+        text += &part.unwrap_or_default();
+        text.push('\n');
+    }
+    let backend = manifest.backend.get(TARGET).into_iter().flatten();
+    for file in manifest.page.iter().chain(backend) {
+        text += &format!("{} {} {}\n", file.sha256, file.executable, file.path);
+    }
+    hash::of(text.as_bytes())
+}
+
 impl Inner {
     pub(super) fn content_path(&self, sha256: &str) -> PathBuf {
         self.folder.join("files").join(sha256.get(..2).unwrap_or("xx")).join(sha256)
