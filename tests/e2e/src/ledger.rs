@@ -176,3 +176,58 @@ pub fn check_counts(calls: &[Call]) -> anyhow::Result<u64> {
     }
     Ok(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(id: &str, version: &str) -> Call {
+        Call {
+            id: id.into(),
+            command: "answer".into(),
+            settled: Some(0),
+            version: Some(version.into()),
+            value: Value::Null,
+            error: None,
+        }
+    }
+
+    fn execution(id: &str, version: &str) -> Execution {
+        Execution { id: id.into(), version: version.into(), process: 1 }
+    }
+
+    fn refused(calls: &[Call], executions: &[Execution]) -> String {
+        check_once(calls, executions, &["WorkerLost"], 0).expect_err("nothing was found").to_string()
+    }
+
+    #[test]
+    fn a_call_that_was_doubled_lost_invented_or_answered_by_another_build_is_found() {
+        let good = [call("a", "v0")];
+        assert!(check_once(&good, &[execution("a", "v0")], &[], 0).is_ok());
+        assert!(refused(&good, &[execution("a", "v0"), execution("a", "v1")]).contains("twice"));
+        assert!(refused(&good, &[]).contains("never executed"));
+        assert!(refused(&good, &[execution("a", "v1")]).contains("was executed by"));
+        assert!(refused(&good, &[execution("a", "v0"), execution("b", "v0")]).contains("no record"));
+        let pending = Call { settled: None, version: None, ..call("a", "v0") };
+        assert!(refused(&[pending], &[execution("a", "v0")]).contains("no answer"));
+        let failed = Call { error: Some("Internal".into()), version: None, ..call("a", "v0") };
+        assert!(refused(&[failed], &[]).contains("failed"));
+    }
+
+    #[test]
+    fn answers_that_go_back_to_an_older_build_are_found() {
+        let calls = [call("a", "v0"), call("b", "v1"), call("c", "v0")];
+        let expected = ["v0".to_owned(), "v1".to_owned()];
+        assert!(check_monotone(&calls[..2], &expected).is_ok());
+        assert!(check_monotone(&calls, &expected).is_err());
+        assert!(check_monotone(&calls[..1], &expected).is_err());
+    }
+
+    #[test]
+    fn a_count_that_falls_or_repeats_is_found() {
+        let count = |value: u64| Call { command: "count".into(), value: value.into(), ..call("a", "v0") };
+        assert_eq!(check_counts(&[count(1), count(3)]).ok(), Some(3));
+        assert!(check_counts(&[count(2), count(2)]).is_err());
+        assert!(check_counts(&[count(2), count(1)]).is_err());
+    }
+}

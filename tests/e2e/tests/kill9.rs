@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use staysail_e2e::built::{self, Running};
 use staysail_e2e::dev::{Dev, EDIT};
 use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
@@ -139,6 +140,30 @@ fn nothing_is_left_over_when_shell_or_tool_are_killed_or_interrupted_and_the_nex
             stage.wait_nothing_left(GONE).with_context(|| format!("after: {end}"))?;
             dev.program.wait(GONE)?;
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_built_app_that_is_killed_leaves_no_process_and_starts_again_with_its_window() {
+    play("kill9_built", |stage| {
+        let project = Project::fixture(stage)?;
+        let executable = built::build(stage, &project, true)?;
+        for _ in 0..2 {
+            let (mut running, page) = Running::live(stage, &executable)?;
+            page.start_calls()?;
+            page.wait_answer("v0", EDIT)?;
+            let own = stage.processes().len();
+            ensure!(own >= 2, "only {own} processes: the worker is no process of its own");
+            drop(page);
+            running.program.signal(libc::SIGKILL);
+            running.program.wait(GONE)?;
+            stage.wait_nothing_left(GONE)?;
+        }
+        let (_running, page) = Running::live(stage, &executable)?;
+        page.wait_served_by("v0", EDIT)?;
+        let constant = page.run("return fixture.staysail.constants.place", &[])?;
+        ensure!(constant == "sea", "production's constants are not there: {constant}");
         Ok(())
     });
 }
