@@ -128,7 +128,13 @@ impl Profile {
     fn environment(self) -> &'static [(&'static str, &'static str)] {
         match self {
             // Line tables are enough for back-traces and halve the linker's work.
-            Self::Develop => &[("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"), ("CARGO_INCREMENTAL", "1")],
+            Self::Develop => &[
+                ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"),
+                ("CARGO_INCREMENTAL", "1"),
+                // Optimised macros cost a new project 75 CPU seconds before its first page (110 s against 35 s) and
+                // gain nothing at a save (0.67 s both, measured with the vanilla template on two cores).
+                ("CARGO_PROFILE_DEV_BUILD_OVERRIDE_OPT_LEVEL", "0"),
+            ],
             Self::Ship => &[
                 ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
                 ("CARGO_PROFILE_RELEASE_LTO", "thin"),
@@ -198,7 +204,8 @@ pub fn build(
     if profile == Profile::Ship {
         spawn = spawn.arg("--release");
     }
-    for (name, value) in profile.environment() {
+    // Who sets one of these for himself knows better.
+    for (name, value) in profile.environment().iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
         spawn = spawn.env(name, value);
     }
     let tree = Arc::new(spawn.spawn().context("cargo could not be started")?);
