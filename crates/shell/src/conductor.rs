@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //! One swap at a time. The candidate is started and greeted while the old worker serves. Then, under the lock of
-//! the [`Lineup`], the gate of the router closes, calls under way get a bounded time to end, the
+//! the `Lineup`, the gate of the router closes, calls under way get a bounded time to end, the
 //! old worker's declared state is handed over, and the gate opens to the new worker. From the first moment to the
 //! last there is a worker to return to: before the switch by opening the gate again, after it by thawing the old
 //! worker, which stays frozen in memory through the new one's probation.

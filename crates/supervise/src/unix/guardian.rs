@@ -136,7 +136,8 @@ fn guard(mut arguments: impl Iterator<Item = OsString>) -> io::Result<i32> {
         end_by(libc::SIGKILL)
     })?;
     let raw = wait_for(group);
-    signal_group(group, libc::SIGKILL);
+    // Also what the program left behind in sessions of their own: nothing outlives the tree.
+    kill_everything(group);
     if KILLING.load(Ordering::SeqCst) {
         // The other thread ends the process when everything is gone.
         loop {
