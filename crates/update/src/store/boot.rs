@@ -154,7 +154,7 @@ impl Store {
         Ok((Manifest::parse(&bytes)?, bytes))
     }
 
-    /// A start of `release` failed. After [`RELEASE_BAD_STARTS_MAX`] in a row it is banned; never the attached one.
+    /// A start of `release` failed. After `RELEASE_BAD_STARTS_MAX` in a row it is banned; never the attached one.
     pub fn bad_start(&self, release: &Release, reason: &str) {
         if release.is_embedded() {
             return;
