@@ -30,7 +30,10 @@ type Verdict = oneshot::Receiver<Result<(), String>>;
 /// A release between its switch and the end of its probation.
 struct Trial {
     before: Release,
+    /// The page loads it began; absent when the pages were not loaded again.
     loads: Option<Expected>,
+    /// Style sheets it exchanged in place.
+    styles: Vec<String>,
     /// Of the worker; absent when it was not exchanged.
     verdict: Option<Verdict>,
 }
@@ -143,18 +146,19 @@ impl Live {
             verdict = Some(switched.verdict);
         }
         let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-        let loads = match change {
-            PageChange::Files => Some(reload::all(&self.shell)),
-            _ if new_interface => Some(reload::all(&self.shell)),
+        let (mut loads, mut styles) = (None, Vec::new());
+        match change {
+            PageChange::Files => loads = Some(reload::all(&self.shell)),
+            _ if new_interface => loads = Some(reload::all(&self.shell)),
             PageChange::Styles(paths) => {
-                self.shell.pages.tell(None, &PageEvent::StylesChanged { paths });
-                None
+                self.shell.pages.tell(None, &PageEvent::StylesChanged { paths: paths.clone() });
+                styles = paths;
             }
-            PageChange::Nothing => None,
-        };
+            PageChange::Nothing => {}
+        }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = release;
         *self.trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Trial { before, loads, verdict });
+            Some(Trial { before, loads, styles, verdict });
         Ok(milliseconds)
     }
 
@@ -188,9 +192,14 @@ impl Live {
             self.shell.conductor.go_back(&self.shell, &reason).await;
         }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trial.before.clone();
-        let loads = reload::all(&self.shell);
-        if let Err(error) = self.shell.pages.wait_ready(&loads, timeout).await {
-            tracing::error!(error, "the page of the version before did not come up again at once");
+        // Pages go back the way they came; what was not touched is not touched now.
+        if trial.loads.is_some() {
+            let loads = reload::all(&self.shell);
+            if let Err(error) = self.shell.pages.wait_ready(&loads, timeout).await {
+                tracing::error!(error, "the page of the version before did not come up again at once");
+            }
+        } else if !trial.styles.is_empty() {
+            self.shell.pages.tell(None, &PageEvent::StylesChanged { paths: trial.styles });
         }
         Err(reason)
     }
