@@ -25,16 +25,21 @@ struct Dev {
 
 impl Dev {
     fn start() -> Self {
-        Self::with(|_| {})
+        Self::with(|_| {}, &[])
     }
 
-    fn with(change: impl FnOnce(&Path)) -> Self {
+    fn with(change: impl FnOnce(&Path), flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         project(folder.path());
         change(folder.path());
         let mut command: Command = staysail(folder.path());
-        let mut child =
-            command.args(["dev", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .args(["dev", "--json"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (said_to, said) = channel();
         let (told_to, told) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -181,12 +186,24 @@ fn styles_are_exchanged_other_page_files_reload_and_nothing_else_happens() {
 }
 
 #[test]
+fn looking_at_intervals_sees_the_same_where_nothing_is_notified() {
+    let dev = Dev::with(|_| {}, &["--poll"]);
+    dev.until("swap_done");
+    // Another length, for a coarse clock can give two saves the same time.
+    dev.write("frontend/style.css", "body { color: rebeccapurple }");
+    assert_eq!(dev.until("styles_changed").0["paths"], serde_json::json!(["/style.css"]));
+}
+
+#[test]
 fn a_newer_save_cancels_the_build_under_way() {
-    let dev = Dev::with(|folder| {
-        // A build script that never ends while its file is there makes the first build last.
-        std::fs::write(folder.join("build.rs"), "fn main() { while std::path::Path::new(\"hold\").exists() { std::thread::yield_now() } println!(\"cargo::rerun-if-changed=build.rs\"); }").unwrap();
-        std::fs::write(folder.join("hold"), "").unwrap();
-    });
+    let dev = Dev::with(
+        |folder| {
+            // A build script that never ends while its file is there makes the first build last.
+            std::fs::write(folder.join("build.rs"), "fn main() { while std::path::Path::new(\"hold\").exists() { std::thread::yield_now() } println!(\"cargo::rerun-if-changed=build.rs\"); }").unwrap();
+            std::fs::write(folder.join("hold"), "").unwrap();
+        },
+        &[],
+    );
     dev.until("build_started");
     std::fs::remove_file(dev.folder.path().join("hold")).unwrap();
     dev.until("swap_done");
@@ -215,10 +232,13 @@ fn closing_the_window_ends_the_command_well() {
 fn every_way_of_being_asked_to_end_ends_shell_and_dev_server() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // The dev server holds the pipe's end through a grandchild that left its session.
-        let mut dev = Dev::with(|folder| {
-            let text = "[app]\nid = \"com.example.tiny\"\n[frontend.dev]\ncommand = \"(setsid sleep 1000 &) ; echo up; wait; sleep 1000\"\n";
-            std::fs::write(folder.join("staysail.toml"), text).unwrap();
-        });
+        let mut dev = Dev::with(
+            |folder| {
+                let text = "[app]\nid = \"com.example.tiny\"\n[frontend.dev]\ncommand = \"(setsid sleep 1000 &) ; echo up; wait; sleep 1000\"\n";
+                std::fs::write(folder.join("staysail.toml"), text).unwrap();
+            },
+            &[],
+        );
         dev.until("window_open");
         dev.signal(signal);
         dev.until("ended");
@@ -229,10 +249,13 @@ fn every_way_of_being_asked_to_end_ends_shell_and_dev_server() {
 #[test]
 fn killing_the_command_leaves_no_process_behind() {
     // One child of the dev server leaves its session and writes to the command's own standard error.
-    let mut dev = Dev::with(|folder| {
-        let text = "[app]\nid = \"com.example.tiny\"\n[frontend.dev]\ncommand = \"(setsid sleep 1000 &) ; sleep 1000\"\n";
-        std::fs::write(folder.join("staysail.toml"), text).unwrap();
-    });
+    let mut dev = Dev::with(
+        |folder| {
+            let text = "[app]\nid = \"com.example.tiny\"\n[frontend.dev]\ncommand = \"(setsid sleep 1000 &) ; sleep 1000\"\n";
+            std::fs::write(folder.join("staysail.toml"), text).unwrap();
+        },
+        &[],
+    );
     dev.until("window_open");
     dev.child.kill().unwrap();
     dev.child.wait().unwrap();

@@ -17,6 +17,7 @@ mod output;
 pub mod server;
 mod session;
 mod shell;
+mod underway;
 mod versions;
 mod watch;
 

@@ -5,6 +5,7 @@ use super::filter::Filter;
 use super::output::{Output, Said, SwapDone, milliseconds};
 use super::server::DevServer;
 use super::shell::{FromShell, ShellLink};
+use super::underway::{Build, Swap};
 use super::versions::Versions;
 use super::watch::{self, Changes, Seen, Watch};
 use crate::cargo::{self, Backend, Message, Profile};
@@ -14,11 +15,9 @@ use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
 use staysail_protocol::interface::Description;
-use staysail_supervise::Tree;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -35,32 +34,6 @@ pub enum Incoming {
     Described(PathBuf, Result<Description>),
     Line(String),
     Quit,
-}
-
-/// A build under way.
-struct Build {
-    number: u64,
-    tree: Arc<Tree>,
-    /// First file event that led to it, and start of cargo.
-    saved: Option<Instant>,
-    started: Instant,
-    errors: Vec<String>,
-    warnings: Vec<String>,
-    /// Its executable was handed to the shell.
-    swapped: bool,
-    unchanged: bool,
-}
-
-/// A swap under way.
-struct Swap {
-    build: u64,
-    path: PathBuf,
-    /// Where cargo put it.
-    built: PathBuf,
-    saved: Option<Instant>,
-    started: Instant,
-    cargo_ms: f64,
-    asked: Instant,
 }
 
 /// `staysail dev`, running.
@@ -85,7 +58,7 @@ pub struct Session {
     live: Option<PathBuf>,
     newest: Option<PathBuf>,
     warned: Vec<String>,
-    ending: bool,
+    window_open: bool,
 }
 
 impl Session {
@@ -127,7 +100,7 @@ impl Session {
             live: None,
             newest: None,
             warned: Vec::new(),
-            ending: false,
+            window_open: false,
         })
     }
 
@@ -172,7 +145,6 @@ impl Session {
 
     /// Ends everything that was started.
     pub fn end(&mut self) {
-        self.ending = true;
         self.output.progress(None);
         if let Some(build) = self.build.take() {
             build.tree.kill();
@@ -418,7 +390,12 @@ impl Session {
 
     fn shell(&mut self, message: ToTool) {
         match message {
-            ToTool::WindowsOpen => self.output.say(&Said::WindowOpen),
+            // Said again after each swap that may have changed the windows; once is news.
+            ToTool::WindowsOpen if self.window_open => {}
+            ToTool::WindowsOpen => {
+                self.window_open = true;
+                self.output.say(&Said::WindowOpen);
+            }
             ToTool::PageReady { window, generation } => {
                 self.output.say(&Said::PageReady { window, generation })
             }

@@ -1,0 +1,32 @@
+//! What is under way: one build at most, and the swaps the shell has not answered yet.
+
+use staysail_supervise::Tree;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A build under way.
+pub struct Build {
+    pub number: u64,
+    pub tree: Arc<Tree>,
+    /// First file event that led to it, and start of cargo.
+    pub saved: Option<Instant>,
+    pub started: Instant,
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+    /// Its executable was handed to the shell.
+    pub swapped: bool,
+    pub unchanged: bool,
+}
+
+/// A swap under way.
+pub struct Swap {
+    pub build: u64,
+    pub path: PathBuf,
+    /// Where cargo put it.
+    pub built: PathBuf,
+    pub saved: Option<Instant>,
+    pub started: Instant,
+    pub cargo_ms: f64,
+    pub asked: Instant,
+}
