@@ -5,6 +5,7 @@ use crate::page::Page;
 use crate::project::{self, Project};
 use crate::stage::{Stage, binary};
 use anyhow::Context;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,6 +75,32 @@ impl Shipped {
     pub fn publish(&self, stage: &Stage, version: &str) -> anyhow::Result<String> {
         let to = self.repository.display().to_string();
         project::run_quick(stage, &self.project, &["publish", "--to", &to, "--version", version])
+    }
+}
+
+impl Shipped {
+    /// What the published release of this version consists of: paths and hashes of its files, in order.
+    ///
+    /// # Errors
+    /// When the repository has no such release.
+    pub fn content(&self, version: &str) -> anyhow::Result<Vec<String>> {
+        let mut open = vec![self.repository.clone()];
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if let Ok(manifest) = serde_json::from_slice::<Value>(&std::fs::read(&path)?)
+                    && manifest["version"] == version
+                    && manifest["backend"].is_object()
+                {
+                    let backend = manifest["backend"].as_object().into_iter().flat_map(|all| all.values());
+                    let files = backend.chain([&manifest["page"]]).filter_map(Value::as_array).flatten();
+                    return Ok(files.map(|file| format!("{} {}", file["path"], file["sha256"])).collect());
+                }
+            }
+        }
+        anyhow::bail!("no manifest of {version} in {}", self.repository.display())
     }
 }
 
