@@ -79,10 +79,10 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
         live.start(&store, &embedded, root.as_deref()).await;
-        if let (Some(source), Some(root)) = (source, root) {
-            let engine = Engine::start(store, source, root, live.current(), live.clone());
-            live.set_engine(engine);
-        }
+        let engine = source
+            .zip(root)
+            .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone()));
+        live.set_engine(engine);
     });
     app::run(event_loop, shell)
 }

@@ -25,6 +25,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// Wishes about updates that are kept until the engine runs.
+const EARLY_WISHES_MAX: usize = 16;
+
 type Verdict = oneshot::Receiver<Result<(), String>>;
 
 /// A release between its switch and the end of its probation.
@@ -43,7 +46,10 @@ pub struct Live {
     shell: Arc<Shell>,
     current: Mutex<Release>,
     trial: Mutex<Option<Trial>>,
-    engine: OnceLock<EngineHandle>,
+    /// Absent until the app has come up; `None` in it when the app has no source of updates.
+    engine: OnceLock<Option<EngineHandle>>,
+    /// Wishes that came before.
+    early_wishes: Mutex<Vec<UpdateWish>>,
 }
 
 /// What of the page differs between two releases.
@@ -63,14 +69,31 @@ impl Live {
             current: Mutex::new(current),
             trial: Mutex::default(),
             engine: OnceLock::new(),
+            early_wishes: Mutex::default(),
         });
         shell.set_observer(Arc::new(ProductionObserver { live: Arc::downgrade(&live) }));
         live
     }
 
-    /// Where wishes about updates go.
-    pub fn set_engine(&self, engine: EngineHandle) {
+    /// Where wishes about updates go: nowhere when the app has no source of them.
+    pub fn set_engine(&self, engine: Option<EngineHandle>) {
         let _ = self.engine.set(engine);
+        let early =
+            std::mem::take(&mut *self.early_wishes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        early.into_iter().for_each(|wish| self.wish(wish));
+    }
+
+    fn wish(&self, wish: UpdateWish) {
+        match self.engine.get() {
+            Some(Some(engine)) => engine.wish(wish),
+            Some(None) => tracing::info!(?wish, "this app has no [update] source; the wish has no effect"),
+            None => {
+                let mut early = self.early_wishes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if early.len() < EARLY_WISHES_MAX {
+                    early.push(wish);
+                }
+            }
+        }
     }
 
     /// The release that is live.
@@ -294,14 +317,13 @@ impl Observer for ProductionObserver {
     }
 
     fn update_wish(&self, wish: UpdateWish) {
-        match self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
-            Some(engine) => engine.wish(wish),
-            None => tracing::info!(?wish, "this app has no [update] source; the wish has no effect"),
+        if let Some(live) = self.live.upgrade() {
+            live.wish(wish);
         }
     }
 
     fn closing(&self) {
-        if let Some(engine) = self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
+        if let Some(Some(engine)) = self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
             engine.shut_down();
         }
     }
