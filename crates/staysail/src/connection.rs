@@ -4,8 +4,9 @@ use crate::{Error, Result};
 use serde::Serialize;
 use staysail_protocol::frame::{Decoder, Frame};
 use staysail_protocol::worker::{SOCKET_VARIABLE, TOKEN_VARIABLE};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 #[cfg(unix)]
 type Socket = tokio::net::UnixStream;
@@ -13,21 +14,80 @@ type Socket = tokio::net::UnixStream;
 type Socket = tokio::net::windows::named_pipe::NamedPipeClient;
 
 /// Frames on their way to the shell, in order. Cheap to clone.
+///
+/// Whoever has a frame writes it, straight into the socket: an answer costs no hop between threads. What the socket does
+/// not take at once waits in the backlog, which one task empties when there is room.
 #[derive(Clone)]
 pub(crate) struct Outbox {
-    frames: mpsc::UnboundedSender<Frame>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    socket: Socket,
+    backlog: Mutex<Backlog>,
+    room: Notify,
+}
+
+/// Bytes of whole frames that the socket has not taken yet.
+#[derive(Default)]
+struct Backlog {
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 impl Outbox {
-    /// An outbox and what comes out of it.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Frame>) {
-        let (frames, out) = mpsc::unbounded_channel();
-        (Self { frames }, out)
-    }
-
     /// Sends a message.
     pub fn send(&self, call: u64, message: &impl Serialize, body: Vec<u8>) {
-        let _ = self.frames.send(Frame::new(call, message, body));
+        let frame = Frame::new(call, message, body);
+        let mut backlog = self.backlog();
+        let idle = backlog.bytes.is_empty();
+        if let Err(error) = frame.encode_into(&mut backlog.bytes) {
+            eprintln!("staysail: a message was not sent: {error}");
+            let error =
+                staysail_protocol::CallError::new(staysail_protocol::ErrorCode::TooLarge, error.to_string());
+            let failed = staysail_protocol::worker::ToShell::Failed { error };
+            let _ = Frame::new(call, &failed, Vec::new()).encode_into(&mut backlog.bytes);
+        }
+        // Behind others it waits for its turn. An error is left to the task, which ends with the connection.
+        if idle && !matches!(self.shared.flush(&mut backlog), Ok(true)) {
+            self.shared.room.notify_one();
+        }
+    }
+
+    fn backlog(&self) -> MutexGuard<'_, Backlog> {
+        self.shared.backlog.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Writes what the socket takes now. `Ok(true)` when nothing is left.
+    fn flush(&self, backlog: &mut Backlog) -> io::Result<bool> {
+        while backlog.written < backlog.bytes.len() {
+            match self.socket.try_write(&backlog.bytes[backlog.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => backlog.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        backlog.bytes.clear();
+        backlog.bytes.shrink_to(1 << 20);
+        backlog.written = 0;
+        Ok(true)
+    }
+}
+
+async fn write(outbox: Outbox) {
+    loop {
+        outbox.shared.room.notified().await;
+        loop {
+            let flushed = outbox.shared.flush(&mut outbox.backlog());
+            match flushed {
+                Ok(true) => break,
+                Ok(false) if outbox.shared.socket.writable().await.is_ok() => {}
+                _ => return,
+            }
+        }
     }
 }
 
@@ -74,38 +134,17 @@ impl Invitation {
     }
 }
 
-/// Frames from the shell, and the task that writes those to it.
-pub(crate) fn start(socket: Socket, mut outgoing: mpsc::UnboundedReceiver<Frame>) -> Incoming {
-    let (reader, mut writer) = tokio::io::split(socket);
-    tokio::spawn(async move {
-        let mut bytes = Vec::new();
-        let mut frames = Vec::new();
-        // Everything that is there goes out in one write.
-        while outgoing.recv_many(&mut frames, 1024).await > 0 {
-            for frame in frames.drain(..) {
-                if let Err(error) = frame.encode_into(&mut bytes) {
-                    eprintln!("staysail: a message was not sent: {error}");
-                    let error = staysail_protocol::CallError::new(
-                        staysail_protocol::ErrorCode::TooLarge,
-                        error.to_string(),
-                    );
-                    let failed = staysail_protocol::worker::ToShell::Failed { error };
-                    let _ = Frame::new(frame.call, &failed, Vec::new()).encode_into(&mut bytes);
-                }
-            }
-            if writer.write_all(&bytes).await.is_err() {
-                return;
-            }
-            bytes.clear();
-            bytes.shrink_to(1 << 20);
-        }
-    });
-    Incoming { reader, decoder: Decoder::default(), buffer: vec![0; 256 << 10] }
+/// Takes over the connected socket: frames to the shell and frames from it. Must be called on the runtime.
+pub(crate) fn start(socket: Socket) -> (Outbox, Incoming) {
+    let shared = Arc::new(Shared { socket, backlog: Mutex::default(), room: Notify::new() });
+    let outbox = Outbox { shared: shared.clone() };
+    tokio::spawn(write(outbox.clone()));
+    (outbox, Incoming { shared, decoder: Decoder::default(), buffer: vec![0; 256 << 10] })
 }
 
 /// Frames from the shell.
 pub(crate) struct Incoming {
-    reader: tokio::io::ReadHalf<Socket>,
+    shared: Arc<Shared>,
     decoder: Decoder,
     buffer: Vec<u8>,
 }
@@ -122,8 +161,10 @@ impl Incoming {
                     return None;
                 }
             }
-            match self.reader.read(&mut self.buffer).await {
+            self.shared.socket.readable().await.ok()?;
+            match self.shared.socket.try_read(&mut self.buffer) {
                 Ok(count @ 1..) => self.decoder.extend(&self.buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 _ => return None,
             }
         }

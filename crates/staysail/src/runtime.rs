@@ -63,6 +63,8 @@ struct Calls {
     activating: usize,
     /// Calls that wait for these.
     waiting: Vec<(u64, Call)>,
+    /// Calls that have waited and are just being begun, and whether they were cancelled meanwhile.
+    beginning: HashMap<u64, bool>,
 }
 
 /// Counts a command as running until it is dropped, however that comes about.
@@ -91,8 +93,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
     let handle = tasks.handle().clone();
     let connection = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended: Result = connection.block_on(async {
-        let (outbox, outgoing) = Outbox::new();
-        let mut incoming = connection::start(invitation.connect()?, outgoing);
+        let (outbox, mut incoming) = connection::start(invitation.connect()?);
         let hello = Hello {
             protocol_min: PROTOCOL_VERSION_MIN,
             protocol_max: PROTOCOL_VERSION,
@@ -263,6 +264,7 @@ impl Worker {
             return;
         }
         let waiting = std::mem::take(&mut calls.waiting);
+        calls.beginning.extend(waiting.iter().map(|(number, _)| (*number, false)));
         calls.running += 1;
         drop(calls);
         // Counted as running, so that a retirement asked for meanwhile comes after the calls that waited.
@@ -284,11 +286,16 @@ impl Worker {
     fn begin(self: &Arc<Self>, number: u64, call: Call) {
         let Some(command) = self.commands.get(call.command.as_str()) else {
             let message = self.unknown_command(&call.command);
+            self.calls().beginning.remove(&number);
             return self.answer(number, Err(CallError::new(ErrorCode::UnknownCommand, message)));
         };
         let prepared = catch_unwind(AssertUnwindSafe(|| (command.prepare)(call)));
         // The entry is there before the command runs, and stays locked until its handle is in it.
         let mut calls = self.calls();
+        if calls.beginning.remove(&number) == Some(true) {
+            drop(calls);
+            return self.answer(number, Err(cancelled()));
+        }
         calls.under_way.insert(number, None);
         calls.running += 1;
         let (worker, running) = (self.clone(), Running(self.clone()));
@@ -346,15 +353,19 @@ impl Worker {
         calls.waiting.retain(|(waiting, _)| *waiting != number);
         let waited = calls.waiting.len() < before;
         let entry = calls.under_way.remove(&number);
-        drop(calls);
         if entry.is_none() && !waited {
+            // Between its wait for the activation and its beginning: it is answered where it would begin.
+            if let Some(cancelled) = calls.beginning.get_mut(&number) {
+                *cancelled = true;
+            }
             return;
         }
+        drop(calls);
         if let Some(Some(task)) = entry {
             // May drop the command at once, which counts it as ended: not under the lock.
             task.abort();
         }
-        self.answer(number, Err(CallError::new(ErrorCode::Cancelled, "the call was cancelled")));
+        self.answer(number, Err(cancelled()));
     }
 
     fn answer(&self, number: u64, outcome: Outcome) {
@@ -426,6 +437,10 @@ fn panicked(what: &str, panic: &(dyn Any + Send)) -> CallError {
         .unwrap_or_else(|| "a panic without a message".into());
     let place = PANIC_PLACE.with_borrow(Clone::clone);
     CallError::new(ErrorCode::Panicked, format!("{what} panicked at {place}: {message}"))
+}
+
+fn cancelled() -> CallError {
+    CallError::new(ErrorCode::Cancelled, "the call was cancelled")
 }
 
 /// A future whose panic is its outcome.
