@@ -2,7 +2,8 @@
 
 mod fixture;
 
-use fixture::{Lab, Session, noise};
+use fixture::{Lab, Seen, Session, noise};
+use staysail_protocol::notice::UpdateEvent;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,6 +34,8 @@ struct Rogue {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
     next: Arc<AtomicUsize>,
+    /// Requests for the timestamp that are answered as if nothing had been published yet.
+    too_early: Arc<AtomicUsize>,
 }
 
 impl Rogue {
@@ -41,12 +44,18 @@ impl Rogue {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let next = Arc::new(AtomicUsize::new(0));
-        let (seen, count) = (Arc::clone(&requests), Arc::clone(&next));
+        let too_early = Arc::new(AtomicUsize::new(0));
+        let (seen, count, early) = (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&too_early));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (repository, plan, seen, count) =
-                    (repository.clone(), plan.clone(), Arc::clone(&seen), Arc::clone(&count));
+                let (repository, plan, seen, count, early) = (
+                    repository.clone(),
+                    plan.clone(),
+                    Arc::clone(&seen),
+                    Arc::clone(&count),
+                    Arc::clone(&early),
+                );
                 tokio::spawn(async move {
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") {
@@ -70,7 +79,11 @@ impl Rogue {
                         let _ = stream.write_all(answer.as_bytes()).await;
                         return;
                     }
-                    let Ok(bytes) = std::fs::read(repository.join(&path)) else {
+                    let take_one = |left: usize| left.checked_sub(1);
+                    let hidden = path == "metadata/timestamp.json"
+                        && early.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one).is_ok();
+                    let found = std::fs::read(repository.join(&path)).ok().filter(|_| !hidden);
+                    let Some(bytes) = found else {
                         let answer =
                             "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
                         let _ = stream.write_all(answer.as_bytes()).await;
@@ -86,7 +99,7 @@ impl Rogue {
                 });
             }
         });
-        Self { url, requests, next }
+        Self { url, requests, next, too_early }
     }
 }
 
@@ -208,5 +221,16 @@ async fn no_server_at_all_is_said_once_and_then_a_release_is_found() {
     session.failed().await;
     session.engine.shut_down();
     let mut session = app.start(&lab.file_url());
+    live(&mut session, &ballast).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_publish_that_comes_in_the_middle_of_a_look_is_no_failure() {
+    let (lab, app, ballast) = lab();
+    let rogue = Rogue::start(lab.repository.clone(), vec![], Blob::Right, false).await;
+    rogue.too_early.store(1, Ordering::SeqCst);
+    let mut session = app.start(&rogue.url);
+    let first = session.wait("event", |seen| Some(seen.clone())).await;
+    assert!(matches!(first, Seen::Event(UpdateEvent::Available { .. })), "{first:?}");
     live(&mut session, &ballast).await;
 }

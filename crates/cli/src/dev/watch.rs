@@ -7,15 +7,19 @@
 //! is compared with what it was, and a file that did not change causes nothing. An overflow of the system's queue
 //! makes everything a suspect. A new folder is watched first and scanned afterwards, so nothing in it is missed
 //! (notify #124). A file that reads empty just after a save is read again (Vite does the same).
+//!
+//! Where the system does not notify, or has no watches left, every file's length and time are looked at in intervals.
+//! Some file systems keep times in whole seconds or two, so a file can be saved again and keep its time: as long as
+//! length and time are that young, content is compared as well (git calls such entries racy).
 
 use super::filter::{Filter, Kind};
-use notify::{Config, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use staysail_protocol::limits::WATCH_QUIET_MS;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// However long saves go on, they are acted upon after this time.
 const QUIET_MAX_MS: u64 = 400;
@@ -27,6 +31,8 @@ const EMPTY_READ_PAUSE_MS: u64 = 10;
 const COMPARED_BYTES_MAX: u64 = 16 << 20;
 /// Pause between two looks when the system can not notify.
 const POLL_INTERVAL_MS: u64 = 300;
+/// Coarsest times a file system keeps (FAT).
+const FILE_TIME_STEP_MS: u64 = 2_000;
 
 /// Files whose content changed, together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -68,12 +74,16 @@ impl Watch {
     /// Starts watching; returns when every file's present content is known.
     pub fn start(filter: Filter, poll: bool, report: impl Fn(Seen) + Send + 'static) -> notify::Result<Self> {
         let (inputs, inbox) = channel();
-        let (system, notice) = System::start(&inputs, poll)?;
-        let mut state = State { filter, system, folders: HashSet::new(), known: HashMap::new() };
-        state.rescan();
-        if let Some(notice) = notice {
-            report(Seen::Notice(notice));
+        let mut state = State::new(filter);
+        if !poll {
+            let sender = inputs.clone();
+            let deliver = move |event| drop(sender.send(Input::Raw(event)));
+            match RecommendedWatcher::new(deliver, Config::default()) {
+                Ok(watcher) => state.watcher = Some(watcher),
+                Err(error) => state.look_instead(&error),
+            }
         }
+        state.rescan();
         std::thread::Builder::new()
             .name("watch".into())
             .spawn(move || state.run(&inbox, report))
@@ -87,54 +97,46 @@ impl Watch {
     }
 }
 
-/// The system's notification, or looking at intervals where there is none.
-struct System {
-    watcher: Box<dyn Watcher + Send>,
-    polling: bool,
-    inputs: Sender<Input>,
-}
-
-impl System {
-    fn start(inputs: &Sender<Input>, poll: bool) -> notify::Result<(Self, Option<String>)> {
-        let sender = inputs.clone();
-        let deliver = move |event| drop(sender.send(Input::Raw(event)));
-        let mut notice = None;
-        if !poll {
-            match RecommendedWatcher::new(deliver.clone(), Config::default()) {
-                Ok(watcher) => {
-                    return Ok((
-                        Self { watcher: Box::new(watcher), polling: false, inputs: inputs.clone() },
-                        None,
-                    ));
-                }
-                Err(error) => {
-                    notice = Some(format!(
-                        "file notification is not available ({error}); looking every {POLL_INTERVAL_MS} ms instead"
-                    ))
-                }
-            }
-        }
-        let interval = Duration::from_millis(POLL_INTERVAL_MS);
-        let watcher = PollWatcher::new(deliver, Config::default().with_poll_interval(interval))?;
-        Ok((Self { watcher: Box::new(watcher), polling: true, inputs: inputs.clone() }, notice))
-    }
-}
-
 struct State {
     filter: Filter,
-    system: System,
+    /// The system's notification; `None` when files are looked at in intervals.
+    watcher: Option<RecommendedWatcher>,
     folders: HashSet<PathBuf>,
     /// Content of every file that counts, as a hash.
     known: HashMap<PathBuf, u64>,
+    /// Length and time of every file that counts, and since when they are known. Only kept without notification.
+    facts: HashMap<PathBuf, (u64, SystemTime, Instant)>,
+    /// To be reported.
+    notices: Vec<String>,
 }
 
 impl State {
+    fn new(filter: Filter) -> Self {
+        Self {
+            filter,
+            watcher: None,
+            folders: HashSet::new(),
+            known: HashMap::new(),
+            facts: HashMap::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn look_instead(&mut self, error: &notify::Error) {
+        self.watcher = None;
+        self.notices.push(format!(
+            "file notification is not available ({error}); looking every {POLL_INTERVAL_MS} ms instead"
+        ));
+    }
+
     fn run(mut self, inbox: &Receiver<Input>, report: impl Fn(Seen)) {
         let mut suspects: BTreeSet<PathBuf> = BTreeSet::new();
         let mut times: Option<(Instant, Instant)> = None;
         let mut everything = false;
         loop {
+            self.notices.drain(..).for_each(|notice| report(Seen::Notice(notice)));
             let input = match times {
+                None if self.watcher.is_none() => inbox.recv_timeout(Duration::from_millis(POLL_INTERVAL_MS)),
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some((first, last)) => {
                     let quiet = last + Duration::from_millis(WATCH_QUIET_MS);
@@ -155,6 +157,10 @@ impl State {
                     }
                 }
                 Ok(Input::Sources(files)) => self.take_sources(files, &report),
+                Err(RecvTimeoutError::Timeout) if times.is_none() => {
+                    suspects = self.look();
+                    times = (!suspects.is_empty()).then(|| (Instant::now(), Instant::now()));
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     let first = times.take().map_or_else(Instant::now, |(first, _)| first);
                     let before = std::mem::take(&mut suspects);
@@ -199,26 +205,45 @@ impl State {
         if !self.folders.insert(folder.to_path_buf()) {
             return Ok(());
         }
-        let whole_tree = !cfg!(target_os = "linux") && !self.system.polling;
-        if whole_tree {
+        let Some(watcher) = &mut self.watcher else { return Ok(()) };
+        let mode = if cfg!(target_os = "linux") {
+            RecursiveMode::NonRecursive
+        } else if self.folders.iter().any(|other| other != folder && folder.starts_with(other)) {
             // One watch of the whole tree per root; folders below are covered.
-            if self.folders.iter().any(|other| other != folder && folder.starts_with(other)) {
-                return Ok(());
-            }
-            return self.system.watcher.watch(folder, RecursiveMode::Recursive);
-        }
-        let result = self.system.watcher.watch(folder, RecursiveMode::NonRecursive);
-        let full = matches!(&result, Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch));
-        if full {
-            // The system's limit of watches is reached: look at intervals instead, at everything.
-            let (system, _) = System::start(&self.system.inputs, true)?;
-            self.system = system;
-            for folder in &self.folders {
-                self.system.watcher.watch(folder, RecursiveMode::NonRecursive)?;
-            }
             return Ok(());
+        } else {
+            RecursiveMode::Recursive
+        };
+        match watcher.watch(folder, mode) {
+            Err(error) if matches!(error.kind, notify::ErrorKind::MaxFilesWatch) => {
+                self.look_instead(&error);
+                Ok(())
+            }
+            result => result,
         }
-        result
+    }
+
+    /// The files that may have changed since the last look, without notification.
+    fn look(&mut self) -> BTreeSet<PathBuf> {
+        let mut files: BTreeSet<PathBuf> = self.known.keys().cloned().collect();
+        for folder in self.filter.roots() {
+            self.scan(&folder, &mut files);
+        }
+        let now = Instant::now();
+        let step = Duration::from_millis(FILE_TIME_STEP_MS);
+        let mut before = std::mem::take(&mut self.facts);
+        files.retain(|file| {
+            let known = before.remove(file);
+            let present = std::fs::metadata(file)
+                .ok()
+                .filter(std::fs::Metadata::is_file)
+                .map(|facts| (facts.len(), facts.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
+            let Some((length, time)) = present else { return self.known.contains_key(file) };
+            let since = known.filter(|&(old, at, _)| (old, at) == (length, time)).map(|(.., since)| since);
+            self.facts.insert(file.clone(), (length, time, since.unwrap_or(now)));
+            since.is_none_or(|since| now - since <= step)
+        });
+        files
     }
 
     /// Watches and reads everything that counts; what differs from before has changed.
@@ -344,4 +369,53 @@ pub fn page_paths(files: &BTreeSet<PathBuf>, page: &Path) -> Vec<String> {
         Some(format!("/{}", parts.join("/")))
     };
     files.iter().filter_map(below).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One page file in a folder, known, and everything known of it made older than any file system's steps of time.
+    fn looked_at() -> (tempfile::TempDir, PathBuf, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("style.css");
+        std::fs::write(&file, "one").unwrap();
+        let none = folder.path().join("none");
+        let mut state = State::new(Filter::new(folder.path(), Some(folder.path()), &none, &none));
+        state.rescan();
+        let young = state.look();
+        assert_eq!(young, BTreeSet::from([file.clone()]), "a young file is a suspect");
+        assert!(state.examine(young).is_empty(), "and has not changed");
+        let old = Instant::now().checked_sub(Duration::from_millis(FILE_TIME_STEP_MS + 1_000)).unwrap();
+        state.facts.values_mut().for_each(|(.., since)| *since = old);
+        (folder, file, state)
+    }
+
+    #[test]
+    fn only_what_may_have_changed_is_read_when_looking() {
+        let (folder, file, mut state) = looked_at();
+        assert_eq!(state.look(), BTreeSet::new());
+        let new = folder.path().join("new.css");
+        std::fs::write(&new, "new").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling.css")).unwrap();
+        assert_eq!(state.look(), BTreeSet::from([new.clone()]));
+        state.examine(BTreeSet::from([new]));
+        std::fs::remove_file(&file).unwrap();
+        assert!(state.look().contains(&file), "what is gone has changed");
+        assert_eq!(state.examine(BTreeSet::from([file.clone()])).page, BTreeSet::from([file.clone()]));
+        assert!(!state.look().contains(&file), "once");
+    }
+
+    #[test]
+    fn a_second_save_in_one_step_of_the_file_systems_clock_is_seen() {
+        let (_folder, file, mut state) = looked_at();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for text in ["two", "six"] {
+            std::fs::write(&file, text).unwrap();
+            std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+            let suspects = state.look();
+            assert_eq!(state.examine(suspects).page, BTreeSet::from([file.clone()]), "{text}");
+        }
+    }
 }

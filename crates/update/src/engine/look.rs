@@ -108,16 +108,23 @@ pub(crate) async fn look(
     let mut config = UpdaterConfig::default();
     config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
     let pinned = sigstore_tuf::TrustedMetadataSet::from_root(root)?.root().version;
-    let mut updater = Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone());
-    let refreshed = updater.refresh(now).await;
-    // Before the first publish there is nothing, and that is no failure. Once there was something, its absence is one.
-    if refreshed.is_err()
-        && !recorder.knows("timestamp.json")
-        && remote.lacks("metadata/timestamp.json").await
-    {
-        return Ok(None);
+    let updater = || -> Result<_, Error> {
+        Ok(Updater::new(remote.clone(), root)?.with_config(config.clone()).with_store(recorder.clone()))
+    };
+    let mut fresh = updater()?;
+    if let Err(error) = fresh.refresh(now).await {
+        // Once something was published, its absence is a failure. Before, there is nothing, which is none.
+        if recorder.knows("timestamp.json") {
+            return Err(error.into());
+        }
+        if remote.lacks("metadata/timestamp.json").await {
+            return Ok(None);
+        }
+        // Unless the very first publish came between those two looks.
+        fresh = updater()?;
+        fresh.refresh(now).await?;
     }
-    refreshed?;
+    let mut updater = fresh;
     let path = trust::target_path(trust::CHANNEL);
     let Some(target) = updater.get_target_info(&path, now).await? else { return Ok(None) };
     // What runs is known already: nothing has to be fetched.
