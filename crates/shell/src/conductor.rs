@@ -16,6 +16,7 @@ mod recovery;
 
 use crate::shell::Shell;
 use crate::worker::{Launch, Worker};
+use staysail_link::Incoming;
 use staysail_protocol::bridge::PageEvent;
 use staysail_protocol::control::SwapTiming;
 use staysail_protocol::frame::Frame;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::Mutex as PlainMutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, oneshot};
 
 /// The declared state of an app: version that made it, and MessagePack.
 #[derive(Debug, Clone, Default)]
@@ -312,10 +313,17 @@ async fn wait_until(condition: impl Fn() -> bool) {
 fn listen(
     shell: Arc<Shell>,
     seat: Arc<Seat>,
-    mut frames: mpsc::UnboundedReceiver<Frame>,
+    mut frames: Incoming,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        while let Some(frame) = frames.recv().await {
+        while let Some(frame) = frames.next().await {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    tracing::error!(%error, "the backend sent bytes that are no frame; its connection is closed");
+                    break;
+                }
+            };
             match frame.message::<ToShell>() {
                 Ok(message) => heed(&shell, &seat, message, frame),
                 Err(error) => {

@@ -5,20 +5,20 @@
 use crate::app::Wish;
 use crate::assets::Source;
 use crate::conductor::SwapOptions;
-use crate::link::Link;
 use crate::reload;
 use crate::shell::{Facts, Observer, Shell};
 use crate::worker::Launch;
+use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::control::{Start, ToShell, ToTool};
 use staysail_protocol::frame::Frame;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 /// The tool's side of the connection, before the windows exist.
 pub struct Connection {
     link: Link,
-    frames: mpsc::UnboundedReceiver<Frame>,
+    frames: Incoming,
     start: Start,
 }
 
@@ -28,7 +28,8 @@ pub struct Connection {
 /// A sentence for people.
 pub async fn connect(address: &str) -> Result<Connection, String> {
     let (link, mut frames) = Link::start(open(address)?);
-    let first = frames.recv().await.ok_or("the development tool ended before it said what to show")?;
+    let first = frames.next().await.ok_or("the development tool ended before it said what to show")?;
+    let first = first.map_err(|error| error.to_string())?;
     match first.message::<ToShell>() {
         Ok(ToShell::Start(start)) => Ok(Connection { link, frames, start: *start }),
         Ok(_) => Err("the development tool did not say first what to show".into()),
@@ -39,7 +40,7 @@ pub async fn connect(address: &str) -> Result<Connection, String> {
 }
 
 #[cfg(unix)]
-fn open(address: &str) -> Result<tokio::net::UnixStream, String> {
+fn open(address: &str) -> Result<Socket, String> {
     use std::os::fd::FromRawFd;
     let descriptor: i32 =
         address.parse().map_err(|_| format!("STAYSAIL_CONTROL={address:?} is no descriptor number"))?;
@@ -49,18 +50,18 @@ fn open(address: &str) -> Result<tokio::net::UnixStream, String> {
     }
     // SAFETY: the descriptor is open (checked above), was inherited for this purpose, and is taken once.
     let stream = unsafe { std::os::unix::net::UnixStream::from_raw_fd(descriptor) };
-    stream.set_nonblocking(true).map_err(|error| error.to_string())?;
-    tokio::net::UnixStream::from_std(stream).map_err(|error| error.to_string())
+    Socket::new(stream).map_err(|error| error.to_string())
 }
 
 #[cfg(windows)]
-fn open(address: &str) -> Result<tokio::net::windows::named_pipe::NamedPipeServer, String> {
+fn open(address: &str) -> Result<Socket, String> {
     // The tool opens its end as a client of the pipe this side serves.
     use tokio::net::windows::named_pipe::ServerOptions;
     ServerOptions::new()
         .first_pipe_instance(true)
         .reject_remote_clients(true)
         .create(address)
+        .map(Socket::from)
         .map_err(|error| error.to_string())
 }
 
@@ -109,8 +110,15 @@ struct Swap {
     fresh: bool,
 }
 
-async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: mpsc::UnboundedReceiver<Frame>) {
-    while let Some(frame) = frames.recv().await {
+async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Incoming) {
+    while let Some(frame) = frames.next().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::error!(%error, "the development tool sent bytes that are no frame");
+                break;
+            }
+        };
         let message = match frame.message::<ToShell>() {
             Ok(message) => message,
             Err(error) => {

@@ -15,7 +15,6 @@ pub mod conductor;
 pub mod dev;
 mod digest;
 pub mod launch;
-pub mod link;
 pub mod live;
 pub mod pages;
 pub mod platform;

@@ -103,7 +103,8 @@ impl Pages {
         router: &Router,
     ) -> Option<(String, u64, Option<Box<RawValue>>)> {
         let mut pages = self.pages();
-        let page = pages.get_mut(window).filter(|page| !page.closed && same(&page.secret, secret))?;
+        let page =
+            pages.get_mut(window).filter(|page| !page.closed && crate::secret::same(&page.secret, secret))?;
         page.key = crate::secret::token();
         page.generation += 1;
         page.epoch = router.epoch();
@@ -124,7 +125,8 @@ impl Pages {
     /// Finds who sent a request by its key.
     pub fn visitor(&self, window: &str, key: &str) -> Option<Visitor> {
         let pages = self.pages();
-        let page = pages.get(window).filter(|page| !page.key.is_empty() && same(&page.key, key))?;
+        let page =
+            pages.get(window).filter(|page| !page.key.is_empty() && crate::secret::same(&page.key, key))?;
         Some(Visitor { window: window.to_string(), generation: page.generation, epoch: page.epoch })
     }
 
@@ -272,9 +274,4 @@ fn deliver(delivery: Delivery) {
     if let Some((responder, events)) = delivery {
         responder.success(events.into_bytes(), false);
     }
-}
-
-/// Compares secrets without telling by its time where they differ.
-fn same(ours: &str, theirs: &str) -> bool {
-    ours.len() == theirs.len() && ours.bytes().zip(theirs.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }

@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod port;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 
@@ -67,6 +69,7 @@ impl Context {
         let secret = shell.pages.open(&spec.label);
         let boot = serde_json::json!({
             "secret": secret,
+            "window": spec.label,
             "native": system::HAS_SCRIPT_MESSAGES,
             "base": ORIGIN,
             "allowed": shell.allowed_origins(),
@@ -146,7 +149,7 @@ pub(crate) fn serve(
         response
     };
     if request.path == CALL_PATH && request.method == Method::POST {
-        let responder = Responder::new(window, usize::MAX, shell.bodies.clone(), move |text| {
+        let responder = Responder::of_texts(window, usize::MAX, shell.bodies.clone(), move |text| {
             answer(cors(bytes(text, "text/plain; charset=utf-8")));
         });
         // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.

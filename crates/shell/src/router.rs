@@ -10,7 +10,7 @@
 //! of pages of the epoch before fail with `PageGone` instead of reaching a worker that would misread them
 //! (law 7).
 //!
-//! **Invariant:** no I/O here but handing frames to a [`Link`](crate::link::Link); no waiting at all.
+//! **Invariant:** no I/O here but handing frames to a [`Link`](staysail_link::Link); no waiting at all.
 
 use crate::worker::Worker;
 use staysail_protocol::frame::Frame;

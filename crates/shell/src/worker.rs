@@ -1,7 +1,7 @@
 //! One worker process: its start, its handshake, its connection.
 
-use crate::link::Link;
 use serde::Serialize;
+use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::worker::{Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
@@ -12,7 +12,6 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +52,7 @@ impl Worker {
         welcome: Welcome,
         hello_timeout: Duration,
         lines: LineSink,
-    ) -> Result<(Arc<Self>, mpsc::UnboundedReceiver<Frame>), String> {
+    ) -> Result<(Arc<Self>, Incoming), String> {
         let token = crate::secret::token();
         let (socket, tree) = connect(&launch, &token)?;
         for (name, stream) in [
@@ -162,8 +161,9 @@ impl Worker {
     }
 }
 
-async fn first_hello(frames: &mut mpsc::UnboundedReceiver<Frame>) -> Result<Hello, String> {
-    let frame = frames.recv().await.ok_or("ended before it said hello")?;
+async fn first_hello(frames: &mut Incoming) -> Result<Hello, String> {
+    let frame =
+        frames.next().await.ok_or("ended before it said hello")?.map_err(|error| error.to_string())?;
     match frame.message::<ToShell>() {
         Ok(ToShell::Hello(hello)) => Ok(*hello),
         Ok(_) => Err("did not say hello first".into()),
@@ -196,25 +196,21 @@ fn not_started(launch: &Launch, error: impl std::fmt::Display) -> String {
 }
 
 #[cfg(unix)]
-fn connect(launch: &Launch, token: &str) -> Result<(tokio::net::UnixStream, Tree), String> {
+fn connect(launch: &Launch, token: &str) -> Result<(Socket, Tree), String> {
     use std::os::fd::AsRawFd;
     let (ours, theirs) =
         std::os::unix::net::UnixStream::pair().map_err(|error| not_started(launch, error))?;
-    ours.set_nonblocking(true).map_err(|error| not_started(launch, error))?;
     let descriptor = theirs.as_raw_fd();
     let tree = command(launch, token, &descriptor.to_string())
         .inherit(descriptor)
         .spawn()
         .map_err(|error| not_started(launch, error))?;
-    let socket = tokio::net::UnixStream::from_std(ours).map_err(|error| not_started(launch, error))?;
+    let socket = Socket::new(ours).map_err(|error| not_started(launch, error))?;
     Ok((socket, tree))
 }
 
 #[cfg(windows)]
-fn connect(
-    launch: &Launch,
-    token: &str,
-) -> Result<(tokio::net::windows::named_pipe::NamedPipeServer, Tree), String> {
+fn connect(launch: &Launch, token: &str) -> Result<(Socket, Tree), String> {
     use tokio::net::windows::named_pipe::ServerOptions;
     let name = format!(r"\\.\pipe\staysail-{}", crate::secret::token());
     let pipe = ServerOptions::new()
@@ -223,5 +219,5 @@ fn connect(
         .create(&name)
         .map_err(|error| not_started(launch, error))?;
     let tree = command(launch, token, &name).spawn().map_err(|error| not_started(launch, error))?;
-    Ok((pipe, tree))
+    Ok((pipe.into(), tree))
 }

@@ -16,10 +16,11 @@
 use crate::app::{App, Health, Hook};
 use crate::call::Outcome;
 use crate::command::{Call, Command, Run};
-use crate::connection::{self, Invitation, Outbox};
+use crate::connection::{Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
 use crate::lane::Lane;
 use crate::{Error, Result};
+use staysail_link::{Incoming, Link};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
 use staysail_protocol::worker::{Hello, ToShell, ToWorker};
@@ -93,7 +94,8 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
     let handle = tasks.handle().clone();
     let connection = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended: Result = connection.block_on(async {
-        let (outbox, mut incoming) = connection::start(invitation.connect()?);
+        let (link, mut incoming) = Link::start(invitation.connect()?);
+        let outbox = Outbox(link);
         let hello = Hello {
             protocol_min: PROTOCOL_VERSION_MIN,
             protocol_max: PROTOCOL_VERSION,
@@ -104,7 +106,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
         outbox.send(0, &ToShell::Hello(Box::new(hello)), Vec::new());
         let setup = std::mem::take(&mut app.setup);
         let worker = Arc::new(Worker::new(app, outbox, handle.clone())?);
-        match incoming.next().await.as_ref().map(Frame::message::<ToWorker>) {
+        match next(&mut incoming).await.as_ref().map(Frame::message::<ToWorker>) {
             Some(Ok(ToWorker::Welcome(welcome))) => {
                 let _ = worker.app.inner.welcome.set(welcome);
             }
@@ -123,7 +125,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
             Ok(Err(reason)) => return Err(Error::Setup(reason)),
             Err(_) => return Err(Error::Setup("the app's setup panicked".into())),
         }
-        while let Some(frame) = incoming.next().await {
+        while let Some(frame) = next(&mut incoming).await {
             worker.heed(frame);
         }
         // The shell is gone. Nothing may go on on its behalf.
@@ -132,6 +134,12 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
     // Whatever the app's setup left running does not keep a failed start from being reported.
     tasks.shutdown_background();
     ended
+}
+
+/// The next frame, or `None` when the shell is gone.
+async fn next(incoming: &mut Incoming) -> Option<Frame> {
+    let frame = incoming.next().await?;
+    frame.inspect_err(|error| eprintln!("staysail: the shell sent bytes that are no frame: {error}")).ok()
 }
 
 impl Worker {
@@ -290,7 +298,7 @@ impl Worker {
             return self.answer(number, Err(CallError::new(ErrorCode::UnknownCommand, message)));
         };
         let prepared = catch_unwind(AssertUnwindSafe(|| (command.prepare)(call)));
-        // The entry is there before the command runs, and stays locked until its handle is in it.
+        // The entry is there before the command runs.
         let mut calls = self.calls();
         if calls.beginning.remove(&number) == Some(true) {
             drop(calls);
@@ -298,6 +306,7 @@ impl Worker {
         }
         calls.under_way.insert(number, None);
         calls.running += 1;
+        drop(calls);
         let (worker, running) = (self.clone(), Running(self.clone()));
         let task = match prepared {
             Ok(Ok(Run::Async(future))) => self.tasks.spawn(async move {
@@ -311,17 +320,13 @@ impl Worker {
                     .unwrap_or_else(|panic| Err(panicked("the command", panic.as_ref())));
                 worker.end(number, outcome);
             }),
-            Ok(Err(error)) => {
-                drop(calls);
-                return self.end(number, Err(error));
-            }
-            Err(panic) => {
-                drop(calls);
-                return self.end(number, Err(panicked("the command", panic.as_ref())));
-            }
+            Ok(Err(error)) => return self.end(number, Err(error)),
+            Err(panic) => return self.end(number, Err(panicked("the command", panic.as_ref()))),
         };
-        if let Some(entry) = calls.under_way.get_mut(&number) {
-            *entry = Some(task.abort_handle());
+        match self.calls().under_way.get_mut(&number) {
+            Some(entry) => *entry = Some(task.abort_handle()),
+            // Ended or cancelled meanwhile.
+            None => task.abort(),
         }
     }
 

@@ -3,13 +3,14 @@
 use super::{Finding, Tree, rules::crate_folders};
 
 /// Crate folder, and which of our crates it may use. Tests may use more (`DEV`).
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("crates/protocol", &[]),
     ("crates/macros", &[]),
     ("crates/supervise", &[]),
+    ("crates/link", &["staysail-protocol"]),
     ("crates/update", &["staysail-protocol"]),
-    ("crates/shell", &["staysail-protocol", "staysail-supervise", "staysail-update"]),
-    ("crates/staysail", &["staysail-protocol", "staysail-macros"]),
+    ("crates/shell", &["staysail-link", "staysail-protocol", "staysail-supervise", "staysail-update"]),
+    ("crates/staysail", &["staysail-link", "staysail-protocol", "staysail-macros"]),
     ("crates/cli", &["staysail-protocol", "staysail-supervise", "staysail-update"]),
     ("crates/server", &["staysail-protocol"]),
     ("tests/e2e", &["staysail-protocol", "staysail-supervise"]),

@@ -6,12 +6,13 @@
 //! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
 //! [`Outbox`] and wakes this thread once for however many answers are there by then.
 
-use super::{SCHEME, SchemeRequest, serve};
+use super::{SCHEME, SchemeRequest, port, serve};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
 use crate::shell::{Shell, origin_of};
 use gtk::gio::prelude::InputStreamExtManual;
+use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -45,7 +46,7 @@ pub fn build(
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
-    register_scheme(&gtk_view, shell)?;
+    prepare_context(&gtk_view, shell)?;
     Ok(webview)
 }
 
@@ -55,7 +56,7 @@ thread_local! {
     /// Replies that wait for their answer.
     static REPLIES: RefCell<HashMap<u64, Reply>> = RefCell::default();
     static NEXT_TICKET: Cell<u64> = const { Cell::new(1) };
-    static SCHEME_REGISTERED: Cell<bool> = const { Cell::new(false) };
+    static CONTEXT_PREPARED: Cell<bool> = const { Cell::new(false) };
 }
 
 fn view_address(view: &GtkWebView) -> usize {
@@ -195,7 +196,7 @@ unsafe extern "C" fn received(
     REPLIES.with_borrow_mut(|replies| replies.insert(ticket, Reply { reply, context }));
     let outbox = receiver.outbox.clone();
     let bodies = receiver.shell.bodies.clone();
-    let responder = Responder::new(&receiver.label, INLINE_PAYLOAD_BYTES_MAX, bodies, move |text| {
+    let responder = Responder::of_texts(&receiver.label, INLINE_PAYLOAD_BYTES_MAX, bodies, move |text| {
         outbox.put(ticket, text);
     });
     let origin = receiver.view.upgrade().and_then(|view| view.uri()).and_then(|uri| origin_of(&uri));
@@ -203,11 +204,16 @@ unsafe extern "C" fn received(
     1
 }
 
-fn register_scheme(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> {
-    if SCHEME_REGISTERED.replace(true) {
+/// What all webviews share, before the first of them loads anything and so starts a web process.
+fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> {
+    if CONTEXT_PREPARED.replace(true) {
         return Ok(());
     }
     let context = view.context().ok_or("the webview has no context")?;
+    if let Some(offer) = port::offer(shell) {
+        context.set_web_extensions_directory(&offer.folder.to_string_lossy());
+        context.set_web_extensions_initialization_user_data(&offer.address.to_variant());
+    }
     let security = context.security_manager().ok_or("the web context has no security manager")?;
     security.register_uri_scheme_as_secure(SCHEME);
     security.register_uri_scheme_as_cors_enabled(SCHEME);

@@ -109,7 +109,7 @@ pub(crate) async fn look(
     config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
     let pinned = sigstore_tuf::TrustedMetadataSet::from_root(root)?.root().version;
     let updater = || -> Result<_, Error> {
-        Ok(Updater::new(remote.clone(), root)?.with_config(config.clone()).with_store(recorder.clone()))
+        Ok(Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone()))
     };
     let mut fresh = updater()?;
     if let Err(error) = fresh.refresh(now).await {

@@ -2,6 +2,8 @@
 export interface Boot {
   /** Proves to the shell that the start script speaks, not the page. Never leaves this closure. */
   readonly secret: string;
+  /** Label of the window. */
+  readonly window: string;
   /** Whether script messages with reply are available. */
   readonly native: boolean;
   /** The app's own origin. */

@@ -62,3 +62,16 @@ export function scriptMessages(): ((text: string) => Promise<string>) | null {
   const { postMessage } = handler;
   return (message) => apply(postMessage, handler, [message]) as Promise<string>;
 }
+
+/** Sends a request with its ticket; false when it can not be sent. */
+export type PortSend = (ticket: number, text: string, bytes: Uint8Array | null) => boolean;
+/** Takes an answer. Ticket 0: the port has ended, and no further answer comes. */
+export type PortReceive = (ticket: number, answer: string | ArrayBuffer) => void;
+type OpenPort = (label: string, receive: PortReceive) => PortSend | null;
+
+// Taken away before the page's own scripts run, whoever's page it is.
+const openPortNow = (globalThis as { __staysail_port?: OpenPort }).__staysail_port;
+if (openPortNow) delete (globalThis as { __staysail_port?: OpenPort }).__staysail_port;
+
+/** Opens the port of the web process (`crates/shell/port`), or gives null where there is none. */
+export const openPort: OpenPort = (label, receive) => (openPortNow ? openPortNow(label, receive) : null);

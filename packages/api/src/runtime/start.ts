@@ -22,7 +22,7 @@ const RELOAD_GIVE_UP_MS = 3_000;
 const PAINT_MS_MAX = 300;
 
 function start(): void {
-  const session = new Session(makeTransport(boot.base, boot.native));
+  const session = new Session(makeTransport(boot));
   const listeners = new Map<string, Set<(payload: never) => void>>();
   const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
   const reporter = new Reporter((report) => void session.request({ t: "report" }, report));

@@ -3,6 +3,7 @@
  * a newline, the payload; answered by `+` and JSON, `-` and an error, or `@` and the path of a body to pull.
  */
 import { CallError, errorFrom } from "./call_error";
+import type { Boot } from "./boot";
 import * as natives from "./natives";
 
 /** Longer texts go by POST (`inline_payload_bytes_max`). */
@@ -12,7 +13,11 @@ export type Done = (value: unknown) => void;
 export type Failed = (error: CallError, unreachable: boolean) => void;
 export type Send = (head: string, payload: string | Uint8Array, done: Done, failed: Failed) => void;
 
-export function makeTransport(base: string, native: boolean): Send {
+/**
+ * The ways to the shell, the first that works: the web process's own port (WebKitGTK), script messages with reply,
+ * POST to the app's own origin.
+ */
+export function makeTransport({ base, native, window: label }: Boot): Send {
   const message = native ? natives.scriptMessages() : null;
   const encoder = new TextEncoder();
   const encode = encoder.encode.bind(encoder);
@@ -46,7 +51,10 @@ export function makeTransport(base: string, native: boolean): Send {
     else failed(new CallError("BadMessage", "the shell's answer could not be read"), true);
   };
 
+  const port = makePort(label, answer);
+
   return (head, payload, done, failed) => {
+    if (port?.(head, payload, done, failed)) return;
     const receive = (text: string): void => answer(text, done, failed);
     try {
       if (typeof payload !== "string") {
@@ -66,6 +74,56 @@ export function makeTransport(base: string, native: boolean): Send {
     } catch (reason) {
       unreachable(failed)(reason);
     }
+  };
+}
+
+type Answer = (text: string, done: Done, failed: Failed) => void;
+interface Slot {
+  done: Done;
+  failed: Failed;
+}
+
+/** Requests by the port. What it returns says whether it took the request. */
+function makePort(label: string, answer: Answer): ((...request: Parameters<Send>) => boolean) | null {
+  // A ticket is the number of a slot, used again after its answer. Only plain indices: the page may have changed
+  // the methods of arrays.
+  const slots: (Slot | null)[] = [null];
+  const free: number[] = [];
+  let free_count = 0;
+  let open = true;
+
+  const receive = (ticket: number, value: string | ArrayBuffer): void => {
+    if (ticket === 0) {
+      open = false;
+      for (let i = 1; i < slots.length; i++) {
+        const slot = slots[i];
+        slots[i] = null;
+        slot?.failed(new CallError("Internal", "the connection to the shell ended"), true);
+      }
+      return;
+    }
+    const slot = slots[ticket];
+    if (!slot) return;
+    slots[ticket] = null;
+    free[free_count++] = ticket;
+    if (typeof value === "string") answer(value, slot.done, slot.failed);
+    else slot.done(value);
+  };
+
+  const send = natives.openPort(label, receive);
+  if (!send) return null;
+  return (head, payload, done, failed) => {
+    if (!open) return false;
+    const ticket = free_count > 0 ? free[--free_count]! : slots.length;
+    slots[ticket] = { done, failed };
+    const sent =
+      typeof payload !== "string" ? send(ticket, head + "\n", payload)
+      : send(ticket, payload === "" ? head : head + "\n" + payload, null);
+    if (!sent) {
+      slots[ticket] = null;
+      free[free_count++] = ticket;
+    }
+    return sent;
   };
 }
 

@@ -1,22 +1,18 @@
-//! One framed connection to another local process: the worker, or the development tool.
+//! The sending side of a connection.
 //!
 //! # Theory of operation
-//! A frame is written by the thread that has it, straight into the socket: a call from the page costs no
-//! thread hop on its way out. What the socket does not take at once goes into a backlog that one task empties
-//! when the socket has room. A frame in the backlog of which no byte was written has certainly not been
+//! A frame is written by the thread that has it, straight into the socket: a call from the page costs no thread hop on
+//! its way out, and neither does its answer. What the socket does not take at once goes into a backlog that one task
+//! empties when the socket has room. A frame in the backlog of which no byte was written has certainly not been
 //! delivered; [`Link::undelivered`] names the calls among them, so that they may be sent to another worker
 //! (law 2), while everything else may have started.
 
-use staysail_protocol::frame::{Decoder, Frame};
+use crate::{Incoming, Socket};
+use staysail_protocol::frame::{Frame, FrameError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::{Notify, mpsc};
-
-#[cfg(unix)]
-type Socket = tokio::net::UnixStream;
-#[cfg(windows)]
-type Socket = tokio::net::windows::named_pipe::NamedPipeServer;
+use tokio::sync::Notify;
 
 /// The sending side of a connection. Cheap to clone.
 #[derive(Clone)]
@@ -25,7 +21,7 @@ pub struct Link {
 }
 
 struct Shared {
-    socket: Socket,
+    socket: Arc<Socket>,
     outbox: Mutex<Outbox>,
     room: Notify,
 }
@@ -40,15 +36,21 @@ struct Outbox {
 }
 
 impl Link {
-    /// Takes over a connected socket. Received frames come out of the returned channel, which closes with the
-    /// connection. Must be called on the runtime.
-    pub fn start(socket: Socket) -> (Self, mpsc::UnboundedReceiver<Frame>) {
+    /// Takes over a connected socket: what goes into it, and the frames that come out of it. Must be called on a
+    /// runtime.
+    pub fn start(socket: Socket) -> (Self, Incoming) {
+        let socket = Arc::new(socket);
+        let link = Self::writing(socket.clone());
+        (link.clone(), Incoming::new(socket, link))
+    }
+
+    /// Takes over the writing side of a connected socket; its owner reads, and says when it has ended. Must be called
+    /// on a runtime.
+    pub fn writing(socket: Arc<Socket>) -> Self {
         let link =
             Self { shared: Arc::new(Shared { socket, outbox: Mutex::default(), room: Notify::new() }) };
-        let (frames_in, frames_out) = mpsc::unbounded_channel();
-        tokio::spawn(read(link.clone(), frames_in));
         tokio::spawn(write(link.clone()));
-        (link, frames_out)
+        link
     }
 
     /// Sends a frame, or keeps it until there is room. A closed connection takes nothing; its end is told by
@@ -56,7 +58,7 @@ impl Link {
     ///
     /// # Errors
     /// When the frame exceeds a limit of the protocol; nothing was sent then.
-    pub fn send(&self, frame: &Frame) -> Result<(), staysail_protocol::frame::FrameError> {
+    pub fn send(&self, frame: &Frame) -> Result<(), FrameError> {
         let mut bytes = Vec::new();
         frame.encode_into(&mut bytes)?;
         self.send_bytes(frame.call, bytes);
@@ -90,7 +92,8 @@ impl Link {
         self.shared.outbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn close(&self) {
+    /// The connection has ended.
+    pub fn close(&self) {
         self.outbox().closed = true;
         self.shared.room.notify_one();
     }
@@ -125,76 +128,50 @@ async fn write(link: Link) {
             }
             match link.flush() {
                 Ok(true) => break,
-                Ok(false) if writable(&link.shared.socket).await => {}
+                Ok(false) if link.shared.socket.writable().await.is_ok() => {}
                 _ => return,
             }
         }
     }
 }
 
-async fn writable(socket: &Socket) -> bool {
-    socket.writable().await.is_ok()
-}
-
-async fn read(link: Link, frames: mpsc::UnboundedSender<Frame>) {
-    let mut decoder = Decoder::default();
-    let mut buffer = vec![0; 256 << 10];
-    'connection: while link.shared.socket.readable().await.is_ok() {
-        match link.shared.socket.try_read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => decoder.extend(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(_) => break,
-        }
-        loop {
-            match decoder.next_frame() {
-                Ok(Some(frame)) => {
-                    if frames.send(frame).is_err() {
-                        break 'connection;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    tracing::error!(%error, "the other process sent bytes that are no frame; closing the connection");
-                    break 'connection;
-                }
-            }
-        }
-    }
-    link.close();
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
 
     fn frame(call: u64, size: usize) -> Frame {
         Frame { call, head: b"{}".to_vec(), body: vec![1; size] }
     }
 
+    fn pair() -> (Socket, Socket) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Socket::new(ours).unwrap(), Socket::new(theirs).unwrap())
+    }
+
     #[tokio::test]
     async fn frames_arrive_whole_and_in_order_through_a_full_socket() {
-        let (ours, theirs) = Socket::pair().unwrap();
+        let (ours, theirs) = pair();
         let (sender, _keep) = Link::start(ours);
         for call in 1..=50 {
             sender.send(&frame(call, 100_000)).unwrap();
         }
         let (_other, mut received) = Link::start(theirs);
         for call in 1..=50 {
-            let got = received.recv().await.unwrap();
+            let got = received.next().await.unwrap().unwrap();
             assert_eq!((got.call, got.body.len()), (call, 100_000));
         }
     }
 
     #[tokio::test]
     async fn only_frames_of_which_nothing_was_written_count_as_undelivered() {
-        let (ours, theirs) = Socket::pair().unwrap();
+        let (ours, theirs) = pair();
         let (sender, mut ended) = Link::start(ours);
         for call in 1..=3 {
             sender.send(&frame(call, 4 << 20)).unwrap();
         }
         drop(theirs);
-        assert!(ended.recv().await.is_none());
+        assert!(ended.next().await.is_none());
         let calls: Vec<u64> = sender.undelivered().into_iter().map(|(call, _)| call).collect();
         assert_eq!(calls, [2, 3], "the first was begun, so it may have arrived");
     }

@@ -1,0 +1,46 @@
+//! The receiving side of a connection.
+
+use crate::{Link, Socket};
+use staysail_protocol::frame::{Decoder, Frame, FrameError};
+use std::sync::Arc;
+
+/// Bytes asked for at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// Frames from the other process, in order.
+pub struct Incoming {
+    socket: Arc<Socket>,
+    link: Link,
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+impl Incoming {
+    pub(crate) fn new(socket: Arc<Socket>, link: Link) -> Self {
+        Self { socket, link, decoder: Decoder::default(), buffer: vec![0; READ_BYTES] }
+    }
+
+    /// The next frame; `None` when the connection has ended. May be given up at any moment without losing a frame.
+    ///
+    /// # Errors
+    /// When what came is no frame. Nothing that follows can be read then, and the connection is closed.
+    pub async fn next(&mut self) -> Option<Result<Frame, FrameError>> {
+        loop {
+            match self.decoder.next_frame() {
+                Ok(Some(frame)) => return Some(Ok(frame)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.link.close();
+                    return Some(Err(error));
+                }
+            }
+            match self.socket.read_with(|stream| stream.read(&mut self.buffer)).await {
+                Ok(count @ 1..) => self.decoder.extend(&self.buffer[..count]),
+                _ => {
+                    self.link.close();
+                    return None;
+                }
+            }
+        }
+    }
+}
