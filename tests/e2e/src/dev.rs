@@ -24,8 +24,17 @@ impl Dev {
     /// # Errors
     /// When it can not be started.
     pub fn start(stage: &Stage, project: &Project) -> anyhow::Result<Self> {
+        Self::start_with(stage, project, &[])
+    }
+
+    /// Starts it with more in its environment, which its shell inherits.
+    ///
+    /// # Errors
+    /// When it can not be started.
+    pub fn start_with(stage: &Stage, project: &Project, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let port = crate::free_port()?;
         let mut command = project.staysail(stage, &["dev", "--json"])?;
+        command.envs(variables.iter().copied());
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}"));
         Ok(Self { program: Program::start("staysail dev", command)?, port })
     }

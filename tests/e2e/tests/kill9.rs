@@ -69,6 +69,26 @@ fn serving(page: &Page) -> anyhow::Result<i32> {
 }
 
 #[test]
+fn a_killed_web_process_costs_the_page_only_and_it_is_loaded_again() {
+    play("kill9_page", |stage| {
+        let project = Project::fixture(stage)?;
+        let (mut dev, page) = Dev::live(stage, &project)?;
+        let window = stage.display.window("Counter under test", GONE)?;
+        let worker = serving(&page)?;
+        drop(page);
+        dev.wait("page_ready", 0, EDIT)?;
+        let said = dev.position();
+        for process in stage.processes_of("WebKitWebProcess") {
+            process.kill();
+        }
+        dev.wait("page_ready", said, EDIT)?;
+        ensure!(stage.display.window("Counter under test", GONE)? == window, "the window is another one");
+        ensure!(stage.processes().iter().any(|process| process.id == worker), "the worker was exchanged");
+        Ok(())
+    });
+}
+
+#[test]
 fn an_aborting_and_an_overflowing_worker_are_an_error_to_their_callers_and_started_again() {
     play("worker_dies", |stage| {
         let project = Project::fixture(stage)?;

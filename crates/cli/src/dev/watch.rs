@@ -186,6 +186,8 @@ impl State {
             .set_sources(files)
             .iter()
             .filter_map(|file| file.parent().map(Path::to_path_buf))
+            // A target folder shared with a project that is gone still names that one's sources.
+            .filter(|folder| folder.is_dir())
             .collect();
         for folder in outside {
             if let Err(error) = self.watch_folder(&folder) {

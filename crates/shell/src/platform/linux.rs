@@ -17,11 +17,12 @@ use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
-use staysail_protocol::limits::INLINE_PAYLOAD_BYTES_MAX;
+use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tao::platform::unix::WindowExtUnix;
 use webkit2gtk::{
     SecurityManagerExt, URISchemeRequest, URISchemeRequestExt, URISchemeResponse, URISchemeResponseExt,
@@ -46,8 +47,28 @@ pub fn build(
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
+    revive(&gtk_view, label);
     prepare_context(&gtk_view, shell)?;
     Ok(webview)
+}
+
+/// A web process that dies takes only its page along: the page is loaded again, unless that happens over and over.
+fn revive(view: &GtkWebView, label: &str) {
+    let (deaths, label) = (RefCell::new(Vec::<Instant>::new()), label.to_string());
+    view.connect_web_process_terminated(move |view, reason| {
+        let mut deaths = deaths.borrow_mut();
+        deaths.retain(|death| death.elapsed() < Duration::from_secs(CRASH_WINDOW_S));
+        deaths.push(Instant::now());
+        if deaths.len() > CRASH_RESTARTS_MAX as usize {
+            return tracing::error!(
+                window = label,
+                ?reason,
+                "the page's process keeps dying; its window stays empty"
+            );
+        }
+        tracing::error!(window = label, ?reason, "the page's process died; the page is loaded again");
+        view.reload();
+    });
 }
 
 thread_local! {
