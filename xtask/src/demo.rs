@@ -125,12 +125,14 @@ fn release(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     let published = project.publish(display, "1.0.0")?;
     project.run(project.staysail(display).arg("build"))?;
     let size = std::fs::metadata(project.executable())?.len() as f64 / 1e6;
-    show.done(&format!("{published}; one executable of {size:.1} MB"));
+    show.done(&format!("{published}; one executable of {size:.1} MB, its shell a debug build"));
 
     show.step("Starting that executable from another folder");
     let mut app = Program::start("the built app", &mut project.built(display))?;
     let id = window::wait(display, TITLE, STEP_LIMIT)?;
     show.watch(display, id);
+    app.lines
+        .until("its page", STEP_LIMIT, |heard| heard.text.contains("the page has come up").then_some(()))?;
     put_cursor(display, id, project, &project.notes_of_user())?;
     let typist = Typist::start(display, SENTENCE, 60);
     show.picture(display, "release-1.0.0")?;

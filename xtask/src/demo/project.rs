@@ -77,6 +77,8 @@ impl Project {
             .current_dir(self.folder())
             .envs(display.variables())
             .env("STAYSAIL_TARGET_DIR", self.target())
+            // The shell that was built just now, not an optimised one that may lie about from before.
+            .env("STAYSAIL_SHELL", self.root.join("target/debug/staysail-shell"))
             .env("XDG_DATA_HOME", self.notes_of_user())
             .env("CI", "true")
             .env("NO_COLOR", "1");
