@@ -78,7 +78,6 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         },
         What::Ready => {
             shell.pages.ready(&visitor);
-            tracing::info!(window = visitor.window, load = visitor.generation, "the page has come up");
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }

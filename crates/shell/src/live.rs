@@ -296,6 +296,10 @@ struct ProductionObserver {
 }
 
 impl Observer for ProductionObserver {
+    fn page_ready(&self, window: &str, load: u64) {
+        tracing::info!(window, load, "the page has come up");
+    }
+
     fn page_report(&self, report: &PageReport) {
         match report.level.as_str() {
             "error" => {
