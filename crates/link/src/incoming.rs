@@ -44,3 +44,10 @@ impl Incoming {
         }
     }
 }
+
+impl Drop for Incoming {
+    /// Whoever reads no more has done with the connection: nothing holds the socket open then.
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}

@@ -164,6 +164,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_nobody_reads_any_more_is_closed() {
+        let (ours, theirs) = pair();
+        let (link, incoming) = Link::start(ours);
+        let (_other, mut received) = Link::start(theirs);
+        drop((link, incoming));
+        assert!(received.next().await.is_none());
+    }
+
+    #[tokio::test]
     async fn only_frames_of_which_nothing_was_written_count_as_undelivered() {
         let (ours, theirs) = pair();
         let (sender, mut ended) = Link::start(ours);

@@ -171,3 +171,36 @@ test("mode, constants, version and window are those of the shell", async () => {
   const { mode, version, window } = await api.app();
   assert.deepEqual([mode, version, window], ["debug", "1.2.3", "main"]);
 });
+
+test("a port carries everything, text and bytes; when it ends its calls fail and later ones go by script message", async () => {
+  const sent = [];
+  let receive;
+  const page = await open({
+    boot: { window: "main" },
+    commands: { later: () => "by message" },
+    before: (window) => {
+      window.__staysail_port = (label, callback) => {
+        receive = callback;
+        sent.push(label);
+        return (ticket, text, bytes) => {
+          const head = JSON.parse(text.split("\n")[0]);
+          if (head.t === "call") sent.push([ticket, head.c, bytes]);
+          if (head.t === "hello") queueMicrotask(() => callback(ticket, "+" + JSON.stringify(WELCOME)));
+          else if (head.c === "echo") queueMicrotask(() => callback(ticket, bytes.buffer));
+          else if (head.c === "add") queueMicrotask(() => callback(ticket, "+3"));
+          return true;
+        };
+      };
+    },
+  });
+  assert.equal("__staysail_port" in page.window, false, "nothing of it is left for the page");
+  assert.equal(await page.api.invoke("add"), 3);
+  assert.equal(new Uint8Array(await page.api.invoke("echo", new Uint8Array([7, 8])))[1], 8);
+  assert.equal(sent[0], "main");
+  assert.equal(sent[1][0], sent[2][0], "a ticket is used again after its answer");
+  assert.equal(page.requests.length + page.posts, 0, "nothing went another way");
+  const open_call = page.api.invoke("never");
+  receive(0, "");
+  await assert.rejects(open_call, { code: "Internal" });
+  assert.equal(await page.api.invoke("later"), "by message");
+});

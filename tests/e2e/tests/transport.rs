@@ -7,6 +7,9 @@ use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{COLD_BUILD, Project};
 use staysail_e2e::stage::{Stage, cargo_target, play};
+use std::io::{Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 
 /// Whether a web process of this test has loaded the library that opens the port.
 fn has_port(stage: &Stage) -> anyhow::Result<bool> {
@@ -18,6 +21,26 @@ fn has_port(stage: &Stage) -> anyhow::Result<bool> {
         loaded |= maps.contains("libstaysail_port.so");
     }
     Ok(loaded)
+}
+
+/// The socket's name is no secret to processes of the same user: what comes without the token is cut off.
+fn strangers_are_refused() -> anyhow::Result<()> {
+    let table = std::fs::read_to_string("/proc/net/unix")?;
+    let names: Vec<&str> = table.lines().filter_map(|line| Some(line.split_once(" @staysail-")?.1)).collect();
+    ensure!(!names.is_empty(), "no socket of a port");
+    let hello = |token: &[u8]| [&[1, token.len() as u8, 0, 0, 0][..], &[0; 16], token].concat();
+    for name in names {
+        for bytes in [vec![0xff; 64], hello(b"guess"), [hello(b""), hello(b"guess")].concat()] {
+            let mut stream =
+                UnixStream::connect_addr(&SocketAddr::from_abstract_name(format!("staysail-{name}"))?)?;
+            stream.write_all(&bytes)?;
+            let mut answer = Vec::new();
+            // Cut off with what it sent unread: an end, or a reset.
+            let _ = stream.read_to_end(&mut answer);
+            ensure!(answer.is_empty(), "a stranger was answered: {answer:?}");
+        }
+    }
+    Ok(())
 }
 
 /// Everything a page may send comes back as it was, whichever way it goes.
@@ -79,8 +102,9 @@ fn calls_go_by_the_port_and_no_script_of_the_page_can_reach_it() {
         let project = Project::fixture(stage)?;
         let (_dev, page) = Dev::live(stage, &project)?;
         ensure!(has_port(stage)?, "the web process has not loaded the port");
-        // Nothing else is left to go by: script messages and POST are broken for whatever asks for them now.
         talk(stage, &page)?;
+        strangers_are_refused()?;
+        talk_once(&page, "after-the-strangers")?;
         let visible = page.run_async(VISIBLE, &[])?;
         ensure!(visible == json!(["undefined", "undefined", false, "undefined"]), "the page sees {visible}");
 

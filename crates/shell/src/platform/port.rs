@@ -110,7 +110,6 @@ async fn receive(shell: Arc<Shell>, socket: UnixStream, token: String) {
         return tracing::warn!("another user's process tried to open a port; refused");
     }
     let Ok(socket) = socket.into_std().and_then(Socket::new).map(Arc::new) else { return };
-    let link = Link::writing(socket.clone());
     let mut reader = Reader::default();
     let hello = tokio::time::timeout(HELLO_TIMEOUT, next(&socket, &mut reader)).await;
     let proven = matches!(&hello, Ok(Ok(frame))
@@ -118,6 +117,8 @@ async fn receive(shell: Arc<Shell>, socket: UnixStream, token: String) {
     if !proven {
         return tracing::warn!("a process without the token tried to open a port; refused");
     }
+    // Not before: what writes holds the socket open until it is closed.
+    let link = Link::writing(socket.clone());
     let mut ports = HashMap::new();
     let error = loop {
         match next(&socket, &mut reader).await {
