@@ -59,6 +59,11 @@ pub enum What {
         /// Its name.
         e: String,
     },
+    /// Use a native feature. Payload: JSON object of arguments. Answered as [`crate::desktop`] describes.
+    Desktop {
+        /// Its name, `group.operation`.
+        f: String,
+    },
     /// Wait for events: answered with an array of [`PageEvent`] as soon as there is one.
     Next,
     /// State to keep over the reload that follows. Payload: JSON object, opaque to the shell.

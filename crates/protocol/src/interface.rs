@@ -14,6 +14,9 @@ pub struct Description {
     /// Windows to open at start; the first is the main one.
     #[serde(default)]
     pub windows: Vec<WindowSpec>,
+    /// What it declares beside windows: menus, tray and the like.
+    #[serde(default)]
+    pub desktop: crate::desktop::Declared,
     /// Commands the page may call, sorted by name.
     #[serde(default)]
     pub commands: Vec<CommandSpec>,
@@ -125,6 +128,37 @@ pub struct WindowSpec {
     pub visible: bool,
     /// Background before the page has painted, as `#rrggbb`; follows the system theme when absent.
     pub background: Option<String>,
+    /// Label of the window it belongs to: it stays above that one and is minimised with it.
+    pub parent: Option<String>,
+    /// Its parent takes no input while it is open.
+    pub modal: bool,
+    /// What the page does not paint shows what is behind the window.
+    pub transparent: bool,
+    /// Light, dark, or as the system has it.
+    pub theme: Theme,
+    /// Path of a PNG of the page's files: the window's icon.
+    pub icon: Option<String>,
+    /// The task bar leaves it out.
+    pub skip_taskbar: bool,
+    /// Size and position are those it had when it was closed last, if that is on a screen.
+    pub remember: bool,
+    /// The page is asked before the window closes.
+    pub intercept_close: bool,
+    /// Zoom of the page.
+    pub zoom: f64,
+}
+
+/// Light or dark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    /// As the system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
 }
 
 impl Default for WindowSpec {
@@ -145,6 +179,15 @@ impl Default for WindowSpec {
             always_on_top: false,
             visible: true,
             background: None,
+            parent: None,
+            modal: false,
+            transparent: false,
+            theme: Theme::System,
+            icon: None,
+            skip_taskbar: false,
+            remember: false,
+            intercept_close: false,
+            zoom: 1.0,
         }
     }
 }

@@ -7,12 +7,15 @@
 //! | development tool ↔ shell | [`frame`], [`control`] |
 //! | publisher → release server → shell | [`manifest`], [`notice`] |
 //! | what an app says of itself | [`interface`] |
+//! | native features, and who may use them | [`desktop`], [`capability`] |
 //!
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
 
 pub mod bridge;
+pub mod capability;
 pub mod control;
+pub mod desktop;
 pub mod error;
 pub mod frame;
 pub mod interface;

@@ -48,6 +48,10 @@ pub const CRASH_BACKOFF_MAX_MS: u64 = 3_000;
 pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 /// Largest declared state of an app.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
+pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
+/// Most windows of an app that are open at once.
+pub const WINDOWS_MAX: usize = 256;
 /// Largest page state (form fields, scroll, `preserve` hooks) kept over a reload.
 pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 /// Quiet time after a file event before it is acted upon.

@@ -1,5 +1,7 @@
 //! Release manifest: what one version of an app consists of. A TUF target, content-addressed.
 
+use crate::capability::Capability;
+use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,9 @@ pub struct Manifest {
     pub protocol: (u16, u16),
     /// Windows to open.
     pub windows: Vec<WindowSpec>,
+    /// What is declared beside windows: menus, tray and the like.
+    #[serde(default)]
+    pub desktop: Declared,
     /// Commands the page may call.
     pub commands: Vec<CommandSpec>,
     /// Values of production mode.
@@ -93,6 +98,8 @@ pub struct ModeConfig {
     pub inspector: bool,
     /// Content security policy of the page; the strict default when absent.
     pub csp: Option<String>,
+    /// What the pages of which windows may do beyond calling the app's own commands.
+    pub capabilities: Vec<Capability>,
     /// Constants for Rust (`app.constant`) and page (`constants` of `@staysail/api`).
     pub constants: BTreeMap<String, serde_json::Value>,
     /// Milliseconds a new worker has to say hello.
@@ -112,6 +119,7 @@ impl Default for ModeConfig {
             log: "info".into(),
             inspector: false,
             csp: None,
+            capabilities: Vec::new(),
             constants: BTreeMap::new(),
             hello_timeout_ms: limits::HELLO_TIMEOUT_MS,
             probation_s: limits::PROBATION_S,

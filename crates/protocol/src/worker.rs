@@ -64,6 +64,13 @@ pub enum ToWorker {
         /// Any number.
         n: u64,
     },
+    /// Answer to `Desktop` with the number `frame.call`. Body: JSON.
+    DesktopDone,
+    /// The request `Desktop` with the number `frame.call` failed.
+    DesktopFailed {
+        /// Why.
+        error: CallError,
+    },
     /// Something happened in the life of an update.
     Update(UpdateEvent),
     /// End the process in order, at once.
@@ -147,12 +154,11 @@ pub enum ToShell {
         /// What is being said.
         message: String,
     },
-    /// Change a window.
-    Window {
-        /// Its label.
-        label: String,
-        /// What to do.
-        op: WindowOp,
+    /// Use a native feature ([`crate::desktop`]). Body: JSON object of arguments. `frame.call`: a number of the
+    /// worker's own, for the answer; 0 when it wants none.
+    Desktop {
+        /// Its name, `group.operation`.
+        name: String,
     },
     /// The app's wish about an update.
     Update(UpdateWish),
@@ -181,28 +187,6 @@ pub struct Hello {
     pub version: String,
     /// The app.
     pub description: Description,
-}
-
-/// A change to an open window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WindowOp {
-    /// Set the title.
-    Title(String),
-    /// Set the inner size in logical pixels.
-    Size(f64, f64),
-    /// Show and raise.
-    Show,
-    /// Hide.
-    Hide,
-    /// Raise and focus.
-    Focus,
-    /// Maximise or restore.
-    Maximize(bool),
-    /// Enter or leave full screen.
-    Fullscreen(bool),
-    /// Close.
-    Close,
 }
 
 /// The app's or page's wish about an update.

@@ -90,6 +90,15 @@ impl Assets {
         if is_route { missing_page(&self.source()) } else { plain(StatusCode::NOT_FOUND, "no such file") }
     }
 
+    /// A file of the page, by its path below the origin.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        let found = self.read(path.trim_start_matches('/'))?;
+        found.ok_or_else(|| format!("the page has no file {path}"))
+    }
+
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
         if staysail_protocol::manifest::check_path(path).is_err() {
             return Ok(None);

@@ -3,6 +3,7 @@
 //! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
+use crate::desktop::{self, Asker};
 use crate::responder::Responder;
 use crate::router::{Call, Caller};
 use crate::shell::Shell;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// Takes one request of the page in `window`. `origin` is the page's current origin, where the platform tells it.
 pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u8], responder: Responder) {
     if let Some(origin) = origin
-        && !shell.is_allowed_origin(origin)
+        && !shell.is_allowed_origin(window, origin)
     {
         tracing::warn!(window, origin, "a page of a foreign origin tried to call; refused");
         return responder.failure(&denied("this origin may not call"));
@@ -35,6 +36,12 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
     let done = |responder: Responder| responder.success(b"null".to_vec(), false);
     match request.what {
         What::Hello => {}
+        What::Call { c, .. } if !shell.granted(window, |granted| granted.command(&c)) => {
+            responder.failure(&denied(&format!(
+                "the page of window `{window}` may not call `{c}`; to let it, add it to `commands` of \
+                 [[capabilities]] in staysail.toml"
+            )));
+        }
         What::Call { i, c, raw } => {
             let (shell_then, visitor_then) = (shell.clone(), visitor.clone());
             shell.router.submit(Call {
@@ -61,6 +68,18 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         What::Emit { e } => {
             shell.router.emit(e, visitor.window.clone(), payload.to_vec());
             done(responder);
+        }
+        What::Desktop { f } => {
+            let (shell_then, arguments) = (shell.clone(), payload.to_vec());
+            shell.runtime.spawn(async move {
+                let asker = Asker::Page(visitor);
+                let outcome = desktop::handle(&shell_then, &asker, &f, &arguments).await;
+                if let Asker::Page(visitor) = asker
+                    && shell_then.pages.is_current(&visitor)
+                {
+                    responder.finish(outcome.map(|value| (value.to_string().into_bytes(), false)));
+                }
+            });
         }
         What::Next => shell.pages.next(&visitor, responder),
         What::KeepState if payload.len() > PAGE_STATE_BYTES_MAX => responder.failure(&CallError::new(

@@ -14,6 +14,7 @@
 mod probation;
 mod recovery;
 
+use crate::desktop::{self, Asker};
 use crate::shell::Shell;
 use crate::worker::{Launch, Worker};
 use staysail_link::Incoming;
@@ -379,11 +380,29 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
             }
         }
         ToShell::Log { level, message } => shell.worker_line(&level, &message),
-        ToShell::Window { label, op } => shell.ui.change_window(label, op),
+        ToShell::Desktop { name } => use_native(shell, seat, name, frame),
         ToShell::Update(wish) => shell.observe(|observer| observer.update_wish(wish)),
         ToShell::Exit { code } => shell.ui.exit(code),
         ToShell::Checkpoint | ToShell::Hello(_) | ToShell::Unknown => {}
     }
+}
+
+/// Does natively what the worker asks for, and answers when it wants that.
+fn use_native(shell: &Arc<Shell>, seat: &Arc<Seat>, name: String, frame: Frame) {
+    let (shell_then, seat) = (shell.clone(), seat.clone());
+    shell.runtime.spawn(async move {
+        let outcome = desktop::handle(&shell_then, &Asker::Worker, &name, &frame.body).await;
+        let (message, body) = match outcome {
+            Ok(value) => (ToWorker::DesktopDone, value.to_string().into_bytes()),
+            Err(error) if frame.call == 0 => {
+                return shell_then.worker_line("warn", &format!("{name}: {error}"));
+            }
+            Err(error) => (ToWorker::DesktopFailed { error }, Vec::new()),
+        };
+        if frame.call != 0 {
+            let _ = seat.worker.link.send(&Frame::new(frame.call, &message, body));
+        }
+    });
 }
 
 fn milliseconds(since: Instant) -> f64 {

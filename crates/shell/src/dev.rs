@@ -88,7 +88,7 @@ impl Connection {
         let tool = Tool { link };
         shell.set_observer(Arc::new(tool.clone()));
         if let Some(description) = start.description {
-            shell.ui.wish(Wish::Open(description.windows));
+            shell.ui.wish(Wish::Declare(description.windows, Box::new(description.desktop)));
             tool.tell(&ToTool::WindowsOpen);
         }
         let swaps = Arc::new(Swaps::default());
@@ -166,12 +166,11 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
             Ok(switched) => {
                 tool.tell(&ToTool::SwapDone { id: swap.id, timing: switched.timing });
                 shell.hide_overlay("worker");
-                let windows = shell
-                    .router
-                    .active()
-                    .map(|worker| worker.hello.description.windows.clone())
-                    .unwrap_or_default();
-                shell.ui.wish(Wish::Open(windows));
+                if let Some(worker) = shell.router.active() {
+                    let description = &worker.hello.description;
+                    let declared = Box::new(description.desktop.clone());
+                    shell.ui.wish(Wish::Declare(description.windows.clone(), declared));
+                }
                 tool.tell(&ToTool::WindowsOpen);
                 if switched.new_interface {
                     reload::all(&shell);

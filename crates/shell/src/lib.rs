@@ -12,6 +12,7 @@ pub mod assets;
 pub mod bodies;
 pub mod bridge;
 pub mod conductor;
+pub mod desktop;
 pub mod dev;
 mod digest;
 pub mod launch;

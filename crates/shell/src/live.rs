@@ -105,7 +105,6 @@ impl Live {
     /// best release of the store.
     pub async fn start(self: &Arc<Self>, store: &Store, embedded: &Release, root: Option<&[u8]>) {
         self.show(&self.current());
-        self.shell.ui.wish(Wish::Open(self.current().manifest().windows.clone()));
         let mut loads: Expected =
             self.current().manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect();
         loop {
@@ -240,6 +239,7 @@ fn show(shell: &Arc<Shell>, release: &Release) {
         facts.version.clone_from(&manifest.version);
         facts.config = manifest.config.clone();
     });
+    shell.ui.wish(Wish::Declare(manifest.windows.clone(), Box::new(manifest.desktop.clone())));
 }
 
 fn launch(release: &Release) -> Result<Launch, String> {

@@ -162,6 +162,11 @@ impl Pages {
         deliveries.into_iter().for_each(deliver);
     }
 
+    /// Labels of the windows that are open.
+    pub fn labels(&self) -> Vec<String> {
+        self.pages().iter().filter(|(_, page)| !page.closed).map(|(label, _)| label.clone()).collect()
+    }
+
     /// Keeps the page's state for its next load.
     pub fn keep(&self, visitor: &Visitor, state: Option<Box<RawValue>>) {
         if let Some(page) = self.pages().get_mut(&visitor.window) {

@@ -26,6 +26,8 @@ use staysail_protocol::interface::WindowSpec;
 use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
+pub use system::{set_modal, set_skip_taskbar, with_parent, with_skip_taskbar};
+
 /// Name of the app's own scheme.
 const SCHEME: &str = "app";
 /// The start script: one function expression, called with the boot record.
@@ -72,15 +74,16 @@ impl Context {
             "window": spec.label,
             "native": system::HAS_SCRIPT_MESSAGES,
             "base": ORIGIN,
-            "allowed": shell.allowed_origins(),
+            "allowed": shell.allowed_origins(&spec.label),
         });
         let script = format!("({})({boot});", START.trim().trim_end_matches(';'));
-        let allowed = shell.clone();
+        let (allowed, label) = (shell.clone(), spec.label.clone());
         let mut builder = WebViewBuilder::new_with_web_context(&mut self.web)
             .with_id(&spec.label)
             .with_initialization_script_for_main_only(script, true)
             .with_devtools(shell.facts().config.inspector)
-            .with_navigation_handler(move |address| may_navigate(&allowed, &address))
+            .with_navigation_handler(move |address| may_navigate(&allowed, &label, &address))
+            .with_transparent(spec.transparent)
             .with_focused(true);
         if let Some(colour) = background {
             builder = builder.with_background_color(colour);
@@ -93,6 +96,13 @@ impl Context {
 }
 
 impl WindowPage {
+    /// Shows the page larger or smaller; 1 is its own size.
+    pub fn zoom(&self, factor: f64) {
+        if let Err(error) = self.webview.zoom(factor) {
+            tracing::warn!(factor, %error, "the page could not be zoomed");
+        }
+    }
+
     /// Loads `path` of the app, from the dev server when there is one.
     pub fn load(&self, shell: &Arc<Shell>, path: &str) {
         let facts = shell.facts();
@@ -105,12 +115,12 @@ impl WindowPage {
 }
 
 /// Pages stay on the app's own origins; what leads elsewhere opens in the user's browser.
-fn may_navigate(shell: &Arc<Shell>, address: &str) -> bool {
+fn may_navigate(shell: &Arc<Shell>, window: &str, address: &str) -> bool {
     if address == "about:blank" || address == "about:srcdoc" {
         return true;
     }
     let origin = origin_of(address);
-    if origin.as_deref().is_some_and(|origin| shell.is_allowed_origin(origin)) {
+    if origin.as_deref().is_some_and(|origin| shell.is_allowed_origin(window, origin)) {
         return true;
     }
     if address.starts_with("https://") || address.starts_with("http://") || address.starts_with("mailto:") {
@@ -140,7 +150,7 @@ pub(crate) fn serve(
     answer: impl FnOnce(Answer) + Send + 'static,
 ) {
     let origin = request.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    let allowed = origin.filter(|origin| shell.is_allowed_origin(origin)).map(str::to_string);
+    let allowed = origin.filter(|origin| shell.is_allowed_origin(window, origin)).map(str::to_string);
     let cors = move |mut response: Answer| {
         if let Some(origin) = allowed.as_deref().and_then(|origin| HeaderValue::from_str(origin).ok()) {
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

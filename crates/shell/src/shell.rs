@@ -7,6 +7,7 @@ use crate::conductor::Conductor;
 use crate::pages::Pages;
 use crate::router::Router;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
 use staysail_protocol::worker::{UpdateWish, Welcome};
 use std::collections::VecDeque;
@@ -138,15 +139,38 @@ impl Shell {
         Welcome { protocol: 0, version: version.into(), config: facts.config, data_dir: facts.data_dir }
     }
 
-    /// Origins whose pages may call, compared whole (CVE-2026-42184: comparing the first label was not enough).
-    pub fn allowed_origins(&self) -> Vec<String> {
-        let dev = self.facts().dev_url.as_deref().and_then(origin_of);
-        std::iter::once(ORIGIN.to_string()).chain(dev).collect()
+    /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).
+    pub fn allowed_origins(&self, window: &str) -> Vec<String> {
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let dev = facts.dev_url.as_deref().and_then(origin_of);
+        let granted = Granted::to(&facts.config.capabilities, window);
+        let foreign = granted.each().flat_map(|capability| capability.origins.iter().cloned());
+        std::iter::once(ORIGIN.to_string()).chain(dev).chain(foreign).collect()
     }
 
-    /// Whether pages of this origin may call.
-    pub fn is_allowed_origin(&self, origin: &str) -> bool {
-        self.allowed_origins().iter().any(|allowed| allowed == origin)
+    /// Whether pages of this origin may call from this window.
+    pub fn is_allowed_origin(&self, window: &str, origin: &str) -> bool {
+        origin == ORIGIN || self.allowed_origins(window).iter().any(|allowed| allowed == origin)
+    }
+
+    /// Asks for something of a window's capabilities.
+    pub fn granted<T>(&self, window: &str, ask: impl FnOnce(Granted<'_>) -> T) -> T {
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ask(Granted::to(&facts.config.capabilities, window))
+    }
+
+    /// Tells of something that happened natively: the worker, and the pages of windows that may use something of the
+    /// group. `window` is the one it happened to, if any.
+    pub fn tell_natively(&self, group: &str, window: &str, payload: &impl serde::Serialize) {
+        let Ok(payload) = serde_json::value::to_raw_value(payload) else { return };
+        let name = format!("staysail:{group}");
+        self.router.emit(name.clone(), window.to_string(), payload.get().as_bytes().to_vec());
+        let event = PageEvent::Event { name, payload };
+        for label in self.pages.labels() {
+            if self.granted(&label, |granted| granted.group(group)) {
+                self.pages.tell(Some(&label), &event);
+            }
+        }
     }
 
     /// The overlay pages show now.

@@ -9,6 +9,7 @@ use crate::{Error, Event, Result, Window, runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use staysail_protocol::desktop::Declared;
 use staysail_protocol::interface::{DESCRIBE_ARGUMENT, Description, EventSpec, StateSpec};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub struct App {
     pub(crate) id: String,
     pub(crate) version: String,
     windows: Vec<Window>,
+    desktop: Declared,
     pub(crate) commands: Vec<Command>,
     events: Vec<fn(&mut Types) -> EventSpec>,
     pub(crate) kept: States,
@@ -42,6 +44,7 @@ impl App {
             id: id.into(),
             version: String::new(),
             windows: Vec::new(),
+            desktop: Declared::default(),
             commands: Vec::new(),
             events: Vec::new(),
             kept: States::default(),
@@ -56,6 +59,12 @@ impl App {
     /// Adds a window. The first is the main one; without any, one named `main` is opened.
     pub fn window(mut self, window: Window) -> Self {
         self.windows.push(window);
+        self
+    }
+
+    /// The app goes on when its last window is closed, until [`AppHandle::exit`] is called.
+    pub fn run_without_windows(mut self) -> Self {
+        self.desktop.runs_without_windows = true;
         self
     }
 
@@ -196,6 +205,7 @@ impl App {
         Ok(describe::finish(Description {
             app: self.id.clone(),
             windows,
+            desktop: self.desktop.clone(),
             commands,
             events,
             types: types.declarations(),

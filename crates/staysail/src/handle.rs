@@ -3,10 +3,12 @@
 use crate::command::State;
 use crate::connection::Outbox;
 use crate::kept::{Kept, States};
+use crate::native::{Asked, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use staysail_protocol::desktop::window::{Screen, WindowChange, WindowState};
 use staysail_protocol::notice::UpdateEvent;
-use staysail_protocol::worker::{ToShell, UpdateWish, Welcome, WindowOp};
+use staysail_protocol::worker::{ToShell, UpdateWish, Welcome};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ pub(crate) struct Inner {
     pub listeners: RwLock<HashMap<String, Vec<Listener>>>,
     pub update_listeners: RwLock<Vec<UpdateListener>>,
     pub welcome: OnceLock<Welcome>,
+    pub asked: Asked,
 }
 
 /// The app, from inside: cheap to clone, usable on any thread.
@@ -96,6 +99,32 @@ impl AppHandle {
         WindowHandle { app: self.clone(), label: label.to_string() }
     }
 
+    /// Opens a window that is not declared. Its answer comes when it is open; its page loads meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn example(app: staysail::AppHandle) -> Result<(), staysail::CallError> {
+    /// let help = app.open_window(staysail::Window::new("help").url("/help.html").parent("main")).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn open_window(
+        &self,
+        window: crate::Window,
+    ) -> Result<WindowHandle, staysail_protocol::CallError> {
+        let handle = self.window(&window.spec.label);
+        self.ask::<()>("window.create", &serde_json::json!({ "window": window.spec })).await?;
+        Ok(handle)
+    }
+
+    /// Labels of the open windows, sorted.
+    pub fn windows(&self) -> Request<Vec<String>> {
+        self.ask("window.list", &serde_json::json!({}))
+    }
+
+    /// The screens, the primary one first.
+    pub fn screens(&self) -> Request<Vec<Screen>> {
+        self.ask("window.screens", &serde_json::json!({}))
+    }
+
     fn welcome(&self) -> Option<&Welcome> {
         self.inner.welcome.get()
     }
@@ -157,46 +186,68 @@ impl WindowHandle {
 
     /// Sets its title.
     pub fn set_title(&self, title: impl Into<String>) {
-        self.change(WindowOp::Title(title.into()));
+        self.change(WindowChange { title: Some(title.into()), ..WindowChange::default() });
     }
 
     /// Sets its inner size in logical pixels.
     pub fn set_size(&self, width: f64, height: f64) {
-        self.change(WindowOp::Size(width, height));
+        self.change(WindowChange { size: Some((width, height)), ..WindowChange::default() });
     }
 
     /// Shows and raises it.
     pub fn show(&self) {
-        self.change(WindowOp::Show);
+        self.focus();
     }
 
     /// Hides it.
     pub fn hide(&self) {
-        self.change(WindowOp::Hide);
+        self.change(WindowChange { visible: Some(false), ..WindowChange::default() });
     }
 
     /// Raises and focuses it.
     pub fn focus(&self) {
-        self.change(WindowOp::Focus);
+        self.tell("window.focus");
     }
 
     /// Maximises or restores it.
     pub fn set_maximized(&self, yes: bool) {
-        self.change(WindowOp::Maximize(yes));
+        self.change(WindowChange { maximized: Some(yes), ..WindowChange::default() });
     }
 
     /// Enters or leaves full screen.
     pub fn set_fullscreen(&self, yes: bool) {
-        self.change(WindowOp::Fullscreen(yes));
+        self.change(WindowChange { fullscreen: Some(yes), ..WindowChange::default() });
     }
 
-    /// Closes it.
+    /// Changes what `change` names, and nothing else.
+    pub fn change(&self, change: WindowChange) {
+        let arguments = serde_json::json!({ "label": self.label, "change": change });
+        self.app.tell("window.set", &arguments);
+    }
+
+    /// How it is now.
+    ///
+    /// ```no_run
+    /// # async fn example(window: staysail::WindowHandle) -> Result<(), staysail::CallError> {
+    /// let (width, height) = window.state().await?.size;
+    /// # Ok(()) }
+    /// ```
+    pub fn state(&self) -> Request<WindowState> {
+        self.app.ask("window.state", &serde_json::json!({ "label": self.label }))
+    }
+
+    /// Closes it, asking its page first when that intercepts closing.
     pub fn close(&self) {
-        self.change(WindowOp::Close);
+        self.tell("window.close");
     }
 
-    fn change(&self, op: WindowOp) {
-        self.app.inner.outbox.send(0, &ToShell::Window { label: self.label.clone(), op }, Vec::new());
+    /// Closes it without asking.
+    pub fn destroy(&self) {
+        self.tell("window.destroy");
+    }
+
+    fn tell(&self, feature: &str) {
+        self.app.tell(feature, &serde_json::json!({ "label": self.label }));
     }
 }
 

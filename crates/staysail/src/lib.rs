@@ -41,6 +41,7 @@ mod error;
 mod handle;
 mod kept;
 mod lane;
+mod native;
 mod runtime;
 mod snapshot;
 mod window;
@@ -50,9 +51,17 @@ pub use command::{Bytes, State};
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use kept::{Kept, KeptWriter};
+pub use native::Request;
 pub use window::Window;
 
 pub use staysail_macros::{Event, command, commands, data};
+/// What an app may ask of the shell's windows, and what it is told of them.
+pub mod window_events {
+    pub use staysail_protocol::desktop::window::{
+        Edge, Progress, Screen, WindowChange, WindowEvent, WindowNews, WindowState,
+    };
+    pub use staysail_protocol::interface::Theme;
+}
 pub use staysail_protocol::notice::UpdateEvent;
 pub use staysail_protocol::{CallError, ErrorCode};
 /// Describes a type in TypeScript; derived by `#[staysail::data]`.

@@ -19,6 +19,7 @@ use crate::command::{Call, Command, Run};
 use crate::connection::{Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
 use crate::lane::Lane;
+use crate::native::Asked;
 use crate::{Error, Result};
 use staysail_link::{Incoming, Link};
 use staysail_protocol::frame::Frame;
@@ -151,6 +152,7 @@ impl Worker {
             listeners: RwLock::default(),
             update_listeners: RwLock::default(),
             welcome: OnceLock::new(),
+            asked: Asked::default(),
         };
         Ok(Self {
             app: AppHandle { inner: Arc::new(inner) },
@@ -233,6 +235,8 @@ impl Worker {
                 }
             }
             ToWorker::Ping { n } => self.tell(&ToShell::Pong { n }),
+            ToWorker::DesktopDone => self.app.inner.asked.answer(frame.call, Ok(frame.body)),
+            ToWorker::DesktopFailed { error } => self.app.inner.asked.answer(frame.call, Err(error)),
             ToWorker::Update(event) => {
                 let worker = self.clone();
                 self.events.run(move || {

@@ -1,6 +1,6 @@
 //! Declaring windows.
 
-use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::interface::{Theme, WindowSpec};
 
 /// A window as the app wants it. Sizes and positions are in logical pixels.
 ///
@@ -93,6 +93,60 @@ impl Window {
     /// Background before the page has painted, as `#rrggbb`: no flash at the start.
     pub fn background(mut self, colour: impl Into<String>) -> Self {
         self.spec.background = Some(colour.into());
+        self
+    }
+
+    /// Label of the window it belongs to: it stays above that one and closes with it.
+    pub fn parent(mut self, label: impl Into<String>) -> Self {
+        self.spec.parent = Some(label.into());
+        self
+    }
+
+    /// Its parent takes no input while it is open.
+    pub fn modal(mut self, yes: bool) -> Self {
+        self.spec.modal = yes;
+        self
+    }
+
+    /// What the page does not paint shows what is behind the window.
+    pub fn transparent(mut self, yes: bool) -> Self {
+        self.spec.transparent = yes;
+        self
+    }
+
+    /// Light or dark; as the system has it when not set.
+    pub fn theme(mut self, theme: Theme) -> Self {
+        self.spec.theme = theme;
+        self
+    }
+
+    /// Its icon: the path of a PNG of the page's files.
+    pub fn icon(mut self, path: impl Into<String>) -> Self {
+        self.spec.icon = Some(path.into());
+        self
+    }
+
+    /// Whether the task bar leaves it out.
+    pub fn skip_taskbar(mut self, yes: bool) -> Self {
+        self.spec.skip_taskbar = yes;
+        self
+    }
+
+    /// Opens it where the user left it, with the size they gave it, if a screen still shows that place.
+    pub fn remember(mut self, yes: bool) -> Self {
+        self.spec.remember = yes;
+        self
+    }
+
+    /// Asks the page before it closes (`onCloseRequested`), e.g. for unsaved changes.
+    pub fn intercept_close(mut self, yes: bool) -> Self {
+        self.spec.intercept_close = yes;
+        self
+    }
+
+    /// Zoom of the page; 1 when not set.
+    pub fn zoom(mut self, factor: f64) -> Self {
+        self.spec.zoom = factor;
         self
     }
 }

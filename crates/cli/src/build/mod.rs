@@ -116,6 +116,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         interface: description.interface,
         protocol: (PROTOCOL_VERSION_MIN, PROTOCOL_VERSION),
         windows: description.windows,
+        desktop: description.desktop,
         commands: description.commands,
         config: project.mode_config(),
         ..Manifest::default()

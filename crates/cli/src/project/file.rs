@@ -23,6 +23,9 @@ pub struct Config {
     /// `[production]`
     #[serde(default)]
     pub production: Section,
+    /// `[[capabilities]]`
+    #[serde(default)]
+    pub capabilities: Vec<staysail_protocol::capability::Capability>,
     /// `[update]`
     pub update: Option<Update>,
 }

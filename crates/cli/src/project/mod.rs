@@ -174,6 +174,7 @@ impl Project {
             log: section.log.clone().unwrap_or_else(|| log.into()),
             inspector: section.inspector.unwrap_or(inspector),
             csp: section.csp.clone(),
+            capabilities: self.config.capabilities.clone(),
             constants: section.constants.clone(),
             hello_timeout_ms: section.hello_timeout_ms.unwrap_or(limits::HELLO_TIMEOUT_MS),
             probation_s: section.probation_s.unwrap_or(limits::PROBATION_S),

@@ -15,6 +15,7 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
+use gtk::prelude::GtkWindowExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
@@ -23,7 +24,8 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tao::platform::unix::WindowExtUnix;
+use tao::platform::unix::{WindowBuilderExtUnix, WindowExtUnix};
+use tao::window::{Window, WindowBuilder};
 use webkit2gtk::{
     SecurityManagerExt, URISchemeRequest, URISchemeRequestExt, URISchemeResponse, URISchemeResponseExt,
     UserContentManager, WebContextExt, WebView as GtkWebView, WebViewExt,
@@ -50,6 +52,26 @@ pub fn build(
     revive(&gtk_view, label);
     prepare_context(&gtk_view, shell)?;
     Ok(webview)
+}
+
+/// The new window stays above `parent` and is minimised with it.
+pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
+    builder.with_transient_for(parent.gtk_window())
+}
+
+/// While `modal`, the parent takes no input.
+pub fn set_modal(window: &Window, _parent: &Window, modal: bool) {
+    window.gtk_window().set_modal(modal);
+}
+
+/// Whether the task bar leaves the new window out.
+pub fn with_skip_taskbar(builder: WindowBuilder, skip: bool) -> WindowBuilder {
+    builder.with_skip_taskbar(skip)
+}
+
+/// Whether the task bar leaves the window out.
+pub fn set_skip_taskbar(window: &Window, skip: bool) {
+    let _ = window.set_skip_taskbar(skip);
 }
 
 /// A web process that dies takes only its page along: the page is loaded again, unless that happens over and over.

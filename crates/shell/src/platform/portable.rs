@@ -3,6 +3,7 @@
 use super::{SCHEME, SchemeRequest, serve};
 use crate::shell::Shell;
 use std::sync::Arc;
+use tao::window::{Window, WindowBuilder};
 use wry::{WebView, WebViewBuilder};
 
 /// The page posts all its requests to the app's own scheme.
@@ -25,4 +26,60 @@ pub fn build(
         })
         .build(window)
         .map_err(|error| error.to_string())
+}
+
+/// The new window stays above `parent` and is minimised with it.
+pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::{WindowBuilderExtWindows, WindowExtWindows};
+        builder.with_owner_window(parent.hwnd())
+    }
+    #[cfg(target_os = "macos")]
+    {
+        use tao::platform::macos::{WindowBuilderExtMacOS, WindowExtMacOS};
+        builder.with_parent_window(parent.ns_window())
+    }
+    #[cfg(not(any(windows, target_os = "macos")))]
+    {
+        let _ = parent;
+        builder
+    }
+}
+
+/// While `modal`, the parent takes no input.
+pub fn set_modal(_window: &Window, parent: &Window, modal: bool) {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowExtWindows;
+        parent.set_enable(!modal);
+    }
+    // macOS knows modal sheets only; the window stays above its parent, which keeps its input.
+    #[cfg(not(windows))]
+    let _ = (parent, modal);
+}
+
+/// Whether the task bar leaves the new window out.
+pub fn with_skip_taskbar(builder: WindowBuilder, skip: bool) -> WindowBuilder {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowBuilderExtWindows;
+        builder.with_skip_taskbar(skip)
+    }
+    #[cfg(not(windows))]
+    {
+        let _ = skip;
+        builder
+    }
+}
+
+/// Whether the task bar leaves the window out.
+pub fn set_skip_taskbar(window: &Window, skip: bool) {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowExtWindows;
+        let _ = window.set_skip_taskbar(skip);
+    }
+    #[cfg(not(windows))]
+    let _ = (window, skip);
 }

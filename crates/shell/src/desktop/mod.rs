@@ -1,0 +1,73 @@
+//! Native features: who asks, may they, and which module does it.
+//!
+//! Each group of [`staysail_protocol::desktop`] is a module here with one function `handle`. Whatever touches a window
+//! runs on the windows' thread, by [`Ui::ask`](crate::app::Ui::ask); the request itself waits on the runtime, so
+//! neither a dialog nor a slow disk holds up anything else.
+
+mod geometry;
+mod icon;
+mod requests;
+mod windows;
+
+pub use windows::Windows;
+
+use crate::pages::Visitor;
+use crate::shell::Shell;
+use serde_json::Value;
+use staysail_protocol::desktop::{parts, read};
+use staysail_protocol::{CallError, ErrorCode};
+use std::sync::Arc;
+
+/// Who asks for a native feature.
+#[derive(Debug, Clone)]
+pub enum Asker {
+    /// The page of a window; it needs a capability.
+    Page(Visitor),
+    /// The worker: a program of the user's own, which may ask for anything.
+    Worker,
+}
+
+/// What a request ends with.
+pub type Answer = Result<Value, CallError>;
+
+/// Does what is asked, if the asker may.
+pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[u8]) -> Answer {
+    if let Asker::Page(visitor) = asker
+        && !shell.granted(&visitor.window, |granted| granted.feature(name))
+    {
+        let message = format!(
+            "the page of window `{}` may not use `{name}`; to let it, add it to `allow` of [[capabilities]] in \
+             staysail.toml",
+            visitor.window
+        );
+        tracing::warn!(message, "denied");
+        return Err(CallError::new(ErrorCode::Denied, message));
+    }
+    let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
+    match group {
+        "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> CallError {
+    CallError::new(ErrorCode::UnknownCommand, format!("there is no native feature `{name}`"))
+}
+
+fn arguments_of<R: serde::de::DeserializeOwned>(
+    name: &str,
+    operation: &str,
+    arguments: &[u8],
+) -> Result<R, CallError> {
+    read(operation, arguments).map_err(|error| invalid(format!("`{name}`: {error}")))
+}
+
+fn invalid(message: String) -> CallError {
+    CallError::new(ErrorCode::InvalidArguments, message)
+}
+
+fn answer(value: impl serde::Serialize) -> Answer {
+    serde_json::to_value(value).map_err(|error| {
+        CallError::new(ErrorCode::Internal, format!("the answer can not be written: {error}"))
+    })
+}
