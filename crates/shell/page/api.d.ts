@@ -26,6 +26,7 @@ export interface StaysailEvents {
     "staysail:worker": BackendEvent;
     "staysail:update": UpdateEvent;
     "staysail:page": PageEvent;
+    "staysail:window": WindowEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -152,6 +153,7 @@ export interface Runtime {
     emit(event: string, payload: unknown): Promise<void>;
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
+    desktop(feature: string, args?: object): Promise<unknown>;
 }
 /** What the shell told the page at its start. */
 export interface Facts {
@@ -226,11 +228,178 @@ export declare const constants: Readonly<Record<string, unknown>>;
 export declare let mode: Mode;
 /** Version of the app that is live. */
 export declare let version: string;
-/** The window this page is shown in. */
-export declare const currentWindow: {
-    readonly label: string;
-    readonly generation: number;
+/** Width and height, or left and top, in logical pixels. */
+export type Pair = [number, number];
+export type Theme = "system" | "light" | "dark";
+export type Progress = "none" | "indeterminate" | {
+    percent: number;
+} | {
+    error: number;
 };
+export type Edge = "north" | "north_east" | "east" | "south_east" | "south" | "south_west" | "west" | "north_west";
+/** What to change of a window; what is absent stays. */
+export interface WindowChange {
+    title?: string;
+    size?: Pair;
+    /** `[0, 0]` takes the limit away. */
+    minSize?: Pair;
+    maxSize?: Pair;
+    position?: Pair;
+    visible?: boolean;
+    maximized?: boolean;
+    minimized?: boolean;
+    fullscreen?: boolean;
+    alwaysOnTop?: boolean;
+    resizable?: boolean;
+    decorations?: boolean;
+    theme?: Theme;
+    zoom?: number;
+    /** Path of a PNG of the page's files. */
+    icon?: string;
+    /** In the task bar. */
+    progress?: Progress;
+    skipTaskbar?: boolean;
+    /** Use {@link AppWindow.onCloseRequested}, which does this by itself. */
+    interceptClose?: boolean;
+}
+/** A window to open. */
+export interface WindowOptions {
+    /** Unique among the open windows. */
+    label: string;
+    /** Path of its page, beginning with `/`. */
+    url?: string;
+    title?: string;
+    width?: number;
+    height?: number;
+    minSize?: Pair;
+    maxSize?: Pair;
+    position?: Pair;
+    resizable?: boolean;
+    decorations?: boolean;
+    maximized?: boolean;
+    fullscreen?: boolean;
+    alwaysOnTop?: boolean;
+    visible?: boolean;
+    /** Before the page has painted: `#rrggbb`. */
+    background?: string;
+    /** Label of the window it stays above and closes with. */
+    parent?: string;
+    /** The parent takes no input meanwhile. */
+    modal?: boolean;
+    transparent?: boolean;
+    theme?: Theme;
+    icon?: string;
+    skipTaskbar?: boolean;
+    /** Opens where the user left it. */
+    remember?: boolean;
+    zoom?: number;
+}
+/** How a window is. */
+export interface WindowState {
+    label: string;
+    title: string;
+    size: Pair;
+    position: Pair;
+    scale: number;
+    focused: boolean;
+    visible: boolean;
+    maximized: boolean;
+    minimized: boolean;
+    fullscreen: boolean;
+    always_on_top: boolean;
+    resizable: boolean;
+    decorations: boolean;
+    theme: "light" | "dark";
+    intercept_close: boolean;
+}
+/** A screen, in logical pixels. */
+export interface Screen {
+    name: string | null;
+    position: Pair;
+    size: Pair;
+    scale: number;
+    primary: boolean;
+}
+/** What happened to a window: event `staysail:window`. */
+export type WindowEvent = {
+    label: string;
+} & ({
+    kind: "created" | "closed" | "close_requested" | "focused" | "blurred";
+} | {
+    kind: "resized";
+    width: number;
+    height: number;
+} | {
+    kind: "moved";
+    x: number;
+    y: number;
+} | {
+    kind: "theme_changed";
+    theme: "light" | "dark";
+} | {
+    kind: "scale_changed";
+    scale: number;
+});
+/** The user wants to close a window. */
+export interface CloseRequest {
+    /** Keeps it open. */
+    preventDefault(): void;
+}
+/**
+ * A window of the app. The page of a window may steer windows when a capability of `staysail.toml` allows
+ * `window.*`; calls are rejected with `Denied` otherwise.
+ */
+export declare class AppWindow {
+    #private;
+    /** The window with this label, whether it is open or not. */
+    constructor(label: string | (() => string));
+    /** Its name. */
+    get label(): string;
+    /** How it is now. */
+    state(): Promise<WindowState>;
+    /** Changes what `change` names, and nothing else. */
+    set(change: WindowChange): Promise<void>;
+    /** Closes it; its page is asked first when it wants to be. */
+    close(): Promise<void>;
+    /** Closes it without asking. */
+    destroy(): Promise<void>;
+    /** Shows, raises and focuses it. */
+    focus(): Promise<void>;
+    /** Puts it in the middle of its screen. */
+    center(): Promise<void>;
+    /** Asks for the user's attention. */
+    requestAttention(): Promise<void>;
+    /** Moves it with the mouse, whose button is down. Elements with `data-staysail-drag` do it by themselves. */
+    startDragging(): Promise<void>;
+    /** Resizes it with the mouse, whose button is down. */
+    startResizing(edge: Edge): Promise<void>;
+    /** Calls `handler` with what happens to this window. */
+    onEvent(handler: (event: WindowEvent) => void): Unlisten;
+    /**
+     * Asks `handler` before this window closes; for the page of the window itself. It stays open when the handler calls
+     * `preventDefault`, and closes when the handler has ended otherwise.
+     *
+     * ```ts
+     * currentWindow.onCloseRequested(async (event) => {
+     *   if (unsaved && !(await reallyClose())) event.preventDefault();
+     * });
+     * ```
+     */
+    onCloseRequested(handler: (event: CloseRequest) => unknown): Unlisten;
+}
+/** Opens a window. */
+export declare function openWindow(options: WindowOptions): Promise<AppWindow>;
+/** The open windows. */
+export declare function windows(): Promise<AppWindow[]>;
+/** The screens, the primary one first. */
+export declare function screens(): Promise<Screen[]>;
+declare class CurrentWindow extends AppWindow {
+    constructor();
+    /** Counts the page loads of this window, from 1. */
+    get generation(): number;
+}
+/** The window this page is shown in. */
+export declare const currentWindow: CurrentWindow;
 /** What the app is and how it runs; the same values the backend sees. */
 export interface AppInfo {
     version: string;

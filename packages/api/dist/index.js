@@ -56,16 +56,114 @@ var ready = runtime?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
-var currentWindow = Object.freeze({
-  /** Its name, as the backend declared it. */
+var native = (feature, args) => runtime ? runtime.desktop(feature, args) : noShell();
+function spelled(options) {
+  const out = {};
+  for (const [name, value] of Object.entries(options)) {
+    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  }
+  return out;
+}
+var AppWindow = class {
+  #label;
+  /** The window with this label, whether it is open or not. */
+  constructor(label) {
+    this.#label = typeof label === "string" ? () => label : label;
+  }
+  /** Its name. */
   get label() {
-    return facts.window;
-  },
+    return this.#label();
+  }
+  #ask(feature, more) {
+    return native(`window.${feature}`, { label: this.label || null, ...more });
+  }
+  /** How it is now. */
+  state() {
+    return this.#ask("state");
+  }
+  /** Changes what `change` names, and nothing else. */
+  set(change) {
+    return this.#ask("set", { change: spelled(change) });
+  }
+  /** Closes it; its page is asked first when it wants to be. */
+  close() {
+    return this.#ask("close");
+  }
+  /** Closes it without asking. */
+  destroy() {
+    return this.#ask("destroy");
+  }
+  /** Shows, raises and focuses it. */
+  focus() {
+    return this.#ask("focus");
+  }
+  /** Puts it in the middle of its screen. */
+  center() {
+    return this.#ask("center");
+  }
+  /** Asks for the user's attention. */
+  requestAttention() {
+    return this.#ask("request_attention");
+  }
+  /** Moves it with the mouse, whose button is down. Elements with `data-staysail-drag` do it by themselves. */
+  startDragging() {
+    return this.#ask("start_dragging");
+  }
+  /** Resizes it with the mouse, whose button is down. */
+  startResizing(edge) {
+    return this.#ask("start_resizing", { edge });
+  }
+  /** Calls `handler` with what happens to this window. */
+  onEvent(handler) {
+    return listen("staysail:window", (event) => {
+      if (event.label === this.label) handler(event);
+    });
+  }
+  /**
+   * Asks `handler` before this window closes; for the page of the window itself. It stays open when the handler calls
+   * `preventDefault`, and closes when the handler has ended otherwise.
+   *
+   * ```ts
+   * currentWindow.onCloseRequested(async (event) => {
+   *   if (unsaved && !(await reallyClose())) event.preventDefault();
+   * });
+   * ```
+   */
+  onCloseRequested(handler) {
+    const failed = (reason) => reportError(reason);
+    const unlisten = this.onEvent((event) => {
+      if (event.kind !== "close_requested") return;
+      let prevented = false;
+      void this.#ask("hold_close").then(() => handler({ preventDefault: () => void (prevented = true) })).then(() => prevented ? void 0 : this.destroy()).catch(failed);
+    });
+    this.set({ interceptClose: true }).catch(failed);
+    return () => {
+      unlisten();
+      this.set({ interceptClose: false }).catch(failed);
+    };
+  }
+};
+async function openWindow(options) {
+  await native("window.create", { window: spelled(options) });
+  return new AppWindow(options.label);
+}
+async function windows() {
+  const labels = await native("window.list");
+  return labels.map((label) => new AppWindow(label));
+}
+function screens() {
+  return native("window.screens");
+}
+var CurrentWindow = class extends AppWindow {
+  constructor() {
+    super(() => facts.window);
+  }
   /** Counts the page loads of this window, from 1. */
   get generation() {
     return facts.generation;
   }
-});
+};
+var currentWindow = new CurrentWindow();
 void ready.then(() => {
   ({ mode, version } = facts);
 }, () => {
@@ -77,6 +175,7 @@ async function app() {
   return { version: version2, mode: mode2, constants: constants2, window };
 }
 export {
+  AppWindow,
   CallError,
   app,
   constants,
@@ -87,8 +186,11 @@ export {
   mode,
   onBackend,
   once,
+  openWindow,
   preserve,
   ready,
+  screens,
   update,
-  version
+  version,
+  windows
 };

@@ -28,6 +28,7 @@ export interface StaysailEvents {
   "staysail:worker": BackendEvent;
   "staysail:update": UpdateEvent;
   "staysail:page": PageEvent;
+  "staysail:window": WindowEvent;
   "staysail:events-lost": { count: number };
 }
 
@@ -133,6 +134,7 @@ export interface Runtime {
   emit(event: string, payload: unknown): Promise<void>;
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
+  desktop(feature: string, args?: object): Promise<unknown>;
 }
 
 /** What the shell told the page at its start. */
@@ -265,17 +267,246 @@ export let mode: Mode = facts.mode;
 /** Version of the app that is live. */
 export let version: string = facts.version;
 
-/** The window this page is shown in. */
-export const currentWindow: { readonly label: string; readonly generation: number } = Object.freeze({
-  /** Its name, as the backend declared it. */
-  get label() {
-    return facts.window;
-  },
+const native = (feature: string, args?: object): Promise<never> =>
+  runtime ? (runtime.desktop(feature, args) as Promise<never>) : noShell();
+
+/** `minSize` as the shell spells it: `min_size`. */
+function spelled(options: object): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  }
+  return out;
+}
+
+/** Width and height, or left and top, in logical pixels. */
+export type Pair = [number, number];
+export type Theme = "system" | "light" | "dark";
+export type Progress = "none" | "indeterminate" | { percent: number } | { error: number };
+export type Edge = "north" | "north_east" | "east" | "south_east" | "south" | "south_west" | "west" | "north_west";
+
+/** What to change of a window; what is absent stays. */
+export interface WindowChange {
+  title?: string;
+  size?: Pair;
+  /** `[0, 0]` takes the limit away. */
+  minSize?: Pair;
+  maxSize?: Pair;
+  position?: Pair;
+  visible?: boolean;
+  maximized?: boolean;
+  minimized?: boolean;
+  fullscreen?: boolean;
+  alwaysOnTop?: boolean;
+  resizable?: boolean;
+  decorations?: boolean;
+  theme?: Theme;
+  zoom?: number;
+  /** Path of a PNG of the page's files. */
+  icon?: string;
+  /** In the task bar. */
+  progress?: Progress;
+  skipTaskbar?: boolean;
+  /** Use {@link AppWindow.onCloseRequested}, which does this by itself. */
+  interceptClose?: boolean;
+}
+
+/** A window to open. */
+export interface WindowOptions {
+  /** Unique among the open windows. */
+  label: string;
+  /** Path of its page, beginning with `/`. */
+  url?: string;
+  title?: string;
+  width?: number;
+  height?: number;
+  minSize?: Pair;
+  maxSize?: Pair;
+  position?: Pair;
+  resizable?: boolean;
+  decorations?: boolean;
+  maximized?: boolean;
+  fullscreen?: boolean;
+  alwaysOnTop?: boolean;
+  visible?: boolean;
+  /** Before the page has painted: `#rrggbb`. */
+  background?: string;
+  /** Label of the window it stays above and closes with. */
+  parent?: string;
+  /** The parent takes no input meanwhile. */
+  modal?: boolean;
+  transparent?: boolean;
+  theme?: Theme;
+  icon?: string;
+  skipTaskbar?: boolean;
+  /** Opens where the user left it. */
+  remember?: boolean;
+  zoom?: number;
+}
+
+/** How a window is. */
+export interface WindowState {
+  label: string;
+  title: string;
+  size: Pair;
+  position: Pair;
+  scale: number;
+  focused: boolean;
+  visible: boolean;
+  maximized: boolean;
+  minimized: boolean;
+  fullscreen: boolean;
+  always_on_top: boolean;
+  resizable: boolean;
+  decorations: boolean;
+  theme: "light" | "dark";
+  intercept_close: boolean;
+}
+
+/** A screen, in logical pixels. */
+export interface Screen {
+  name: string | null;
+  position: Pair;
+  size: Pair;
+  scale: number;
+  primary: boolean;
+}
+
+/** What happened to a window: event `staysail:window`. */
+export type WindowEvent = { label: string } & (
+  | { kind: "created" | "closed" | "close_requested" | "focused" | "blurred" }
+  | { kind: "resized"; width: number; height: number }
+  | { kind: "moved"; x: number; y: number }
+  | { kind: "theme_changed"; theme: "light" | "dark" }
+  | { kind: "scale_changed"; scale: number }
+);
+
+/** The user wants to close a window. */
+export interface CloseRequest {
+  /** Keeps it open. */
+  preventDefault(): void;
+}
+
+/**
+ * A window of the app. The page of a window may steer windows when a capability of `staysail.toml` allows
+ * `window.*`; calls are rejected with `Denied` otherwise.
+ */
+export class AppWindow {
+  readonly #label: () => string;
+
+  /** The window with this label, whether it is open or not. */
+  constructor(label: string | (() => string)) {
+    this.#label = typeof label === "string" ? () => label : label;
+  }
+
+  /** Its name. */
+  get label(): string {
+    return this.#label();
+  }
+
+  #ask(feature: string, more?: object): Promise<never> {
+    return native(`window.${feature}`, { label: this.label || null, ...more });
+  }
+
+  /** How it is now. */
+  state(): Promise<WindowState> {
+    return this.#ask("state");
+  }
+  /** Changes what `change` names, and nothing else. */
+  set(change: WindowChange): Promise<void> {
+    return this.#ask("set", { change: spelled(change) });
+  }
+  /** Closes it; its page is asked first when it wants to be. */
+  close(): Promise<void> {
+    return this.#ask("close");
+  }
+  /** Closes it without asking. */
+  destroy(): Promise<void> {
+    return this.#ask("destroy");
+  }
+  /** Shows, raises and focuses it. */
+  focus(): Promise<void> {
+    return this.#ask("focus");
+  }
+  /** Puts it in the middle of its screen. */
+  center(): Promise<void> {
+    return this.#ask("center");
+  }
+  /** Asks for the user's attention. */
+  requestAttention(): Promise<void> {
+    return this.#ask("request_attention");
+  }
+  /** Moves it with the mouse, whose button is down. Elements with `data-staysail-drag` do it by themselves. */
+  startDragging(): Promise<void> {
+    return this.#ask("start_dragging");
+  }
+  /** Resizes it with the mouse, whose button is down. */
+  startResizing(edge: Edge): Promise<void> {
+    return this.#ask("start_resizing", { edge });
+  }
+  /** Calls `handler` with what happens to this window. */
+  onEvent(handler: (event: WindowEvent) => void): Unlisten {
+    return listen("staysail:window", (event) => {
+      if (event.label === this.label) handler(event);
+    });
+  }
+  /**
+   * Asks `handler` before this window closes; for the page of the window itself. It stays open when the handler calls
+   * `preventDefault`, and closes when the handler has ended otherwise.
+   *
+   * ```ts
+   * currentWindow.onCloseRequested(async (event) => {
+   *   if (unsaved && !(await reallyClose())) event.preventDefault();
+   * });
+   * ```
+   */
+  onCloseRequested(handler: (event: CloseRequest) => unknown): Unlisten {
+    const failed = (reason: unknown): void => reportError(reason);
+    const unlisten = this.onEvent((event) => {
+      if (event.kind !== "close_requested") return;
+      let prevented = false;
+      void this.#ask("hold_close")
+        .then(() => handler({ preventDefault: () => void (prevented = true) }))
+        .then(() => (prevented ? undefined : this.destroy()))
+        .catch(failed);
+    });
+    this.set({ interceptClose: true }).catch(failed);
+    return () => {
+      unlisten();
+      this.set({ interceptClose: false }).catch(failed);
+    };
+  }
+}
+
+/** Opens a window. */
+export async function openWindow(options: WindowOptions): Promise<AppWindow> {
+  await native("window.create", { window: spelled(options) });
+  return new AppWindow(options.label);
+}
+
+/** The open windows. */
+export async function windows(): Promise<AppWindow[]> {
+  const labels: string[] = await native("window.list");
+  return labels.map((label) => new AppWindow(label));
+}
+
+/** The screens, the primary one first. */
+export function screens(): Promise<Screen[]> {
+  return native("window.screens");
+}
+
+class CurrentWindow extends AppWindow {
+  constructor() {
+    super(() => facts.window);
+  }
   /** Counts the page loads of this window, from 1. */
-  get generation() {
+  get generation(): number {
     return facts.generation;
-  },
-});
+  }
+}
+
+/** The window this page is shown in. */
+export const currentWindow: CurrentWindow = new CurrentWindow();
 
 void ready.then(() => {
   ({ mode, version } = facts);

@@ -62,6 +62,15 @@ impl Project {
         self.write(path, &text.replacen(old, new, 1))
     }
 
+    /// Adds a capability to the project file.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn allow(&self, capability: &str) -> anyhow::Result<()> {
+        let text = self.read("staysail.toml")?;
+        self.write("staysail.toml", &format!("{text}\n[[capabilities]]\n{capability}\n"))
+    }
+
     /// Makes the backend a new version: the answer, and what happens at its start and in its health check.
     ///
     /// # Errors

@@ -124,6 +124,12 @@ function start(): void {
       session.request(head, natives.stringify(payload ?? null), () => resolve(), reject);
     });
 
+  const desktop = (feature: string, args?: object): Promise<unknown> =>
+    new natives.NativePromise((resolve, reject) => {
+      session.request({ t: "desktop", f: String(feature) }, natives.stringify(args ?? {}), resolve, reject);
+    });
+  dragByRegions(desktop);
+
   const runtime: Runtime = Object.freeze({
     CallError,
     facts,
@@ -140,8 +146,29 @@ function start(): void {
     emit: (event, payload) => asPromise({ t: "emit", e: String(event) }, payload),
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),
+    desktop,
   } satisfies Runtime);
   Object.defineProperty(window, "__STAYSAIL__", { value: runtime });
+}
+
+/**
+ * `data-staysail-drag` makes an element the title bar of a window without one: it drags the window, and a double click
+ * fills the screen. Controls inside it work as ever.
+ */
+function dragByRegions(desktop: (feature: string, args?: object) => Promise<unknown>): void {
+  addEventListener("mousedown", (event) => {
+    if (event.button !== 0 || event.defaultPrevented || !event.isTrusted || !(event.target instanceof Element)) return;
+    const near = event.target.closest("[data-staysail-drag], a, button, input, select, textarea, summary, [contenteditable], [data-staysail-no-drag]");
+    if (!near?.hasAttribute("data-staysail-drag")) return;
+    event.preventDefault();
+    const failed = (reason: unknown): void => reportError(reason);
+    if (event.detail !== 2) return natives.settle(desktop("window.start_dragging"), () => {}, failed);
+    natives.settle(
+      desktop("window.state"),
+      (state) => natives.settle(desktop("window.set", { change: { maximized: !natives.own(state, "maximized") } }), () => {}, failed),
+      failed,
+    );
+  });
 }
 
 /** Calls `then` when the page is loaded and its first frame is painted. */
