@@ -39,17 +39,20 @@ mod connection;
 mod describe;
 mod error;
 mod handle;
+mod integer;
 mod kept;
 mod lane;
 mod native;
 mod runtime;
 mod snapshot;
+mod time;
 mod window;
 
 pub use app::App;
 pub use command::{Bytes, State};
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};
+pub use integer::{BigInt, Integer, Number};
 pub use kept::{Kept, KeptWriter};
 pub use native::Request;
 pub use window::Window;
@@ -93,5 +96,7 @@ pub mod __private {
         ResultParts,
     };
     pub use crate::command::{Call, Command, FromCall, Need, Run};
-    pub use crate::describe::{KnownType, Probe, Types, UnknownType, describe_command};
+    pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
+    pub use crate::integer::{bigint, number};
+    pub use crate::time::StandardTime;
 }
