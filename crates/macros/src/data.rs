@@ -82,7 +82,10 @@ fn large_integer(field: &mut Field) -> Result<bool> {
         "number" => "Number",
         "bigint" => "BigInt",
         _ => {
-            return Err(Error::new(attribute.span(), "a field knows `#[data(number)]` and `#[data(bigint)]`"));
+            return Err(Error::new(
+                attribute.span(),
+                "a field knows `#[data(number)]` and `#[data(bigint)]`",
+            ));
         }
     };
     let ty = text_of(&field.ty);

@@ -15,6 +15,7 @@ __export(index_exports, {
   currentWindow: () => currentWindow,
   emit: () => emit,
   invoke: () => invoke,
+  isCommandError: () => isCommandError,
   listen: () => listen,
   mode: () => mode,
   onBackend: () => onBackend,
@@ -39,6 +40,9 @@ var LocalCallError = class extends Error {
   }
 };
 var CallError = runtime?.CallError ?? LocalCallError;
+function isCommandError(error, _command) {
+  return error instanceof CallError && error.code === "App";
+}
 var noShell = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
@@ -212,6 +216,7 @@ export {
   currentWindow,
   emit,
   invoke,
+  isCommandError,
   listen,
   mode,
   onBackend,

@@ -172,7 +172,7 @@ impl App {
         }
     }
 
-    fn describe(&self) -> Result<Description> {
+    pub(crate) fn describe(&self) -> Result<Description> {
         if let Some(name) = self.kept.has_twice() {
             return Err(Error::Declaration(format!(
                 "the state `{name}` has the name or the type of another one; give each a type of its own"

@@ -36,6 +36,10 @@ const TAKEN: [&str; 17] = [
     "void",
 ];
 
+const LARGE_INTEGERS: &str = "a page's number loses digits above 2^53 − 1, so say how such integers travel: on a field \
+     with `#[data(number)]` (a number, or an error when it is too large) or `#[data(bigint)]` (all digits, as text), \
+     elsewhere as `staysail::Number<u64>` or `staysail::BigInt<u64>`; or use a smaller integer";
+
 /// Collects the named types that commands and events use.
 pub struct Types {
     config: Config,
@@ -46,6 +50,8 @@ pub struct Types {
     place: Vec<String>,
     outgoing: bool,
     problems: Vec<String>,
+    /// Among them are large integers.
+    large: bool,
 }
 
 struct Declared {
@@ -62,6 +68,7 @@ impl Default for Types {
             place: Vec::new(),
             outgoing: true,
             problems: Vec::new(),
+            large: false,
         }
     }
 }
@@ -98,7 +105,8 @@ impl Types {
     /// What a page would be told wrongly, one sentence each.
     pub fn declarations(self) -> Result<Vec<TypeSpec>, Vec<String>> {
         if !self.problems.is_empty() {
-            return Err(self.problems);
+            let advice = self.large.then(|| LARGE_INTEGERS.to_string());
+            return Err(self.problems.into_iter().chain(advice).collect());
         }
         let specs = self.declared.into_iter();
         Ok(specs.map(|(name, Declared { declaration, .. })| TypeSpec { name, declaration }).collect())
@@ -112,17 +120,12 @@ impl Types {
     }
 
     fn large_integer(&mut self, integer: &'static str) {
-        let integer = integer.rsplit("::").next().unwrap_or(integer).trim_end_matches('>');
         let (begin, owner) = (self.place.first(), self.place.last());
         let (begin, owner) = (begin.map_or("", String::as_str), owner.map_or("", String::as_str));
-        let way =
-            if begin == owner { String::new() } else { format!(" (on its way to the page in {begin})") };
-        let place = format!("{owner} holds a `{integer}`{way}");
-        self.problem(format!(
-            "{place}, of which a page's number can lose digits above 2^53 − 1; choose how it travels: on a field \
-             `#[data(number)]` (a number, or an error when it is too large) or `#[data(bigint)]` (all digits, as \
-             text), elsewhere `staysail::Number<{integer}>` or `staysail::BigInt<{integer}>`, or a smaller integer"
-        ));
+        let way = if begin == owner { String::new() } else { format!(", on its way to the page in {begin}") };
+        let problem = format!("{owner} holds a `{integer}`{way}");
+        self.problem(problem);
+        self.large = true;
     }
 
     fn declare<T: TS + 'static + ?Sized>(&mut self) {
@@ -156,8 +159,10 @@ impl Types {
 
 impl TypeVisitor for Types {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        if self.outgoing && is_large_integer(TypeId::of::<T>()) {
-            return self.large_integer(type_name::<T>());
+        if self.outgoing
+            && let Some(integer) = large_integer(TypeId::of::<T>())
+        {
+            return self.large_integer(integer);
         }
         if !self.seen.insert((TypeId::of::<T>(), self.outgoing)) {
             return;
@@ -176,22 +181,23 @@ impl TypeVisitor for Types {
     }
 }
 
-fn is_large_integer(ty: TypeId) -> bool {
+/// The name of the type when it is an integer of more than 53 bits.
+fn large_integer(ty: TypeId) -> Option<&'static str> {
     let large = [
-        TypeId::of::<u64>(),
-        TypeId::of::<i64>(),
-        TypeId::of::<u128>(),
-        TypeId::of::<i128>(),
-        TypeId::of::<usize>(),
-        TypeId::of::<isize>(),
-        TypeId::of::<NonZeroU64>(),
-        TypeId::of::<NonZeroI64>(),
-        TypeId::of::<NonZeroU128>(),
-        TypeId::of::<NonZeroI128>(),
-        TypeId::of::<NonZeroUsize>(),
-        TypeId::of::<NonZeroIsize>(),
+        (TypeId::of::<u64>(), "u64"),
+        (TypeId::of::<i64>(), "i64"),
+        (TypeId::of::<u128>(), "u128"),
+        (TypeId::of::<i128>(), "i128"),
+        (TypeId::of::<usize>(), "usize"),
+        (TypeId::of::<isize>(), "isize"),
+        (TypeId::of::<NonZeroU64>(), "NonZeroU64"),
+        (TypeId::of::<NonZeroI64>(), "NonZeroI64"),
+        (TypeId::of::<NonZeroU128>(), "NonZeroU128"),
+        (TypeId::of::<NonZeroI128>(), "NonZeroI128"),
+        (TypeId::of::<NonZeroUsize>(), "NonZeroUsize"),
+        (TypeId::of::<NonZeroIsize>(), "NonZeroIsize"),
     ];
-    large.contains(&ty)
+    large.into_iter().find(|(large, _)| *large == ty).map(|(_, name)| name)
 }
 
 /// Asks for the description of a type, whether or not it has one.
@@ -265,3 +271,6 @@ pub fn finish(mut description: Description) -> Description {
     description.interface = crate::app::hash(&description.interface_text());
     description
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,10 @@
 //!
 //! **Invariant:** never links a webview; few, quick-to-compile dependencies.
 
+// The macros name the crate by its name, in its own tests as well.
+#[cfg(test)]
+extern crate self as staysail;
+
 mod app;
 mod call;
 mod command;
