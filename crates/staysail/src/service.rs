@@ -50,8 +50,8 @@ pub(crate) use order::order;
 /// impl Library {
 ///     /// Runs after `Settings` has started. Without such a method, `Default::default()` makes the service.
 ///     #[start]
-///     async fn start(app: AppHandle, _settings: State<Settings>) -> std::io::Result<Self> {
-///         let text = tokio::fs::read_to_string(app.data_dir().join("titles")).await?;
+///     fn start(app: AppHandle, _settings: State<Settings>) -> std::io::Result<Self> {
+///         let text = std::fs::read_to_string(app.data_dir().join("titles"))?;
 ///         Ok(Self { titles: text.lines().map(String::from).collect() })
 ///     }
 ///
@@ -66,7 +66,6 @@ pub(crate) use order::order;
 ///     async fn stop(&self) {}
 /// }
 ///
-/// # mod tokio { pub mod fs { pub async fn read_to_string(_: std::path::PathBuf) -> std::io::Result<String> { todo!() } } }
 /// fn main() -> staysail::Result {
 ///     App::new("com.example.notes").service::<Library>().service::<Settings>().run()
 /// }
