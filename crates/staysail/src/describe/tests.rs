@@ -87,6 +87,7 @@ fn large_integers_are_found_wherever_they_stand() {
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
+    assert_eq!(error.lines().count(), 7, "a line each: {error}");
     assert_eq!(error.matches(" holds a ").count(), 6, "each place once: {error}");
     assert_eq!(error.matches("#[data(bigint)]").count(), 1, "the advice once: {error}");
     assert_eq!(Grown::NAME, "grown");
