@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { CallError, isCommandError } from "../dist/index.js";
 
 const samples = readFileSync(new URL("types/generated/samples.ts", import.meta.url), "utf8");
 const written = [...samples.matchAll(/^export const (\w+): (.*?) = (.*);$/gm)].map(([, , type, json]) => ({ type, json }));
@@ -16,4 +17,11 @@ test("integers of 64 bits and more are exact at both ends of their range", () =>
   assert.equal(BigInt(large.least), -(2n ** 63n));
   assert.equal(BigInt(large.widest), -(2n ** 127n));
   assert.equal(large.words, Number.MAX_SAFE_INTEGER);
+});
+
+test("an error is the command's own only when the command returned it", () => {
+  assert.ok(isCommandError(new CallError("App", "refused", { reason: "locked" }), "search"));
+  assert.ok(!isCommandError(new CallError("WorkerLost", "gone"), "search"));
+  assert.ok(!isCommandError(new Error("App"), "search"));
+  assert.ok(!isCommandError(undefined, "search"));
 });
