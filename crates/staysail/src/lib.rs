@@ -34,6 +34,7 @@
 
 mod app;
 mod call;
+mod channel;
 mod command;
 mod connection;
 mod describe;
@@ -47,6 +48,7 @@ mod snapshot;
 mod window;
 
 pub use app::App;
+pub use channel::{Channel, Closed, FromMessage, Message, Receiver};
 pub use command::{Bytes, State};
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};

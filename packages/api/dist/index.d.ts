@@ -40,7 +40,9 @@ export type ErrorCode =
 /** The backend ended while the call may already have started. It was not repeated. */
  | "WorkerLost"
 /** The backend can not be started; the window shows why. */
- | "WorkerUnavailable" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
+ | "WorkerUnavailable"
+/** A newer version took over before this stream had ended; call again to go on. */
+ | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
 /** The page is not shown in a window of Staysail. */
  | "NoShell";
 /** What the promise of a failed call is rejected with. */
@@ -154,6 +156,14 @@ export interface Runtime {
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
     desktop(feature: string, args?: object): Promise<unknown>;
+    stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
+}
+/** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
+export interface StreamHandle {
+    handOver(): number;
+    send(message: unknown): Promise<void>;
+    end(): void;
+    drop(): void;
 }
 /** What the shell told the page at its start. */
 export interface Facts {
@@ -184,6 +194,58 @@ export declare const CallError: CallErrorConstructor;
  */
 export declare function invoke<K extends keyof Commands & string>(command: K, ...rest: Arguments<Field<Commands[K], "args">>): Promise<Field<Commands[K], "result">>;
 export declare function invoke<R = unknown>(command: Untyped, args?: object | null, options?: CallOptions): Promise<R>;
+/**
+ * Messages from a command to this page. Hand it over as an argument; a command gets it as `Channel<T>`.
+ *
+ * The next message comes when the handler of the one before has ended (its promise, when it returns one), and the
+ * command sends only a bounded amount ahead: a slow page slows its command, and nothing piles up.
+ *
+ * ```ts
+ * const progress = new Channel<number>((percent) => (bar.value = percent));
+ * await invoke("export", { path, progress });
+ *
+ * const rows = new Channel<Row>();
+ * void invoke("query", { text, rows });
+ * for await (const row of rows) show(row);
+ * ```
+ */
+export declare class Channel<T = unknown> implements AsyncIterable<T> {
+    #private;
+    /** Resolves when the command is done with the channel; rejected when it was lost. */
+    readonly closed: Promise<void>;
+    constructor(handler?: (message: T) => unknown);
+    /** Wants no more of it. The command's `send` fails from then on. */
+    close(): void;
+    /** Messages one by one. Leaving the loop closes the channel. */
+    [Symbol.asyncIterator](): AsyncIterator<T>;
+    /** How it travels as an argument. */
+    toJSON(): {
+        $channel: number;
+    };
+}
+/**
+ * Messages from this page to a command. Hand it over as an argument; a command gets it as `Receiver<T>`.
+ *
+ * ```ts
+ * const chunks = new Sender<ArrayBuffer>();
+ * const done = invoke("upload", { name, chunks });
+ * for (const chunk of file) await chunks.send(chunk);
+ * chunks.close();
+ * await done;
+ * ```
+ */
+export declare class Sender<T = unknown> {
+    #private;
+    constructor();
+    /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+    send(message: T): Promise<void>;
+    /** Says that there is no more. */
+    close(): void;
+    /** How it travels as an argument. */
+    toJSON(): {
+        $channel: number;
+    };
+}
 /** Calls `handler` with each event of this name, until the returned function is called. */
 export declare function listen<K extends keyof AllEvents & string>(event: K, handler: (payload: AllEvents[K]) => void): Unlisten;
 export declare function listen<P = unknown>(event: UntypedEvent, handler: (payload: P) => void): Unlisten;

@@ -18,6 +18,105 @@ var noShell = () => Promise.reject(
 function invoke(command, args, options) {
   return runtime ? runtime.call(command, args, options) : noShell();
 }
+var stream = (receive, closed) => {
+  if (runtime) return runtime.stream(receive, closed);
+  const none = () => {
+    throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
+  };
+  return { handOver: none, send: noShell, end: () => {
+  }, drop: () => {
+  } };
+};
+var Channel = class {
+  #stream;
+  #handler;
+  #next = null;
+  #failed = null;
+  #held = null;
+  #ended = null;
+  /** Resolves when the command is done with the channel; rejected when it was lost. */
+  closed;
+  constructor(handler) {
+    this.#handler = handler ?? null;
+    let resolve;
+    let reject;
+    this.closed = new Promise((done, failed) => [resolve, reject] = [done, failed]);
+    this.closed.catch(() => {
+    });
+    this.#stream = stream(
+      (message) => this.#receive(message),
+      (error) => {
+        this.#ended = { error };
+        if (error) reject(error);
+        else resolve();
+        if (!this.#held) this.#finish();
+      }
+    );
+  }
+  #receive(message) {
+    if (this.#handler) return this.#handler(message);
+    if (this.#next) {
+      const next = this.#next;
+      this.#next = null;
+      return void next({ value: message, done: false });
+    }
+    return new Promise((taken) => this.#held = { message, taken });
+  }
+  #finish() {
+    const [next, failed] = [this.#next, this.#failed];
+    this.#next = this.#failed = null;
+    if (this.#ended?.error) failed?.(this.#ended.error);
+    else next?.({ value: void 0, done: true });
+  }
+  /** Wants no more of it. The command's `send` fails from then on. */
+  close() {
+    this.#stream.drop();
+  }
+  /** Messages one by one. Leaving the loop closes the channel. */
+  [Symbol.asyncIterator]() {
+    this.#handler = null;
+    return {
+      next: () => new Promise((resolve, reject) => {
+        const held = this.#held;
+        if (held) {
+          this.#held = null;
+          resolve({ value: held.message, done: false });
+          return held.taken();
+        }
+        [this.#next, this.#failed] = [resolve, reject];
+        if (this.#ended) this.#finish();
+      }),
+      return: () => {
+        this.close();
+        return Promise.resolve({ value: void 0, done: true });
+      }
+    };
+  }
+  /** How it travels as an argument. */
+  toJSON() {
+    return { $channel: this.#stream.handOver() };
+  }
+};
+var Sender = class {
+  #stream;
+  constructor() {
+    this.#stream = stream(() => {
+    }, () => {
+    });
+  }
+  /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+  send(message) {
+    return this.#stream.send(message);
+  }
+  /** Says that there is no more. */
+  close() {
+    this.#stream.end();
+  }
+  /** How it travels as an argument. */
+  toJSON() {
+    return { $channel: this.#stream.handOver() };
+  }
+};
 function listen(event, handler) {
   return runtime ? runtime.listen(event, handler) : () => {
   };
@@ -177,6 +276,8 @@ async function app() {
 export {
   AppWindow,
   CallError,
+  Channel,
+  Sender,
   app,
   constants,
   currentWindow,

@@ -44,6 +44,8 @@ export type ErrorCode =
   | "WorkerLost"
   /** The backend can not be started; the window shows why. */
   | "WorkerUnavailable"
+  /** A newer version took over before this stream had ended; call again to go on. */
+  | "Superseded"
   | "Cancelled"
   | "Timeout"
   | "Denied"
@@ -135,6 +137,15 @@ export interface Runtime {
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
   desktop(feature: string, args?: object): Promise<unknown>;
+  stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
+}
+
+/** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
+export interface StreamHandle {
+  handOver(): number;
+  send(message: unknown): Promise<void>;
+  end(): void;
+  drop(): void;
 }
 
 /** What the shell told the page at its start. */
@@ -190,6 +201,141 @@ export function invoke<K extends keyof Commands & string>(
 export function invoke<R = unknown>(command: Untyped, args?: object | null, options?: CallOptions): Promise<R>;
 export function invoke(command: string, args?: unknown, options?: CallOptions): Promise<unknown> {
   return runtime ? runtime.call(command, args, options) : noShell();
+}
+
+const stream = (receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle => {
+  if (runtime) return runtime.stream(receive, closed);
+  const none = (): never => {
+    throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
+  };
+  return { handOver: none, send: noShell, end: () => {}, drop: () => {} };
+};
+
+/**
+ * Messages from a command to this page. Hand it over as an argument; a command gets it as `Channel<T>`.
+ *
+ * The next message comes when the handler of the one before has ended (its promise, when it returns one), and the
+ * command sends only a bounded amount ahead: a slow page slows its command, and nothing piles up.
+ *
+ * ```ts
+ * const progress = new Channel<number>((percent) => (bar.value = percent));
+ * await invoke("export", { path, progress });
+ *
+ * const rows = new Channel<Row>();
+ * void invoke("query", { text, rows });
+ * for await (const row of rows) show(row);
+ * ```
+ */
+export class Channel<T = unknown> implements AsyncIterable<T> {
+  readonly #stream: StreamHandle;
+  #handler: ((message: T) => unknown) | null;
+  #next: ((result: IteratorResult<T>) => void) | null = null;
+  #failed: ((reason: unknown) => void) | null = null;
+  #held: { message: T; taken: () => void } | null = null;
+  #ended: { error: CallError | null } | null = null;
+  /** Resolves when the command is done with the channel; rejected when it was lost. */
+  readonly closed: Promise<void>;
+
+  constructor(handler?: (message: T) => unknown) {
+    this.#handler = handler ?? null;
+    let resolve: () => void;
+    let reject: (reason: unknown) => void;
+    this.closed = new Promise<void>((done, failed) => ([resolve, reject] = [done, failed]));
+    this.closed.catch(() => {});
+    this.#stream = stream(
+      (message) => this.#receive(message as T),
+      (error) => {
+        this.#ended = { error };
+        if (error) reject(error);
+        else resolve();
+        if (!this.#held) this.#finish();
+      },
+    );
+  }
+
+  #receive(message: T): unknown {
+    if (this.#handler) return this.#handler(message);
+    if (this.#next) {
+      const next = this.#next;
+      this.#next = null;
+      return void next({ value: message, done: false });
+    }
+    // Nobody asks for it yet: it waits here, and the next one at the command.
+    return new Promise<void>((taken) => (this.#held = { message, taken }));
+  }
+
+  #finish(): void {
+    const [next, failed] = [this.#next, this.#failed];
+    this.#next = this.#failed = null;
+    if (this.#ended?.error) failed?.(this.#ended.error);
+    else next?.({ value: undefined, done: true });
+  }
+
+  /** Wants no more of it. The command's `send` fails from then on. */
+  close(): void {
+    this.#stream.drop();
+  }
+
+  /** Messages one by one. Leaving the loop closes the channel. */
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    this.#handler = null;
+    return {
+      next: () =>
+        new Promise<IteratorResult<T>>((resolve, reject) => {
+          const held = this.#held;
+          if (held) {
+            this.#held = null;
+            resolve({ value: held.message, done: false });
+            return held.taken();
+          }
+          [this.#next, this.#failed] = [resolve, reject];
+          if (this.#ended) this.#finish();
+        }),
+      return: () => {
+        this.close();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  /** How it travels as an argument. */
+  toJSON(): { $channel: number } {
+    return { $channel: this.#stream.handOver() };
+  }
+}
+
+/**
+ * Messages from this page to a command. Hand it over as an argument; a command gets it as `Receiver<T>`.
+ *
+ * ```ts
+ * const chunks = new Sender<ArrayBuffer>();
+ * const done = invoke("upload", { name, chunks });
+ * for (const chunk of file) await chunks.send(chunk);
+ * chunks.close();
+ * await done;
+ * ```
+ */
+export class Sender<T = unknown> {
+  readonly #stream: StreamHandle;
+
+  constructor() {
+    this.#stream = stream(() => {}, () => {});
+  }
+
+  /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+  send(message: T): Promise<void> {
+    return this.#stream.send(message);
+  }
+
+  /** Says that there is no more. */
+  close(): void {
+    this.#stream.end();
+  }
+
+  /** How it travels as an argument. */
+  toJSON(): { $channel: number } {
+    return { $channel: this.#stream.handOver() };
+  }
 }
 
 /** Calls `handler` with each event of this name, until the returned function is called. */

@@ -439,6 +439,7 @@ impl Windows {
             }
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
+            self.shell.streams.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);
