@@ -20,7 +20,7 @@ fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
 fn memory_mib(stage: &Stage, part: &str) -> anyhow::Result<u64> {
     let mut kib = 0;
     for process in stage.processes_of(part) {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid))?;
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id))?;
         let line = rollup.lines().find(|line| line.starts_with("Pss:")).context("no Pss")?;
         kib += line.split_whitespace().nth(1).context("no number")?.parse::<u64>()?;
     }
