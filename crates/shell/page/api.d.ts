@@ -27,6 +27,7 @@ export interface StaysailEvents {
     "staysail:update": UpdateEvent;
     "staysail:page": PageEvent;
     "staysail:window": WindowEvent;
+    "staysail:notification": NotificationEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -455,6 +456,87 @@ export declare function openWindow(options: WindowOptions): Promise<AppWindow>;
 export declare function windows(): Promise<AppWindow[]>;
 /** The screens, the primary one first. */
 export declare function screens(): Promise<Screen[]>;
+/** Files with these endings, without their dot; `*` for every file. */
+export interface FileFilter {
+    name: string;
+    extensions: string[];
+}
+/** The system's own dialogs. They belong to this window, which takes no input meanwhile. */
+export declare const dialog: Readonly<{
+    /** Lets the user choose files that are there, or a folder; null when they did not. */
+    open: (options?: {
+        title?: string;
+        multiple?: boolean;
+        folder?: boolean;
+        filters?: FileFilter[];
+        directory?: string;
+    }) => Promise<string[] | null>;
+    /** Lets the user choose where to save; null when they did not. */
+    save: (options?: {
+        title?: string;
+        name?: string;
+        filters?: FileFilter[];
+        directory?: string;
+    }) => Promise<string | null>;
+    /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+    message: (text: string, options?: {
+        detail?: string;
+        level?: "info" | "warning" | "error";
+        buttons?: string[];
+    }) => Promise<number | null>;
+    /** Asks whether to go on. */
+    confirm: (text: string, options?: {
+        detail?: string;
+        level?: "info" | "warning" | "error";
+        ok?: string;
+        cancel?: string;
+    }) => Promise<boolean>;
+}>;
+/** The clipboard. Images are PNG. */
+export declare const clipboard: Readonly<{
+    readText: () => Promise<string | null>;
+    writeText: (text: string) => Promise<void>;
+    readHtml: () => Promise<string | null>;
+    /** `text` is for programs that take no HTML. */
+    writeHtml: (html: string, text?: string) => Promise<void>;
+    readImage: () => Promise<Uint8Array | null>;
+    writeImage: (png: Uint8Array) => Promise<void>;
+    clear: () => Promise<void>;
+}>;
+/** What happened to a notification: event `staysail:notification`. */
+export type NotificationEvent = {
+    id: number;
+} & ({
+    kind: "clicked" | "closed";
+} | {
+    kind: "action";
+    action: string;
+});
+/** The system's notifications. */
+export declare const notification: Readonly<{
+    /** Shows one and resolves with its number. */
+    show: (options: {
+        title: string;
+        body?: string;
+        actions?: {
+            id: string;
+            label: string;
+        }[];
+    }) => Promise<number>;
+    /** Takes one away. */
+    close: (id: number) => Promise<void>;
+    /** Calls `handler` with what happens to notifications. */
+    onEvent: (handler: (event: NotificationEvent) => void) => Unlisten;
+}>;
+/** Other programs. */
+export declare const opener: Readonly<{
+    /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
+    openUrl: (url: string) => Promise<void>;
+    /** Opens a file or folder with the program the user has for it. */
+    openPath: (path: string) => Promise<void>;
+    /** Shows a file or folder in the file manager. */
+    reveal: (path: string) => Promise<void>;
+}>;
 declare class CurrentWindow extends AppWindow {
     constructor();
     /** Counts the page loads of this window, from 1. */

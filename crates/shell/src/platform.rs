@@ -12,6 +12,13 @@ mod port;
 mod portable;
 
 #[cfg(target_os = "linux")]
+#[path = "platform/native_linux.rs"]
+pub(crate) mod native;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/native_portable.rs"]
+pub(crate) mod native;
+
+#[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(not(target_os = "linux"))]
 use portable as system;

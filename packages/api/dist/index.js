@@ -253,6 +253,52 @@ async function windows() {
 function screens() {
   return native("window.screens");
 }
+var dialog = Object.freeze({
+  /** Lets the user choose files that are there, or a folder; null when they did not. */
+  open: (options = {}) => native("dialog.open", options),
+  /** Lets the user choose where to save; null when they did not. */
+  save: (options = {}) => native("dialog.save", options),
+  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  message: (text, options = {}) => native("dialog.message", { text, ...options }),
+  /** Asks whether to go on. */
+  confirm: async (text, options = {}) => {
+    const { ok = "OK", cancel = "Cancel", ...more } = options;
+    return await native("dialog.message", { text, buttons: [cancel, ok], ...more }) === 1;
+  }
+});
+var clipboard = Object.freeze({
+  readText: () => native("clipboard.read_text"),
+  writeText: (text) => native("clipboard.write_text", { text }),
+  readHtml: () => native("clipboard.read_html"),
+  /** `text` is for programs that take no HTML. */
+  writeHtml: (html, text = "") => native("clipboard.write_html", { html, text }),
+  readImage: async () => {
+    const text = await native("clipboard.read_image");
+    return text === null ? null : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  },
+  writeImage: (png) => {
+    let text = "";
+    for (let i = 0; i < png.length; i += 32768) text += String.fromCharCode(...png.subarray(i, i + 32768));
+    return native("clipboard.write_image", { png: btoa(text) });
+  },
+  clear: () => native("clipboard.clear")
+});
+var notification = Object.freeze({
+  /** Shows one and resolves with its number. */
+  show: (options) => native("notification.show", options),
+  /** Takes one away. */
+  close: (id) => native("notification.close", { id }),
+  /** Calls `handler` with what happens to notifications. */
+  onEvent: (handler) => listen("staysail:notification", handler)
+});
+var opener = Object.freeze({
+  /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
+  openUrl: (url) => native("opener.open_url", { url }),
+  /** Opens a file or folder with the program the user has for it. */
+  openPath: (path) => native("opener.open_path", { path }),
+  /** Shows a file or folder in the file manager. */
+  reveal: (path) => native("opener.reveal", { path })
+});
 var CurrentWindow = class extends AppWindow {
   constructor() {
     super(() => facts.window);
@@ -279,15 +325,19 @@ export {
   Channel,
   Sender,
   app,
+  clipboard,
   constants,
   currentWindow,
+  dialog,
   emit,
   invoke,
   listen,
   mode,
+  notification,
   onBackend,
   once,
   openWindow,
+  opener,
   preserve,
   ready,
   screens,

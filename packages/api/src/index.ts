@@ -29,6 +29,7 @@ export interface StaysailEvents {
   "staysail:update": UpdateEvent;
   "staysail:page": PageEvent;
   "staysail:window": WindowEvent;
+  "staysail:notification": NotificationEvent;
   "staysail:events-lost": { count: number };
 }
 
@@ -640,6 +641,76 @@ export async function windows(): Promise<AppWindow[]> {
 export function screens(): Promise<Screen[]> {
   return native("window.screens");
 }
+
+/** Files with these endings, without their dot; `*` for every file. */
+export interface FileFilter {
+  name: string;
+  extensions: string[];
+}
+
+/** The system's own dialogs. They belong to this window, which takes no input meanwhile. */
+export const dialog = Object.freeze({
+  /** Lets the user choose files that are there, or a folder; null when they did not. */
+  open: (options: { title?: string; multiple?: boolean; folder?: boolean; filters?: FileFilter[]; directory?: string } = {}): Promise<
+    string[] | null
+  > => native("dialog.open", options),
+  /** Lets the user choose where to save; null when they did not. */
+  save: (options: { title?: string; name?: string; filters?: FileFilter[]; directory?: string } = {}): Promise<string | null> =>
+    native("dialog.save", options),
+  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  message: (
+    text: string,
+    options: { detail?: string; level?: "info" | "warning" | "error"; buttons?: string[] } = {},
+  ): Promise<number | null> => native("dialog.message", { text, ...options }),
+  /** Asks whether to go on. */
+  confirm: async (text: string, options: { detail?: string; level?: "info" | "warning" | "error"; ok?: string; cancel?: string } = {}): Promise<boolean> => {
+    const { ok = "OK", cancel = "Cancel", ...more } = options;
+    return (await native("dialog.message", { text, buttons: [cancel, ok], ...more })) === 1;
+  },
+});
+
+/** The clipboard. Images are PNG. */
+export const clipboard = Object.freeze({
+  readText: (): Promise<string | null> => native("clipboard.read_text"),
+  writeText: (text: string): Promise<void> => native("clipboard.write_text", { text }),
+  readHtml: (): Promise<string | null> => native("clipboard.read_html"),
+  /** `text` is for programs that take no HTML. */
+  writeHtml: (html: string, text = ""): Promise<void> => native("clipboard.write_html", { html, text }),
+  readImage: async (): Promise<Uint8Array | null> => {
+    const text: string | null = await native("clipboard.read_image");
+    return text === null ? null : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  },
+  writeImage: (png: Uint8Array): Promise<void> => {
+    let text = "";
+    for (let i = 0; i < png.length; i += 0x8000) text += String.fromCharCode(...png.subarray(i, i + 0x8000));
+    return native("clipboard.write_image", { png: btoa(text) });
+  },
+  clear: (): Promise<void> => native("clipboard.clear"),
+});
+
+/** What happened to a notification: event `staysail:notification`. */
+export type NotificationEvent = { id: number } & ({ kind: "clicked" | "closed" } | { kind: "action"; action: string });
+
+/** The system's notifications. */
+export const notification = Object.freeze({
+  /** Shows one and resolves with its number. */
+  show: (options: { title: string; body?: string; actions?: { id: string; label: string }[] }): Promise<number> =>
+    native("notification.show", options),
+  /** Takes one away. */
+  close: (id: number): Promise<void> => native("notification.close", { id }),
+  /** Calls `handler` with what happens to notifications. */
+  onEvent: (handler: (event: NotificationEvent) => void): Unlisten => listen("staysail:notification", handler),
+});
+
+/** Other programs. */
+export const opener = Object.freeze({
+  /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
+  openUrl: (url: string): Promise<void> => native("opener.open_url", { url }),
+  /** Opens a file or folder with the program the user has for it. */
+  openPath: (path: string): Promise<void> => native("opener.open_path", { path }),
+  /** Shows a file or folder in the file manager. */
+  reveal: (path: string): Promise<void> => native("opener.reveal", { path }),
+});
 
 class CurrentWindow extends AppWindow {
   constructor() {

@@ -11,6 +11,10 @@
 //!
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
+pub mod clipboard;
+pub mod dialog;
+pub mod notification;
+pub mod opener;
 pub mod window;
 
 use serde::{Deserialize, Serialize};

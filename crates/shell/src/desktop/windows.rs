@@ -210,6 +210,11 @@ impl Windows {
         self.open.get(label).ok_or_else(|| not_open(label))
     }
 
+    /// A window of the system's.
+    pub fn window(&self, label: &str) -> Done<&Window> {
+        Ok(&self.find(label)?.window)
+    }
+
     /// Labels of the open windows, sorted.
     pub fn labels(&self) -> Vec<String> {
         self.open.keys().cloned().collect()
