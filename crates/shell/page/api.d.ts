@@ -28,6 +28,7 @@ export interface StaysailEvents {
     "staysail:page": PageEvent;
     "staysail:window": WindowEvent;
     "staysail:notification": NotificationEvent;
+    "staysail:menu": MenuEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -527,6 +528,45 @@ export declare const notification: Readonly<{
     close: (id: number) => Promise<void>;
     /** Calls `handler` with what happens to notifications. */
     onEvent: (handler: (event: NotificationEvent) => void) => Unlisten;
+}>;
+/** An entry of a menu. */
+export interface MenuItem {
+    /** `action` when absent. */
+    kind?: "action" | "check" | "radio" | "separator" | "submenu" | "role";
+    id?: string;
+    /** `&` before the letter that chooses it. */
+    text?: string;
+    /** Keys that choose it: `CmdOrCtrl+Shift+S`. */
+    accelerator?: string;
+    enabled?: boolean;
+    checked?: boolean;
+    /** Radio items of one group exclude each other. */
+    group?: string;
+    items?: MenuItem[];
+    role?: "undo" | "redo" | "cut" | "copy" | "paste" | "select_all" | "minimize" | "maximize" | "fullscreen" | "close_window" | "quit" | "about";
+}
+/** An entry of a menu was chosen: event `staysail:menu`. */
+export interface MenuEvent {
+    id: string;
+    /** Of a check or radio item: whether it is checked now. */
+    checked?: boolean;
+    /** Label of the window with the focus. */
+    window?: string;
+}
+/** Menus. */
+export declare const menu: Readonly<{
+    /** Puts another menu in place of the application's. */
+    set: (items: MenuItem[]) => Promise<void>;
+    /** Changes an entry of the application's menu. */
+    update: (id: string, change: {
+        text?: string;
+        enabled?: boolean;
+        checked?: boolean;
+    }) => Promise<void>;
+    /** Shows a menu where the mouse is. */
+    popup: (items: MenuItem[]) => Promise<void>;
+    /** Calls `handler` with each entry that is chosen. */
+    onChosen: (handler: (event: MenuEvent) => void) => Unlisten;
 }>;
 /** Other programs. */
 export declare const opener: Readonly<{

@@ -20,6 +20,7 @@ __export(index_exports, {
   emit: () => emit,
   invoke: () => invoke,
   listen: () => listen,
+  menu: () => menu,
   mode: () => mode,
   notification: () => notification,
   onBackend: () => onBackend,
@@ -324,6 +325,16 @@ var notification = Object.freeze({
   /** Calls `handler` with what happens to notifications. */
   onEvent: (handler) => listen("staysail:notification", handler)
 });
+var menu = Object.freeze({
+  /** Puts another menu in place of the application's. */
+  set: (items) => native("menu.set", { items }),
+  /** Changes an entry of the application's menu. */
+  update: (id, change) => native("menu.update", { id, ...change }),
+  /** Shows a menu where the mouse is. */
+  popup: (items) => native("menu.popup", { items }),
+  /** Calls `handler` with each entry that is chosen. */
+  onChosen: (handler) => listen("staysail:menu", handler)
+});
 var opener = Object.freeze({
   /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
   openUrl: (url) => native("opener.open_url", { url }),
@@ -368,6 +379,7 @@ export {
   emit,
   invoke,
   listen,
+  menu,
   mode,
   notification,
   onBackend,

@@ -33,7 +33,9 @@ use staysail_protocol::interface::WindowSpec;
 use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
-pub use system::{set_modal, set_skip_taskbar, with_parent, with_skip_taskbar};
+pub use system::{
+    attach_menu, detach_menu, set_modal, set_skip_taskbar, show_context_menu, with_parent, with_skip_taskbar,
+};
 
 /// Name of the app's own scheme.
 const SCHEME: &str = "app";

@@ -26,7 +26,7 @@ pub struct App {
     pub(crate) id: String,
     pub(crate) version: String,
     windows: Vec<Window>,
-    desktop: Declared,
+    pub(crate) desktop: Declared,
     pub(crate) commands: Vec<Command>,
     events: Vec<fn(&mut Types) -> EventSpec>,
     pub(crate) kept: States,
@@ -175,6 +175,8 @@ impl App {
                 "the state `{name}` has the name or the type of another one; give each a type of its own"
             )));
         }
+        staysail_protocol::desktop::menu::check(&self.desktop.menu)
+            .map_err(|error| Error::Declaration(format!("the menu: {error}")))?;
         let mut types = Types::default();
         let mut commands = Vec::new();
         for command in &self.commands {

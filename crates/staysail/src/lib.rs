@@ -38,6 +38,7 @@ mod channel;
 mod command;
 mod connection;
 mod describe;
+mod desktop;
 mod error;
 mod handle;
 mod kept;
@@ -50,6 +51,10 @@ mod window;
 pub use app::App;
 pub use channel::{Channel, Closed, FromMessage, Message, Receiver};
 pub use command::{Bytes, State};
+pub use desktop::{
+    Clipboard, Dialogs, Level, Menu, MenuEvent, MenuItem, MenuRole, Notification, NotificationEvent,
+    NotificationNews,
+};
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use kept::{Kept, KeptWriter};

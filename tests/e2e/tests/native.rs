@@ -116,3 +116,86 @@ fn other_programs_are_started_for_harmless_addresses_only() {
         Ok(())
     });
 }
+
+#[test]
+fn a_menu_is_chosen_by_mouse_and_keys_and_a_swap_changes_it_in_place() {
+    play("menus", |stage| {
+        let project = Project::fixture(stage)?;
+        project.allow(ALL)?;
+        let source = "backend/app/src/main.rs";
+        let menu = "        .menu(staysail::Menu::new().menu(\"&Chart\", staysail::Menu::new()\n            \
+                    .item(staysail::MenuItem::new(\"save\", \"&Save\").accelerator(\"CmdOrCtrl+S\"))\n            \
+                    .item(staysail::MenuItem::radio(\"small\", \"S&mall\", \"size\", true).accelerator(\"CmdOrCtrl+1\"))\n            \
+                    .item(staysail::MenuItem::radio(\"large\", \"&Large\", \"size\", false).accelerator(\"CmdOrCtrl+2\"))))\n";
+        project.edit(source, "        .keep(\"tally\"", &format!("{menu}        .keep(\"tally\""))?;
+        let (mut dev, page) = Dev::live(stage, &project)?;
+        page.run(
+            "window.chosen = []; fixture.staysail.menu.onChosen(event => window.chosen.push(event))",
+            &[],
+        )?;
+        let window = stage.display.window("Counter under test", EDIT)?;
+        stage.display.focus(&window)?;
+        stage.display.key("ctrl+s")?;
+        page.wait_for(
+            "the entry",
+            "return window.chosen.length === 1 && window.chosen[0].id === 'save'",
+            EDIT,
+        )?;
+        stage.display.key("ctrl+2")?;
+        page.wait_for(
+            "the radio item",
+            "return window.chosen[1]?.id === 'large' && window.chosen[1].checked",
+            EDIT,
+        )?;
+        ensure!(page.run("return window.chosen[0].window", &[])? == "main");
+
+        let from = dev.position();
+        project.edit(source, "\"&Save\"", "\"&Save the chart\"")?;
+        dev.wait("swap_done", from, EDIT)?;
+        // Opened by its letter, the entry chosen by its own.
+        stage.display.key("alt+c")?;
+        stage.screenshot("menu");
+        stage.display.key("s")?;
+        page.wait_for("the renamed entry", "return window.chosen[2]?.id === 'save'", EDIT)?;
+
+        let updated = run(
+            &page,
+            "const { menu } = fixture.staysail; await menu.update('save', { enabled: false }); return true",
+        )?;
+        ensure!(updated == true, "{updated}");
+        stage.display.key("ctrl+s")?;
+        stage.display.key("ctrl+1")?;
+        page.wait_for(
+            "what was chosen after the entry that can not be",
+            "return window.chosen[3]?.id === 'small'",
+            EDIT,
+        )?;
+        for (script, what) in [
+            ("await fixture.staysail.menu.update('nothing', {})", "nothing"),
+            (
+                "await fixture.staysail.menu.set([{ id: 'a', text: 'A', accelerator: 'Nonsense+Q' }])",
+                "Nonsense",
+            ),
+            (
+                "await fixture.staysail.menu.set([{ id: 'a', text: 'A' }, { id: 'a', text: 'B' }])",
+                "two entries",
+            ),
+        ] {
+            let refused = run(&page, script)?;
+            ensure!(
+                refused["error"] == "InvalidArguments"
+                    && refused["message"].as_str().is_some_and(|text| text.contains(what)),
+                "{script}: {refused}"
+            );
+        }
+        let popup =
+            run(&page, "await fixture.staysail.menu.popup([{ id: 'pop', text: 'Pop' }]); return true")?;
+        ensure!(popup == true, "{popup}");
+        ensure!(page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy", "an open menu holds everything up");
+        stage.screenshot("popup");
+        stage.display.key("Down")?;
+        stage.display.key("Return")?;
+        page.wait_for("the entry of the context menu", "return window.chosen[4]?.id === 'pop'", EDIT)?;
+        Ok(())
+    });
+}

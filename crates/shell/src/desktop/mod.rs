@@ -8,6 +8,7 @@ mod clipboard;
 pub mod dialog;
 mod geometry;
 pub(crate) mod icon;
+mod menus;
 mod notification;
 mod opener;
 mod requests;
@@ -52,6 +53,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
         "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
         "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
         _ => Err(unknown(name)),
