@@ -191,7 +191,10 @@ fn a_menu_is_chosen_by_mouse_and_keys_and_a_swap_changes_it_in_place() {
         let popup =
             run(&page, "await fixture.staysail.menu.popup([{ id: 'pop', text: 'Pop' }]); return true")?;
         ensure!(popup == true, "{popup}");
-        ensure!(page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy", "an open menu holds everything up");
+        ensure!(
+            page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy",
+            "an open menu holds everything up"
+        );
         stage.screenshot("popup");
         stage.display.key("Down")?;
         stage.display.key("Return")?;
