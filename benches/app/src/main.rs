@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** whatever it does beside answering calls would be measured with them, so it does nothing.
 
-use staysail::{App, Bytes, Window, command, commands};
+use staysail::{App, Bytes, Number, Window, command, commands};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,8 +22,9 @@ fn revision() -> String {
 
 /// Nanoseconds of the system's clock: two answers in a row are one round trip apart.
 #[command]
-fn stamp() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| (time.as_nanos() % 1_000_000_000_000_000) as u64)
+fn stamp() -> Number<u64> {
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| (time.as_nanos() % 1_000_000_000_000_000) as u64);
+    Number(nanoseconds)
 }
 
 #[command]

@@ -11,35 +11,55 @@ use std::path::Path;
 const MODULES: [&str; 2] = ["@staysail/api", "/__staysail/api.js"];
 
 /// The file's text.
+///
+/// Commands and events stand outside the modules they are added to: inside one, a name means the module's own type
+/// before it means the app's.
 pub fn declarations(description: &Description) -> String {
     let mut text = String::from(
         "// Made by `staysail dev` and `staysail build` from the backend's commands and events. Do not edit.\n\n",
     );
     for r#type in &description.types {
-        let declaration = r#type.declaration.trim();
+        let (comment, declaration) = apart(&r#type.declaration);
         let declaration = declaration.strip_prefix("export ").unwrap_or(declaration);
         let end = if declaration.ends_with([';', '}']) { "" } else { ";" };
-        let _ = writeln!(text, "export {declaration}{end}");
+        let _ = writeln!(text, "{comment}export {declaration}{end}");
     }
     if !description.types.is_empty() {
         text.push('\n');
     }
+    text.push_str("/** What the page may call. */\nexport interface AppCommands {\n");
+    for command in &description.commands {
+        comment(&mut text, &command.doc);
+        let (name, arguments) = (quoted(&command.name), or_unknown(&command.arguments));
+        let (result, error) = (or_unknown(&command.result), or_unknown(&command.error));
+        let _ = writeln!(text, "  {name}: {{ args: {arguments}; result: {result}; error: {error} }};");
+    }
+    text.push_str("}\n\n/** What the backend tells. */\nexport interface AppEvents {\n");
+    for event in &description.events {
+        let _ = writeln!(text, "  {}: {};", quoted(&event.name), or_unknown(&event.payload));
+    }
+    text.push_str("}\n\n");
     for module in MODULES {
-        let _ = writeln!(text, "declare module \"{module}\" {{\n  interface Commands {{");
-        for command in &description.commands {
-            comment(&mut text, &command.doc);
-            let (name, arguments) = (quoted(&command.name), or_unknown(&command.arguments));
-            let (result, error) = (or_unknown(&command.result), or_unknown(&command.error));
-            let _ = writeln!(text, "    {name}: {{ args: {arguments}; result: {result}; error: {error} }};");
-        }
-        text.push_str("  }\n  interface Events {\n");
-        for event in &description.events {
-            let _ = writeln!(text, "    {}: {};", quoted(&event.name), or_unknown(&event.payload));
-        }
-        text.push_str("  }\n}\n\n");
+        let _ = writeln!(
+            text,
+            "declare module \"{module}\" {{\n  interface Commands extends AppCommands {{}}\n  interface Events \
+             extends AppEvents {{}}\n}}\n"
+        );
     }
     text.push_str("export {};\n");
     text
+}
+
+/// The comment before a declaration, with the end of its line, and the declaration.
+fn apart(declaration: &str) -> (String, &str) {
+    let declaration = declaration.trim();
+    match declaration.find("*/") {
+        Some(end) if declaration.starts_with("/*") => {
+            let (comment, rest) = declaration.split_at(end + 2);
+            (format!("{comment}\n"), rest.trim_start())
+        }
+        _ => (String::new(), declaration),
+    }
 }
 
 /// A property's name, quoted when it is no identifier.
@@ -61,11 +81,11 @@ fn comment(text: &mut String, doc: &str) {
     if doc.is_empty() {
         return;
     }
-    text.push_str("    /**\n");
+    text.push_str("  /**\n");
     for line in doc.lines() {
-        let _ = writeln!(text, "     * {}", line.trim());
+        let _ = writeln!(text, "   * {}", line.trim());
     }
-    text.push_str("     */\n");
+    text.push_str("   */\n");
 }
 
 /// Writes the file when its text changed; watchers and bundlers see nothing otherwise.
@@ -103,10 +123,34 @@ mod tests {
         };
         let text = declarations(&description);
         let command = "greet: { args: { name: string }; result: Hit[]; error: never };";
-        assert_eq!(text.matches(command).count(), 2, "{text}");
-        assert_eq!(text.matches("\"tick-tock\": unknown;").count(), 2, "{text}");
+        assert_eq!(text.matches(command).count(), 1, "{text}");
+        assert_eq!(text.matches("\"tick-tock\": unknown;").count(), 1, "{text}");
+        assert_eq!(text.matches("interface Commands extends AppCommands").count(), 2, "{text}");
         assert!(text.contains("\nexport type Hit = { id: number, };\n"), "{text}");
-        assert_eq!(text.matches("*/").count(), 2, "a doc comment can not end the comment early: {text}");
+        assert_eq!(text.matches("* /").count(), 1, "a doc comment can not end the comment early: {text}");
+    }
+
+    #[test]
+    fn a_types_comment_stands_before_the_type_and_its_export() {
+        let declaration = "/**\n * A hit.\n */\ntype Hit = number;".into();
+        let types = vec![TypeSpec { name: "Hit".into(), declaration }];
+        let text = declarations(&Description { types, ..Description::default() });
+        assert!(text.contains("\n/**\n * A hit.\n */\nexport type Hit = number;\n"), "{text}");
+    }
+
+    /// The description is kept fresh by the tests of `crates/staysail`, the result is compiled by those of
+    /// `packages/api`.
+    #[test]
+    fn the_declarations_that_are_compiled_are_those_of_the_app_with_every_kind_of_type() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/api/test/types/generated");
+        let description = std::fs::read_to_string(folder.join("description.json")).unwrap();
+        let text = declarations(&serde_json::from_str(&description).unwrap());
+        let path = folder.join("staysail.d.ts");
+        if std::env::var_os("STAYSAIL_BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == text, "{} is old; write it anew with STAYSAIL_BLESS=1", path.display());
     }
 
     #[test]

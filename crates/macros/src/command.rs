@@ -1,10 +1,14 @@
 //! `#[command]` and `commands![…]`.
 
+use crate::shape;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, ItemFn, Pat, Path, Result, ReturnType, Token, Type};
+use syn::{
+    Attribute, Error, FnArg, Ident, ItemFn, Pat, Path, Receiver, Result, ReturnType, Signature, Token, Type,
+};
 
 /// What a parameter is filled with.
 enum Source {
@@ -16,34 +20,81 @@ enum Source {
     App,
 }
 
+/// A function or a method that the page may call.
+pub struct Callable<'a> {
+    /// Its parameters and its output.
+    pub signature: &'a Signature,
+    /// Its attributes, for the doc comment.
+    pub attributes: &'a [Attribute],
+    /// What the page calls it.
+    pub name: String,
+    /// How Rust calls it.
+    pub path: TokenStream,
+    /// It is a method of a service: `&self` is what the app has of `Self`.
+    pub method: bool,
+}
+
 /// Keeps the function and puts a hidden function beside it that makes the command's record.
 pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
     if !attribute.is_empty() {
         return Err(Error::new(attribute.span(), "#[command] takes no arguments"));
     }
     let function: ItemFn = syn::parse2(item)?;
-    let signature = &function.sig;
+    let name = &function.sig.ident;
+    let record = record(&Callable {
+        signature: &function.sig,
+        attributes: &function.attrs,
+        name: name.unraw().to_string(),
+        path: quote!(#name),
+        method: false,
+    })?;
+    let hidden = format_ident!("__staysail_command_{name}");
+    let visibility = &function.vis;
+    Ok(quote! {
+        #function
+
+        #[doc(hidden)]
+        #[allow(non_snake_case)]
+        #visibility fn #hidden() -> ::staysail::__private::Command {
+            #record
+        }
+    })
+}
+
+/// An expression that makes the command's record.
+pub fn record(callable: &Callable<'_>) -> Result<TokenStream> {
+    let Callable { signature, name: command_name, path, .. } = callable;
     if let Some(parameter) = signature.generics.params.first() {
         return Err(Error::new(
             parameter.span(),
             "a command can not be generic: the page does not say for which types it calls",
         ));
     }
-    let name = &signature.ident;
-    let record = format_ident!("__staysail_command_{name}");
-    let visibility = &function.vis;
-    let command_name = name.to_string().trim_start_matches("r#").to_string();
-    let doc = doc_of(&function);
-
+    let doc = doc_of(callable.attributes);
     let (mut fetch, mut pass, mut arguments, mut needs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, input) in signature.inputs.iter().enumerate() {
-        let FnArg::Typed(parameter) = input else {
-            return Err(Error::new(input.span(), "a command is a free function, without self"));
+        let parameter = match input {
+            FnArg::Receiver(receiver) => {
+                if !callable.method {
+                    return Err(Error::new(
+                        receiver.span(),
+                        "a command is a free function, without self; methods are commands in an impl block with \
+                         #[service]",
+                    ));
+                }
+                shared(receiver)?;
+                fetch.push(quote! {
+                    let __service: ::staysail::State<Self> = ::staysail::__private::FromCall::from_call(&call)?;
+                });
+                pass.push(quote!(&__service));
+                continue;
+            }
+            FnArg::Typed(parameter) => parameter,
         };
         let Pat::Ident(pattern) = parameter.pat.as_ref() else {
             return Err(Error::new(parameter.pat.span(), "name this parameter: the page passes it by name"));
         };
-        let (key, ty) = (pattern.ident.to_string(), &parameter.ty);
+        let (key, ty) = (pattern.ident.unraw().to_string(), &parameter.ty);
         if let Type::Reference(reference) = ty.as_ref() {
             return Err(Error::new(
                 reference.span(),
@@ -55,21 +106,19 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
             Source::Argument => {
                 let key = key.trim_start_matches('_').to_string();
                 fetch.push(quote!(let #variable: #ty = arguments.take(#key)?;));
-                arguments
-                    .push(quote!((#key, (&&::staysail::__private::Probe::<#ty>::new()).describe(types))));
+                let probe = probe(ty);
+                arguments.push(quote!((#key, #probe)));
             }
             Source::Raw => fetch.push(quote!(let #variable: #ty = arguments.raw();)),
             Source::App => {
-                fetch.push(quote! {
-                    let #variable: #ty = ::staysail::__private::FromCall::from_call(&call)?;
-                });
-                needs.push(quote!(<#ty as ::staysail::__private::FromCall>::need()));
+                fetch.push(from_call(&variable, ty));
+                needs.push(need(ty));
             }
         }
-        pass.push(variable);
+        pass.push(quote!(#variable));
     }
 
-    let call = quote!(#name(#(#pass),*));
+    let call = quote!(#path(#(#pass),*));
     let answer_of = |value: TokenStream| {
         if is_result(&signature.output) {
             quote! {
@@ -89,46 +138,71 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
         let answer = answer_of(call);
         quote!(::staysail::__private::Run::Blocking(::std::boxed::Box::new(move || { #answer })))
     };
-    let output = match &signature.output {
-        ReturnType::Default => quote!(()),
-        ReturnType::Type(_, ty) => quote!(#ty),
+    let output: Type = match &signature.output {
+        ReturnType::Default => syn::parse_quote!(()),
+        ReturnType::Type(_, ty) => ty.as_ref().clone(),
     };
-    let probe = |ty: TokenStream| quote!((&&::staysail::__private::Probe::<#ty>::new()).describe(types));
     let (result, error) = if is_result(&signature.output) {
+        let output = shape::of(&output).unwrap_or(output);
         (
-            probe(quote!(<#output as ::staysail::__private::ResultParts>::Value)),
-            probe(quote!(<#output as ::staysail::__private::ResultParts>::Error)),
+            probe(&syn::parse_quote!(<#output as ::staysail::__private::ResultParts>::Value)),
+            probe(&syn::parse_quote!(<#output as ::staysail::__private::ResultParts>::Error)),
         )
     } else {
-        (probe(output), quote!(::std::string::String::from("never")))
+        (probe(&output), quote!(|_| ::std::string::String::from("never")))
     };
 
-    Ok(quote! {
-        #function
-
-        #[doc(hidden)]
-        #[allow(non_snake_case, clippy::let_unit_value, clippy::unit_arg, clippy::needless_borrow)]
-        #visibility fn #record() -> ::staysail::__private::Command {
-            #[allow(unused_imports)]
-            use ::staysail::__private::{
-                AnswerBytes as _, AnswerJson as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
-                KnownType as _, UnknownType as _,
-            };
-            ::staysail::__private::Command {
-                name: #command_name,
-                describe: |types| ::staysail::__private::describe_command(
-                    #command_name, #doc, &[#(#arguments),*], #result, #error,
-                ),
-                needs: || ::std::vec![#(#needs),*],
-                prepare: |call| {
-                    #[allow(unused_mut, unused_variables)]
-                    let mut arguments = ::staysail::__private::Arguments::read(&call)?;
-                    #(#fetch)*
-                    Ok(#run)
-                },
-            }
+    Ok(quote! {{
+        #[allow(unused_imports)]
+        use ::staysail::__private::{
+            AnswerBytes as _, AnswerJson as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
+            KnownType as _, UnknownType as _,
+        };
+        #[allow(clippy::let_unit_value, clippy::unit_arg, clippy::needless_borrow)]
+        ::staysail::__private::Command {
+            name: #command_name,
+            describe: |types| ::staysail::__private::describe_command(
+                types, #command_name, #doc, &[#(#arguments),*], #result, #error,
+            ),
+            needs: || ::std::vec![#(#needs),*],
+            prepare: |call| {
+                #[allow(unused_mut, unused_variables)]
+                let mut arguments = ::staysail::__private::Arguments::read(&call)?;
+                #(#fetch)*
+                Ok(#run)
+            },
         }
-    })
+    }})
+}
+
+/// A closure that describes the type.
+fn probe(ty: &Type) -> TokenStream {
+    let shape = shape::of(ty);
+    let ty = shape.as_ref().unwrap_or(ty);
+    quote! {
+        (|types| (&&::staysail::__private::Probe::<#ty>::new()).describe(types)) as ::staysail::__private::Describe
+    }
+}
+
+/// Fills a parameter with what the app has.
+pub fn from_call(variable: &Ident, ty: &Type) -> TokenStream {
+    quote!(let #variable: #ty = ::staysail::__private::FromCall::from_call(&call)?;)
+}
+
+/// What the app must have for such a parameter.
+pub fn need(ty: &Type) -> TokenStream {
+    quote!(<#ty as ::staysail::__private::FromCall>::need())
+}
+
+/// Whether a method takes `&self`, as all methods of a service do.
+pub fn shared(receiver: &Receiver) -> Result<()> {
+    if receiver.reference.is_some() && receiver.mutability.is_none() && receiver.colon_token.is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        receiver.span(),
+        "write `&self`: calls run side by side and share the service; what changes in it goes behind a lock",
+    ))
 }
 
 /// `commands![a, b::c]` names the hidden functions beside `a` and `b::c`.
@@ -144,7 +218,7 @@ pub fn list(input: TokenStream) -> Result<TokenStream> {
     Ok(quote!(::std::vec![#(#records),*]))
 }
 
-fn last_segment(ty: &Type) -> Option<String> {
+pub fn last_segment(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,
@@ -159,13 +233,13 @@ fn source_of(ty: &Type) -> Source {
     }
 }
 
-fn is_result(output: &ReturnType) -> bool {
+pub fn is_result(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if last_segment(ty).as_deref() == Some("Result"))
 }
 
-fn doc_of(function: &ItemFn) -> String {
+fn doc_of(attributes: &[Attribute]) -> String {
     let lines =
-        function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
             match &attribute.meta.require_name_value().ok()?.value {
                 syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => {
                     Some(text.value().trim().to_string())

@@ -4,6 +4,8 @@
 
 mod command;
 mod data;
+mod faithful;
+mod shape;
 
 use proc_macro::TokenStream;
 

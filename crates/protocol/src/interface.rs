@@ -47,10 +47,50 @@ impl Description {
             text += &format!("event {} {}\n", event.name, event.payload);
         }
         for r#type in &self.types {
-            text += &format!("type {}\n", r#type.declaration);
+            text += &format!("type {}\n", without_comments(&r#type.declaration));
         }
         text
     }
+}
+
+/// A TypeScript declaration without its comments, every stretch of white space as one space. What stands in quotes
+/// is left as it is.
+fn without_comments(declaration: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = declaration;
+    while let Some(character) = rest.chars().next() {
+        let length = if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if matches!(character, '"' | '\'' | '`') {
+            quoted(rest, character)
+        } else {
+            character.len_utf8()
+        };
+        let (piece, behind) = rest.split_at(length);
+        if piece.starts_with("/*") || character.is_whitespace() {
+            if !plain.ends_with(' ') {
+                plain.push(' ');
+            }
+        } else {
+            plain += piece;
+        }
+        rest = behind;
+    }
+    plain.trim().into()
+}
+
+/// Length of the quoted text at the beginning.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if character == quote => return at + character.len_utf8(),
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// One command: a Rust function the page may call.
@@ -189,5 +229,39 @@ impl Default for WindowSpec {
             intercept_close: false,
             zoom: 1.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(declaration: &str) -> String {
+        let types = vec![TypeSpec { name: "Note".into(), declaration: declaration.into() }];
+        Description { types, ..Description::default() }.interface_text()
+    }
+
+    #[test]
+    fn comments_on_types_and_fields_are_no_part_of_the_interface() {
+        let plain = text_of("type Note = { id: number, title: string, };");
+        let documented = "/**\n * A note.\n */\ntype Note = { \n/**\n * Its \"number\".\n */\nid: number, title: string, };";
+        assert_eq!(text_of(documented), plain);
+        assert_eq!(text_of("/** a */ type Note = { id: number, /* b */ title: string, };"), plain);
+    }
+
+    #[test]
+    fn everything_else_of_a_declaration_is() {
+        let plain = text_of("type Note = { id: number, };");
+        for other in [
+            "type Note = { id: string, };",
+            "type Note = { ids: number, };",
+            "type Note = { id?: number, };",
+            "type Note = { \"/* id */\": number, };",
+        ] {
+            assert_ne!(text_of(other), plain, "{other}");
+        }
+        let [one, two] = ["\"a /* x */ \\\" b\"", "\"a /* y */ \\\" b\""]
+            .map(|name| text_of(&format!("type A = {name};")));
+        assert_ne!(one, two, "what stands in quotes is no comment");
     }
 }

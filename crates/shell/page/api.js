@@ -19,6 +19,7 @@ __export(index_exports, {
   dialog: () => dialog,
   emit: () => emit,
   invoke: () => invoke,
+  isCommandError: () => isCommandError,
   listen: () => listen,
   menu: () => menu,
   mode: () => mode,
@@ -46,6 +47,9 @@ var LocalCallError = class extends Error {
   }
 };
 var CallError = runtime?.CallError ?? LocalCallError;
+function isCommandError(error, _command) {
+  return error instanceof CallError && error.code === "App";
+}
 var noShell = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
@@ -378,6 +382,7 @@ export {
   dialog,
   emit,
   invoke,
+  isCommandError,
   listen,
   menu,
   mode,

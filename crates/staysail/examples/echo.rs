@@ -36,13 +36,13 @@ fn echo(text: String) -> String {
 
 /// Adds two numbers.
 #[command]
-fn add(a: i64, b: i64) -> i64 {
+fn add(a: i32, b: i32) -> i32 {
     a + b
 }
 
 #[command]
-async fn slow(ms: u64) -> u64 {
-    tokio::time::sleep(Duration::from_millis(ms)).await;
+async fn slow(ms: u32) -> u32 {
+    tokio::time::sleep(Duration::from_millis(ms.into())).await;
     ms
 }
 

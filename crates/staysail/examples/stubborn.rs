@@ -50,9 +50,9 @@ fn activated(note: Kept<Note>) -> String {
 
 /// Recurses until its stack is used up.
 #[command]
-fn overflow() -> u64 {
+fn overflow() -> u32 {
     #[allow(unconditional_recursion)]
-    fn deeper(n: u64) -> u64 {
+    fn deeper(n: u32) -> u32 {
         std::hint::black_box([n; 64])[0] + deeper(n + 1)
     }
     deeper(0)

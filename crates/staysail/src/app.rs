@@ -108,7 +108,10 @@ impl App {
 
     /// Names an event, so that the page knows its type.
     pub fn event<E: Event>(mut self) -> Self {
-        self.events.push(|types| EventSpec { name: E::NAME.into(), payload: types.name_of::<E>() });
+        self.events.push(|types| {
+            let payload = types.to_page(format!("the event `{}`", E::NAME), Types::name_of::<E>);
+            EventSpec { name: E::NAME.into(), payload }
+        });
         self
     }
 
@@ -169,7 +172,7 @@ impl App {
         }
     }
 
-    fn describe(&self) -> Result<Description> {
+    pub(crate) fn describe(&self) -> Result<Description> {
         if let Some(name) = self.kept.has_twice() {
             return Err(Error::Declaration(format!(
                 "the state `{name}` has the name or the type of another one; give each a type of its own"
@@ -204,13 +207,14 @@ impl App {
         if windows.is_empty() {
             windows.push(Window::new("main").spec);
         }
+        let types = types.declarations().map_err(|problems| Error::Declaration(problems.join("\n")))?;
         Ok(describe::finish(Description {
             app: self.id.clone(),
             windows,
             desktop: self.desktop.clone(),
             commands,
             events,
-            types: types.declarations(),
+            types,
             states: self.kept.names().map(|name| StateSpec { name: name.into() }).collect(),
             interface: String::new(),
         }))

@@ -32,6 +32,10 @@
 //!
 //! **Invariant:** never links a webview; few, quick-to-compile dependencies.
 
+// The macros name the crate by its name, in its own tests as well.
+#[cfg(test)]
+extern crate self as staysail;
+
 mod app;
 mod call;
 mod channel;
@@ -41,11 +45,13 @@ mod describe;
 mod desktop;
 mod error;
 mod handle;
+mod integer;
 mod kept;
 mod lane;
 mod native;
 mod runtime;
 mod snapshot;
+mod time;
 mod window;
 
 pub use app::App;
@@ -57,6 +63,7 @@ pub use desktop::{
 };
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};
+pub use integer::{BigInt, Integer, Number};
 pub use kept::{Kept, KeptWriter};
 pub use native::Request;
 pub use window::Window;
@@ -100,5 +107,7 @@ pub mod __private {
         ResultParts,
     };
     pub use crate::command::{Call, Command, FromCall, Need, Run};
-    pub use crate::describe::{KnownType, Probe, Types, UnknownType, describe_command};
+    pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
+    pub use crate::integer::{bigint, number};
+    pub use crate::time::StandardTime;
 }

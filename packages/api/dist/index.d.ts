@@ -183,6 +183,28 @@ type Field<T, K extends string> = T extends {
 type Arguments<A> = {} extends A ? [args?: A | Binary | null, options?: CallOptions] : [args: A, options?: CallOptions];
 type AllEvents = Events & StaysailEvents;
 export declare const CallError: CallErrorConstructor;
+/** What a call of this command is rejected with when the command itself returns an error. */
+export type CommandError<K extends keyof Commands & string> = CallError & {
+    readonly code: "App";
+    readonly details: Field<Commands[K], "error">;
+};
+/**
+ * Whether an error is one that the command itself returned, with `details` of the type it declares. `command` names
+ * the call that was tried; it decides the type.
+ *
+ * ```ts
+ * try {
+ *   await invoke("save", { note });
+ * } catch (error) {
+ *   if (isCommandError(error, "save") && error.details.reason === "locked") return;
+ *   throw error;
+ * }
+ * ```
+ */
+export declare function isCommandError<K extends keyof Commands & string>(error: unknown, command: K): error is CommandError<K>;
+export declare function isCommandError(error: unknown, command: Untyped): error is CallError & {
+    readonly code: "App";
+};
 /**
  * Calls a command of the backend.
  *

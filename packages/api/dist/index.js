@@ -12,6 +12,9 @@ var LocalCallError = class extends Error {
   }
 };
 var CallError = runtime?.CallError ?? LocalCallError;
+function isCommandError(error, _command) {
+  return error instanceof CallError && error.code === "App";
+}
 var noShell = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
@@ -341,6 +344,7 @@ export {
   dialog,
   emit,
   invoke,
+  isCommandError,
   listen,
   menu,
   mode,

@@ -180,6 +180,31 @@ class LocalCallError extends Error implements CallError {
 
 export const CallError: CallErrorConstructor = runtime?.CallError ?? LocalCallError;
 
+/** What a call of this command is rejected with when the command itself returns an error. */
+export type CommandError<K extends keyof Commands & string> = CallError & {
+  readonly code: "App";
+  readonly details: Field<Commands[K], "error">;
+};
+
+/**
+ * Whether an error is one that the command itself returned, with `details` of the type it declares. `command` names
+ * the call that was tried; it decides the type.
+ *
+ * ```ts
+ * try {
+ *   await invoke("save", { note });
+ * } catch (error) {
+ *   if (isCommandError(error, "save") && error.details.reason === "locked") return;
+ *   throw error;
+ * }
+ * ```
+ */
+export function isCommandError<K extends keyof Commands & string>(error: unknown, command: K): error is CommandError<K>;
+export function isCommandError(error: unknown, command: Untyped): error is CallError & { readonly code: "App" };
+export function isCommandError(error: unknown, _command: string): boolean {
+  return error instanceof CallError && error.code === "App";
+}
+
 const noShell = (): Promise<never> =>
   Promise.reject(
     new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`"),

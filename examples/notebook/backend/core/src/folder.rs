@@ -24,8 +24,10 @@ pub struct Summary {
     /// Its first line of text.
     pub preview: String,
     /// When it was last changed, in milliseconds since 1970.
+    #[data(number)]
     pub changed: u64,
     /// How many words it has.
+    #[data(number)]
     pub words: usize,
 }
 

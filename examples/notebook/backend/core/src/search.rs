@@ -18,6 +18,7 @@ pub struct Hit {
     /// Text around the first place, in pieces.
     pub snippet: Vec<Piece>,
     /// Places in all.
+    #[data(number)]
     pub places: usize,
 }
 
