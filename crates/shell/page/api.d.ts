@@ -314,6 +314,20 @@ export declare const constants: Readonly<Record<string, unknown>>;
 export declare let mode: Mode;
 /** Version of the app that is live. */
 export declare let version: string;
+/** What the app is and how it runs; the same values the backend sees. */
+export interface AppInfo {
+    version: string;
+    mode: Mode;
+    constants: Record<string, unknown>;
+    /** Label of this window. */
+    window: string;
+}
+/** What the app is and how it runs, once the shell has said it. */
+export declare function app(): Promise<AppInfo>;
+/**
+ * Native features: windows, dialogs, clipboard, notifications, menus, other programs. Each needs a capability in
+ * `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
 /** Width and height, or left and top, in logical pixels. */
 export type Pair = [number, number];
 export type Theme = "system" | "light" | "dark";
@@ -606,14 +620,4 @@ declare class CurrentWindow extends AppWindow {
 }
 /** The window this page is shown in. */
 export declare const currentWindow: CurrentWindow;
-/** What the app is and how it runs; the same values the backend sees. */
-export interface AppInfo {
-    version: string;
-    mode: Mode;
-    constants: Record<string, unknown>;
-    /** Label of this window. */
-    window: string;
-}
-/** What the app is and how it runs, once the shell has said it. */
-export declare function app(): Promise<AppInfo>;
 export {};
