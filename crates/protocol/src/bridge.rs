@@ -48,6 +48,31 @@ pub enum What {
         /// The payload is raw bytes.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         raw: bool,
+        /// Streams among the arguments, their numbers joined by commas.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        ch: String,
+    },
+    /// Wait for messages of a stream, the ones before being dealt with. Answered with an array of JSON messages, one
+    /// raw message, or `{"closed": null | error}`.
+    Pull {
+        /// Number of the stream, unique within the page load.
+        ch: u64,
+    },
+    /// Send a message up a stream. Payload: JSON or raw bytes. Answered with null when the command has taken it.
+    Push {
+        /// Number of the stream.
+        ch: u64,
+        /// The payload is raw bytes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+        /// There is no message: the page sends no more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        end: bool,
+    },
+    /// Want no more of a stream.
+    Drop {
+        /// Number of the stream.
+        ch: u64,
     },
     /// Cancel the call with this number.
     Cancel {
@@ -165,7 +190,7 @@ pub struct PageReport {
 /// ```
 /// use staysail_protocol::bridge::{What, split};
 /// let (request, payload) = split(b"{\"k\":\"x\",\"t\":\"call\",\"i\":1,\"c\":\"greet\"}\n{\"name\":\"A\"}").unwrap();
-/// assert_eq!(request.what, What::Call { i: 1, c: "greet".into(), raw: false });
+/// assert_eq!(request.what, What::Call { i: 1, c: "greet".into(), raw: false, ch: String::new() });
 /// assert_eq!(payload, b"{\"name\":\"A\"}");
 /// ```
 pub fn split(bytes: &[u8]) -> Result<(Request, &[u8]), String> {

@@ -19,10 +19,6 @@ pub struct Capability {
     /// The app's own commands it may call, patterns; all of them when no capability of the window has this list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<String>>,
-    /// Folders below which `fs.*` may read; may begin with a variable, e.g. `$DOCUMENTS/Notes`.
-    pub read: Vec<String>,
-    /// Folders below which `fs.*` may read and write.
-    pub write: Vec<String>,
     /// Foreign origins, whole (`https://docs.example.com`), whose pages may call from these windows.
     pub origins: Vec<String>,
 }

@@ -18,6 +18,8 @@ pub enum ErrorCode {
     WorkerLost,
     /// The backend cannot be started; the window shows why.
     WorkerUnavailable,
+    /// A newer version took over before this stream had ended; ask again to go on.
+    Superseded,
     /// The caller cancelled the call.
     Cancelled,
     /// The time the caller allowed is over.

@@ -57,6 +57,12 @@ pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// Most windows of an app that are open at once.
 pub const WINDOWS_MAX: usize = 256;
+/// A command sends at most so much of a channel ahead of its page.
+pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
+/// A page takes at most so much JSON of a channel at once.
+pub const CHANNEL_BATCH_BYTES_MAX: usize = 256 << 10;
+/// Messages of a page that may wait in one stream for their command.
+pub const CHANNEL_PUSHES_MAX: usize = 64;
 /// Largest page state (form fields, scroll, `preserve` hooks) kept over a reload.
 pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 /// Quiet time after a file event before it is acted upon.

@@ -44,6 +44,31 @@ pub enum ToWorker {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         raw: bool,
     },
+    /// The page has dealt with so many bytes of a stream of the call `frame.call`.
+    Credit {
+        /// Number of the stream.
+        stream: u64,
+        /// How many.
+        bytes: u64,
+    },
+    /// A message of the page in a stream of the call `frame.call`. Body: JSON or raw bytes.
+    Push {
+        /// Number of the stream.
+        stream: u64,
+        /// The body is raw bytes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+    },
+    /// The page sends no more in this stream.
+    PushEnd {
+        /// Number of the stream.
+        stream: u64,
+    },
+    /// Nobody listens to this stream any more.
+    StreamGone {
+        /// Number of the stream.
+        stream: u64,
+    },
     /// Give up the call `frame.call`. It is still answered, with `Cancelled`, unless it finished before.
     Cancel,
     /// An event from a page. Body: JSON payload.
@@ -125,6 +150,24 @@ pub enum ToShell {
     Failed {
         /// What the page's promise is rejected with.
         error: CallError,
+    },
+    /// A message in a stream of the call `frame.call`. Body: JSON or raw bytes.
+    Stream {
+        /// Number of the stream.
+        stream: u64,
+        /// The body is raw bytes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+    },
+    /// The command has taken the oldest message the page sent in this stream.
+    Taken {
+        /// Number of the stream.
+        stream: u64,
+    },
+    /// The command is done with this stream.
+    StreamEnd {
+        /// Number of the stream.
+        stream: u64,
     },
     /// An event for pages. Body: JSON payload.
     Event {

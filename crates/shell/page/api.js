@@ -10,17 +10,24 @@ var index_exports = {};
 __export(index_exports, {
   AppWindow: () => AppWindow,
   CallError: () => CallError,
+  Channel: () => Channel,
+  Sender: () => Sender,
   app: () => app,
+  clipboard: () => clipboard,
   constants: () => constants,
   currentWindow: () => currentWindow,
+  dialog: () => dialog,
   emit: () => emit,
   invoke: () => invoke,
   isCommandError: () => isCommandError,
   listen: () => listen,
+  menu: () => menu,
   mode: () => mode,
+  notification: () => notification,
   onBackend: () => onBackend,
   once: () => once,
   openWindow: () => openWindow,
+  opener: () => opener,
   preserve: () => preserve,
   ready: () => ready,
   screens: () => screens,
@@ -28,65 +35,10 @@ __export(index_exports, {
   version: () => version,
   windows: () => windows
 });
+
+// src/desktop.ts
 var runtime = globalThis.__STAYSAIL__;
-var LocalCallError = class extends Error {
-  name = "CallError";
-  code;
-  details;
-  constructor(code, message, details = null) {
-    super(message);
-    this.code = code;
-    this.details = details;
-  }
-};
-var CallError = runtime?.CallError ?? LocalCallError;
-function isCommandError(error, _command) {
-  return error instanceof CallError && error.code === "App";
-}
-var noShell = () => Promise.reject(
-  new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
-);
-function invoke(command, args, options) {
-  return runtime ? runtime.call(command, args, options) : noShell();
-}
-function listen(event, handler) {
-  return runtime ? runtime.listen(event, handler) : () => {
-  };
-}
-function once(event, handler) {
-  if (!runtime) return () => {
-  };
-  const unlisten = runtime.listen(event, (payload) => {
-    unlisten();
-    handler(payload);
-  });
-  return unlisten;
-}
-function emit(event, payload) {
-  return runtime ? runtime.emit(event, payload) : noShell();
-}
-function preserve(key, hooks) {
-  return runtime ? runtime.preserve(key, hooks) : () => {
-  };
-}
-var update = Object.freeze({
-  /** Looks for a release now. What is found is told by events. */
-  check: () => runtime ? runtime.update("check") : noShell(),
-  /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime ? runtime.update("apply") : noShell(),
-  /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime ? runtime.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell(),
-  /** Calls `handler` with each step of an update. */
-  onEvent: (handler) => listen("staysail:update", handler)
-});
-function onBackend(handler) {
-  return listen("staysail:worker", handler);
-}
-var facts = runtime?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime?.ready ?? Promise.resolve();
-var constants = facts.constants;
-var mode = facts.mode;
-var version = facts.version;
+var noShell = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
 var native = (feature, args) => runtime ? runtime.desktop(feature, args) : noShell();
 function spelled(options) {
   const out = {};
@@ -185,22 +137,238 @@ async function windows() {
 function screens() {
   return native("window.screens");
 }
+var dialog = Object.freeze({
+  /** Lets the user choose files that are there, or a folder; null when they did not. */
+  open: (options = {}) => native("dialog.open", options),
+  /** Lets the user choose where to save; null when they did not. */
+  save: (options = {}) => native("dialog.save", options),
+  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  message: (text, options = {}) => native("dialog.message", { text, ...options }),
+  /** Asks whether to go on. */
+  confirm: async (text, options = {}) => {
+    const { ok = "OK", cancel = "Cancel", ...more } = options;
+    return await native("dialog.message", { text, buttons: [cancel, ok], ...more }) === 1;
+  }
+});
+var clipboard = Object.freeze({
+  readText: () => native("clipboard.read_text"),
+  writeText: (text) => native("clipboard.write_text", { text }),
+  readHtml: () => native("clipboard.read_html"),
+  /** `text` is for programs that take no HTML. */
+  writeHtml: (html, text = "") => native("clipboard.write_html", { html, text }),
+  readImage: async () => {
+    const text = await native("clipboard.read_image");
+    return text === null ? null : Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  },
+  writeImage: (png) => {
+    let text = "";
+    for (let i = 0; i < png.length; i += 32768) text += String.fromCharCode(...png.subarray(i, i + 32768));
+    return native("clipboard.write_image", { png: btoa(text) });
+  },
+  clear: () => native("clipboard.clear")
+});
+var notification = Object.freeze({
+  /** Shows one and resolves with its number. */
+  show: (options) => native("notification.show", options),
+  /** Takes one away. */
+  close: (id) => native("notification.close", { id }),
+  /** Calls `handler` with what happens to notifications. */
+  onEvent: (handler) => listen("staysail:notification", handler)
+});
+var menu = Object.freeze({
+  /** Puts another menu in place of the application's. */
+  set: (items) => native("menu.set", { items }),
+  /** Changes an entry of the application's menu. */
+  update: (id, change) => native("menu.update", { id, ...change }),
+  /** Shows a menu where the mouse is. */
+  popup: (items) => native("menu.popup", { items }),
+  /** Calls `handler` with each entry that is chosen. */
+  onChosen: (handler) => listen("staysail:menu", handler)
+});
+var opener = Object.freeze({
+  /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
+  openUrl: (url) => native("opener.open_url", { url }),
+  /** Opens a file or folder with the program the user has for it. */
+  openPath: (path) => native("opener.open_path", { path }),
+  /** Shows a file or folder in the file manager. */
+  reveal: (path) => native("opener.reveal", { path })
+});
 var CurrentWindow = class extends AppWindow {
   constructor() {
-    super(() => facts.window);
+    super(() => runtime?.facts.window ?? "");
   }
   /** Counts the page loads of this window, from 1. */
   get generation() {
-    return facts.generation;
+    return runtime?.facts.generation ?? 0;
   }
 };
 var currentWindow = new CurrentWindow();
+
+// src/index.ts
+var runtime2 = globalThis.__STAYSAIL__;
+var LocalCallError = class extends Error {
+  name = "CallError";
+  code;
+  details;
+  constructor(code, message, details = null) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+};
+var CallError = runtime2?.CallError ?? LocalCallError;
+function isCommandError(error, _command) {
+  return error instanceof CallError && error.code === "App";
+}
+var noShell2 = () => Promise.reject(
+  new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
+);
+function invoke(command, args, options) {
+  return runtime2 ? runtime2.call(command, args, options) : noShell2();
+}
+var stream = (receive, closed) => {
+  if (runtime2) return runtime2.stream(receive, closed);
+  const none = () => {
+    throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
+  };
+  return { handOver: none, send: noShell2, end: () => {
+  }, drop: () => {
+  } };
+};
+var Channel = class {
+  #stream;
+  #handler;
+  #next = null;
+  #failed = null;
+  #held = null;
+  #ended = null;
+  /** Resolves when the command is done with the channel; rejected when it was lost. */
+  closed;
+  constructor(handler) {
+    this.#handler = handler ?? null;
+    let resolve;
+    let reject;
+    this.closed = new Promise((done, failed) => [resolve, reject] = [done, failed]);
+    this.closed.catch(() => {
+    });
+    this.#stream = stream(
+      (message) => this.#receive(message),
+      (error) => {
+        this.#ended = { error };
+        if (error) reject(error);
+        else resolve();
+        if (!this.#held) this.#finish();
+      }
+    );
+  }
+  #receive(message) {
+    if (this.#handler) return this.#handler(message);
+    if (this.#next) {
+      const next = this.#next;
+      this.#next = null;
+      return void next({ value: message, done: false });
+    }
+    return new Promise((taken) => this.#held = { message, taken });
+  }
+  #finish() {
+    const [next, failed] = [this.#next, this.#failed];
+    this.#next = this.#failed = null;
+    if (this.#ended?.error) failed?.(this.#ended.error);
+    else next?.({ value: void 0, done: true });
+  }
+  /** Wants no more of it. The command's `send` fails from then on. */
+  close() {
+    this.#stream.drop();
+  }
+  /** Messages one by one. Leaving the loop closes the channel. */
+  [Symbol.asyncIterator]() {
+    this.#handler = null;
+    return {
+      next: () => new Promise((resolve, reject) => {
+        const held = this.#held;
+        if (held) {
+          this.#held = null;
+          resolve({ value: held.message, done: false });
+          return held.taken();
+        }
+        [this.#next, this.#failed] = [resolve, reject];
+        if (this.#ended) this.#finish();
+      }),
+      return: () => {
+        this.close();
+        return Promise.resolve({ value: void 0, done: true });
+      }
+    };
+  }
+  /** How it travels as an argument. */
+  toJSON() {
+    return { $channel: this.#stream.handOver() };
+  }
+};
+var Sender = class {
+  #stream;
+  constructor() {
+    this.#stream = stream(() => {
+    }, () => {
+    });
+  }
+  /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+  send(message) {
+    return this.#stream.send(message);
+  }
+  /** Says that there is no more. */
+  close() {
+    this.#stream.end();
+  }
+  /** How it travels as an argument. */
+  toJSON() {
+    return { $channel: this.#stream.handOver() };
+  }
+};
+function listen(event, handler) {
+  return runtime2 ? runtime2.listen(event, handler) : () => {
+  };
+}
+function once(event, handler) {
+  if (!runtime2) return () => {
+  };
+  const unlisten = runtime2.listen(event, (payload) => {
+    unlisten();
+    handler(payload);
+  });
+  return unlisten;
+}
+function emit(event, payload) {
+  return runtime2 ? runtime2.emit(event, payload) : noShell2();
+}
+function preserve(key, hooks) {
+  return runtime2 ? runtime2.preserve(key, hooks) : () => {
+  };
+}
+var update = Object.freeze({
+  /** Looks for a release now. What is found is told by events. */
+  check: () => runtime2 ? runtime2.update("check") : noShell2(),
+  /** Applies the staged release now, even if it was deferred. */
+  apply: () => runtime2 ? runtime2.update("apply") : noShell2(),
+  /** Asks not to apply anything before so many seconds have passed. */
+  defer: (seconds) => runtime2 ? runtime2.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  /** Calls `handler` with each step of an update. */
+  onEvent: (handler) => listen("staysail:update", handler)
+});
+function onBackend(handler) {
+  return listen("staysail:worker", handler);
+}
+var facts = runtime2?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime2?.ready ?? Promise.resolve();
+var constants = facts.constants;
+var mode = facts.mode;
+var version = facts.version;
 void ready.then(() => {
   ({ mode, version } = facts);
 }, () => {
 });
 async function app() {
-  if (!runtime) return noShell();
+  if (!runtime2) return noShell2();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -211,17 +379,24 @@ Object.defineProperty(globalThis, "staysail", { value: index_exports, configurab
 export {
   AppWindow,
   CallError,
+  Channel,
+  Sender,
   app,
+  clipboard,
   constants,
   currentWindow,
+  dialog,
   emit,
   invoke,
   isCommandError,
   listen,
+  menu,
   mode,
+  notification,
   onBackend,
   once,
   openWindow,
+  opener,
   preserve,
   ready,
   screens,

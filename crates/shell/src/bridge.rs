@@ -4,8 +4,9 @@
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
 use crate::desktop::{self, Asker};
+use crate::pages::Visitor;
 use crate::responder::Responder;
-use crate::router::{Call, Caller};
+use crate::router::{Call, Caller, OnSend};
 use crate::shell::Shell;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::{PageReport, Welcome, What, split};
@@ -42,7 +43,9 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                  [[capabilities]] in staysail.toml"
             )));
         }
-        What::Call { i, c, raw } => {
+        What::Call { i, c, raw, ch } => {
+            let streams: Vec<u64> = ch.split(',').filter_map(|number| number.parse().ok()).collect();
+            let on_send = (!streams.is_empty()).then(|| on_send(shell, &visitor, streams));
             let (shell_then, visitor_then) = (shell.clone(), visitor.clone());
             shell.router.submit(Call {
                 caller: caller(i),
@@ -50,6 +53,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                 command: c,
                 raw,
                 arguments: payload.to_vec(),
+                on_send,
                 // The answer to a page that is gone is dropped here, never kept for the next one.
                 reply: Box::new(move |outcome| {
                     if shell_then.pages.is_current(&visitor_then) {
@@ -57,6 +61,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                     }
                 }),
             });
+        }
+        What::Pull { ch } => shell.streams.pull(&visitor, ch, responder),
+        What::Push { ch, raw, end } => {
+            shell.streams.push(&visitor, ch, (!end).then(|| payload.to_vec()), raw, responder);
+        }
+        What::Drop { ch } => {
+            shell.streams.drop_stream(&visitor, ch);
+            done(responder);
         }
         What::Cancel { i } => {
             shell.router.cancel(&caller(i));
@@ -125,11 +137,25 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
     }
 }
 
+/// Opens the streams of a call, and binds them to the worker it goes to.
+fn on_send(shell: &Arc<Shell>, visitor: &Visitor, streams: Vec<u64>) -> OnSend {
+    shell.streams.open(visitor, &streams);
+    let (all, visitor) = (shell.streams.clone(), visitor.clone());
+    Box::new(move |call, worker, is_sent| {
+        if is_sent {
+            all.bound(&visitor, &streams);
+        } else {
+            all.bind(&visitor, &streams, call, worker.id, &worker.link);
+        }
+    })
+}
+
 fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
     let Some((key, generation, state)) = shell.pages.hello(window, secret, &shell.router) else {
         return responder.failure(&denied("the secret is not this window's"));
     };
     shell.bodies.forget(window);
+    shell.streams.forget(window);
     let facts = shell.facts();
     let welcome = Welcome {
         key,

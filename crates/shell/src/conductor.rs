@@ -340,6 +340,11 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
     match message {
         ToShell::Answer { raw } => shell.router.answered(frame.call, Ok((frame.body, raw))),
         ToShell::Failed { error } => shell.router.answered(frame.call, Err(error)),
+        ToShell::Stream { stream, raw } => {
+            shell.streams.message(seat.worker.id, frame.call, stream, frame.body, raw);
+        }
+        ToShell::Taken { stream } => shell.streams.taken(seat.worker.id, frame.call, stream),
+        ToShell::StreamEnd { stream } => shell.streams.ended(seat.worker.id, frame.call, stream, None),
         ToShell::Event { name, window } => match serde_json::from_slice(&frame.body) {
             Ok(payload) => shell.pages.tell(window.as_deref(), &PageEvent::Event { name, payload }),
             Err(error) => tracing::warn!(name, %error, "the payload of an event is no JSON; it is dropped"),

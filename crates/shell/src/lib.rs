@@ -24,4 +24,5 @@ pub mod responder;
 pub mod router;
 mod secret;
 pub mod shell;
+pub mod streams;
 pub mod worker;

@@ -12,6 +12,13 @@ mod port;
 mod portable;
 
 #[cfg(target_os = "linux")]
+#[path = "platform/native_linux.rs"]
+pub(crate) mod native;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/native_portable.rs"]
+pub(crate) mod native;
+
+#[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(not(target_os = "linux"))]
 use portable as system;
@@ -26,7 +33,9 @@ use staysail_protocol::interface::WindowSpec;
 use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
-pub use system::{set_modal, set_skip_taskbar, with_parent, with_skip_taskbar};
+pub use system::{
+    attach_menu, detach_menu, set_modal, set_skip_taskbar, show_context_menu, with_parent, with_skip_taskbar,
+};
 
 /// Name of the app's own scheme.
 const SCHEME: &str = "app";

@@ -25,6 +25,9 @@ pub type Outcome = Result<(Vec<u8>, bool), CallError>;
 /// Takes the outcome to the caller. Called exactly once.
 pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
 
+/// Is told the number of a call and its worker, before it is sent (`false`) and after (`true`).
+pub type OnSend = Box<dyn Fn(u64, &Worker, bool) + Send>;
+
 /// One call of a page.
 pub struct Call {
     /// Who calls, for cancelling: window label, page load, and the page's own number of the call.
@@ -37,6 +40,8 @@ pub struct Call {
     pub raw: bool,
     /// The page's own bytes.
     pub arguments: Vec<u8>,
+    /// Told to which worker it goes, before and after it is sent; streams among the arguments need that.
+    pub on_send: Option<OnSend>,
     /// Where the outcome goes.
     pub reply: Reply,
 }
@@ -205,7 +210,11 @@ impl Router {
     pub fn worker_lost(&self, worker: &Worker, reason: &str) {
         let mut inner = self.inner();
         // Asked under the router's lock, so that no call is handed to the dead link in between.
-        let mut undelivered: HashMap<u64, Vec<u8>> = worker.link.undelivered().into_iter().collect();
+        let mut undelivered: HashMap<u64, Vec<u8>> = HashMap::new();
+        for (number, frame) in worker.link.undelivered() {
+            // The first one is the call; a wish to cancel it may follow, which its caller has been told of.
+            undelivered.entry(number).or_insert(frame);
+        }
         let worker = worker.id;
         if inner.active.as_ref().is_some_and(|active| active.id == worker) {
             inner.active = None;
@@ -326,8 +335,17 @@ impl Inner {
         match bytes {
             Ok(bytes) => {
                 // Kept before it is sent: the answer may come before this thread goes on.
-                self.pending.insert(number, Sent { worker: worker.id, call });
+                let on_send = call.on_send.take();
+                if let Some(on_send) = &on_send {
+                    on_send(number, &worker, false);
+                }
+                // Kept for a next worker, should this one be lost before it takes the call.
+                let sent = self.pending.entry(number).insert_entry(Sent { worker: worker.id, call });
                 worker.link.send_bytes(number, bytes);
+                if let Some(on_send) = on_send {
+                    on_send(number, &worker, true);
+                    sent.into_mut().call.on_send = Some(on_send);
+                }
                 Vec::new()
             }
             Err(error) => vec![(call.reply, CallError::new(ErrorCode::TooLarge, error.to_string()))],

@@ -6,6 +6,7 @@ use crate::bodies::Bodies;
 use crate::conductor::Conductor;
 use crate::pages::Pages;
 use crate::router::Router;
+use crate::streams::Streams;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
@@ -68,6 +69,8 @@ pub struct Shell {
     pub assets: Assets,
     /// Large answers.
     pub bodies: Arc<Bodies>,
+    /// Streams between pages and commands.
+    pub streams: Arc<Streams>,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -86,6 +89,7 @@ impl Shell {
             conductor: Conductor::default(),
             assets: Assets::default(),
             bodies: Arc::default(),
+            streams: Arc::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

@@ -27,7 +27,7 @@ pub struct App {
     pub(crate) id: String,
     pub(crate) version: String,
     windows: Vec<Window>,
-    desktop: Declared,
+    pub(crate) desktop: Declared,
     pub(crate) commands: Vec<Command>,
     events: Vec<fn(&mut Types) -> EventSpec>,
     pub(crate) kept: States,
@@ -199,6 +199,8 @@ impl App {
                 "the state `{name}` has the name or the type of another one; give each a type of its own"
             )));
         }
+        staysail_protocol::desktop::menu::check(&self.desktop.menu)
+            .map_err(|error| Error::Declaration(format!("the menu: {error}")))?;
         if let Some(service) = self.services.iter().find(|service| self.states.contains_key(&service.ty)) {
             let name = service.name;
             return Err(Error::Declaration(format!("the service `{name}` was given with App::manage, too")));

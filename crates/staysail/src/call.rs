@@ -6,6 +6,7 @@
 //! removed wins. So `Bytes` is answered raw and everything else as JSON; an error that serialises gives its
 //! `details`, one that displays its message, and one that does both gives both.
 
+use crate::channel::within;
 use crate::command::{Bytes, Call};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +23,7 @@ pub type Outcome = Result<(Vec<u8>, bool), CallError>;
 pub struct Arguments<'a> {
     values: HashMap<Cow<'a, str>, &'a RawValue>,
     raw: &'a [u8],
-    command: &'a str,
+    call: &'a Call,
 }
 
 #[derive(serde::Deserialize)]
@@ -39,14 +40,14 @@ impl<'a> Arguments<'a> {
             })?;
             object.0
         };
-        Ok(Self { values, raw: &call.body, command: &call.command })
+        Ok(Self { values, raw: &call.body, call })
     }
 
     /// Takes one argument. A missing one counts as `null`, so that it may be an `Option`.
     pub fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, CallError> {
-        let command = self.command;
+        let command = &self.call.command;
         match self.values.remove(name) {
-            Some(value) => serde_json::from_str(value.get())
+            Some(value) => within(&self.call.app, self.call.number, || serde_json::from_str(value.get()))
                 .map_err(|error| invalid(format!("argument `{name}` of `{command}`: {error}"))),
             None => serde_json::from_str("null").map_err(|_| {
                 let given: Vec<_> = self.values.keys().map(Cow::as_ref).collect();

@@ -37,6 +37,8 @@ pub struct Need {
 pub struct Call {
     /// The app.
     pub app: AppHandle,
+    /// Its number.
+    pub number: u64,
     /// Name of the command.
     pub command: String,
     /// Label of the window that calls.

@@ -1,5 +1,6 @@
 //! What commands and hooks hold to speak to the rest of the app.
 
+use crate::channel::Streams;
 use crate::command::State;
 use crate::connection::Outbox;
 use crate::kept::{Kept, States};
@@ -26,6 +27,7 @@ pub(crate) struct Inner {
     pub update_listeners: RwLock<Vec<UpdateListener>>,
     pub welcome: OnceLock<Welcome>,
     pub asked: Asked,
+    pub streams: Streams,
 }
 
 /// The app, from inside: cheap to clone, usable on any thread.

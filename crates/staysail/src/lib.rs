@@ -38,9 +38,11 @@ extern crate self as staysail;
 
 mod app;
 mod call;
+mod channel;
 mod command;
 mod connection;
 mod describe;
+mod desktop;
 mod error;
 mod handle;
 mod integer;
@@ -54,7 +56,12 @@ mod time;
 mod window;
 
 pub use app::App;
+pub use channel::{Channel, Closed, FromMessage, Message, Receiver};
 pub use command::{Bytes, State};
+pub use desktop::{
+    Clipboard, Dialogs, Level, Menu, MenuEvent, MenuItem, MenuRole, Notification, NotificationEvent,
+    NotificationNews,
+};
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};

@@ -15,6 +15,7 @@
 
 use crate::app::{App, Health, Hook};
 use crate::call::Outcome;
+use crate::channel::{News, Streams};
 use crate::command::{Call, Command, Run};
 use crate::connection::{Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
@@ -155,6 +156,7 @@ impl Worker {
             update_listeners: RwLock::default(),
             welcome: OnceLock::new(),
             asked: Asked::default(),
+            streams: Streams::default(),
         };
         Ok(Self {
             app: AppHandle { inner: Arc::new(inner) },
@@ -187,7 +189,8 @@ impl Worker {
         };
         match message {
             ToWorker::Call { command, window, raw } => {
-                let call = Call { app: self.app.clone(), command, window, body: frame.body, raw };
+                let number = frame.call;
+                let call = Call { app: self.app.clone(), number, command, window, body: frame.body, raw };
                 let mut calls = self.calls();
                 if calls.activating > 0 {
                     calls.waiting.push((frame.call, call));
@@ -196,6 +199,10 @@ impl Worker {
                 drop(calls);
                 self.begin(frame.call, call);
             }
+            ToWorker::Credit { stream, bytes } => self.stream(frame.call, stream, News::Credit(bytes)),
+            ToWorker::Push { stream, raw } => self.stream(frame.call, stream, News::Push(frame.body, raw)),
+            ToWorker::PushEnd { stream } => self.stream(frame.call, stream, News::PushEnd),
+            ToWorker::StreamGone { stream } => self.stream(frame.call, stream, News::Gone),
             ToWorker::Cancel => self.cancel(frame.call),
             ToWorker::Event { name, window } => self.deliver(name, window, frame.body),
             ToWorker::Snapshot => self.in_order(|worker| {
@@ -253,6 +260,10 @@ impl Worker {
             ToWorker::Shutdown => self.shut_down(),
             ToWorker::Welcome(_) | ToWorker::Unknown => {}
         }
+    }
+
+    fn stream(&self, call: u64, stream: u64, news: News) {
+        self.app.inner.streams.heed(call, stream, news);
     }
 
     /// Ends the process in order: services stop first, on a thread of their own, for a bounded time.

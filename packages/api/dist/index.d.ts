@@ -27,6 +27,8 @@ export interface StaysailEvents {
     "staysail:update": UpdateEvent;
     "staysail:page": PageEvent;
     "staysail:window": WindowEvent;
+    "staysail:notification": NotificationEvent;
+    "staysail:menu": MenuEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -40,7 +42,9 @@ export type ErrorCode =
 /** The backend ended while the call may already have started. It was not repeated. */
  | "WorkerLost"
 /** The backend can not be started; the window shows why. */
- | "WorkerUnavailable" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
+ | "WorkerUnavailable"
+/** A newer version took over before this stream had ended; call again to go on. */
+ | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
 /** The page is not shown in a window of Staysail. */
  | "NoShell";
 /** What the promise of a failed call is rejected with. */
@@ -154,6 +158,14 @@ export interface Runtime {
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
     desktop(feature: string, args?: object): Promise<unknown>;
+    stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
+}
+/** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
+export interface StreamHandle {
+    handOver(): number;
+    send(message: unknown): Promise<void>;
+    end(): void;
+    drop(): void;
 }
 /** What the shell told the page at its start. */
 export interface Facts {
@@ -206,6 +218,58 @@ export declare function isCommandError(error: unknown, command: Untyped): error 
  */
 export declare function invoke<K extends keyof Commands & string>(command: K, ...rest: Arguments<Field<Commands[K], "args">>): Promise<Field<Commands[K], "result">>;
 export declare function invoke<R = unknown>(command: Untyped, args?: object | null, options?: CallOptions): Promise<R>;
+/**
+ * Messages from a command to this page. Hand it over as an argument; a command gets it as `Channel<T>`.
+ *
+ * The next message comes when the handler of the one before has ended (its promise, when it returns one), and the
+ * command sends only a bounded amount ahead: a slow page slows its command, and nothing piles up.
+ *
+ * ```ts
+ * const progress = new Channel<number>((percent) => (bar.value = percent));
+ * await invoke("export", { path, progress });
+ *
+ * const rows = new Channel<Row>();
+ * void invoke("query", { text, rows });
+ * for await (const row of rows) show(row);
+ * ```
+ */
+export declare class Channel<T = unknown> implements AsyncIterable<T> {
+    #private;
+    /** Resolves when the command is done with the channel; rejected when it was lost. */
+    readonly closed: Promise<void>;
+    constructor(handler?: (message: T) => unknown);
+    /** Wants no more of it. The command's `send` fails from then on. */
+    close(): void;
+    /** Messages one by one. Leaving the loop closes the channel. */
+    [Symbol.asyncIterator](): AsyncIterator<T>;
+    /** How it travels as an argument. */
+    toJSON(): {
+        $channel: number;
+    };
+}
+/**
+ * Messages from this page to a command. Hand it over as an argument; a command gets it as `Receiver<T>`.
+ *
+ * ```ts
+ * const chunks = new Sender<ArrayBuffer>();
+ * const done = invoke("upload", { name, chunks });
+ * for (const chunk of file) await chunks.send(chunk);
+ * chunks.close();
+ * await done;
+ * ```
+ */
+export declare class Sender<T = unknown> {
+    #private;
+    constructor();
+    /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+    send(message: T): Promise<void>;
+    /** Says that there is no more. */
+    close(): void;
+    /** How it travels as an argument. */
+    toJSON(): {
+        $channel: number;
+    };
+}
 /** Calls `handler` with each event of this name, until the returned function is called. */
 export declare function listen<K extends keyof AllEvents & string>(event: K, handler: (payload: AllEvents[K]) => void): Unlisten;
 export declare function listen<P = unknown>(event: UntypedEvent, handler: (payload: P) => void): Unlisten;
@@ -250,6 +314,20 @@ export declare const constants: Readonly<Record<string, unknown>>;
 export declare let mode: Mode;
 /** Version of the app that is live. */
 export declare let version: string;
+/** What the app is and how it runs; the same values the backend sees. */
+export interface AppInfo {
+    version: string;
+    mode: Mode;
+    constants: Record<string, unknown>;
+    /** Label of this window. */
+    window: string;
+}
+/** What the app is and how it runs, once the shell has said it. */
+export declare function app(): Promise<AppInfo>;
+/**
+ * Native features: windows, dialogs, clipboard, notifications, menus, other programs. Each needs a capability in
+ * `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
 /** Width and height, or left and top, in logical pixels. */
 export type Pair = [number, number];
 export type Theme = "system" | "light" | "dark";
@@ -415,6 +493,126 @@ export declare function openWindow(options: WindowOptions): Promise<AppWindow>;
 export declare function windows(): Promise<AppWindow[]>;
 /** The screens, the primary one first. */
 export declare function screens(): Promise<Screen[]>;
+/** Files with these endings, without their dot; `*` for every file. */
+export interface FileFilter {
+    name: string;
+    extensions: string[];
+}
+/** The system's own dialogs. They belong to this window, which takes no input meanwhile. */
+export declare const dialog: Readonly<{
+    /** Lets the user choose files that are there, or a folder; null when they did not. */
+    open: (options?: {
+        title?: string;
+        multiple?: boolean;
+        folder?: boolean;
+        filters?: FileFilter[];
+        directory?: string;
+    }) => Promise<string[] | null>;
+    /** Lets the user choose where to save; null when they did not. */
+    save: (options?: {
+        title?: string;
+        name?: string;
+        filters?: FileFilter[];
+        directory?: string;
+    }) => Promise<string | null>;
+    /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+    message: (text: string, options?: {
+        detail?: string;
+        level?: "info" | "warning" | "error";
+        buttons?: string[];
+    }) => Promise<number | null>;
+    /** Asks whether to go on. */
+    confirm: (text: string, options?: {
+        detail?: string;
+        level?: "info" | "warning" | "error";
+        ok?: string;
+        cancel?: string;
+    }) => Promise<boolean>;
+}>;
+/** The clipboard. Images are PNG. */
+export declare const clipboard: Readonly<{
+    readText: () => Promise<string | null>;
+    writeText: (text: string) => Promise<void>;
+    readHtml: () => Promise<string | null>;
+    /** `text` is for programs that take no HTML. */
+    writeHtml: (html: string, text?: string) => Promise<void>;
+    readImage: () => Promise<Uint8Array | null>;
+    writeImage: (png: Uint8Array) => Promise<void>;
+    clear: () => Promise<void>;
+}>;
+/** What happened to a notification: event `staysail:notification`. */
+export type NotificationEvent = {
+    id: number;
+} & ({
+    kind: "clicked" | "closed";
+} | {
+    kind: "action";
+    action: string;
+});
+/** The system's notifications. */
+export declare const notification: Readonly<{
+    /** Shows one and resolves with its number. */
+    show: (options: {
+        title: string;
+        body?: string;
+        actions?: {
+            id: string;
+            label: string;
+        }[];
+    }) => Promise<number>;
+    /** Takes one away. */
+    close: (id: number) => Promise<void>;
+    /** Calls `handler` with what happens to notifications. */
+    onEvent: (handler: (event: NotificationEvent) => void) => Unlisten;
+}>;
+/** An entry of a menu. */
+export interface MenuItem {
+    /** `action` when absent. */
+    kind?: "action" | "check" | "radio" | "separator" | "submenu" | "role";
+    id?: string;
+    /** `&` before the letter that chooses it. */
+    text?: string;
+    /** Keys that choose it: `CmdOrCtrl+Shift+S`. */
+    accelerator?: string;
+    enabled?: boolean;
+    checked?: boolean;
+    /** Radio items of one group exclude each other. */
+    group?: string;
+    items?: MenuItem[];
+    role?: "undo" | "redo" | "cut" | "copy" | "paste" | "select_all" | "minimize" | "maximize" | "fullscreen" | "close_window" | "quit" | "about";
+}
+/** An entry of a menu was chosen: event `staysail:menu`. */
+export interface MenuEvent {
+    id: string;
+    /** Of a check or radio item: whether it is checked now. */
+    checked?: boolean;
+    /** Label of the window with the focus. */
+    window?: string;
+}
+/** Menus. */
+export declare const menu: Readonly<{
+    /** Puts another menu in place of the application's. */
+    set: (items: MenuItem[]) => Promise<void>;
+    /** Changes an entry of the application's menu. */
+    update: (id: string, change: {
+        text?: string;
+        enabled?: boolean;
+        checked?: boolean;
+    }) => Promise<void>;
+    /** Shows a menu where the mouse is. */
+    popup: (items: MenuItem[]) => Promise<void>;
+    /** Calls `handler` with each entry that is chosen. */
+    onChosen: (handler: (event: MenuEvent) => void) => Unlisten;
+}>;
+/** Other programs. */
+export declare const opener: Readonly<{
+    /** Opens an address (https, http, mailto, tel) with the program the user has for it. */
+    openUrl: (url: string) => Promise<void>;
+    /** Opens a file or folder with the program the user has for it. */
+    openPath: (path: string) => Promise<void>;
+    /** Shows a file or folder in the file manager. */
+    reveal: (path: string) => Promise<void>;
+}>;
 declare class CurrentWindow extends AppWindow {
     constructor();
     /** Counts the page loads of this window, from 1. */
@@ -422,14 +620,4 @@ declare class CurrentWindow extends AppWindow {
 }
 /** The window this page is shown in. */
 export declare const currentWindow: CurrentWindow;
-/** What the app is and how it runs; the same values the backend sees. */
-export interface AppInfo {
-    version: string;
-    mode: Mode;
-    constants: Record<string, unknown>;
-    /** Label of this window. */
-    window: string;
-}
-/** What the app is and how it runs, once the shell has said it. */
-export declare function app(): Promise<AppInfo>;
 export {};

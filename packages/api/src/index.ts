@@ -4,6 +4,9 @@
  * This module is a thin, typed face of `window.__STAYSAIL__`, which the shell's start script defines before any
  * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
+import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
+
+export * from "./desktop";
 
 /**
  * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
@@ -29,6 +32,8 @@ export interface StaysailEvents {
   "staysail:update": UpdateEvent;
   "staysail:page": PageEvent;
   "staysail:window": WindowEvent;
+  "staysail:notification": NotificationEvent;
+  "staysail:menu": MenuEvent;
   "staysail:events-lost": { count: number };
 }
 
@@ -44,6 +49,8 @@ export type ErrorCode =
   | "WorkerLost"
   /** The backend can not be started; the window shows why. */
   | "WorkerUnavailable"
+  /** A newer version took over before this stream had ended; call again to go on. */
+  | "Superseded"
   | "Cancelled"
   | "Timeout"
   | "Denied"
@@ -135,6 +142,15 @@ export interface Runtime {
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
   desktop(feature: string, args?: object): Promise<unknown>;
+  stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
+}
+
+/** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
+export interface StreamHandle {
+  handOver(): number;
+  send(message: unknown): Promise<void>;
+  end(): void;
+  drop(): void;
 }
 
 /** What the shell told the page at its start. */
@@ -217,6 +233,141 @@ export function invoke(command: string, args?: unknown, options?: CallOptions): 
   return runtime ? runtime.call(command, args, options) : noShell();
 }
 
+const stream = (receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle => {
+  if (runtime) return runtime.stream(receive, closed);
+  const none = (): never => {
+    throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
+  };
+  return { handOver: none, send: noShell, end: () => {}, drop: () => {} };
+};
+
+/**
+ * Messages from a command to this page. Hand it over as an argument; a command gets it as `Channel<T>`.
+ *
+ * The next message comes when the handler of the one before has ended (its promise, when it returns one), and the
+ * command sends only a bounded amount ahead: a slow page slows its command, and nothing piles up.
+ *
+ * ```ts
+ * const progress = new Channel<number>((percent) => (bar.value = percent));
+ * await invoke("export", { path, progress });
+ *
+ * const rows = new Channel<Row>();
+ * void invoke("query", { text, rows });
+ * for await (const row of rows) show(row);
+ * ```
+ */
+export class Channel<T = unknown> implements AsyncIterable<T> {
+  readonly #stream: StreamHandle;
+  #handler: ((message: T) => unknown) | null;
+  #next: ((result: IteratorResult<T>) => void) | null = null;
+  #failed: ((reason: unknown) => void) | null = null;
+  #held: { message: T; taken: () => void } | null = null;
+  #ended: { error: CallError | null } | null = null;
+  /** Resolves when the command is done with the channel; rejected when it was lost. */
+  readonly closed: Promise<void>;
+
+  constructor(handler?: (message: T) => unknown) {
+    this.#handler = handler ?? null;
+    let resolve: () => void;
+    let reject: (reason: unknown) => void;
+    this.closed = new Promise<void>((done, failed) => ([resolve, reject] = [done, failed]));
+    this.closed.catch(() => {});
+    this.#stream = stream(
+      (message) => this.#receive(message as T),
+      (error) => {
+        this.#ended = { error };
+        if (error) reject(error);
+        else resolve();
+        if (!this.#held) this.#finish();
+      },
+    );
+  }
+
+  #receive(message: T): unknown {
+    if (this.#handler) return this.#handler(message);
+    if (this.#next) {
+      const next = this.#next;
+      this.#next = null;
+      return void next({ value: message, done: false });
+    }
+    // Nobody asks for it yet: it waits here, and the next one at the command.
+    return new Promise<void>((taken) => (this.#held = { message, taken }));
+  }
+
+  #finish(): void {
+    const [next, failed] = [this.#next, this.#failed];
+    this.#next = this.#failed = null;
+    if (this.#ended?.error) failed?.(this.#ended.error);
+    else next?.({ value: undefined, done: true });
+  }
+
+  /** Wants no more of it. The command's `send` fails from then on. */
+  close(): void {
+    this.#stream.drop();
+  }
+
+  /** Messages one by one. Leaving the loop closes the channel. */
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    this.#handler = null;
+    return {
+      next: () =>
+        new Promise<IteratorResult<T>>((resolve, reject) => {
+          const held = this.#held;
+          if (held) {
+            this.#held = null;
+            resolve({ value: held.message, done: false });
+            return held.taken();
+          }
+          [this.#next, this.#failed] = [resolve, reject];
+          if (this.#ended) this.#finish();
+        }),
+      return: () => {
+        this.close();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  /** How it travels as an argument. */
+  toJSON(): { $channel: number } {
+    return { $channel: this.#stream.handOver() };
+  }
+}
+
+/**
+ * Messages from this page to a command. Hand it over as an argument; a command gets it as `Receiver<T>`.
+ *
+ * ```ts
+ * const chunks = new Sender<ArrayBuffer>();
+ * const done = invoke("upload", { name, chunks });
+ * for (const chunk of file) await chunks.send(chunk);
+ * chunks.close();
+ * await done;
+ * ```
+ */
+export class Sender<T = unknown> {
+  readonly #stream: StreamHandle;
+
+  constructor() {
+    this.#stream = stream(() => {}, () => {});
+  }
+
+  /** Sends a message. Resolves when the command has taken it: await it, and nothing piles up. */
+  send(message: T): Promise<void> {
+    return this.#stream.send(message);
+  }
+
+  /** Says that there is no more. */
+  close(): void {
+    this.#stream.end();
+  }
+
+  /** How it travels as an argument. */
+  toJSON(): { $channel: number } {
+    return { $channel: this.#stream.handOver() };
+  }
+}
+
 /** Calls `handler` with each event of this name, until the returned function is called. */
 export function listen<K extends keyof AllEvents & string>(event: K, handler: (payload: AllEvents[K]) => void): Unlisten;
 export function listen<P = unknown>(event: UntypedEvent, handler: (payload: P) => void): Unlisten;
@@ -291,247 +442,6 @@ export let mode: Mode = facts.mode;
 
 /** Version of the app that is live. */
 export let version: string = facts.version;
-
-const native = (feature: string, args?: object): Promise<never> =>
-  runtime ? (runtime.desktop(feature, args) as Promise<never>) : noShell();
-
-/** `minSize` as the shell spells it: `min_size`. */
-function spelled(options: object): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
-  }
-  return out;
-}
-
-/** Width and height, or left and top, in logical pixels. */
-export type Pair = [number, number];
-export type Theme = "system" | "light" | "dark";
-export type Progress = "none" | "indeterminate" | { percent: number } | { error: number };
-export type Edge = "north" | "north_east" | "east" | "south_east" | "south" | "south_west" | "west" | "north_west";
-
-/** What to change of a window; what is absent stays. */
-export interface WindowChange {
-  title?: string;
-  size?: Pair;
-  /** `[0, 0]` takes the limit away. */
-  minSize?: Pair;
-  maxSize?: Pair;
-  position?: Pair;
-  visible?: boolean;
-  maximized?: boolean;
-  minimized?: boolean;
-  fullscreen?: boolean;
-  alwaysOnTop?: boolean;
-  resizable?: boolean;
-  decorations?: boolean;
-  theme?: Theme;
-  zoom?: number;
-  /** Path of a PNG of the page's files. */
-  icon?: string;
-  /** In the task bar. */
-  progress?: Progress;
-  skipTaskbar?: boolean;
-  /** Use {@link AppWindow.onCloseRequested}, which does this by itself. */
-  interceptClose?: boolean;
-}
-
-/** A window to open. */
-export interface WindowOptions {
-  /** Unique among the open windows. */
-  label: string;
-  /** Path of its page, beginning with `/`. */
-  url?: string;
-  title?: string;
-  width?: number;
-  height?: number;
-  minSize?: Pair;
-  maxSize?: Pair;
-  position?: Pair;
-  resizable?: boolean;
-  decorations?: boolean;
-  maximized?: boolean;
-  fullscreen?: boolean;
-  alwaysOnTop?: boolean;
-  visible?: boolean;
-  /** Before the page has painted: `#rrggbb`. */
-  background?: string;
-  /** Label of the window it stays above and closes with. */
-  parent?: string;
-  /** The parent takes no input meanwhile. */
-  modal?: boolean;
-  transparent?: boolean;
-  theme?: Theme;
-  icon?: string;
-  skipTaskbar?: boolean;
-  /** Opens where the user left it. */
-  remember?: boolean;
-  zoom?: number;
-}
-
-/** How a window is. */
-export interface WindowState {
-  label: string;
-  title: string;
-  size: Pair;
-  position: Pair;
-  scale: number;
-  focused: boolean;
-  visible: boolean;
-  maximized: boolean;
-  minimized: boolean;
-  fullscreen: boolean;
-  always_on_top: boolean;
-  resizable: boolean;
-  decorations: boolean;
-  theme: "light" | "dark";
-  intercept_close: boolean;
-}
-
-/** A screen, in logical pixels. */
-export interface Screen {
-  name: string | null;
-  position: Pair;
-  size: Pair;
-  scale: number;
-  primary: boolean;
-}
-
-/** What happened to a window: event `staysail:window`. */
-export type WindowEvent = { label: string } & (
-  | { kind: "created" | "closed" | "close_requested" | "focused" | "blurred" }
-  | { kind: "resized"; width: number; height: number }
-  | { kind: "moved"; x: number; y: number }
-  | { kind: "theme_changed"; theme: "light" | "dark" }
-  | { kind: "scale_changed"; scale: number }
-);
-
-/** The user wants to close a window. */
-export interface CloseRequest {
-  /** Keeps it open. */
-  preventDefault(): void;
-}
-
-/**
- * A window of the app. The page of a window may steer windows when a capability of `staysail.toml` allows
- * `window.*`; calls are rejected with `Denied` otherwise.
- */
-export class AppWindow {
-  readonly #label: () => string;
-
-  /** The window with this label, whether it is open or not. */
-  constructor(label: string | (() => string)) {
-    this.#label = typeof label === "string" ? () => label : label;
-  }
-
-  /** Its name. */
-  get label(): string {
-    return this.#label();
-  }
-
-  #ask(feature: string, more?: object): Promise<never> {
-    return native(`window.${feature}`, { label: this.label || null, ...more });
-  }
-
-  /** How it is now. */
-  state(): Promise<WindowState> {
-    return this.#ask("state");
-  }
-  /** Changes what `change` names, and nothing else. */
-  set(change: WindowChange): Promise<void> {
-    return this.#ask("set", { change: spelled(change) });
-  }
-  /** Closes it; its page is asked first when it wants to be. */
-  close(): Promise<void> {
-    return this.#ask("close");
-  }
-  /** Closes it without asking. */
-  destroy(): Promise<void> {
-    return this.#ask("destroy");
-  }
-  /** Shows, raises and focuses it. */
-  focus(): Promise<void> {
-    return this.#ask("focus");
-  }
-  /** Puts it in the middle of its screen. */
-  center(): Promise<void> {
-    return this.#ask("center");
-  }
-  /** Asks for the user's attention. */
-  requestAttention(): Promise<void> {
-    return this.#ask("request_attention");
-  }
-  /** Moves it with the mouse, whose button is down. Elements with `data-staysail-drag` do it by themselves. */
-  startDragging(): Promise<void> {
-    return this.#ask("start_dragging");
-  }
-  /** Resizes it with the mouse, whose button is down. */
-  startResizing(edge: Edge): Promise<void> {
-    return this.#ask("start_resizing", { edge });
-  }
-  /** Calls `handler` with what happens to this window. */
-  onEvent(handler: (event: WindowEvent) => void): Unlisten {
-    return listen("staysail:window", (event) => {
-      if (event.label === this.label) handler(event);
-    });
-  }
-  /**
-   * Asks `handler` before this window closes; for the page of the window itself. It stays open when the handler calls
-   * `preventDefault`, and closes when the handler has ended otherwise.
-   *
-   * ```ts
-   * currentWindow.onCloseRequested(async (event) => {
-   *   if (unsaved && !(await reallyClose())) event.preventDefault();
-   * });
-   * ```
-   */
-  onCloseRequested(handler: (event: CloseRequest) => unknown): Unlisten {
-    const failed = (reason: unknown): void => reportError(reason);
-    const unlisten = this.onEvent((event) => {
-      if (event.kind !== "close_requested") return;
-      let prevented = false;
-      void this.#ask("hold_close")
-        .then(() => handler({ preventDefault: () => void (prevented = true) }))
-        .then(() => (prevented ? undefined : this.destroy()))
-        .catch(failed);
-    });
-    this.set({ interceptClose: true }).catch(failed);
-    return () => {
-      unlisten();
-      this.set({ interceptClose: false }).catch(failed);
-    };
-  }
-}
-
-/** Opens a window. */
-export async function openWindow(options: WindowOptions): Promise<AppWindow> {
-  await native("window.create", { window: spelled(options) });
-  return new AppWindow(options.label);
-}
-
-/** The open windows. */
-export async function windows(): Promise<AppWindow[]> {
-  const labels: string[] = await native("window.list");
-  return labels.map((label) => new AppWindow(label));
-}
-
-/** The screens, the primary one first. */
-export function screens(): Promise<Screen[]> {
-  return native("window.screens");
-}
-
-class CurrentWindow extends AppWindow {
-  constructor() {
-    super(() => facts.window);
-  }
-  /** Counts the page loads of this window, from 1. */
-  get generation(): number {
-    return facts.generation;
-  }
-}
-
-/** The window this page is shown in. */
-export const currentWindow: CurrentWindow = new CurrentWindow();
 
 void ready.then(() => {
   ({ mode, version } = facts);

@@ -74,7 +74,7 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
             "const second = await api.openWindow({ label: 'second', url: '/deep/', title: 'Second', width: 420, \
              height: 300, parent: 'main', modal: true, position: [40, 60] }); return await second.state()",
         )?;
-        ensure!(opened["title"] == "Second" && opened["size"] == json!([420.0, 300.0]), "{opened}");
+        ensure!(opened["title"] == "Second" && opened["size"] == json!([420, 300]), "{opened}");
         ensure!(labels(&page)? == json!(["main", "second"]));
         let taken = attempt(&page, "return await api.openWindow({ label: 'second' })")?;
         ensure!(taken["error"] == "InvalidArguments", "{taken}");
@@ -94,7 +94,7 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
         )?;
         let renamed = "const state = await new api.AppWindow('second').state(); return state";
         staysail_e2e::wait_until("the second window's new size", EDIT, || match attempt(&page, renamed) {
-            Ok(state) if state["size"] == json!([500.0, 310.0]) && state["title"] == "Renamed" => Ok(()),
+            Ok(state) if state["size"] == json!([500, 310]) && state["title"] == "Renamed" => Ok(()),
             other => Err(format!("{other:?}")),
         })?;
         stage.screenshot("windows");
@@ -142,12 +142,12 @@ fn a_window_opens_where_it_was_and_a_page_decides_whether_it_closes() {
         let size = "return (await new api.AppWindow('note').state()).size";
         attempt(&page, &format!("{open} await new api.AppWindow('note').set({{ size: [450, 260] }})"))?;
         staysail_e2e::wait_until("the note's size", EDIT, || match attempt(&page, size) {
-            Ok(size) if size == json!([450.0, 260.0]) => Ok(()),
+            Ok(size) if size == json!([450, 260]) => Ok(()),
             other => Err(format!("{other:?}")),
         })?;
         attempt(&page, "await new api.AppWindow('note').destroy()")?;
         let again = attempt(&page, &format!("{open} {size}"))?;
-        ensure!(again == json!([450.0, 260.0]), "not where it was: {again}");
+        ensure!(again == json!([450, 260]), "not where it was: {again}");
 
         // Its page does not listen: it is closed when the time to answer is over.
         attempt(&page, "await new api.AppWindow('note').set({ interceptClose: true })")?;

@@ -11,6 +11,11 @@
 //!
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
+pub mod clipboard;
+pub mod dialog;
+pub mod menu;
+pub mod notification;
+pub mod opener;
 pub mod window;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +26,8 @@ use serde::{Deserialize, Serialize};
 pub struct Declared {
     /// The app goes on when its last window is closed: it lives in the tray, or waits for its shortcut.
     pub runs_without_windows: bool,
+    /// The application's menu; none when empty.
+    pub menu: Vec<menu::MenuItem>,
 }
 
 /// Takes a name apart into group and operation.

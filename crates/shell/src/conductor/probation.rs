@@ -4,6 +4,7 @@ use super::{Seat, Snapshot, restore};
 use crate::shell::Shell;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
+use staysail_protocol::{CallError, ErrorCode};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,10 @@ pub(super) async fn drain(shell: Arc<Shell>, old: Arc<Seat>, retired: JoinHandle
     if !finished {
         shell.router.abandon(&old.worker, drain_s);
     }
+    shell.streams.end_worker(
+        old.worker.id,
+        &CallError::new(ErrorCode::Superseded, "a newer version took over; ask it to go on"),
+    );
     old.worker.freeze();
 }
 

@@ -6,6 +6,7 @@ use crate::worker::Launch;
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
+use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,18 +20,25 @@ pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
             lineup.frozen = None;
         }
         drop(lineup);
-        shell.router.worker_lost(&seat.worker, &reason);
+        end_calls(shell, seat, &reason);
         return;
     }
     let can_return = lineup.frozen.is_some();
     drop(lineup);
-    shell.router.worker_lost(&seat.worker, &reason);
+    end_calls(shell, seat, &reason);
     tracing::error!(reason, "the backend ended by itself");
     if can_return && probation::go_back(shell, Some(seat), &format!("the backend ended: {reason}")).await {
         shell.observe(|observer| observer.worker_lost(&reason, false));
         return;
     }
     restart(shell, Some(seat), &reason).await;
+}
+
+/// What the worker left behind ends, its streams after its calls.
+fn end_calls(shell: &Arc<Shell>, seat: &Arc<Seat>, reason: &str) {
+    shell.router.worker_lost(&seat.worker, reason);
+    let error = CallError::new(ErrorCode::WorkerLost, format!("the backend ended ({reason})"));
+    shell.streams.end_worker(seat.worker.id, &error);
 }
 
 /// Starts the same worker again with growing pauses, until it runs or the tries are used up.

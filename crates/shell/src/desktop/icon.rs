@@ -10,6 +10,15 @@ const SIDE_MAX: u32 = 1_024;
 /// # Errors
 /// A sentence for people.
 pub fn from_png(bytes: &[u8]) -> Result<Icon, String> {
+    let (pixels, width, height) = pixels(bytes)?;
+    Icon::from_rgba(pixels, width, height).map_err(|error| error.to_string())
+}
+
+/// Reads a PNG to four bytes a pixel, width and height.
+///
+/// # Errors
+/// A sentence for people.
+pub fn pixels(bytes: &[u8]) -> Result<(Vec<u8>, u32, u32), String> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::ALPHA | png::Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(|error| format!("the icon is no PNG: {error}"))?;
@@ -27,5 +36,5 @@ pub fn from_png(bytes: &[u8]) -> Result<Icon, String> {
     if frame.color_type == png::ColorType::GrayscaleAlpha {
         pixels = pixels.chunks_exact(2).flat_map(|pair| [pair[0], pair[0], pair[0], pair[1]]).collect();
     }
-    Icon::from_rgba(pixels, width, height).map_err(|error| error.to_string())
+    Ok((pixels, width, height))
 }

@@ -4,8 +4,13 @@
 //! runs on the windows' thread, by [`Ui::ask`](crate::app::Ui::ask); the request itself waits on the runtime, so
 //! neither a dialog nor a slow disk holds up anything else.
 
+mod clipboard;
+pub mod dialog;
 mod geometry;
-mod icon;
+pub(crate) mod icon;
+mod menus;
+mod notification;
+mod opener;
 mod requests;
 mod windows;
 
@@ -46,6 +51,11 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
         _ => Err(unknown(name)),
     }
 }

@@ -9,6 +9,7 @@
 //! page that hangs never keeps its window open.
 
 use super::geometry::{Place, Places};
+use super::menus::Menus;
 use super::{icon, invalid};
 use crate::app::Target;
 use crate::platform::{self, WindowPage};
@@ -52,6 +53,7 @@ pub struct Windows {
     context: platform::Context,
     declared: Declared,
     places: Places,
+    menus: Menus,
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
@@ -75,6 +77,7 @@ impl Windows {
             context: platform::Context::new(shell),
             declared: Declared::default(),
             places: Places::open(file),
+            menus: Menus::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
             ending: None,
@@ -88,6 +91,11 @@ impl Windows {
 
     /// Brings about what the app declares: opens what is new, changes in place what is declared otherwise now.
     pub fn declare(&mut self, target: &Target, specs: Vec<WindowSpec>, declared: Declared) {
+        if declared.menu != self.declared.menu
+            && let Err(error) = self.set_menu(declared.menu.clone())
+        {
+            tracing::error!(%error, "the declared menu can not be shown; the one before stays");
+        }
         self.declared = declared;
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
@@ -194,6 +202,9 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
+        if spec.parent.is_none() && !self.menus.is_empty() {
+            platform::attach_menu(self.menus.bar(), &window);
+        }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
         if (spec.zoom - 1.0).abs() > f64::EPSILON {
             page.zoom(spec.zoom);
@@ -208,6 +219,39 @@ impl Windows {
 
     fn find(&self, label: &str) -> Done<&Open> {
         self.open.get(label).ok_or_else(|| not_open(label))
+    }
+
+    /// The menus.
+    pub fn menus(&mut self) -> &mut Menus {
+        &mut self.menus
+    }
+
+    /// The menus, to look at.
+    pub(super) fn menus_ref(&self) -> &Menus {
+        &self.menus
+    }
+
+    /// The menus, and a window to show one over.
+    pub(super) fn menus_and_window(&mut self, label: &str) -> Done<(&mut Menus, &Window)> {
+        let open = self.open.get(label).ok_or_else(|| not_open(label))?;
+        Ok((&mut self.menus, &open.window))
+    }
+
+    /// The windows that have the application's menu.
+    pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
+        self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)
+    }
+
+    /// The user has chosen an entry of a menu.
+    pub fn menu_chosen(&self, id: String) {
+        let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
+        let event = self.menus.chosen(id, focused.clone());
+        self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
+    }
+
+    /// A window of the system's.
+    pub fn window(&self, label: &str) -> Done<&Window> {
+        Ok(&self.find(label)?.window)
     }
 
     /// Labels of the open windows, sorted.
@@ -439,6 +483,7 @@ impl Windows {
             }
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
+            self.shell.streams.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);

@@ -15,9 +15,10 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
-use gtk::prelude::GtkWindowExt;
+use gtk::prelude::{GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
+use muda::{ContextMenu, Menu};
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -57,6 +58,34 @@ pub fn build(
 /// The new window stays above `parent` and is minimised with it.
 pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
     builder.with_transient_for(parent.gtk_window())
+}
+
+/// Puts the menu bar above the page.
+pub fn attach_menu(menu: &Menu, window: &Window) {
+    if let Err(error) = menu.init_for_gtk_window(window.gtk_window(), window.default_vbox()) {
+        tracing::error!(%error, "the window has no place for a menu");
+    }
+}
+
+/// Takes the menu bar away.
+pub fn detach_menu(menu: &Menu, window: &Window) {
+    if let Err(error) = menu.remove_for_gtk_window(window.gtk_window()) {
+        tracing::error!(%error, "the menu could not be taken away");
+    }
+}
+
+/// Shows a menu where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window) {
+    // muda's own way waits here until the menu is closed, and nothing else would go on.
+    let Some(surface) = window.gtk_window().window() else { return };
+    let pointer = surface.display().default_seat().and_then(|seat| seat.pointer());
+    let (x, y) = pointer.map_or((0, 0), |pointer| {
+        let (_, x, y, _) = surface.device_position(&pointer);
+        (x, y)
+    });
+    let place = gtk::gdk::Rectangle::new(x, y, 1, 1);
+    let corner = gtk::gdk::Gravity::NorthWest;
+    menu.gtk_context_menu().popup_at_rect(&surface, &place, corner, corner, None);
 }
 
 /// While `modal`, the parent takes no input.

@@ -2,6 +2,7 @@
 
 use super::{SCHEME, SchemeRequest, serve};
 use crate::shell::Shell;
+use muda::{ContextMenu, Menu};
 use std::sync::Arc;
 use tao::window::{Window, WindowBuilder};
 use wry::{WebView, WebViewBuilder};
@@ -82,4 +83,60 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
     }
     #[cfg(not(windows))]
     let _ = (window, skip);
+}
+
+/// Puts the menu where the system has it.
+pub fn attach_menu(menu: &Menu, window: &Window) {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowExtWindows;
+        // SAFETY: the handle is that of a window that is open.
+        if let Err(error) = unsafe { menu.init_for_hwnd(window.hwnd()) } {
+            tracing::error!(%error, "the window has no place for a menu");
+        }
+    }
+    #[cfg(target_os = "macos")]
+    {
+        let _ = window;
+        menu.init_for_nsapp();
+    }
+    #[cfg(not(any(windows, target_os = "macos")))]
+    let _ = (menu, window);
+}
+
+/// Takes the menu away.
+pub fn detach_menu(menu: &Menu, window: &Window) {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowExtWindows;
+        // SAFETY: the handle is that of a window that is open.
+        if let Err(error) = unsafe { menu.remove_for_hwnd(window.hwnd()) } {
+            tracing::error!(%error, "the menu could not be taken away");
+        }
+    }
+    #[cfg(target_os = "macos")]
+    {
+        let _ = window;
+        menu.remove_for_nsapp();
+    }
+    #[cfg(not(any(windows, target_os = "macos")))]
+    let _ = (menu, window);
+}
+
+/// Shows a menu where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window) {
+    #[cfg(windows)]
+    {
+        use tao::platform::windows::WindowExtWindows;
+        // SAFETY: the handle is that of a window that is open.
+        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), None) };
+    }
+    #[cfg(target_os = "macos")]
+    {
+        use tao::platform::macos::WindowExtMacOS;
+        // SAFETY: the view is that of a window that is open.
+        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), None) };
+    }
+    #[cfg(not(any(windows, target_os = "macos")))]
+    let _ = (menu, window);
 }

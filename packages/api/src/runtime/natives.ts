@@ -30,6 +30,16 @@ export const unlater = (timer: number | undefined): void => apply(clearTimer, wi
 export const slice = (text: string, from: number, to?: number): string => apply(sliceText, text, [from, to]);
 export const has = (value: object, key: string): boolean => apply(ownProperty, value, [key]);
 
+/** A table without a prototype, for numbers as keys. */
+export const emptyTable = <T>(): Record<number, T> => Object.assign(Object.create(null) as Record<number, T>, {});
+
+/** Numbers joined by commas. */
+export function joined(numbers: number[]): string {
+  let text = "";
+  for (let i = 0; i < numbers.length; i++) text += i === 0 ? `${numbers[i]}` : `,${numbers[i]}`;
+  return text;
+}
+
 /** A property of a parsed object, never one of its prototype. */
 export function own(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null && has(value, key) ? (value as Record<string, unknown>)[key] : undefined;

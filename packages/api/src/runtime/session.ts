@@ -4,8 +4,8 @@
  * Whatever the page wants before the shell has answered hello waits here. A request is sent once and never
  * again: the page does not retry.
  */
-import type { CallOptions } from "../index";
-import { CallError } from "./call_error";
+import type { CallOptions, StreamHandle } from "../index";
+import { CallError, errorFrom } from "./call_error";
 import * as natives from "./natives";
 import type { Done, Failed, Send } from "./transport";
 
@@ -22,6 +22,12 @@ interface Waiting {
   given_up: boolean;
 }
 
+interface Stream {
+  receive: (message: unknown) => unknown;
+  closed: (error: CallError | null) => void;
+  handed_over: boolean;
+}
+
 export class Session {
   #send: Send;
   #key = "";
@@ -29,6 +35,10 @@ export class Session {
   #closed = false;
   #broken: CallError | null = null;
   #calls = 0;
+  #streams = 0;
+  /** Streams that were met while the arguments of a call were written. */
+  #met: number[] = [];
+  #open = natives.emptyTable<Stream>();
   #under_way = 0;
   #when_idle: (() => void) | null = null;
 
@@ -84,8 +94,12 @@ export class Session {
       const raw = binary(args);
       const head: Head = raw ? { t: "call", i: number, c: String(command), raw: true } : { t: "call", i: number, c: String(command) };
       let payload: string | Uint8Array;
+      let streams: number[] = [];
       try {
+        this.#met = [];
         payload = raw ?? natives.stringify(args ?? {}) ?? "{}";
+        streams = this.#met;
+        if (streams.length > 0) head["ch"] = natives.joined(streams);
       } catch (reason) {
         return reject(new CallError("InvalidArguments", `the arguments of \`${command}\` can not be written as JSON: ${String(reason)}`));
       }
@@ -112,9 +126,12 @@ export class Session {
           if (close()) resolve(value);
         },
         (error) => {
+          // What the command never got, or got and failed with, has nobody at its other end.
+          for (let i = 0; i < streams.length; i++) this.#end(streams[i]!, error);
           if (close()) reject(error);
         },
       );
+      for (let i = 0; i < streams.length; i++) this.#pull(streams[i]!);
       if (!open) return;
       signal?.addEventListener("abort", abort);
       if (timeout !== undefined && timeout < Infinity) {
@@ -124,6 +141,76 @@ export class Session {
         );
       }
     });
+  }
+
+  /** Makes a stream. `receive` gets its messages one after the other: what it returns is waited for. */
+  stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle {
+    const number = ++this.#streams;
+    this.#open[number] = { receive, closed, handed_over: false };
+    return {
+      handOver: () => {
+        const stream = this.#open[number];
+        if (!stream || stream.handed_over) throw new CallError("InvalidArguments", "a stream belongs to one call; make a new one");
+        stream.handed_over = true;
+        this.#met[this.#met.length] = number;
+        return number;
+      },
+      send: (message) =>
+        new natives.NativePromise((resolve, reject) => {
+          const raw = binary(message);
+          const head: Head = raw ? { t: "push", ch: number, raw: true } : { t: "push", ch: number };
+          this.request(head, raw ?? natives.stringify(message) ?? "null", () => resolve(), reject);
+        }),
+      end: () => void this.request({ t: "push", ch: number, end: true }, ""),
+      drop: () => {
+        if (this.#open[number]?.handed_over) this.request({ t: "drop", ch: number }, "");
+        this.#end(number, null);
+      },
+    };
+  }
+
+  #pull(number: number): void {
+    this.request(
+      { t: "pull", ch: number },
+      "",
+      (answer) => {
+        const stream = this.#open[number];
+        if (!stream) return;
+        if (answer instanceof ArrayBuffer) return this.#deal(number, stream, [answer], 0);
+        if (Array.isArray(answer)) return this.#deal(number, stream, answer, 0);
+        const error = natives.own(answer, "closed") ?? null;
+        this.#end(number, error === null ? null : errorFrom(error));
+      },
+      (error) => this.#end(number, error),
+    );
+  }
+
+  /** Hands messages over one after the other, then asks for more: a slow page is sent no more than it can take. */
+  #deal(number: number, stream: Stream, messages: unknown[], from: number): void {
+    for (let i = from; i < messages.length; i++) {
+      if (this.#open[number] !== stream) return;
+      let result: unknown;
+      try {
+        result = stream.receive(messages[i]);
+      } catch (reason) {
+        reportError(reason);
+      }
+      if (result instanceof natives.NativePromise) {
+        const on = (): void => this.#deal(number, stream, messages, i + 1);
+        return natives.settle(result, on, (reason) => {
+          reportError(reason);
+          on();
+        });
+      }
+    }
+    this.#pull(number);
+  }
+
+  #end(number: number, error: CallError | null): void {
+    const stream = this.#open[number];
+    if (!stream) return;
+    delete this.#open[number];
+    stream.closed(error);
   }
 
   /** Keeps one request for events waiting at the shell, for ever. */

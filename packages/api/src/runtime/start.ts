@@ -147,6 +147,7 @@ function start(): void {
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),
     desktop,
+    stream: (receive, closed) => session.stream(receive, closed),
   } satisfies Runtime);
   Object.defineProperty(window, "__STAYSAIL__", { value: runtime });
 }

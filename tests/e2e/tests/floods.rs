@@ -1,0 +1,140 @@
+//! What a bridge is judged by when it is not treated well: floods, huge bodies, nonsense. Every one has a defined
+//! outcome, and memory returns to its level.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use staysail_e2e::dev::Dev;
+use staysail_e2e::page::Page;
+use staysail_e2e::project::Project;
+use staysail_e2e::stage::{Stage, play};
+
+fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
+    let script = format!(
+        "const {{ invoke }} = fixture.staysail; try {{ {script} }} catch (error) {{ return {{ error: error.code ?? \
+         String(error), message: error.message }} }}"
+    );
+    page.run_async(&script, &[])
+}
+
+/// Proportional memory of the processes whose program's name contains `part`, in MiB.
+fn memory_mib(stage: &Stage, part: &str) -> anyhow::Result<u64> {
+    let mut kib = 0;
+    for process in stage.processes_of(part) {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id))?;
+        let line = rollup.lines().find(|line| line.starts_with("Pss:")).context("no Pss")?;
+        kib += line.split_whitespace().nth(1).context("no number")?.parse::<u64>()?;
+    }
+    Ok(kib / 1024)
+}
+
+const FLOOD: &str = "const wrong = []; const wave = []; for (let i = 0; i < COUNT; i++) { \
+    wave.push(invoke('say', { text: 'n' + i }).then(text => { if (text !== 'n' + i) wrong.push(i) }, error => wrong.push(error.code))); \
+    if (wave.length === 5000) { await Promise.all(wave); wave.length = 0 } } await Promise.all(wave); return wrong.slice(0, 5)";
+
+#[test]
+fn a_flood_of_calls_is_answered_to_the_last_and_leaves_no_memory_behind() {
+    play("flood", |stage| {
+        let project = Project::fixture(stage)?;
+        let (_dev, page) = Dev::live(stage, &project)?;
+        let flood = |count: u32| run(&page, &FLOOD.replace("COUNT", &count.to_string()));
+        ensure!(flood(10_000)? == json!([]), "calls of the first flood failed");
+        let level = (memory_mib(stage, "staysail-shell")?, memory_mib(stage, "counter")?);
+        ensure!(level.0 > 0 && level.1 > 0, "the processes were not found: {level:?}");
+        ensure!(flood(100_000)? == json!([]), "calls of the flood failed");
+        let after = (memory_mib(stage, "staysail-shell")?, memory_mib(stage, "counter")?);
+        ensure!(
+            after.0 <= level.0 + 24 && after.1 <= level.1 + 24,
+            "memory did not return to its level: {level:?} MiB before, {after:?} MiB after"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn calls_all_at_once_are_answered_or_refused_by_name_and_none_is_forgotten() {
+    play("burst", |stage| {
+        let project = Project::fixture(stage)?;
+        let (_dev, page) = Dev::live(stage, &project)?;
+        let outcome = run(
+            &page,
+            "const outcomes = await Promise.allSettled(Array.from({ length: 100000 }, (_, i) => invoke('say', { text: 'n' + i }))); \
+             const codes = {}; for (const one of outcomes) { const code = one.status === 'fulfilled' ? 'ok' : one.reason.code; \
+             codes[code] = (codes[code] ?? 0) + 1 } return codes",
+        )?;
+        let counts = outcome.as_object().context("no counts")?;
+        let all: u64 = counts.values().filter_map(Value::as_u64).sum();
+        ensure!(all == 100_000, "{outcome}");
+        ensure!(counts.keys().all(|code| code == "ok" || code == "QueueFull"), "{outcome}");
+        Ok(())
+    });
+}
+
+#[test]
+fn bodies_from_one_byte_to_256_mib_come_back_as_they_went() {
+    play("huge-bodies", |stage| {
+        let project = Project::fixture(stage)?;
+        let (_dev, page) = Dev::live(stage, &project)?;
+        for bytes in [0_u64, 1, 8_191, 8_192, 8_193, 1 << 20, 256 << 20] {
+            let same = run(
+                &page,
+                &format!(
+                    "const sent = new Uint8Array({bytes}); for (let i = 0; i < sent.length; i += 4093) sent[i] = i % 251; \
+                     const back = new Uint8Array(await invoke('echo', sent)); if (back.length !== sent.length) return back.length; \
+                     for (let i = 0; i < sent.length; i += 4093) if (back[i] !== i % 251) return [i, back[i]]; return true"
+                ),
+            )?;
+            ensure!(same == true, "{bytes} bytes: {same}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn nonsense_is_refused_by_name_and_harms_nothing() {
+    play("nonsense", |stage| {
+        let project = Project::fixture(stage)?;
+        let (_dev, page) = Dev::live(stage, &project)?;
+        for (what, script, code) in [
+            ("wrong types", "await invoke('say', { text: 7 })", "InvalidArguments"),
+            ("an array for an object", "await invoke('say', [1, 2])", "InvalidArguments"),
+            ("a lone surrogate", "await invoke('say', { text: '\\ud800' })", "InvalidArguments"),
+            (
+                "deep JSON",
+                "let deep = 'x'; for (let i = 0; i < 5000; i++) deep = [deep]; await invoke('say', { text: deep })",
+                "InvalidArguments",
+            ),
+            (
+                "a circle",
+                "const circle = {}; circle.circle = circle; await invoke('say', { text: circle })",
+                "InvalidArguments",
+            ),
+            ("an unknown command", "await invoke('constructor', {})", "UnknownCommand"),
+            (
+                "a call that is aborted",
+                "await invoke('say', { text: '' }, { signal: AbortSignal.abort() })",
+                "Cancelled",
+            ),
+            (
+                "a call without time",
+                "await invoke('slow', { id: '-', milliseconds: 3000 }, { timeout: 1 })",
+                "Timeout",
+            ),
+        ] {
+            let answer = run(&page, script)?;
+            ensure!(answer["error"] == code, "{what}: {answer}");
+        }
+        for body in ["new Uint8Array([0xff, 0xfe, 0x0a, 0xff])", "''", "'{'", "'{\"k\":\"x\",\"t\":\"fly\"}'"]
+        {
+            let text = run(
+                &page,
+                &format!(
+                    "return await (await fetch('/__staysail/call', {{ method: 'POST', body: {body} }})).text()"
+                ),
+            )?;
+            let text = text.as_str().unwrap_or_default();
+            ensure!(text.starts_with('-') && text.contains("BadMessage"), "{body}: {text}");
+        }
+        ensure!(run(&page, "return await invoke('say', { text: 'ahoy' })")? == "ahoy");
+        Ok(())
+    });
+}
