@@ -18,6 +18,7 @@ pub fn declarations(description: &Description) -> String {
     let mut text = String::from(
         "// Made by `staysail dev` and `staysail build` from the backend's commands and events. Do not edit.\n\n",
     );
+    imports(&mut text, description);
     for r#type in &description.types {
         let (comment, declaration) = apart(&r#type.declaration);
         let declaration = declaration.strip_prefix("export ").unwrap_or(declaration);
@@ -48,6 +49,22 @@ pub fn declarations(description: &Description) -> String {
     }
     text.push_str("export {};\n");
     text
+}
+
+/// The page's ends of streams, by the names that the descriptions use.
+fn imports(text: &mut String, description: &Description) {
+    let arguments = description.commands.iter().map(|command| &command.arguments);
+    let used = |name: &str| {
+        let declared = description.types.iter().map(|ty| &ty.declaration);
+        arguments.clone().chain(declared).any(|ty| ty.contains(name))
+    };
+    let ends = [("Channel", "PageChannel<"), ("Sender", "PageSender<")];
+    let imported = ends.into_iter().filter(|(_, used_as)| used(used_as));
+    let imported = imported.map(|(end, used_as)| format!("{end} as {}", used_as.trim_end_matches('<')));
+    let imported = imported.collect::<Vec<_>>().join(", ");
+    if !imported.is_empty() {
+        let _ = writeln!(text, "import type {{ {imported} }} from \"{}\";\n", MODULES[0]);
+    }
 }
 
 /// The comment before a declaration, with the end of its line, and the declaration.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use staysail::ts_rs::{Config, TS};
-use staysail::{App, BigInt, Bytes, Number, command, commands};
+use staysail::{App, BigInt, Bytes, Channel, Number, Receiver, command, commands};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
@@ -330,6 +330,12 @@ fn upload(bytes: Bytes) -> Bytes {
     bytes
 }
 
+/// Streams to the page and from it.
+#[command]
+fn convert(progress: Channel<PageEvent>, chunks: Receiver<Bytes>, done: Option<Channel<Duration>>) {
+    drop((progress, chunks, done));
+}
+
 #[command]
 fn forget() {}
 
@@ -446,6 +452,6 @@ fn main() -> staysail::Result {
     App::new("dev.staysail.types")
         .event::<NoteSaved>()
         .commands(commands![search, wait, next_id, age, large, times, named, shapes, nested])
-        .commands(commands![turned, anything, upload, forget])
+        .commands(commands![turned, anything, upload, convert, forget])
         .run()
 }

@@ -497,5 +497,6 @@ macro_rules! stream_type {
     };
 }
 
-stream_type!(Channel, "Channel");
-stream_type!(Receiver, "Sender");
+// As the generated file imports them, under names that no type of an app has.
+stream_type!(Channel, "PageChannel");
+stream_type!(Receiver, "PageSender");

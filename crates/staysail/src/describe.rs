@@ -16,11 +16,13 @@ use std::num::{NonZeroI64, NonZeroI128, NonZeroIsize, NonZeroU64, NonZeroU128, N
 use ts_rs::{Config, TS, TypeVisitor};
 
 /// Names a type can not have in the generated file: it uses them itself, or TypeScript has them.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 19] = [
     "AppCommands",
     "AppEvents",
     "Array",
     "ArrayBuffer",
+    "PageChannel",
+    "PageSender",
     "Record",
     "any",
     "bigint",
@@ -164,19 +166,28 @@ impl TypeVisitor for Types {
         {
             return self.large_integer(integer);
         }
-        if !self.seen.insert((TypeId::of::<T>(), self.outgoing)) {
-            return;
-        }
         // Only derived types have a place to be exported to, and a declaration. What is in all others (`Option`,
         // `Vec`, tuples) are their generics.
         if T::output_path().is_some() {
+            if !self.seen.insert((TypeId::of::<T>(), self.outgoing)) {
+                return;
+            }
             self.declare::<T>();
             self.place.push(format!("the type `{}`", type_name::<T>()));
             T::visit_dependencies(self);
             self.place.pop();
         }
+        let outgoing = self.outgoing;
+        self.outgoing |= is_channel(type_name::<T>());
         T::visit_generics(self);
+        self.outgoing = outgoing;
     }
+}
+
+/// Whether a type's values are messages to the page, though it is an argument itself.
+fn is_channel(name: &str) -> bool {
+    let channel = type_name::<crate::Channel<()>>().trim_end_matches("()>");
+    name.starts_with(channel)
 }
 
 /// The name of the type when it is an integer of more than 53 bits.

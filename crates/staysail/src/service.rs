@@ -146,6 +146,7 @@ impl Services {
             let (app_then, start, name) = (app.clone(), service.start, service.name);
             let started = on_a_thread(name, "start", tasks, move || {
                 let call = Call {
+                    number: 0,
                     app: app_then,
                     command: name.into(),
                     window: String::new(),

@@ -122,6 +122,21 @@ fn large_integers_are_welcome_from_the_page_and_where_they_were_chosen() {
 }
 
 #[test]
+fn messages_of_a_channel_go_to_the_page_and_those_of_a_receiver_come_from_it() {
+    #[command]
+    fn told(news: Option<crate::Channel<Vec<u64>>>) {
+        drop(news);
+    }
+    #[command]
+    fn asked(questions: crate::Receiver<u64>) {
+        drop(questions);
+    }
+    assert!(described(commands![asked]).is_ok());
+    let message = refusal(commands![told]);
+    assert!(message.contains("the argument `news` of the command `told` holds a `u64`"), "{message}");
+}
+
+#[test]
 fn a_type_that_was_sent_first_is_looked_at_again_when_it_is_answered() {
     #[command]
     fn a_store(note: Note) {

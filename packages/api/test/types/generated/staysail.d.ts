@@ -1,5 +1,7 @@
 // Made by `staysail dev` and `staysail build` from the backend's commands and events. Do not edit.
 
+import type { Channel as PageChannel, Sender as PageSender } from "@staysail/api";
+
 /**
  * Adjacently tagged.
  */
@@ -88,6 +90,10 @@ export type Untagged = number | string | Array<Untagged> | { id: NoteId, } | nul
 export interface AppCommands {
   age: { args: { since: { secs_since_epoch: number, nanos_since_epoch: number } }; result: { secs: number, nanos: number }; error: string };
   anything: { args: { value: JsonValue }; result: JsonValue; error: never };
+  /**
+   * Streams to the page and from it.
+   */
+  convert: { args: { progress: PageChannel<PageEvent>; chunks: PageSender<ArrayBuffer>; done?: PageChannel<{ secs: number, nanos: number }> | null }; result: null; error: never };
   forget: { args: {}; result: null; error: never };
   large: { args: { large: Large }; result: Large; error: never };
   named: { args: { named: Named; extra?: Mail | null }; result: Named; error: never };

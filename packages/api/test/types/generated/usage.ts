@@ -1,5 +1,5 @@
 // Compiled only: a page's own code against the declarations of an app with every kind of type.
-import { CallError, emit, invoke, isCommandError, listen } from "@staysail/api";
+import { CallError, Channel, Sender, emit, invoke, isCommandError, listen } from "@staysail/api";
 import type { CommandError, Commands } from "@staysail/api";
 import type { AppCommands, External, Internal, Large, Maps, Named, Note, NoteId, Page, PageEvent, Tree } from "./staysail";
 
@@ -63,6 +63,15 @@ const leaf = (tree: Tree): Tree => tree.children[0] ?? tree.index["leaf"] ?? tre
 const deep: NoteId | undefined = (await invoke("nested")).items[0]?.left.items[0];
 const seconds: number = (await invoke("age", { since: { secs_since_epoch: 0, nanos_since_epoch: 0 } })).secs;
 const raw: ArrayBuffer = await invoke("upload", new Uint8Array(3));
+// Streams, with messages of the app's type that is named like the library's.
+const progress = new Channel<PageEvent>(({ turned }) => console.log(turned));
+const chunks = new Sender<ArrayBuffer>();
+await invoke("convert", { progress, chunks });
+await invoke("convert", { progress, chunks, done: new Channel(({ secs }) => console.log(secs)) });
+// @ts-expect-error: messages of another type
+await invoke("convert", { progress: new Channel<number>(), chunks });
+// @ts-expect-error: the wrong end
+await invoke("convert", { progress: chunks, chunks });
 // The app's type, not the library's of the same name.
 const turned: PageEvent = await invoke("turned");
 const times: number = turned.turned;
