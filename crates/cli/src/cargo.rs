@@ -340,10 +340,12 @@ pub fn describe(executable: &Path) -> Result<staysail_protocol::interface::Descr
     let text = text.unwrap_or_default().unwrap_or_default();
     let json = text.lines().rev().find(|line| line.starts_with('{')).unwrap_or(&text);
     if !status.success() {
-        bail!(
-            "the backend did not describe itself ({status}): {}\n  Does its main call `App::new(…)…run()`, and nothing that fails before?",
-            said.trim()
-        );
+        let said = said.trim();
+        let advice = match said.is_empty() {
+            true => "\n  Does its main call `App::new(…)…run()`, and nothing that fails before?",
+            false => "",
+        };
+        bail!("the backend did not describe itself ({status}): {said}{advice}");
     }
     serde_json::from_str(json).context("the backend's description of itself is unreadable; does its main print to standard output before `run()`?")
 }

@@ -5,6 +5,7 @@
 mod command;
 mod data;
 mod faithful;
+mod service;
 mod shape;
 
 use proc_macro::TokenStream;
@@ -25,6 +26,12 @@ pub fn commands(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn data(attribute: TokenStream, item: TokenStream) -> TokenStream {
     data::expand(attribute.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+/// Makes a type a service, its methods commands. See `staysail::Service`.
+#[proc_macro_attribute]
+pub fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    service::expand(attribute.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
 }
 
 /// Names a type as an event. See `staysail::Event`.

@@ -26,6 +26,11 @@ pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
 pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
 /// When the app ends its workers get this long to end in order.
 pub const SHUTDOWN_MS: u64 = 1_500;
+/// All services of a new worker must have started within this time; below the wait for its restored state.
+pub const SERVICE_START_TIMEOUT_MS: u64 = 4_000;
+/// All services of a worker that ends get this long together to stop; below the wait for its end.
+pub const SERVICE_STOP_TIMEOUT_MS: u64 = 1_000;
+const _: () = assert!(SERVICE_START_TIMEOUT_MS < RESTORE_TIMEOUT_MS && SERVICE_STOP_TIMEOUT_MS < SHUTDOWN_MS);
 /// Calls that may wait while workers are exchanged; one more is answered with `QueueFull`.
 pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.

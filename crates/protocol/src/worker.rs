@@ -98,7 +98,7 @@ pub enum ToWorker {
     },
     /// Something happened in the life of an update.
     Update(UpdateEvent),
-    /// End the process in order, at once.
+    /// Stop the app's services, within a bounded time, and end the process.
     Shutdown,
     /// A message of a newer protocol; ignored.
     #[serde(other)]

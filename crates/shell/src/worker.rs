@@ -3,6 +3,7 @@
 use serde::Serialize;
 use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
+use staysail_protocol::limits;
 use staysail_protocol::worker::{Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use staysail_supervise::{Spawn, Tree};
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,9 @@ pub struct Worker {
 
 /// A line a worker wrote to its standard output or error.
 pub type LineSink = Arc<dyn Fn(&str, String) + Send + Sync>;
+
+/// Pause between two looks whether a worker that was told to end has ended.
+const END_POLL_MS: u64 = 5;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -133,11 +137,24 @@ impl Worker {
         self.tree.kill();
     }
 
-    /// Asks the process to end and makes sure it does.
+    /// Asks the process to end and makes sure it does, without waiting for it.
     pub fn retire(self: Arc<Self>) {
+        std::thread::spawn(move || self.end());
+    }
+
+    /// Asks the process to end, which stops the app's services, and kills it when it takes longer than it may.
+    pub fn end(&self) {
         self.tree.thaw();
         self.tell(&ToWorker::Shutdown);
-        std::thread::spawn(move || self.tree.terminate(Duration::from_secs(1)));
+        let deadline = Instant::now() + Duration::from_millis(limits::SHUTDOWN_MS);
+        while Instant::now() < deadline {
+            // An error means that nothing can be learned of it any more.
+            if !matches!(self.tree.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(END_POLL_MS));
+        }
+        self.tree.kill();
     }
 
     /// Stops it in its tracks, memory kept, for an instant return.

@@ -1,10 +1,11 @@
 //! Declaring an app.
 
-use crate::command::Command;
+use crate::command::{Command, Need};
 use crate::connection::Invitation;
 use crate::describe::{self, Types};
 use crate::handle::AppHandle;
 use crate::kept::States;
+use crate::service::{self, Service};
 use crate::{Error, Event, Result, Window, runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub struct App {
     events: Vec<fn(&mut Types) -> EventSpec>,
     pub(crate) kept: States,
     pub(crate) states: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    pub(crate) services: Vec<service::Definition>,
     pub(crate) setup: Vec<Setup>,
     pub(crate) activate: Vec<Hook>,
     pub(crate) retire: Vec<Hook>,
@@ -49,6 +51,7 @@ impl App {
             events: Vec::new(),
             kept: States::default(),
             states: HashMap::new(),
+            services: Vec::new(),
             setup: Vec::new(),
             activate: Vec::new(),
             retire: Vec::new(),
@@ -78,6 +81,15 @@ impl App {
     /// must survive a swap is declared with [`keep`](App::keep).
     pub fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(TypeId::of::<T>(), Arc::new(value));
+        self
+    }
+
+    /// Adds a [`Service`]: it is started with each worker and stopped with it, its methods are commands, and others
+    /// reach it as [`State<S>`](crate::State).
+    pub fn service<S: Service>(mut self) -> Self {
+        let definition = S::definition();
+        self.commands.extend((definition.commands)());
+        self.services.push(definition);
         self
     }
 
@@ -172,6 +184,15 @@ impl App {
         }
     }
 
+    /// Whether the app has this, or can have been given it by its set-up, services apart.
+    fn gives(&self, need: &Need) -> bool {
+        if need.kept {
+            self.kept.has(need.ty)
+        } else {
+            self.states.contains_key(&need.ty) || !self.setup.is_empty()
+        }
+    }
+
     pub(crate) fn describe(&self) -> Result<Description> {
         if let Some(name) = self.kept.has_twice() {
             return Err(Error::Declaration(format!(
@@ -180,6 +201,11 @@ impl App {
         }
         staysail_protocol::desktop::menu::check(&self.desktop.menu)
             .map_err(|error| Error::Declaration(format!("the menu: {error}")))?;
+        if let Some(service) = self.services.iter().find(|service| self.states.contains_key(&service.ty)) {
+            let name = service.name;
+            return Err(Error::Declaration(format!("the service `{name}` was given with App::manage, too")));
+        }
+        service::order(&self.services, |need| self.gives(need)).map_err(Error::Declaration)?;
         let mut types = Types::default();
         let mut commands = Vec::new();
         for command in &self.commands {
@@ -190,10 +216,9 @@ impl App {
                 return Err(Error::Declaration(format!("two commands are named `{}`", command.name)));
             }
             for need in (command.needs)().into_iter().flatten() {
-                let given =
-                    if need.kept { self.kept.has(need.ty) } else { self.states.contains_key(&need.ty) };
-                if !given && (need.kept || self.setup.is_empty()) {
-                    let how = if need.kept { "App::keep" } else { "App::manage" };
+                let service = !need.kept && self.services.iter().any(|service| service.ty == need.ty);
+                if !service && !self.gives(&need) {
+                    let how = if need.kept { "App::keep" } else { "App::manage or App::service" };
                     return Err(Error::Declaration(format!(
                         "the command `{}` uses a {} that the app was never given; give it with {how}",
                         command.name, need.name

@@ -167,14 +167,12 @@ impl TypeVisitor for Types {
         if !self.seen.insert((TypeId::of::<T>(), self.outgoing)) {
             return;
         }
-        // Only derived types have a place to be exported to, and a declaration.
-        let derived = T::output_path().is_some();
-        if derived {
+        // Only derived types have a place to be exported to, and a declaration. What is in all others (`Option`,
+        // `Vec`, tuples) are their generics.
+        if T::output_path().is_some() {
             self.declare::<T>();
             self.place.push(format!("the type `{}`", type_name::<T>()));
-        }
-        T::visit_dependencies(self);
-        if derived {
+            T::visit_dependencies(self);
             self.place.pop();
         }
         T::visit_generics(self);

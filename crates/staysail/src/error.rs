@@ -4,7 +4,7 @@
 pub type Result<T = ()> = std::result::Result<T, Error>;
 
 /// Why an app can not run. Shown to whoever started it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Started by hand.
@@ -22,4 +22,11 @@ pub enum Error {
     /// An error of the app's own set-up.
     #[error("{0}")]
     Setup(String),
+}
+
+/// As for people: Rust prints the error a `main` returns in this form.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, formatter)
+    }
 }

@@ -49,6 +49,11 @@ impl AppHandle {
         states.insert(TypeId::of::<T>(), Arc::new(value));
     }
 
+    /// Like [`manage`](Self::manage), of a type that is known at run time only.
+    pub(crate) fn manage_as(&self, ty: TypeId, value: Arc<dyn Any + Send + Sync>) {
+        self.inner.states.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(ty, value);
+    }
+
     /// A declared state, by its type.
     pub fn kept<T: 'static>(&self) -> Option<Kept<T>> {
         self.inner.kept.get::<T>()

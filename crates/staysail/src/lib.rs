@@ -50,6 +50,7 @@ mod kept;
 mod lane;
 mod native;
 mod runtime;
+mod service;
 mod snapshot;
 mod time;
 mod window;
@@ -66,9 +67,10 @@ pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};
 pub use kept::{Kept, KeptWriter};
 pub use native::Request;
+pub use service::Service;
 pub use window::Window;
 
-pub use staysail_macros::{Event, command, commands, data};
+pub use staysail_macros::{Event, command, commands, data, service};
 /// What an app may ask of the shell's windows, and what it is told of them.
 pub mod window_events {
     pub use staysail_protocol::desktop::window::{
@@ -109,5 +111,6 @@ pub mod __private {
     pub use crate::command::{Call, Command, FromCall, Need, Run};
     pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
     pub use crate::integer::{bigint, number};
+    pub use crate::service::{Definition as ServiceDefinition, Instance, Work};
     pub use crate::time::StandardTime;
 }

@@ -21,6 +21,7 @@ use crate::connection::{Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
 use crate::lane::Lane;
 use crate::native::Asked;
+use crate::service::Services;
 use crate::{Error, Result};
 use staysail_link::{Incoming, Link};
 use staysail_protocol::frame::Frame;
@@ -46,6 +47,7 @@ struct Worker {
     activate: Vec<Hook>,
     retire: Vec<Hook>,
     health: Vec<Health>,
+    services: Services,
     calls: Mutex<Calls>,
     /// Where async and blocking commands run.
     tasks: Handle,
@@ -115,12 +117,12 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
             Some(_) => return Err(Error::Setup("the shell did not welcome this worker first".into())),
             None => std::process::exit(0),
         }
-        let (app, done) = (worker.app.clone(), tokio::sync::oneshot::channel());
+        let (begun, done) = (worker.clone(), tokio::sync::oneshot::channel());
         // On a thread of its own: set-up may open files and wait.
         std::thread::spawn(move || {
             let _context = handle.enter();
-            let result = setup.into_iter().try_for_each(|setup| setup(&app));
-            let _ = done.0.send(result);
+            let result = setup.into_iter().try_for_each(|setup| setup(&begun.app));
+            let _ = done.0.send(result.and_then(|()| begun.services.start(&begun.app, &handle)));
         });
         match done.1.await {
             Ok(Ok(())) => {}
@@ -162,6 +164,7 @@ impl Worker {
             activate: app.activate,
             retire: app.retire,
             health: app.health,
+            services: Services::new(app.services),
             calls: Mutex::default(),
             control: Lane::start("staysail-control", tasks.clone())?,
             events: Lane::start("staysail-events", tasks.clone())?,
@@ -254,13 +257,25 @@ impl Worker {
                     }
                 });
             }
-            ToWorker::Shutdown => std::process::exit(0),
+            ToWorker::Shutdown => self.shut_down(),
             ToWorker::Welcome(_) | ToWorker::Unknown => {}
         }
     }
 
     fn stream(&self, call: u64, stream: u64, news: News) {
         self.app.inner.streams.heed(call, stream, news);
+    }
+
+    /// Ends the process in order: services stop first, on a thread of their own, for a bounded time.
+    fn shut_down(self: &Arc<Self>) {
+        let worker = self.clone();
+        let stopping = std::thread::Builder::new().spawn(move || {
+            worker.services.stop(&worker.app, &worker.tasks);
+            std::process::exit(0);
+        });
+        if stopping.is_err() {
+            std::process::exit(0);
+        }
     }
 
     /// Does something in the shell's order, off the thread that reads.
@@ -449,7 +464,7 @@ fn note_panics() {
     }));
 }
 
-fn panicked(what: &str, panic: &(dyn Any + Send)) -> CallError {
+pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> CallError {
     let message = panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)

@@ -26,6 +26,7 @@ fn note() -> Option<Note> {
 #[test]
 fn a_large_integer_on_its_way_to_the_page_is_refused_with_its_place_and_the_remedy() {
     let message = refusal(commands![note]);
+    assert_eq!(message.matches(" holds a ").count(), 1, "{message}");
     for part in [
         "tests::Note` holds a `u64`",
         "the answer of the command `note`",
@@ -87,6 +88,7 @@ fn large_integers_are_found_wherever_they_stand() {
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
+    assert_eq!(error.lines().count(), 7, "a line each: {error}");
     assert_eq!(error.matches(" holds a ").count(), 6, "each place once: {error}");
     assert_eq!(error.matches("#[data(bigint)]").count(), 1, "the advice once: {error}");
     assert_eq!(Grown::NAME, "grown");
@@ -125,8 +127,12 @@ fn a_type_that_was_sent_first_is_looked_at_again_when_it_is_answered() {
     fn a_store(note: Note) {
         let _ = (note.id, note.size);
     }
+    #[command]
+    fn b_load() -> Note {
+        Note { id: 1, size: 1 }
+    }
     assert!(described(commands![a_store]).is_ok());
-    assert!(refusal(commands![a_store, note]).contains("`u64`"));
+    assert!(refusal(commands![a_store, b_load]).contains("`u64`"));
 }
 
 mod elsewhere {
