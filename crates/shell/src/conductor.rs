@@ -338,8 +338,10 @@ fn listen(
 
 fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
     match message {
-        ToShell::Answer { raw } => shell.router.answered(frame.call, Ok((frame.body, raw))),
-        ToShell::Failed { error } => shell.router.answered(frame.call, Err(error)),
+        ToShell::Answer { raw } => {
+            shell.router.answered(seat.worker.id, frame.call, Ok((frame.body, raw)));
+        }
+        ToShell::Failed { error } => shell.router.answered(seat.worker.id, frame.call, Err(error)),
         ToShell::Stream { stream, raw } => {
             shell.streams.message(seat.worker.id, frame.call, stream, frame.body, raw);
         }

@@ -165,9 +165,15 @@ impl Router {
         }
     }
 
-    /// Brings an answer to its caller. An answer nobody waits for is dropped.
-    pub fn answered(&self, number: u64, outcome: Outcome) {
-        let sent = self.inner().pending.remove(&number);
+    /// Brings a worker's answer to its caller. One nobody waits for, or of a call that was given to another worker,
+    /// is dropped.
+    pub fn answered(&self, worker: u64, number: u64, outcome: Outcome) {
+        let mut inner = self.inner();
+        if inner.pending.get(&number).is_none_or(|sent| sent.worker != worker) {
+            return;
+        }
+        let sent = inner.pending.remove(&number);
+        drop(inner);
         if let Some(sent) = sent {
             (sent.call.reply)(outcome);
         }
