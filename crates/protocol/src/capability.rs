@@ -143,7 +143,6 @@ mod tests {
             allow: vec!["dialog.*".into()],
             commands: Some(vec!["save_*".into()]),
             origins: vec!["https://docs.example.com".into()],
-            ..Capability::default()
         };
         let all = [one, two];
         let (main, other) = (Granted::to(&all, "main"), Granted::to(&all, "other"));

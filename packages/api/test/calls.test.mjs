@@ -143,6 +143,24 @@ test("patched natives and prototypes never see secret or key", async () => {
   assert.ok(!seen.some((text) => text.includes("the-secret") || text.includes("the-key")), seen.join("\n"));
 });
 
+test("functions of the page put in place of String, push and index setters see no key, no command and no answer", async () => {
+  const shell = await open({ commands: { pay: ({ sum }) => sum } });
+  shell.window.eval(`
+    seen = [];
+    const text = String;
+    String = (value) => { seen.push(text(value)); return "evil"; };
+    const push = Array.prototype.push;
+    Array.prototype.push = function (...values) { if (values[0]?.done) { seen.push; values[0].payload = '{"sum":999}'; } return push.apply(this, values); };
+    Object.defineProperty(Array.prototype, "1", { set(value) { if (value?.done) value.done = (answer) => push.call(seen, text(answer)); }, configurable: true });
+  `);
+  const answer = await shell.window.eval(`__STAYSAIL__.call("pay", { sum: 1 })`);
+  assert.equal(answer, 1);
+  const [call] = shell.of("call");
+  assert.equal(call.c, "pay");
+  assert.equal(call.payload, '{"sum":1}');
+  assert.deepEqual([...shell.window.eval("seen")], []);
+});
+
 test("the runtime can not be replaced or changed", async () => {
   const { window } = await open();
   assert.throws(() => window.eval(`"use strict"; window.__STAYSAIL__ = {}`));

@@ -15,6 +15,21 @@ const clearTimer = clearTimeout;
 const sliceText = String.prototype.slice;
 const ownProperty = Object.prototype.hasOwnProperty;
 
+const defineOwn = Reflect.defineProperty;
+const copyBytes = (Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array).set;
+
+/** A value as text, whoever `String` is by now. */
+export const toText: (value: unknown) => string = String;
+export const toNumber: (value: unknown) => number = Number;
+
+/** Puts a value into a list of ours: a setter on the page's `Array.prototype` is not asked. */
+export const put = <T>(list: T[], index: number, value: T): void => {
+  defineOwn(list, index, { __proto__: null, value, writable: true, enumerable: true, configurable: true } as PropertyDescriptor);
+};
+
+/** Copies bytes, whatever `set` of typed arrays is by now. */
+export const copyInto = (target: Uint8Array, source: Uint8Array, at: number): void => apply(copyBytes, target, [source, at]);
+
 export const stringify = JSON.stringify;
 export const parse: (text: string) => unknown = JSON.parse;
 export const now = Date.now;
@@ -31,7 +46,7 @@ export const slice = (text: string, from: number, to?: number): string => apply(
 export const has = (value: object, key: string): boolean => apply(ownProperty, value, [key]);
 
 /** A table without a prototype, for numbers as keys. */
-export const emptyTable = <T>(): Record<number, T> => Object.assign(Object.create(null) as Record<number, T>, {});
+export const emptyTable = <T>(): Record<number, T> => ({ __proto__: null }) as unknown as Record<number, T>;
 
 /** Numbers joined by commas. */
 export function joined(numbers: number[]): string {
@@ -46,12 +61,12 @@ export function own(value: unknown, key: string): unknown {
 }
 
 export function post(url: string, body: string | Uint8Array): Promise<Response> {
-  const init = Object.assign(Object.create(null) as RequestInit, { method: "POST", body, credentials: "omit" });
+  const init = { __proto__: null, method: "POST", body, credentials: "omit" } as RequestInit;
   return apply(fetchNow, window, [url, init]);
 }
 
 export function get(url: string): Promise<Response> {
-  const init = Object.assign(Object.create(null) as RequestInit, { credentials: "omit", cache: "no-store" });
+  const init = { __proto__: null, credentials: "omit", cache: "no-store" } as RequestInit;
   return apply(fetchNow, window, [url, init]);
 }
 

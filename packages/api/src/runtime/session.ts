@@ -52,7 +52,7 @@ export class Session {
       line(secret, { t: "hello" }),
       "",
       (welcome) => {
-        this.#key = String(natives.own(welcome, "key"));
+        this.#key = natives.toText(natives.own(welcome, "key"));
         welcomed(welcome);
         this.#flush();
       },
@@ -74,7 +74,7 @@ export class Session {
   request(head: Head, payload: string | Uint8Array, done: Done = ignore, failed: Failed = ignore): Waiting {
     const waiting = { head, payload, done, failed, given_up: false };
     if (this.#broken) failed(this.#broken, false);
-    else if (this.#key === "" || this.#closed) this.#queue.push(waiting);
+    else if (this.#key === "" || this.#closed) natives.put(this.#queue, this.#queue.length, waiting);
     else this.#pass(waiting);
     return waiting;
   }
@@ -92,7 +92,7 @@ export class Session {
       if (signal?.aborted) return reject(cancelled(command));
       const number = ++this.#calls;
       const raw = binary(args);
-      const head: Head = raw ? { t: "call", i: number, c: String(command), raw: true } : { t: "call", i: number, c: String(command) };
+      const head: Head = raw ? { t: "call", i: number, c: natives.toText(command), raw: true } : { t: "call", i: number, c: natives.toText(command) };
       let payload: string | Uint8Array;
       let streams: number[] = [];
       try {
@@ -152,7 +152,7 @@ export class Session {
         const stream = this.#open[number];
         if (!stream || stream.handed_over) throw new CallError("InvalidArguments", "a stream belongs to one call; make a new one");
         stream.handed_over = true;
-        this.#met[this.#met.length] = number;
+        natives.put(this.#met, this.#met.length, number);
         return number;
       },
       send: (message) =>

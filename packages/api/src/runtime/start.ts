@@ -61,7 +61,7 @@ function start(): void {
   const dispatch = (event: unknown): void => {
     switch (natives.own(event, "t")) {
       case "event":
-        return tell(String(natives.own(event, "name")), natives.own(event, "payload"));
+        return tell(natives.toText(natives.own(event, "name")), natives.own(event, "payload"));
       case "styles_changed": {
         const paths = natives.own(event, "paths") as string[];
         return exchange(paths, () => tell("staysail:page", { kind: "styles", paths }), reload);
@@ -80,9 +80,9 @@ function start(): void {
     session.hello(boot.secret, (welcome) => {
       const config = natives.own(welcome, "config");
       facts.mode = natives.own(config, "mode") as Mode;
-      facts.version = String(natives.own(welcome, "version"));
-      facts.window = String(natives.own(welcome, "window"));
-      facts.generation = Number(natives.own(welcome, "generation"));
+      facts.version = natives.toText(natives.own(welcome, "version"));
+      facts.window = natives.toText(natives.own(welcome, "window"));
+      facts.generation = natives.toNumber(natives.own(welcome, "generation"));
       Object.freeze(Object.assign(facts.constants, natives.own(config, "constants")));
       Object.freeze(facts);
       restored = keeper.accept(natives.own(welcome, "state"));
@@ -126,7 +126,7 @@ function start(): void {
 
   const desktop = (feature: string, args?: object): Promise<unknown> =>
     new natives.NativePromise((resolve, reject) => {
-      session.request({ t: "desktop", f: String(feature) }, natives.stringify(args ?? {}), resolve, reject);
+      session.request({ t: "desktop", f: natives.toText(feature) }, natives.stringify(args ?? {}), resolve, reject);
     });
   dragByRegions(desktop);
 
@@ -143,7 +143,7 @@ function start(): void {
       handlers.add(own);
       return () => void handlers.delete(own);
     },
-    emit: (event, payload) => asPromise({ t: "emit", e: String(event) }, payload),
+    emit: (event, payload) => asPromise({ t: "emit", e: natives.toText(event) }, payload),
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),
     desktop,

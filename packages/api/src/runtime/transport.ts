@@ -60,8 +60,8 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
       if (typeof payload !== "string") {
         const start = encode(head + "\n");
         const body = new Uint8Array(start.length + payload.length);
-        body.set(start);
-        body.set(payload, start.length);
+        natives.copyInto(body, start, 0);
+        natives.copyInto(body, payload, start.length);
         natives.settle(natives.post(url, body), (response) => natives.settle(natives.text(response), receive, unreachable(failed)), unreachable(failed));
         return;
       }
@@ -105,7 +105,7 @@ function makePort(label: string, answer: Answer): ((...request: Parameters<Send>
     const slot = slots[ticket];
     if (!slot) return;
     slots[ticket] = null;
-    free[free_count++] = ticket;
+    natives.put(free, free_count++, ticket);
     if (typeof value === "string") answer(value, slot.done, slot.failed);
     else slot.done(value);
   };
@@ -115,13 +115,13 @@ function makePort(label: string, answer: Answer): ((...request: Parameters<Send>
   return (head, payload, done, failed) => {
     if (!open) return false;
     const ticket = free_count > 0 ? free[--free_count]! : slots.length;
-    slots[ticket] = { done, failed };
+    natives.put(slots, ticket, { done, failed });
     const sent =
       typeof payload !== "string" ? send(ticket, head + "\n", payload)
       : send(ticket, payload === "" ? head : head + "\n" + payload, null);
     if (!sent) {
       slots[ticket] = null;
-      free[free_count++] = ticket;
+      natives.put(free, free_count++, ticket);
     }
     return sent;
   };
