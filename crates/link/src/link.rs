@@ -61,11 +61,12 @@ impl Link {
     pub fn send(&self, frame: &Frame) -> Result<(), FrameError> {
         let mut bytes = Vec::new();
         frame.encode_into(&mut bytes)?;
-        self.send_bytes(frame.call, bytes);
+        self.send_bytes(0, bytes);
         Ok(())
     }
 
-    /// Sends a frame that is encoded already.
+    /// Sends a frame that is encoded already. With the number of a call it is one of those that
+    /// [`undelivered`](Link::undelivered) names: only what makes the call goes under its number, not what follows it.
     pub fn send_bytes(&self, call: u64, bytes: Vec<u8>) {
         let mut outbox = self.outbox();
         if outbox.backlog.is_empty() && !outbox.closed {
@@ -173,11 +174,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_frames_of_which_nothing_was_written_count_as_undelivered() {
+    async fn only_calls_of_which_nothing_was_written_count_as_undelivered() {
         let (ours, theirs) = pair();
         let (sender, mut ended) = Link::start(ours);
         for call in 1..=3 {
-            sender.send(&frame(call, 4 << 20)).unwrap();
+            let mut bytes = Vec::new();
+            frame(call, 4 << 20).encode_into(&mut bytes).unwrap();
+            sender.send_bytes(call, bytes);
+        }
+        // What follows a call under its number (a wish to cancel it, say) is never taken for the call itself.
+        for call in [1, 3, 9] {
+            sender.send(&frame(call, 10)).unwrap();
         }
         drop(theirs);
         assert!(ended.next().await.is_none());

@@ -216,11 +216,7 @@ impl Router {
     pub fn worker_lost(&self, worker: &Worker, reason: &str) {
         let mut inner = self.inner();
         // Asked under the router's lock, so that no call is handed to the dead link in between.
-        let mut undelivered: HashMap<u64, Vec<u8>> = HashMap::new();
-        for (number, frame) in worker.link.undelivered() {
-            // The first one is the call; a wish to cancel it may follow, which its caller has been told of.
-            undelivered.entry(number).or_insert(frame);
-        }
+        let mut undelivered: HashMap<u64, Vec<u8>> = worker.link.undelivered().into_iter().collect();
         let worker = worker.id;
         if inner.active.as_ref().is_some_and(|active| active.id == worker) {
             inner.active = None;

@@ -45,13 +45,10 @@ struct End {
 }
 
 impl End {
-    /// Not as a frame of the call for the link, which would take it for the call itself when it can not deliver it.
     fn tell(&self, message: &ToWorker, body: Vec<u8>) {
-        let mut bytes = Vec::new();
-        if let Err(error) = Frame::new(self.call, message, body).encode_into(&mut bytes) {
-            return tracing::error!(%error, "a message of a stream was not sent");
+        if let Err(error) = self.link.send(&Frame::new(self.call, message, body)) {
+            tracing::error!(%error, "a message of a stream was not sent");
         }
-        self.link.send_bytes(0, bytes);
     }
 }
 
