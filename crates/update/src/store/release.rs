@@ -153,16 +153,22 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
     a.app == b.app
         && a.version == b.version
         && a.windows == b.windows
+        && a.desktop == b.desktop
         && a.config == b.config
         && same_files(&a.page, &b.page)
         && same_files(&backend(a), &backend(b))
 }
 
-/// SHA-256 over everything of a release that runs on this machine: interface, windows, values, page and backend, but
+/// SHA-256 over everything of a release that runs on this machine: interface, windows, menus, values, page and backend, but
 /// not its number. What proved bad under one number is bad under every other (PRODUCT, law 5).
 pub(crate) fn content_hash(manifest: &Manifest) -> String {
     let mut text = format!("{}\n{}\n", manifest.app, manifest.interface);
-    for part in [serde_json::to_string(&manifest.windows), serde_json::to_string(&manifest.config)] {
+    let declared = [
+        serde_json::to_string(&manifest.windows),
+        serde_json::to_string(&manifest.desktop),
+        serde_json::to_string(&manifest.config),
+    ];
+    for part in declared {
         text += &part.unwrap_or_default();
         text.push('\n');
     }
