@@ -83,7 +83,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         }
         What::Desktop { f } => {
             let (shell_then, arguments) = (shell.clone(), payload.to_vec());
-            shell.runtime.spawn(async move {
+            desktop::begin(shell, async move {
                 let asker = Asker::Page(visitor);
                 let outcome = desktop::handle(&shell_then, &asker, &f, &arguments).await;
                 if let Asker::Page(visitor) = asker

@@ -397,7 +397,7 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
 /// Does natively what the worker asks for, and answers when it wants that.
 fn use_native(shell: &Arc<Shell>, seat: &Arc<Seat>, name: String, frame: Frame) {
     let (shell_then, seat) = (shell.clone(), seat.clone());
-    shell.runtime.spawn(async move {
+    desktop::begin(shell, async move {
         let outcome = desktop::handle(&shell_then, &Asker::Worker, &name, &frame.body).await;
         let (message, body) = match outcome {
             Ok(value) => (ToWorker::DesktopDone, value.to_string().into_bytes()),

@@ -99,6 +99,9 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
         })?;
         stage.screenshot("windows");
 
+        let last = page.call("retitle", &json!({ "times": 300 }))?;
+        ensure!(last["value"] == "title 300", "changes came out of order: {last}");
+
         let from = dev.position();
         let source = "backend/app/src/main.rs";
         project.edit(
@@ -116,6 +119,13 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
         ensure!(labels(&page)? == json!(["main", "second", "third"]), "a swap touched the windows");
         let state = attempt(&page, renamed)?;
         ensure!(state["title"] == "Renamed", "a window that is not declared was changed: {state}");
+
+        // A window that can not be opened costs nothing that is there.
+        let from = dev.position();
+        let main = ".window(Window::new(\"main\")";
+        project.edit(source, main, &format!(".window(Window::new(\"bad\").icon(\"/nowhere.png\")){main}"))?;
+        dev.wait("swap_done", from, EDIT)?;
+        ensure!(labels(&page)? == json!(["main", "second", "third"]), "the app did not survive a bad window");
 
         attempt(&page, "await new api.AppWindow('second').destroy()")?;
         attempt(&page, "await new api.AppWindow('third').close()")?;

@@ -60,6 +60,16 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     }
 }
 
+/// Does something native, begun before this returns: what is asked one after the other reaches the windows' thread in
+/// that order, whoever waits for what.
+pub fn begin(shell: &Shell, work: impl Future<Output = ()> + Send + 'static) {
+    let mut work = Box::pin(work);
+    let begun = work.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    if begun.is_pending() {
+        shell.runtime.spawn(work);
+    }
+}
+
 fn unknown(name: &str) -> CallError {
     CallError::new(ErrorCode::UnknownCommand, format!("there is no native feature `{name}`"))
 }

@@ -114,8 +114,13 @@ impl Windows {
             if let Err(error) = self.create(target, spec) {
                 tracing::error!(window = label, %error, "the window could not be opened");
                 eprintln!("staysail: the window {label} could not be opened: {}", error.message);
-                self.ending = Some(1);
+                // Declared otherwise later, it gets another chance.
+                self.known.remove(&label);
             }
+        }
+        // Without any window there is nothing to go on with; one that a swap brought in vain costs nothing (law 6).
+        if self.open.is_empty() && !self.declared.runs_without_windows {
+            self.ending.get_or_insert(1);
         }
     }
 
@@ -136,9 +141,9 @@ impl Windows {
                 format!("{WINDOWS_MAX} windows are open already (windows_max)"),
             ));
         }
-        if !spec.url.starts_with('/') {
+        if spec.url.contains("://") || spec.url.starts_with("//") {
             return Err(invalid(format!(
-                "`{}` is no path of the app; a window's url begins with `/`",
+                "`{}` is no path of the app; a window's url is one, e.g. `/help.html`",
                 spec.url
             )));
         }
