@@ -6,6 +6,7 @@
 //! the app's own commands and nothing else. Names are compared whole; in a pattern `*` stands for any run of
 //! characters. Native features are named `group.operation` (see [`crate::desktop`]).
 
+use crate::scope::FileScope;
 use serde::{Deserialize, Serialize};
 
 /// One `[[capabilities]]` of `staysail.toml`.
@@ -21,6 +22,9 @@ pub struct Capability {
     pub commands: Option<Vec<String>>,
     /// Foreign origins, whole (`https://docs.example.com`), whose pages may call from these windows.
     pub origins: Vec<String>,
+    /// Files the page may touch with the features `fs.*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileScope>,
 }
 
 /// The capabilities of one window.
@@ -75,6 +79,11 @@ impl<'a> Granted<'a> {
         lists.peek().is_none() || lists.any(|list| any_matches(list, name))
     }
 
+    /// Which files the page may touch.
+    pub fn files(self) -> impl Iterator<Item = &'a FileScope> {
+        self.each().flat_map(|capability| &capability.files)
+    }
+
     /// Whether pages of a foreign origin may call.
     pub fn origin(self, origin: &str) -> bool {
         self.each().any(|capability| capability.origins.iter().any(|allowed| allowed == origin))
@@ -86,7 +95,7 @@ fn any_matches(patterns: &[String], name: &str) -> bool {
 }
 
 /// Whether `name` fits `pattern`, in which `*` stands for any run of characters.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };
@@ -143,6 +152,7 @@ mod tests {
             allow: vec!["dialog.*".into()],
             commands: Some(vec!["save_*".into()]),
             origins: vec!["https://docs.example.com".into()],
+            files: vec![FileScope { path: "$DATA/**".into(), ..FileScope::default() }],
         };
         let all = [one, two];
         let (main, other) = (Granted::to(&all, "main"), Granted::to(&all, "other"));
@@ -151,5 +161,6 @@ mod tests {
         assert!(main.group("menu") && main.group("dialog") && !other.group("dialog") && !main.group("dial"));
         assert!(main.origin("https://docs.example.com") && !other.origin("https://docs.example.com"));
         assert!(!main.origin("https://docs.example.com.evil.net"));
+        assert_eq!((main.files().count(), other.files().count()), (1, 0));
     }
 }

@@ -18,8 +18,10 @@ __export(index_exports, {
   currentWindow: () => currentWindow,
   dialog: () => dialog,
   emit: () => emit,
+  fs: () => fs,
   invoke: () => invoke,
   isCommandError: () => isCommandError,
+  isFileError: () => isFileError,
   listen: () => listen,
   menu: () => menu,
   mode: () => mode,
@@ -204,8 +206,42 @@ var CurrentWindow = class extends AppWindow {
 };
 var currentWindow = new CurrentWindow();
 
-// src/index.ts
+// src/fs.ts
 var runtime2 = globalThis.__STAYSAIL__;
+var noShell2 = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var ask = (operation, args, body) => runtime2 ? runtime2.desktop(`fs.${operation}`, args, body) : noShell2();
+function isFileError(error) {
+  return error instanceof CallError && error.code === "File";
+}
+var fs = Object.freeze({
+  /** The text of a file in UTF-8. */
+  readText: (path) => ask("read_text", { path }),
+  /** The bytes of a file, or a part of them. */
+  read: (path, part = {}) => ask("read", { path, offset: part.offset ?? 0, length: part.length ?? null }),
+  /** Writes a text, whole or not at all; folders on the way are made. */
+  writeText: (path, text) => ask("write_text", { path, text }),
+  /** Writes bytes, whole or not at all; folders on the way are made. */
+  write: (path, bytes) => ask("write", { path }, bytes),
+  /** Writes at the end of a file, which is made when it is not there. */
+  append: (path, content) => typeof content === "string" ? ask("append", { path, text: content }) : ask("append", { path }, content),
+  /** What the page may read in a folder, by name. */
+  list: (path) => ask("list", { path }),
+  /** What is known of a file or folder; of a link, not of where it leads. */
+  stat: (path) => ask("stat", { path }),
+  /** Whether something is there. */
+  exists: (path) => ask("exists", { path }),
+  /** Makes a folder and those it lies in, unless they are there. */
+  createFolder: (path) => ask("create_folder", { path }),
+  /** Takes a file or an empty folder away; `recursive` a folder with everything in it. */
+  remove: (path, options = {}) => ask("remove", { path, recursive: options.recursive ?? false }),
+  /** Gives a file or folder another name or place. A file that is there is replaced only with `overwrite`. */
+  rename: (from, to, options = {}) => ask("rename", { from, to, overwrite: options.overwrite ?? false }),
+  /** Copies a file. One that is there is replaced only with `overwrite`. */
+  copy: (from, to, options = {}) => ask("copy", { from, to, overwrite: options.overwrite ?? false })
+});
+
+// src/index.ts
+var runtime3 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -216,22 +252,22 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime2?.CallError ?? LocalCallError;
+var CallError = runtime3?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
-var noShell2 = () => Promise.reject(
+var noShell3 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime2 ? runtime2.call(command, args, options) : noShell2();
+  return runtime3 ? runtime3.call(command, args, options) : noShell3();
 }
 var stream = (receive, closed) => {
-  if (runtime2) return runtime2.stream(receive, closed);
+  if (runtime3) return runtime3.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
-  return { handOver: none, send: noShell2, end: () => {
+  return { handOver: none, send: noShell3, end: () => {
   }, drop: () => {
   } };
 };
@@ -326,40 +362,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime2 ? runtime2.listen(event, handler) : () => {
+  return runtime3 ? runtime3.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime2) return () => {
+  if (!runtime3) return () => {
   };
-  const unlisten = runtime2.listen(event, (payload) => {
+  const unlisten = runtime3.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime2 ? runtime2.emit(event, payload) : noShell2();
+  return runtime3 ? runtime3.emit(event, payload) : noShell3();
 }
 function preserve(key, hooks) {
-  return runtime2 ? runtime2.preserve(key, hooks) : () => {
+  return runtime3 ? runtime3.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime2 ? runtime2.update("check") : noShell2(),
+  check: () => runtime3 ? runtime3.update("check") : noShell3(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime2 ? runtime2.update("apply") : noShell2(),
+  apply: () => runtime3 ? runtime3.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime2 ? runtime2.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  defer: (seconds) => runtime3 ? runtime3.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime2?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime2?.ready ?? Promise.resolve();
+var facts = runtime3?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime3?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -368,7 +404,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime2) return noShell2();
+  if (!runtime3) return noShell3();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -387,8 +423,10 @@ export {
   currentWindow,
   dialog,
   emit,
+  fs,
   invoke,
   isCommandError,
+  isFileError,
   listen,
   menu,
   mode,

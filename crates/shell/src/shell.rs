@@ -4,6 +4,7 @@ use crate::app::Ui;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
+use crate::desktop::fs::Files;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -27,6 +28,8 @@ const RECENT_LINES_MAX: usize = 60;
 /// What is live now.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Identifier of the app; empty in development, where its folders lie in the project.
+    pub app: String,
     /// Name shown to people.
     pub name: String,
     /// Version of the app.
@@ -71,6 +74,8 @@ pub struct Shell {
     pub bodies: Arc<Bodies>,
     /// Streams between pages and commands.
     pub streams: Arc<Streams>,
+    /// Files that pages touch.
+    pub files: Files,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -90,6 +95,7 @@ impl Shell {
             assets: Assets::default(),
             bodies: Arc::default(),
             streams: Arc::default(),
+            files: Files::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

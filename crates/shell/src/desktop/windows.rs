@@ -489,6 +489,7 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            self.shell.files.grants.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);

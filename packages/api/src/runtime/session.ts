@@ -288,7 +288,7 @@ function line(key: string, head: Head): string {
   return text + "}";
 }
 
-function binary(args: unknown): Uint8Array | null {
+export function binary(args: unknown): Uint8Array | null {
   if (args instanceof ArrayBuffer) return new Uint8Array(args);
   if (ArrayBuffer.isView(args)) return new Uint8Array(args.buffer, args.byteOffset, args.byteLength);
   return null;

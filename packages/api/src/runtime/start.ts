@@ -4,13 +4,13 @@
  * The way of one call: `invoke` (index.ts) → `Session.call` → transport → shell → transport → the promise.
  * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
-import type { Facts, Mode, Runtime } from "../index";
+import type { Binary, Facts, Mode, Runtime } from "../index";
 import { CallError } from "./call_error";
 import { Keeper } from "./keep";
 import * as natives from "./natives";
 import { OverlayView } from "./overlay";
 import { Reporter } from "./reports";
-import { Session } from "./session";
+import { Session, binary } from "./session";
 import { exchange } from "./styles";
 import { makeTransport } from "./transport";
 
@@ -124,9 +124,13 @@ function start(): void {
       session.request(head, natives.stringify(payload ?? null), () => resolve(), reject);
     });
 
-  const desktop = (feature: string, args?: object): Promise<unknown> =>
+  const desktop = (feature: string, args?: object, body?: Binary): Promise<unknown> =>
     new natives.NativePromise((resolve, reject) => {
-      session.request({ t: "desktop", f: natives.toText(feature) }, natives.stringify(args ?? {}), resolve, reject);
+      const f = natives.toText(feature);
+      const text = natives.stringify(args ?? {});
+      const bytes = binary(body);
+      if (bytes) session.request({ t: "desktop", f, a: text }, bytes, resolve, reject);
+      else session.request({ t: "desktop", f }, text, resolve, reject);
     });
   dragByRegions(desktop);
 
