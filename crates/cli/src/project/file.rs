@@ -140,6 +140,15 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
         problem,
         remedy,
     })?;
+    super::scopes::check(&config).map_err(|bad| ProjectError::Invalid {
+        path: path.into(),
+        line: text
+            .lines()
+            .position(|line| line.contains(&format!("{:?}", bad.pattern)))
+            .map_or(1, |at| at + 1),
+        problem: bad.problem,
+        remedy: bad.remedy,
+    })?;
     Ok(config)
 }
 

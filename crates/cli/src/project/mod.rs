@@ -1,6 +1,7 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
 mod file;
+mod scopes;
 
 pub use file::{Config, address, check_id};
 
