@@ -20,6 +20,7 @@ pub mod live;
 pub mod pages;
 pub mod platform;
 pub mod reload;
+pub mod requested;
 pub mod responder;
 pub mod router;
 mod secret;
