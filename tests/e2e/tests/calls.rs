@@ -11,7 +11,7 @@ use staysail_e2e::stage::{Stage, play};
 fn wait_noted(stage: &Stage, what: &str, id: &str) -> anyhow::Result<()> {
     staysail_e2e::wait_until(&format!("{what} {id} in the ledger"), EDIT, || {
         let lines = ledger::lines(&stage.ledger_file(), what).map_err(|error| error.to_string())?;
-        if lines.iter().any(|line| line.id == id) { Ok(()) } else { Err(format!("{lines:?}")) }
+        if lines.iter().any(|line| line.id == id) { Ok(()) } else { Err(format!("{} others", lines.len())) }
     })
 }
 
