@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod display;
+mod foreign;
 mod proc;
 mod program;
 mod steps;
