@@ -14,6 +14,7 @@ mod update;
 use crate::display::Display;
 use anyhow::ensure;
 use apps::Apps;
+pub use apps::succeed;
 use serde_json::{Value, json};
 use std::path::Path;
 

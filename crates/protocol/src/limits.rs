@@ -36,7 +36,11 @@ pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.
 pub const CALLS_IN_FLIGHT_MAX: usize = 100_000;
 /// Events waiting for one page; the oldest are dropped beyond it and the page is told how many.
-pub const EVENT_QUEUE_MAX: usize = 10_000;
+pub const EVENT_QUEUE_MAX: usize = 100_000;
+/// Bytes of events waiting for one page; the oldest are dropped beyond it, too.
+pub const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// A page takes at most so many bytes of events at once.
+pub const EVENT_BATCH_BYTES_MAX: usize = 256 << 10;
 /// The shell asks an idle worker for a sign of life this often.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 /// Heartbeats in a row that may be missed before the worker counts as hung.

@@ -14,9 +14,9 @@
 //! `channel_pushes_max` wait at a time.
 
 use crate::pages::Visitor;
+use crate::payload::Payload;
 use crate::responder::Responder;
 use staysail_link::Link;
-use staysail_protocol::frame::Frame;
 use staysail_protocol::limits::{CHANNEL_BATCH_BYTES_MAX, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES};
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
@@ -45,9 +45,10 @@ struct End {
 }
 
 impl End {
-    fn tell(&self, message: &ToWorker, body: Vec<u8>) {
-        if let Err(error) = self.link.send(&Frame::new(self.call, message, body)) {
-            tracing::error!(%error, "a message of a stream was not sent");
+    fn tell(&self, message: &ToWorker, body: Payload) {
+        match body.frame(self.call, message) {
+            Ok(frame) => self.link.send_parcel(0, frame),
+            Err(error) => tracing::error!(%error, "a message of a stream was not sent"),
         }
     }
 }
@@ -65,7 +66,7 @@ struct Stream {
     /// How it ended: null, or an error. What waits is delivered before.
     closed: Option<Option<CallError>>,
     /// Pushes that wait for the worker's end to be known.
-    early: Vec<(Vec<u8>, ToWorker)>,
+    early: Vec<(Payload, ToWorker)>,
     /// Pushes the command has not taken yet, in order.
     pushes: VecDeque<Responder>,
 }
@@ -194,7 +195,7 @@ impl Streams {
             && let Some(end) = &open.end
         {
             let credit = ToWorker::Credit { stream, bytes: dealt_with as u64 };
-            end.tell(&credit, Vec::new());
+            end.tell(&credit, Payload::default());
         }
         open.pull = Some(responder);
         let answers = open.deliver();
@@ -210,7 +211,7 @@ impl Streams {
         &self,
         visitor: &Visitor,
         stream: u64,
-        body: Option<Vec<u8>>,
+        body: Option<Payload>,
         raw: bool,
         responder: Responder,
     ) {
@@ -232,7 +233,8 @@ impl Streams {
             Some(_) => ToWorker::Push { stream, raw },
             None => ToWorker::PushEnd { stream },
         };
-        let (body, is_message) = (body.clone().unwrap_or_default(), body.is_some());
+        let is_message = body.is_some();
+        let body = body.unwrap_or_default();
         if let Some(open) = inner.streams.get_mut(&key(visitor, stream)) {
             match &open.end {
                 Some(end) if open.call_is_sent => {
@@ -314,7 +316,7 @@ impl Inner {
         let Some(mut stream) = self.remove(key) else { return Answers::new() };
         if let Some(end) = stream.end.take().filter(|_| stream.closed.is_none()) {
             let gone = ToWorker::StreamGone { stream: key.stream };
-            end.tell(&gone, Vec::new());
+            end.tell(&gone, Payload::default());
         }
         let pull = stream.pull.take().map(|pull| (pull, Ok((br#"{"closed":null}"#.to_vec(), false))));
         pull.into_iter().chain(stream.pushes.drain(..).map(|push| (push, Err(over())))).collect()

@@ -99,4 +99,3 @@ fn streams(reports: &Both<Vec<Value>>) -> anyhow::Result<Vec<Row>> {
         row("call.stream_up_mb_per_s", "up_mb_per_s")?,
     ])
 }
-

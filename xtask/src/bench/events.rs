@@ -35,7 +35,9 @@ pub fn measure(built: &Built) -> anyhow::Result<Vec<Row>> {
                 lost.push(flood["lost"].as_f64().context("the page did not report what was lost")?);
                 memory.push(own_mb(app.program.id()));
             }
-            println!("{which:?}: events to {windows}: {rates:.0?} a second, lost {lost:?}, memory {memory:.1?} MB");
+            println!(
+                "{which:?}: events to {windows}: {rates:.0?} a second, lost {lost:?}, memory {memory:.1?} MB"
+            );
             // The first flood warms up.
             let growth = memory[FLOODS - 1] - memory[0];
             Ok((rates, lost, growth.max(0.0)))
