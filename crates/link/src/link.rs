@@ -3,7 +3,8 @@
 //! # Theory of operation
 //! A frame is written by the thread that has it, straight into the socket: a call from the page costs no thread hop on
 //! its way out, and neither does its answer. What the socket does not take at once goes into a backlog that one task
-//! empties when the socket has room. A frame in the backlog of which no byte was written has certainly not been
+//! empties when the socket has room, many frames at a time: a socket holds a few hundred small writes and then is full,
+//! however small they are. A frame in the backlog of which no byte was written has certainly not been
 //! delivered; [`Link::undelivered`] names the calls among them, so that they may be sent to another worker
 //! (law 2), while everything else may have started.
 
@@ -33,6 +34,23 @@ struct Outbox {
     /// Bytes of the first frame of the backlog that were written.
     written: usize,
     closed: bool,
+}
+
+/// Frames of the backlog that are written in one go.
+const FRAMES_AT_ONCE_MAX: usize = 64;
+
+impl Outbox {
+    /// So many more bytes of the backlog were written.
+    fn wrote(&mut self, count: usize) {
+        self.written += count;
+        while let Some(first) = self.backlog.front().map(|(_, parcel)| parcel.len()) {
+            if self.written < first {
+                break;
+            }
+            self.written -= first;
+            self.backlog.pop_front();
+        }
+    }
 }
 
 impl Link {
@@ -79,7 +97,7 @@ impl Link {
     pub fn send_parcel(&self, call: u64, parcel: Parcel) {
         let mut outbox = self.outbox();
         if outbox.backlog.is_empty() && !outbox.closed {
-            match self.shared.socket.try_write(parcel.from(0)) {
+            match self.shared.socket.try_write(&parcel.from(0)) {
                 Ok(count) if count == parcel.len() => return,
                 Ok(count) => outbox.written = count,
                 Err(_) => outbox.written = 0,
@@ -112,16 +130,19 @@ impl Link {
     fn flush(&self) -> io::Result<bool> {
         let mut outbox = self.outbox();
         loop {
-            let Some((_, parcel)) = outbox.backlog.front() else { return Ok(true) };
-            match self.shared.socket.try_write(parcel.from(outbox.written)) {
+            if outbox.backlog.is_empty() {
+                // A flood leaves nothing behind.
+                outbox.backlog = VecDeque::new();
+                return Ok(true);
+            }
+            let mut pieces = Vec::with_capacity(2 * FRAMES_AT_ONCE_MAX);
+            for (index, (_, parcel)) in outbox.backlog.iter().take(FRAMES_AT_ONCE_MAX).enumerate() {
+                let written = if index == 0 { outbox.written } else { 0 };
+                pieces.extend(parcel.from(written).into_iter().filter(|piece| !piece.is_empty()));
+            }
+            match self.shared.socket.try_write(&pieces) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    outbox.written += count;
-                    if outbox.written == outbox.backlog.front().map_or(0, |(_, parcel)| parcel.len()) {
-                        outbox.backlog.pop_front();
-                        outbox.written = 0;
-                    }
-                }
+                Ok(count) => outbox.wrote(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -187,6 +208,19 @@ mod tests {
             let got = received.next().await.unwrap().unwrap();
             assert!(got.call == call && got.body == large);
             assert_eq!(received.next().await.unwrap().unwrap(), frame(call, 10));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_small_frames_through_a_full_socket_arrives_whole_and_in_order() {
+        let (ours, theirs) = pair();
+        let (sender, _keep) = Link::start(ours);
+        for call in 1..=20_000 {
+            sender.send(&frame(call, (call % 90) as usize)).unwrap();
+        }
+        let (_other, mut received) = Link::start(theirs);
+        for call in 1..=20_000 {
+            assert_eq!(received.next().await.unwrap().unwrap(), frame(call, (call % 90) as usize));
         }
     }
 

@@ -21,11 +21,11 @@ impl Socket {
         self.0.read_with(attempt).await
     }
 
-    /// Writes as many bytes as there is room for, without waiting: of the first piece, then of the second.
+    /// Writes as many bytes as there is room for, without waiting, of one piece after the other.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when there is no room now; whatever the system says otherwise.
-    pub fn try_write(&self, pieces: [IoSlice<'_>; 2]) -> io::Result<usize> {
+    pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.try_write(pieces)
     }
 
@@ -77,9 +77,9 @@ mod system {
             }
         }
 
-        pub fn try_write(&self, pieces: [IoSlice<'_>; 2]) -> io::Result<usize> {
+        pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
             loop {
-                match self.0.get_ref().write_vectored(&pieces) {
+                match self.0.get_ref().write_vectored(pieces) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     result => return result,
                 }
@@ -128,7 +128,7 @@ mod system {
             }
         }
 
-        pub fn try_write(&self, pieces: [IoSlice<'_>; 2]) -> io::Result<usize> {
+        pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
             // Named pipes have no gathering write; what is left is written with the next attempt.
             let piece = pieces.iter().find(|piece| !piece.is_empty()).map_or(&[][..], |piece| &piece[..]);
             either!(self, pipe => pipe.try_write(piece))

@@ -96,7 +96,13 @@ fn header(call: u64, head_len: usize, body_len: usize) -> Result<[u8; HEADER_BYT
 /// # Errors
 /// When head or body exceed their limit; nothing must be sent then.
 pub fn start(call: u64, head: &[u8], body_len: usize) -> Result<Vec<u8>, FrameError> {
-    Ok([&header(call, head.len(), body_len)?[..], head].concat())
+    let header = header(call, head.len(), body_len)?;
+    // A small body is put behind it after all; then there is room.
+    let room = if body_len < IN_PLACE_BYTES_MIN { body_len } else { 0 };
+    let mut start = Vec::with_capacity(HEADER_BYTES + head.len() + room);
+    start.extend_from_slice(&header);
+    start.extend_from_slice(head);
+    Ok(start)
 }
 
 impl Frame {

@@ -63,6 +63,9 @@ pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
 pub const WINDOWS_MAX: usize = 256;
 /// A command sends at most so much of a channel ahead of its page.
 pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
+/// A command sends messages that are larger than the window so far ahead together: while the page deals with one the
+/// next is on its way.
+pub const CHANNEL_LARGE_WINDOW_BYTES: usize = 32 << 20;
 /// A page takes at most so much JSON of a channel at once.
 pub const CHANNEL_BATCH_BYTES_MAX: usize = 256 << 10;
 /// Messages of a page that may wait in one stream for their command.

@@ -7,8 +7,8 @@
 //!
 //! Down: the page asks for more (`pull`) whenever it has dealt with what it got. One pull is answered with all JSON
 //! messages that wait, up to `channel_batch_bytes_max`, or with one raw message. What a pull brought is credited to the
-//! worker by the next one, and a worker sends at most `channel_window_bytes` ahead: a slow page slows its sender and
-//! nobody else, and nothing grows.
+//! worker by the next one, and a worker sends at most `channel_window_bytes` ahead (of messages larger than that
+//! `channel_large_window_bytes`): a slow page slows its sender and nobody else, and nothing grows.
 //!
 //! Up: a push is answered when the command has taken it, so the page's `await` is the back-pressure; at most
 //! `channel_pushes_max` wait at a time.
@@ -17,7 +17,9 @@ use crate::pages::Visitor;
 use crate::payload::Payload;
 use crate::responder::Responder;
 use staysail_link::Link;
-use staysail_protocol::limits::{CHANNEL_BATCH_BYTES_MAX, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES};
+use staysail_protocol::limits::{
+    CHANNEL_BATCH_BYTES_MAX, CHANNEL_LARGE_WINDOW_BYTES, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES,
+};
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
 use std::collections::{HashMap, VecDeque};
@@ -144,7 +146,7 @@ impl Streams {
         let mut inner = self.inner();
         let Some(open) = inner.of_call(worker, call, stream) else { return };
         open.down_bytes += bytes.len();
-        if open.down_bytes > CHANNEL_WINDOW_BYTES + bytes.len() {
+        if open.down_bytes > (CHANNEL_WINDOW_BYTES + bytes.len()).max(CHANNEL_LARGE_WINDOW_BYTES) {
             // The worker's side keeps to the window; one that does not, loses the stream.
             open.down.clear();
             open.down_bytes = 0;
