@@ -36,7 +36,11 @@ pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.
 pub const CALLS_IN_FLIGHT_MAX: usize = 100_000;
 /// Events waiting for one page; the oldest are dropped beyond it and the page is told how many.
-pub const EVENT_QUEUE_MAX: usize = 10_000;
+pub const EVENT_QUEUE_MAX: usize = 100_000;
+/// Bytes of events waiting for one page; the oldest are dropped beyond it, too.
+pub const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// A page takes at most so many bytes of events at once.
+pub const EVENT_BATCH_BYTES_MAX: usize = 256 << 10;
 /// The shell asks an idle worker for a sign of life this often.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 /// Heartbeats in a row that may be missed before the worker counts as hung.
@@ -59,6 +63,9 @@ pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
 pub const WINDOWS_MAX: usize = 256;
 /// A command sends at most so much of a channel ahead of its page.
 pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
+/// A command sends messages that are larger than the window so far ahead together: while the page deals with one the
+/// next is on its way.
+pub const CHANNEL_LARGE_WINDOW_BYTES: usize = 32 << 20;
 /// A page takes at most so much JSON of a channel at once.
 pub const CHANNEL_BATCH_BYTES_MAX: usize = 256 << 10;
 /// Messages of a page that may wait in one stream for their command.

@@ -18,6 +18,7 @@ mod digest;
 pub mod launch;
 pub mod live;
 pub mod pages;
+pub mod payload;
 pub mod platform;
 pub mod reload;
 pub mod responder;

@@ -173,7 +173,7 @@ pub(crate) fn serve(
         });
         // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.
         let origin = origin.filter(|origin| *origin != "null").map(str::to_string);
-        return bridge::handle(shell, window, origin.as_deref(), &request.body, responder);
+        return bridge::handle(shell, window, origin.as_deref(), request.body, responder);
     }
     if let Some(id) = request.path.strip_prefix(BODY_PATH) {
         let response = match shell.bodies.take(id) {

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod page;
 pub mod processes;
 pub mod project;
+pub mod soak;
 pub mod stage;
 pub mod webdriver;
 

@@ -272,7 +272,7 @@ unsafe extern "C" fn received(
         outbox.put(ticket, text);
     });
     let origin = receiver.view.upgrade().and_then(|view| view.uri()).and_then(|uri| origin_of(&uri));
-    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), &text, responder);
+    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), text, responder);
     1
 }
 
