@@ -10,8 +10,11 @@
   const lists = Array.prototype;
   const buffer = typeof ArrayBuffer === "function" && ArrayBuffer;
   const isList = Array.isArray;
-  const spied = { __proto__: null, text: "", forged: 0, replaced: 0 };
-  let looking = false;
+  const toText = String;
+  const spied = { __proto__: null, text: "", forged: 0, replaced: 0, by: "" };
+  // Not at what this script itself does.
+  let looking = true;
+  let name_now = "";
 
   const look = (value, depth) => {
     if (typeof value === "string") {
@@ -23,15 +26,17 @@
     const own = (name) => getOwnPropertyDescriptor(value, name) !== undefined;
     if ((own("payload") && own("given_up")) || (own("done") && own("failed")) || (own("t") && own("c"))) {
       spied.forged += 1;
+      spied.by += `${name_now}.`;
       for (const [name, forged] of [["payload", '{"text":"forged"}'], ["c", "forged"], ["head", { t: "call", i: 1, c: "forged" }]]) {
         if (own(name)) value[name] = forged;
       }
     }
     if (isList(value)) for (let i = 0; i < value.length && i < 8; i++) look(value[i], depth + 1);
   };
-  const see = (...values) => {
+  const see = (name, ...values) => {
     if (looking) return;
     looking = true;
+    name_now = name;
     try {
       for (let i = 0; i < values.length; i++) look(values[i], 0);
     } catch {
@@ -41,19 +46,19 @@
   };
 
   const proxies = new WeakMap();
-  const spy = (original) => {
+  const spy = (original, name) => {
     const known = proxies.get(original);
     if (known) return known;
     const proxy = new Spy(original, {
       __proto__: null,
       apply(target, self, values) {
-        see(self, values);
+        see(name, self, values);
         const result = apply(target, self, values);
-        see(result);
+        see(name, result);
         return result;
       },
       construct(target, values, target_now) {
-        see(values);
+        see(name, values);
         return construct(target, values, target_now === proxy ? target : target_now);
       },
     });
@@ -71,8 +76,8 @@
       const property = getOwnPropertyDescriptor(owner, name);
       if (!property?.configurable && !property?.writable) continue;
       try {
-        if (typeof property.value === "function") defineProperty(owner, name, { ...property, value: spy(property.value) });
-        else if (typeof property.get === "function" && owner !== globalThis) defineProperty(owner, name, { ...property, get: spy(property.get) });
+        if (typeof property.value === "function") defineProperty(owner, name, { ...property, value: spy(property.value, toText(name)) });
+        else if (typeof property.get === "function" && owner !== globalThis) defineProperty(owner, name, { ...property, get: spy(property.get, toText(name)) });
         else continue;
         spied.replaced += 1;
       } catch {
@@ -107,15 +112,16 @@
       configurable: true,
       get: () => undefined,
       set(value) {
-        see(this, value);
+        see(`set-${name}`, this, value);
         defineProperty(this, name, { value, configurable: true, writable: true, enumerable: true });
       },
     });
   }
   if (buffer && isOfThePage(buffer)) {
-    defineProperty(buffer, Symbol.hasInstance, { value: (value) => (see(value), typeof value === "object"), configurable: true });
+    defineProperty(buffer, Symbol.hasInstance, { value: (value) => (see("instanceof", value), typeof value === "object"), configurable: true });
   }
   globalThis.spied = spied;
   for (const owner of found) replace(owner);
   replace(globalThis);
+  looking = false;
 })();
