@@ -59,6 +59,12 @@ pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
+/// Inline scripts of one page whose hashes go into its content security policy, and as many style sheets.
+pub const INLINE_HASHES_MAX: usize = 256;
+/// Links a page may open in the user's browser within `browser_opens_window_s`.
+pub const BROWSER_OPENS_MAX: usize = 5;
+/// The time in which links opened in the user's browser are counted.
+pub const BROWSER_OPENS_WINDOW_S: u64 = 10;
 /// Most windows of an app that are open at once.
 pub const WINDOWS_MAX: usize = 256;
 /// A command sends at most so much of a channel ahead of its page.

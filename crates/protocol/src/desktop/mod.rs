@@ -13,6 +13,7 @@
 
 pub mod clipboard;
 pub mod dialog;
+pub mod features;
 pub mod menu;
 pub mod notification;
 pub mod opener;
