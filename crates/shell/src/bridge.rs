@@ -109,6 +109,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         },
         What::Ready => {
             shell.pages.ready(&visitor);
+            shell.application.page_ready(shell, &visitor.window);
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }

@@ -15,6 +15,7 @@ pub mod conductor;
 pub mod desktop;
 pub mod dev;
 mod digest;
+pub mod instance;
 pub mod launch;
 pub mod live;
 pub mod pages;

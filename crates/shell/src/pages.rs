@@ -9,7 +9,7 @@ use crate::responder::Responder;
 use crate::router::Router;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::PageEvent;
-use staysail_protocol::limits::EVENT_QUEUE_MAX;
+use staysail_protocol::limits::{EVENT_QUEUE_MAX, OPENED_WAITING_MAX};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -22,6 +22,8 @@ struct Page {
     epoch: u64,
     events: VecDeque<String>,
     events_lost: u64,
+    /// Events that no load may miss: told once the page has come up, and kept for the next load until then.
+    when_ready: VecDeque<String>,
     waiting: Option<Responder>,
     kept: Option<Box<RawValue>>,
     /// The kept state has served a load that came up: the next load does not get it again.
@@ -72,6 +74,7 @@ impl Pages {
             epoch: 0,
             events: VecDeque::new(),
             events_lost: 0,
+            when_ready: VecDeque::new(),
             waiting: None,
             kept: None,
             kept_is_used: false,
@@ -90,6 +93,7 @@ impl Pages {
             page.key.clear();
             page.waiting = None;
             page.events.clear();
+            page.when_ready.clear();
         }
         self.changed.send_modify(|count| *count += 1);
     }
@@ -162,6 +166,20 @@ impl Pages {
         deliveries.into_iter().for_each(deliver);
     }
 
+    /// Tells one window as soon as its page has come up, this one or the one that is loading.
+    pub fn tell_when_ready(&self, window: &str, event: &PageEvent) {
+        let Ok(text) = serde_json::to_string(event) else { return };
+        let mut pages = self.pages();
+        let Some(page) = pages.get_mut(window).filter(|page| !page.closed) else { return };
+        page.when_ready.push_back(text);
+        if page.when_ready.len() > OPENED_WAITING_MAX {
+            page.when_ready.pop_front();
+        }
+        let delivery = page.take_delivery();
+        drop(pages);
+        deliver(delivery);
+    }
+
     /// Labels of the windows that are open.
     pub fn labels(&self) -> Vec<String> {
         self.pages().iter().filter(|(_, page)| !page.closed).map(|(label, _)| label.clone()).collect()
@@ -177,10 +195,14 @@ impl Pages {
 
     /// The page has come up.
     pub fn ready(&self, visitor: &Visitor) {
-        if let Some(page) = self.pages().get_mut(&visitor.window) {
+        let mut pages = self.pages();
+        let delivery = pages.get_mut(&visitor.window).and_then(|page| {
             page.ready = true;
             page.kept_is_used = true;
-        }
+            page.take_delivery()
+        });
+        drop(pages);
+        deliver(delivery);
         self.changed.send_modify(|count| *count += 1);
     }
 
@@ -263,7 +285,13 @@ type Delivery = Option<(Responder, String)>;
 
 impl Page {
     fn take_delivery(&mut self) -> Delivery {
-        if self.events.is_empty() || self.waiting.is_none() {
+        if self.waiting.is_none() {
+            return None;
+        }
+        if self.ready {
+            self.events.append(&mut self.when_ready);
+        }
+        if self.events.is_empty() {
             return None;
         }
         let mut events: Vec<String> = self.events.drain(..).collect();

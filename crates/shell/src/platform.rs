@@ -34,7 +34,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, set_modal, set_skip_taskbar, show_context_menu, with_parent, with_skip_taskbar,
+    attach_menu, detach_menu, locale, set_activation, set_modal, set_skip_taskbar, show_context_menu,
+    with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.

@@ -4,6 +4,7 @@ use crate::app::Ui;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
+use crate::desktop::app::Application;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -71,6 +72,8 @@ pub struct Shell {
     pub bodies: Arc<Bodies>,
     /// Streams between pages and commands.
     pub streams: Arc<Streams>,
+    /// The app as a whole: its starts and its end.
+    pub application: Application,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -90,6 +93,7 @@ impl Shell {
             assets: Assets::default(),
             bodies: Arc::default(),
             streams: Arc::default(),
+            application: Application::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

@@ -11,11 +11,16 @@
 //!
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
+pub mod app;
+pub mod autostart;
 pub mod clipboard;
 pub mod dialog;
 pub mod menu;
 pub mod notification;
 pub mod opener;
+pub mod power;
+pub mod shortcut;
+pub mod tray;
 pub mod window;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +33,14 @@ pub struct Declared {
     pub runs_without_windows: bool,
     /// The application's menu; none when empty.
     pub menu: Vec<menu::MenuItem>,
+    /// A second start hands its arguments over to the first, and ends.
+    pub single_instance: bool,
+    /// Links and files the app opens.
+    pub opens: app::Opens,
+    /// Its icon in the tray.
+    pub tray: Option<tray::TraySpec>,
+    /// Keys that reach it whatever program has the focus.
+    pub shortcuts: Vec<shortcut::ShortcutSpec>,
 }
 
 /// Takes a name apart into group and operation.

@@ -4,6 +4,7 @@
 //! runs on the windows' thread, by [`Ui::ask`](crate::app::Ui::ask); the request itself waits on the runtime, so
 //! neither a dialog nor a slow disk holds up anything else.
 
+pub mod app;
 mod clipboard;
 pub mod dialog;
 mod geometry;
@@ -51,6 +52,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
         "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,

@@ -15,6 +15,7 @@ use crate::app::Target;
 use crate::platform::{self, WindowPage};
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
+use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
     Edge, Progress, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
@@ -52,6 +53,8 @@ pub struct Windows {
     known: HashSet<String>,
     context: platform::Context,
     declared: Declared,
+    /// The main window as it is declared: the first.
+    main: Option<WindowSpec>,
     places: Places,
     menus: Menus,
     /// Windows that were moved or resized since that was told last.
@@ -76,6 +79,7 @@ impl Windows {
             known: HashSet::new(),
             context: platform::Context::new(shell),
             declared: Declared::default(),
+            main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
             moved: BTreeSet::new(),
@@ -97,6 +101,7 @@ impl Windows {
             tracing::error!(%error, "the declared menu can not be shown; the one before stays");
         }
         self.declared = declared;
+        self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
                 let change = difference(&open.spec, &spec);
@@ -381,6 +386,24 @@ impl Windows {
         window.set_minimized(false);
         window.set_focus();
         Ok(())
+    }
+
+    /// Brings the main window to the front; opens it when it is closed. `activation` is the desktop's leave to do so.
+    pub fn show_main(&mut self, target: &Target, activation: Option<&str>) -> Done {
+        let Some(main) = self.main.clone() else { return Err(invalid("the app declares no window".into())) };
+        let label = main.label.clone();
+        if !self.open.contains_key(&label) {
+            self.create(target, WindowSpec { visible: true, ..main })?;
+        }
+        if let Some(activation) = activation {
+            platform::set_activation(&self.find(&label)?.window, activation);
+        }
+        self.focus(&label)
+    }
+
+    /// Links and files the app opens.
+    pub fn opens(&self) -> Opens {
+        self.declared.opens.clone()
     }
 
     /// Puts a window in the middle of its screen.
