@@ -285,9 +285,7 @@ type Delivery = Option<(Responder, String)>;
 
 impl Page {
     fn take_delivery(&mut self) -> Delivery {
-        if self.waiting.is_none() {
-            return None;
-        }
+        self.waiting.as_ref()?;
         if self.ready {
             self.events.append(&mut self.when_ready);
         }

@@ -43,6 +43,22 @@ pub struct Declared {
     pub shortcuts: Vec<shortcut::ShortcutSpec>,
 }
 
+impl Declared {
+    /// Looks through what belongs to the app as a whole: links and files, tray, shortcuts.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn check(&self) -> Result<(), String> {
+        self.opens.check()?;
+        shortcut::check(&self.shortcuts)?;
+        let Some(tray) = &self.tray else { return Ok(()) };
+        if tray.icon.is_empty() {
+            return Err("the tray's icon is the path of a PNG of the page's files; it is empty".into());
+        }
+        menu::check(&tray.menu).map_err(|error| format!("the tray's menu: {error}"))
+    }
+}
+
 /// Takes a name apart into group and operation.
 ///
 /// ```

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PowerRequest {
     /// Do not fall asleep for want of use. Answer: a number, for `release`. Who asks again with the same words gets
-    /// the same number.
+    /// the same number, and must release it as often.
     KeepAwake {
         /// Why, for the user.
         reason: String,

@@ -43,6 +43,8 @@ pub struct Application {
     relaunch: Mutex<Option<Vec<String>>>,
     /// Dropped, it lets another instance be the first.
     instance: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Wishes to keep the machine awake.
+    pub wishes: super::power::Wishes,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

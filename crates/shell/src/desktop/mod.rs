@@ -9,10 +9,17 @@ mod clipboard;
 pub mod dialog;
 mod geometry;
 pub(crate) mod icon;
+pub mod links;
 mod menus;
 mod notification;
 mod opener;
+pub mod power;
+mod presence;
 mod requests;
+mod shortcuts;
+pub mod tray;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod tray_menu;
 mod windows;
 
 pub use windows::Windows;
@@ -29,8 +36,8 @@ use std::sync::Arc;
 pub enum Asker {
     /// The page of a window; it needs a capability.
     Page(Visitor),
-    /// The worker: a program of the user's own, which may ask for anything.
-    Worker,
+    /// A worker, by its number: a program of the user's own, which may ask for anything.
+    Worker(u64),
 }
 
 /// What a request ends with.
@@ -53,11 +60,15 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
         "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
         "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
+        "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,
         _ => Err(unknown(name)),
     }
 }

@@ -10,6 +10,8 @@
 
 use super::geometry::{Place, Places};
 use super::menus::Menus;
+use super::power::Wishes;
+use super::presence::Presence;
 use super::{icon, invalid};
 use crate::app::Target;
 use crate::platform::{self, WindowPage};
@@ -57,6 +59,7 @@ pub struct Windows {
     main: Option<WindowSpec>,
     places: Places,
     menus: Menus,
+    presence: Presence,
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
@@ -82,6 +85,7 @@ impl Windows {
             main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
+            presence: Presence::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
             ending: None,
@@ -100,7 +104,8 @@ impl Windows {
         {
             tracing::error!(%error, "the declared menu can not be shown; the one before stays");
         }
-        self.declared = declared;
+        let before = std::mem::replace(&mut self.declared, declared);
+        self.declare_presence(&before);
         self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
@@ -231,6 +236,19 @@ impl Windows {
         self.open.get(label).ok_or_else(|| not_open(label))
     }
 
+    /// What is declared beside windows.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    pub(super) fn shell(&self) -> &Arc<Shell> {
+        &self.shell
+    }
+
+    pub(super) fn presence(&mut self) -> &mut Presence {
+        &mut self.presence
+    }
+
     /// The menus.
     pub fn menus(&mut self) -> &mut Menus {
         &mut self.menus
@@ -253,7 +271,11 @@ impl Windows {
     }
 
     /// The user has chosen an entry of a menu.
-    pub fn menu_chosen(&self, id: String) {
+    pub fn menu_chosen(&mut self, id: String) {
+        #[cfg(not(target_os = "linux"))]
+        if self.tray_chosen(&id) {
+            return;
+        }
         let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
         let event = self.menus.chosen(id, focused.clone());
         self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
@@ -512,6 +534,7 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            Wishes::forget_page(&self.shell, label, u64::MAX);
         }
         self.moved.remove(label);
         self.resized.remove(label);
