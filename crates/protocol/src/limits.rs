@@ -90,3 +90,19 @@ pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
 pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// A second start has handed its arguments over to the first within this time, or ends with an error.
+pub const HANDOVER_TIMEOUT_MS: u64 = 5_000;
+/// Largest start (arguments and working folder) that is handed over.
+pub const HANDOVER_BYTES_MAX: usize = 1 << 20;
+/// Starts that may be handed over at once; others wait.
+pub const HANDOVERS_MAX: usize = 16;
+/// Starts that wait for a page to be told of them; the oldest are dropped beyond it.
+pub const OPENED_WAITING_MAX: usize = 64;
+/// Most global shortcuts of an app.
+pub const SHORTCUTS_MAX: usize = 64;
+/// Most wishes of an app to keep the machine awake.
+pub const KEEP_AWAKE_MAX: usize = 64;
+/// A program of the desktop that is asked for something answers within this time.
+pub const DESKTOP_TIMEOUT_MS: u64 = 5_000;
+/// A tool that refreshes the desktop's tables of links and files gets this long.
+pub const REGISTRATION_TIMEOUT_MS: u64 = 10_000;

@@ -29,6 +29,9 @@ export interface StaysailEvents {
     "staysail:window": WindowEvent;
     "staysail:notification": NotificationEvent;
     "staysail:menu": MenuEvent;
+    "staysail:app": ApplicationEvent;
+    "staysail:tray": TrayEvent;
+    "staysail:shortcut": ShortcutEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -621,3 +624,143 @@ declare class CurrentWindow extends AppWindow {
 /** The window this page is shown in. */
 export declare const currentWindow: CurrentWindow;
 export {};
+/**
+ * The app as a whole: its starts, tray, global shortcuts, start at log-in, keeping the machine awake. Each needs a
+ * capability in `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
+/** What the app is and how it was started. */
+export interface ApplicationInfo {
+    id: string;
+    name: string;
+    version: string;
+    mode: "debug" | "production";
+    /** Version of Staysail. */
+    staysail: string;
+    os: "linux" | "windows" | "macos";
+    arch: string;
+    /** The user's language as a BCP 47 tag; empty when it is not known. */
+    locale: string;
+    /** The installed executable; empty in development. */
+    executable: string;
+    data_dir: string;
+    home_dir: string;
+    temp_dir: string;
+    /** Arguments of the start, without the program's name. */
+    arguments: string[];
+    /** Working folder of the start. */
+    cwd: string;
+}
+/** A start of the app. What it brings is data from anywhere: check it. */
+export interface OpenedEvent {
+    kind: "opened";
+    arguments: string[];
+    cwd: string;
+    /** Links among the arguments, of the schemes the app declares. */
+    urls: string[];
+    /** Files and folders among them, as absolute paths. */
+    files: string[];
+    /** The start of this very process; otherwise one that was handed over. */
+    first: boolean;
+}
+/** Something that happened to the app: event `staysail:app`. */
+export type ApplicationEvent = OpenedEvent;
+/** The app as a whole. */
+export declare const application: Readonly<{
+    info: () => Promise<ApplicationInfo>;
+    /** Shows and focuses the main window; opens it when it is closed. */
+    show: () => Promise<void>;
+    /** Ends the app in order. */
+    exit: (code?: number) => Promise<void>;
+    /** Ends the app and starts it again, with the same arguments or these. Fails in development. */
+    relaunch: (args?: string[]) => Promise<void>;
+    /**
+     * Calls `handler` with each start that brings links or files, and each that was handed over by a second instance. One
+     * that came before the page had loaded is told, too, when the handler is there by the page's `load` event.
+     */
+    onOpened: (handler: (event: OpenedEvent) => void) => Unlisten;
+}>;
+/** The icon in the tray. */
+export interface TrayOptions {
+    /** Path of a PNG of the page's files. */
+    icon: string;
+    tooltip?: string;
+    title?: string;
+    menu?: MenuItem[];
+    /** A click opens the menu, too, and is not told. */
+    menuOnClick?: boolean;
+}
+/** How it is with the tray. */
+export interface TrayState {
+    set: boolean;
+    /** The desktop shows it. Without a tray it is shown as soon as there is one. */
+    shown: boolean;
+}
+/** Something happened to the icon in the tray: event `staysail:tray`. */
+export type TrayEvent = {
+    kind: "clicked" | "middle_clicked";
+}
+/** An entry of its menu was chosen. */
+ | {
+    kind: "chosen";
+    id: string;
+    checked?: boolean;
+};
+/** The app's icon in the tray. */
+export declare const tray: Readonly<{
+    /** Puts this icon into the tray, in place of the one that is there. */
+    set: ({ menuOnClick, ...tray }: TrayOptions) => Promise<TrayState>;
+    /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
+    update: ({ png, ...change }: {
+        icon?: string;
+        png?: Uint8Array;
+        tooltip?: string;
+        title?: string;
+    }) => Promise<void>;
+    /** Changes an entry of its menu. */
+    updateItem: (id: string, change: {
+        text?: string;
+        enabled?: boolean;
+        checked?: boolean;
+    }) => Promise<void>;
+    /** Takes it away. */
+    remove: () => Promise<void>;
+    state: () => Promise<TrayState>;
+    onEvent: (handler: (event: TrayEvent) => void) => Unlisten;
+}>;
+/** A shortcut of the app. */
+export interface Shortcut {
+    id: string;
+    keys: string;
+    /** Why it does not work, when it does not. */
+    problem?: string;
+}
+/** Keys were pressed or let go: event `staysail:shortcut`. */
+export interface ShortcutEvent {
+    id: string;
+    pressed: boolean;
+}
+/** Keys that reach the app whatever program has the focus. */
+export declare const shortcut: Readonly<{
+    /** Takes keys, `CmdOrCtrl+Shift+K` say, until they are given back or the app ends. */
+    register: (id: string, keys: string) => Promise<void>;
+    /** Gives them back. */
+    unregister: (id: string) => Promise<void>;
+    /** All of them, those the backend declares, too. */
+    list: () => Promise<Shortcut[]>;
+    onPressed: (handler: (event: ShortcutEvent) => void) => Unlisten;
+}>;
+/** The app's start when its user logs in. Only a built app can have one. */
+export declare const autostart: Readonly<{
+    enable: (args?: string[]) => Promise<void>;
+    disable: () => Promise<void>;
+    state: () => Promise<boolean>;
+}>;
+/** Keeping the machine awake. A wish ends with this page load. */
+export declare const power: Readonly<{
+    /** Keeps it from falling asleep for want of use; with `display` the screen stays on, too. */
+    keepAwake: (reason: string, options?: {
+        display?: boolean;
+    }) => Promise<number>;
+    /** Takes a wish back. */
+    release: (id: number) => Promise<void>;
+}>;

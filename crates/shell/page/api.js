@@ -13,6 +13,8 @@ __export(index_exports, {
   Channel: () => Channel,
   Sender: () => Sender,
   app: () => app,
+  application: () => application,
+  autostart: () => autostart,
   clipboard: () => clipboard,
   constants: () => constants,
   currentWindow: () => currentWindow,
@@ -28,18 +30,75 @@ __export(index_exports, {
   once: () => once,
   openWindow: () => openWindow,
   opener: () => opener,
+  power: () => power,
   preserve: () => preserve,
   ready: () => ready,
   screens: () => screens,
+  shortcut: () => shortcut,
+  tray: () => tray,
   update: () => update,
   version: () => version,
   windows: () => windows
 });
 
-// src/desktop.ts
+// src/app.ts
 var runtime = globalThis.__STAYSAIL__;
+var ask = (feature, args) => runtime ? runtime.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var application = Object.freeze({
+  info: () => ask("app.info"),
+  /** Shows and focuses the main window; opens it when it is closed. */
+  show: () => ask("app.show"),
+  /** Ends the app in order. */
+  exit: (code = 0) => ask("app.exit", { code }),
+  /** Ends the app and starts it again, with the same arguments or these. Fails in development. */
+  relaunch: (args) => ask("app.relaunch", { arguments: args ?? null }),
+  /**
+   * Calls `handler` with each start that brings links or files, and each that was handed over by a second instance. One
+   * that came before the page had loaded is told, too, when the handler is there by the page's `load` event.
+   */
+  onOpened: (handler) => listen("staysail:app", handler)
+});
+var tray = Object.freeze({
+  /** Puts this icon into the tray, in place of the one that is there. */
+  set: ({ menuOnClick, ...tray2 }) => ask("tray.set", { tray: { ...tray2, menu_on_click: menuOnClick ?? false } }),
+  /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
+  update: ({ png, ...change }) => {
+    let text = "";
+    for (let i = 0; png && i < png.length; i += 32768) text += String.fromCharCode(...png.subarray(i, i + 32768));
+    return ask("tray.update", { ...change, png: png ? btoa(text) : null });
+  },
+  /** Changes an entry of its menu. */
+  updateItem: (id, change) => ask("tray.update_item", { id, ...change }),
+  /** Takes it away. */
+  remove: () => ask("tray.remove"),
+  state: () => ask("tray.state"),
+  onEvent: (handler) => listen("staysail:tray", handler)
+});
+var shortcut = Object.freeze({
+  /** Takes keys, `CmdOrCtrl+Shift+K` say, until they are given back or the app ends. */
+  register: (id, keys) => ask("shortcut.register", { id, keys }),
+  /** Gives them back. */
+  unregister: (id) => ask("shortcut.unregister", { id }),
+  /** All of them, those the backend declares, too. */
+  list: () => ask("shortcut.list"),
+  onPressed: (handler) => listen("staysail:shortcut", handler)
+});
+var autostart = Object.freeze({
+  enable: (args = []) => ask("autostart.enable", { arguments: args }),
+  disable: () => ask("autostart.disable"),
+  state: () => ask("autostart.state")
+});
+var power = Object.freeze({
+  /** Keeps it from falling asleep for want of use; with `display` the screen stays on, too. */
+  keepAwake: (reason, options = {}) => ask("power.keep_awake", { reason, ...options }),
+  /** Takes a wish back. */
+  release: (id) => ask("power.release", { id })
+});
+
+// src/desktop.ts
+var runtime2 = globalThis.__STAYSAIL__;
 var noShell = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
-var native = (feature, args) => runtime ? runtime.desktop(feature, args) : noShell();
+var native = (feature, args) => runtime2 ? runtime2.desktop(feature, args) : noShell();
 function spelled(options) {
   const out = {};
   for (const [name, value] of Object.entries(options)) {
@@ -195,17 +254,17 @@ var opener = Object.freeze({
 });
 var CurrentWindow = class extends AppWindow {
   constructor() {
-    super(() => runtime?.facts.window ?? "");
+    super(() => runtime2?.facts.window ?? "");
   }
   /** Counts the page loads of this window, from 1. */
   get generation() {
-    return runtime?.facts.generation ?? 0;
+    return runtime2?.facts.generation ?? 0;
   }
 };
 var currentWindow = new CurrentWindow();
 
 // src/index.ts
-var runtime2 = globalThis.__STAYSAIL__;
+var runtime3 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -216,7 +275,7 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime2?.CallError ?? LocalCallError;
+var CallError = runtime3?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
@@ -224,10 +283,10 @@ var noShell2 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime2 ? runtime2.call(command, args, options) : noShell2();
+  return runtime3 ? runtime3.call(command, args, options) : noShell2();
 }
 var stream = (receive, closed) => {
-  if (runtime2) return runtime2.stream(receive, closed);
+  if (runtime3) return runtime3.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
@@ -326,40 +385,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime2 ? runtime2.listen(event, handler) : () => {
+  return runtime3 ? runtime3.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime2) return () => {
+  if (!runtime3) return () => {
   };
-  const unlisten = runtime2.listen(event, (payload) => {
+  const unlisten = runtime3.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime2 ? runtime2.emit(event, payload) : noShell2();
+  return runtime3 ? runtime3.emit(event, payload) : noShell2();
 }
 function preserve(key, hooks) {
-  return runtime2 ? runtime2.preserve(key, hooks) : () => {
+  return runtime3 ? runtime3.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime2 ? runtime2.update("check") : noShell2(),
+  check: () => runtime3 ? runtime3.update("check") : noShell2(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime2 ? runtime2.update("apply") : noShell2(),
+  apply: () => runtime3 ? runtime3.update("apply") : noShell2(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime2 ? runtime2.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  defer: (seconds) => runtime3 ? runtime3.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime2?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime2?.ready ?? Promise.resolve();
+var facts = runtime3?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime3?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -368,7 +427,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime2) return noShell2();
+  if (!runtime3) return noShell2();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -382,6 +441,8 @@ export {
   Channel,
   Sender,
   app,
+  application,
+  autostart,
   clipboard,
   constants,
   currentWindow,
@@ -397,9 +458,12 @@ export {
   once,
   openWindow,
   opener,
+  power,
   preserve,
   ready,
   screens,
+  shortcut,
+  tray,
   update,
   version,
   windows

@@ -3,6 +3,7 @@
 //! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
+use crate::desktop::power::Wishes;
 use crate::desktop::{self, Asker};
 use crate::pages::Visitor;
 use crate::payload::Payload;
@@ -111,6 +112,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
         },
         What::Ready => {
             shell.pages.ready(&visitor);
+            shell.application.page_ready(shell, &visitor.window);
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }
@@ -158,6 +160,7 @@ fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
     };
     shell.bodies.forget(window);
     shell.streams.forget(window);
+    Wishes::forget_page(shell, window, generation);
     let facts = shell.facts();
     let welcome = Welcome {
         key,

@@ -17,6 +17,7 @@ pub mod desktop;
 pub mod dev;
 mod digest;
 pub mod inline_scripts;
+pub mod instance;
 pub mod launch;
 pub mod live;
 pub mod navigation;

@@ -5,6 +5,7 @@ use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
 use crate::navigation::Navigation;
+use crate::desktop::app::Application;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -74,6 +75,8 @@ pub struct Shell {
     pub streams: Arc<Streams>,
     /// Links that were opened outside, and what was said once.
     pub navigation: Navigation,
+    /// The app as a whole: its starts and its end.
+    pub application: Application,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -94,6 +97,7 @@ impl Shell {
             bodies: Arc::default(),
             streams: Arc::default(),
             navigation: Navigation::default(),
+            application: Application::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

@@ -59,8 +59,9 @@ pub use app::App;
 pub use channel::{Channel, Closed, FromMessage, Message, Receiver};
 pub use command::{Bytes, State};
 pub use desktop::{
-    Clipboard, Dialogs, Level, Menu, MenuEvent, MenuItem, MenuRole, Notification, NotificationEvent,
-    NotificationNews,
+    AppEvent, AppInfo, Autostart, Clipboard, Dialogs, FileType, KeepAwake, Level, Menu, MenuEvent, MenuItem,
+    MenuRole, Notification, NotificationEvent, NotificationNews, Opened, Shortcut, ShortcutEvent, Tray,
+    TrayEvent, TrayState,
 };
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};

@@ -4,8 +4,10 @@
  * This module is a thin, typed face of `window.__STAYSAIL__`, which the shell's start script defines before any
  * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
+import type { ApplicationEvent, ShortcutEvent, TrayEvent } from "./app";
 import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
 
+export * from "./app";
 export * from "./desktop";
 
 /**
@@ -34,6 +36,9 @@ export interface StaysailEvents {
   "staysail:window": WindowEvent;
   "staysail:notification": NotificationEvent;
   "staysail:menu": MenuEvent;
+  "staysail:app": ApplicationEvent;
+  "staysail:tray": TrayEvent;
+  "staysail:shortcut": ShortcutEvent;
   "staysail:events-lost": { count: number };
 }
 

@@ -11,6 +11,8 @@
 
 pub mod built;
 pub mod child;
+#[cfg(target_os = "linux")]
+pub mod desktop_bus;
 pub mod dev;
 pub mod display;
 pub mod foreign;

@@ -4,14 +4,22 @@
 //! runs on the windows' thread, by [`Ui::ask`](crate::app::Ui::ask); the request itself waits on the runtime, so
 //! neither a dialog nor a slow disk holds up anything else.
 
+pub mod app;
 mod clipboard;
 pub mod dialog;
 mod geometry;
 pub(crate) mod icon;
+pub mod links;
 mod menus;
 mod notification;
 mod opener;
+pub mod power;
+mod presence;
 mod requests;
+mod shortcuts;
+pub mod tray;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod tray_menu;
 mod windows;
 
 pub(crate) use opener::is_harmless;
@@ -29,8 +37,8 @@ use std::sync::Arc;
 pub enum Asker {
     /// The page of a window; it needs a capability.
     Page(Visitor),
-    /// The worker: a program of the user's own, which may ask for anything.
-    Worker,
+    /// A worker, by its number: a program of the user's own, which may ask for anything.
+    Worker(u64),
 }
 
 /// What a request ends with.
@@ -52,11 +60,16 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
         "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
         "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
+        "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,
         _ => Err(unknown(name)),
     }
 }

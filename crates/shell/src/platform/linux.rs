@@ -63,6 +63,19 @@ pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
     builder.with_transient_for(parent.gtk_window())
 }
 
+/// The user's language as a BCP 47 tag, by what POSIX says of it.
+pub fn locale() -> Option<String> {
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = named.into_iter().find(|locale| !locale.is_empty())?;
+    let tag = locale.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    (!matches!(tag.as_str(), "" | "C" | "POSIX")).then_some(tag)
+}
+
+/// Uses the desktop's leave to come to the front.
+pub fn set_activation(window: &Window, activation: &str) {
+    window.gtk_window().set_startup_id(activation);
+}
+
 /// Puts the menu bar above the page.
 pub fn attach_menu(menu: &Menu, window: &Window) {
     if let Err(error) = menu.init_for_gtk_window(window.gtk_window(), window.default_vbox()) {

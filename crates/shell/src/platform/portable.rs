@@ -151,6 +151,29 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
     let _ = (window, skip);
 }
 
+/// The user's language as a BCP 47 tag.
+pub fn locale() -> Option<String> {
+    #[cfg(windows)]
+    {
+        let mut name = [0_u16; 85];
+        // SAFETY: the buffer is this function's own, of the length the system names (LOCALE_NAME_MAX_LENGTH).
+        let length = unsafe { windows::Win32::Globalization::GetUserDefaultLocaleName(&mut name) };
+        let length = usize::try_from(length).ok()?.checked_sub(1)?;
+        Some(String::from_utf16_lossy(&name[..length]))
+    }
+    #[cfg(not(windows))]
+    {
+        let said =
+            std::process::Command::new("defaults").args(["read", "-g", "AppleLocale"]).output().ok()?;
+        let locale = String::from_utf8(said.stdout).ok()?;
+        let tag = locale.trim().split('@').next().unwrap_or_default().replace('_', "-");
+        (!tag.is_empty()).then_some(tag)
+    }
+}
+
+/// These systems give their leave by themselves.
+pub fn set_activation(_window: &Window, _activation: &str) {}
+
 /// Puts the menu where the system has it.
 pub fn attach_menu(menu: &Menu, window: &Window) {
     #[cfg(windows)]
