@@ -3,8 +3,8 @@
 //! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
+use crate::desktop;
 use crate::desktop::power::Wishes;
-use crate::desktop::{self, Asker};
 use crate::pages::Visitor;
 use crate::payload::Payload;
 use crate::responder::Responder;
@@ -84,15 +84,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             shell.router.emit(e, visitor.window.clone(), payload.to_vec());
             done(responder);
         }
-        What::Desktop { f } => {
-            let (shell_then, arguments) = (shell.clone(), payload.to_vec());
+        What::Desktop { f, a } => {
+            let (shell_then, payload) = (shell.clone(), payload.to_vec());
+            let (arguments, body) =
+                if a.is_empty() { (payload, None) } else { (a.into_bytes(), Some(payload)) };
             desktop::begin(shell, async move {
-                let asker = Asker::Page(visitor);
-                let outcome = desktop::handle(&shell_then, &asker, &f, &arguments).await;
-                if let Asker::Page(visitor) = asker
-                    && shell_then.pages.is_current(&visitor)
-                {
-                    responder.finish(outcome.map(|value| (value.to_string().into_bytes(), false)));
+                let outcome = desktop::answer_page(&shell_then, visitor.clone(), &f, &arguments, body).await;
+                if shell_then.pages.is_current(&visitor) {
+                    responder.finish(outcome);
                 }
             });
         }

@@ -87,6 +87,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     std::fs::create_dir_all(&data_dir)
         .map_err(|error| format!("{} can not be made: {error}", data_dir.display()))?;
     let facts = Facts {
+        app: attached.manifest.app.clone(),
         name: attached.manifest.name.clone(),
         version: boot.release.manifest().version.clone(),
         config: boot.release.manifest().config.clone(),

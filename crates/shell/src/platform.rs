@@ -18,6 +18,13 @@ pub(crate) mod native;
 #[path = "platform/native_portable.rs"]
 pub(crate) mod native;
 
+#[cfg(unix)]
+#[path = "platform/held_unix.rs"]
+pub(crate) mod held;
+#[cfg(windows)]
+#[path = "platform/held_windows.rs"]
+pub(crate) mod held;
+
 #[cfg(target_os = "linux")]
 #[path = "platform/awake_linux.rs"]
 pub(crate) mod awake;

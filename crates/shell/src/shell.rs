@@ -6,6 +6,7 @@ use crate::bodies::Bodies;
 use crate::conductor::Conductor;
 use crate::navigation::Navigation;
 use crate::desktop::app::Application;
+use crate::desktop::fs::Files;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -29,6 +30,8 @@ const RECENT_LINES_MAX: usize = 60;
 /// What is live now.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Identifier of the app; empty in development, where its folders lie in the project.
+    pub app: String,
     /// Name shown to people.
     pub name: String,
     /// Version of the app.
@@ -77,6 +80,8 @@ pub struct Shell {
     pub navigation: Navigation,
     /// The app as a whole: its starts and its end.
     pub application: Application,
+    /// Files that pages touch.
+    pub files: Files,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -98,6 +103,7 @@ impl Shell {
             streams: Arc::default(),
             navigation: Navigation::default(),
             application: Application::default(),
+            files: Files::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

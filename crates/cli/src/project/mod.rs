@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod file;
+mod scopes;
 
 pub use file::{Config, address, check_id};
 

@@ -16,6 +16,7 @@ pub mod autostart;
 pub mod clipboard;
 pub mod dialog;
 pub mod features;
+pub mod fs;
 pub mod menu;
 pub mod notification;
 pub mod opener;

@@ -7,6 +7,7 @@
 pub mod app;
 mod clipboard;
 pub mod dialog;
+pub mod fs;
 mod geometry;
 pub(crate) mod icon;
 pub mod links;
@@ -26,6 +27,7 @@ pub(crate) use opener::is_harmless;
 pub use windows::Windows;
 
 use crate::pages::Visitor;
+use crate::router::Outcome;
 use crate::shell::Shell;
 use serde_json::Value;
 use staysail_protocol::desktop::{parts, read};
@@ -44,8 +46,44 @@ pub enum Asker {
 /// What a request ends with.
 pub type Answer = Result<Value, CallError>;
 
+/// Does what a page asks, if it may. `body`: raw bytes that came with the arguments.
+pub async fn answer_page(
+    shell: &Arc<Shell>,
+    visitor: Visitor,
+    name: &str,
+    arguments: &[u8],
+    body: Option<Vec<u8>>,
+) -> Outcome {
+    let asker = Asker::Page(visitor);
+    if let (Asker::Page(visitor), Some(("fs", operation))) = (&asker, parts(name)) {
+        permitted(shell, &asker, name)?;
+        return fs::handle(shell, visitor, arguments_of(name, operation, arguments)?, body).await;
+    }
+    handle(shell, &asker, name, arguments).await.map(|value| (value.to_string().into_bytes(), false))
+}
+
 /// Does what is asked, if the asker may.
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[u8]) -> Answer {
+    permitted(shell, asker, name)?;
+    let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
+    match group {
+        "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "fs" => Err(unknown(&format!("{name}` for the backend, which opens files by itself (`std::fs"))),
+        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
+        "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,
+        _ => Err(unknown(name)),
+    }
+}
+
+fn permitted(shell: &Shell, asker: &Asker, name: &str) -> Result<(), CallError> {
     if let Asker::Page(visitor) = asker
         && !shell.granted(&visitor.window, |granted| granted.feature(name))
     {
@@ -57,21 +95,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
         tracing::warn!(message, "denied");
         return Err(CallError::new(ErrorCode::Denied, message));
     }
-    let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
-    match group {
-        "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
-        "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,
-        _ => Err(unknown(name)),
-    }
+    Ok(())
 }
 
 /// Does something native, begun before this returns: what is asked one after the other reaches the windows' thread in
