@@ -8,6 +8,7 @@
 //! | publisher → release server → shell | [`manifest`], [`notice`] |
 //! | what an app says of itself | [`interface`] |
 //! | native features, and who may use them | [`desktop`], [`capability`] |
+//! | how the webview is set up | [`webview`] |
 //!
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
@@ -22,6 +23,7 @@ pub mod interface;
 pub mod limits;
 pub mod manifest;
 pub mod notice;
+pub mod webview;
 pub mod worker;
 
 pub use error::{CallError, ErrorCode};

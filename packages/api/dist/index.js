@@ -167,8 +167,60 @@ var CurrentWindow = class extends AppWindow {
 };
 var currentWindow = new CurrentWindow();
 
-// src/index.ts
+// src/webview.ts
 var runtime2 = globalThis.__STAYSAIL__;
+var native2 = (feature, args) => runtime2 ? runtime2.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+function onFileDrop(handler) {
+  return listen("staysail:drop", handler);
+}
+var page = Object.freeze({
+  /** Shows the system's dialog for printing. */
+  print: () => native2("page.print"),
+  /** Prints to a PDF file. Resolves when it is written whole. */
+  printToPdf: (path, options = {}) => {
+    const { overwrite = false, paper, margins, ...rest } = options;
+    const layout = { ...rest };
+    if (paper) layout["paper_mm"] = paper;
+    if (margins) layout["margins_mm"] = margins;
+    return native2("page.print_to_pdf", { path, overwrite, layout });
+  }
+});
+var find = Object.freeze({
+  /** Finds a text, marks all places, and goes to the first one. `wrap` unless it is false. */
+  start: (text, options = {}) => native2("find.start", { text, ...options }),
+  /** Goes to the next place. */
+  next: () => native2("find.next"),
+  /** Goes to the place before. */
+  previous: () => native2("find.previous"),
+  /** Takes the marks away. */
+  stop: () => native2("find.stop")
+});
+var cookies = Object.freeze({
+  /** All of them, or those a request to `url` would carry. */
+  list: (options = {}) => native2("cookies.list", options),
+  get: (url, name) => native2("cookies.get", { url, name }),
+  set: (cookie) => native2("cookies.set", { cookie }),
+  /** Resolves with how many there were. */
+  remove: (url, name) => native2("cookies.remove", { url, name }),
+  clear: () => native2("cookies.clear")
+});
+var storage = Object.freeze({
+  /** Forgets it; everything when no kind is named. */
+  clear: (...kinds) => native2("storage.clear", { kinds })
+});
+var downloads = Object.freeze({
+  /** Those under way. */
+  list: () => native2("download.list"),
+  /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+  accept: (id, path) => native2("download.accept", { id, path: path ?? null }),
+  /** Ends one; nothing of it stays. */
+  cancel: (id) => native2("download.cancel", { id }),
+  /** Calls `handler` with each step. */
+  onEvent: (handler) => listen("staysail:download", handler)
+});
+
+// src/index.ts
+var runtime3 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -179,7 +231,7 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime2?.CallError ?? LocalCallError;
+var CallError = runtime3?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
@@ -187,10 +239,10 @@ var noShell2 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime2 ? runtime2.call(command, args, options) : noShell2();
+  return runtime3 ? runtime3.call(command, args, options) : noShell2();
 }
 var stream = (receive, closed) => {
-  if (runtime2) return runtime2.stream(receive, closed);
+  if (runtime3) return runtime3.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
@@ -289,40 +341,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime2 ? runtime2.listen(event, handler) : () => {
+  return runtime3 ? runtime3.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime2) return () => {
+  if (!runtime3) return () => {
   };
-  const unlisten = runtime2.listen(event, (payload) => {
+  const unlisten = runtime3.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime2 ? runtime2.emit(event, payload) : noShell2();
+  return runtime3 ? runtime3.emit(event, payload) : noShell2();
 }
 function preserve(key, hooks) {
-  return runtime2 ? runtime2.preserve(key, hooks) : () => {
+  return runtime3 ? runtime3.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime2 ? runtime2.update("check") : noShell2(),
+  check: () => runtime3 ? runtime3.update("check") : noShell2(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime2 ? runtime2.update("apply") : noShell2(),
+  apply: () => runtime3 ? runtime3.update("apply") : noShell2(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime2 ? runtime2.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  defer: (seconds) => runtime3 ? runtime3.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime2?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime2?.ready ?? Promise.resolve();
+var facts = runtime3?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime3?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -331,7 +383,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime2) return noShell2();
+  if (!runtime3) return noShell2();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -344,9 +396,12 @@ export {
   app,
   clipboard,
   constants,
+  cookies,
   currentWindow,
   dialog,
+  downloads,
   emit,
+  find,
   invoke,
   isCommandError,
   listen,
@@ -354,12 +409,15 @@ export {
   mode,
   notification,
   onBackend,
+  onFileDrop,
   once,
   openWindow,
   opener,
+  page,
   preserve,
   ready,
   screens,
+  storage,
   update,
   version,
   windows

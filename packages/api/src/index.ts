@@ -5,8 +5,10 @@
  * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
 import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
+import type { DownloadEvent, DropEvent } from "./webview";
 
 export * from "./desktop";
+export * from "./webview";
 
 /**
  * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
@@ -34,6 +36,8 @@ export interface StaysailEvents {
   "staysail:window": WindowEvent;
   "staysail:notification": NotificationEvent;
   "staysail:menu": MenuEvent;
+  "staysail:drop": DropEvent;
+  "staysail:download": DownloadEvent;
   "staysail:events-lost": { count: number };
 }
 

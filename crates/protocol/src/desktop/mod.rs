@@ -12,10 +12,15 @@
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
 pub mod clipboard;
+pub mod cookies;
 pub mod dialog;
+pub mod download;
+pub mod drop;
+pub mod find;
 pub mod menu;
 pub mod notification;
 pub mod opener;
+pub mod page;
 pub mod window;
 
 use serde::{Deserialize, Serialize};

@@ -6,12 +6,16 @@
 
 mod clipboard;
 pub mod dialog;
+pub(crate) mod downloads;
+pub(crate) mod drops;
+mod file_name;
 mod geometry;
 pub(crate) mod icon;
 mod menus;
 mod notification;
 mod opener;
 mod requests;
+pub(crate) mod webview;
 mod windows;
 
 pub use windows::Windows;
@@ -55,6 +59,11 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
         "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "page" => webview::page(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "find" => webview::find(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "cookies" => webview::cookies(shell, arguments_of(name, operation, arguments)?).await,
+        "storage" => webview::storage(shell, arguments_of(name, operation, arguments)?).await,
+        "download" => downloads::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
         _ => Err(unknown(name)),
     }

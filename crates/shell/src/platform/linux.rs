@@ -6,7 +6,7 @@
 //! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
 //! [`Outbox`] and wakes this thread once for however many answers are there by then.
 
-use super::{SCHEME, SchemeRequest, port, serve};
+use super::{SCHEME, SchemeRequest, downloads, drops, may_navigate, port, serve, webview};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
@@ -15,21 +15,24 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
-use gtk::prelude::{GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
+use gtk::prelude::{Cast, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
+use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tao::platform::unix::{WindowBuilderExtUnix, WindowExtUnix};
 use tao::window::{Window, WindowBuilder};
 use webkit2gtk::{
-    SecurityManagerExt, URISchemeRequest, URISchemeRequestExt, URISchemeResponse, URISchemeResponseExt,
-    UserContentManager, WebContextExt, WebView as GtkWebView, WebViewExt,
+    NavigationPolicyDecision, NavigationPolicyDecisionExt, NavigationType, PolicyDecisionExt,
+    PolicyDecisionType, SecurityManagerExt, URIRequestExt, URISchemeRequest, URISchemeRequestExt,
+    URISchemeResponse, URISchemeResponseExt, UserContentManager, WebContextExt, WebView as GtkWebView,
+    WebViewExt,
 };
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
@@ -43,16 +46,50 @@ pub fn build(
     builder: WebViewBuilder<'_>,
     shell: &Arc<Shell>,
     window: &tao::window::Window,
-    label: &str,
+    spec: &WindowSpec,
 ) -> Result<WebView, String> {
+    let label = spec.label.as_str();
     let container = window.default_vbox().ok_or("the window has no place for a page")?;
     let webview = builder.build_gtk(container).map_err(|error| error.to_string())?;
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
     revive(&gtk_view, label);
-    prepare_context(&gtk_view, shell)?;
+    prepare_context(&gtk_view, shell, spec.incognito)?;
+    webview::prepare_view(&gtk_view);
+    drops::listen(&gtk_view, shell, label);
+    keep_in_place(&gtk_view, shell, label);
     Ok(webview)
+}
+
+/// Label of the window a view is in.
+fn label_of(view: &GtkWebView) -> Option<String> {
+    VIEWS.with_borrow(|views| views.get(&view_address(view)).cloned())
+}
+
+/// Pages stay where they may be. Not by wry's handler: that shows whatever is allowed, links with `download`, too, where
+/// WebKit's own decision downloads.
+fn keep_in_place(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
+    let (shell, label) = (shell.clone(), label.to_string());
+    view.connect_decide_policy(move |_, decision, kind| {
+        if kind != PolicyDecisionType::NavigationAction {
+            return false;
+        }
+        let action = decision
+            .downcast_ref::<NavigationPolicyDecision>()
+            .and_then(NavigationPolicyDecisionExt::navigation_action);
+        let Some(action) = action else { return false };
+        let address = action.request().and_then(|request| request.uri()).unwrap_or_default();
+        let is_link = action.navigation_type() == NavigationType::LinkClicked;
+        // What the page has made itself: a link to it is one to download, or shows a page without a bridge.
+        let own = address.strip_prefix("blob:").and_then(origin_of);
+        let is_own = own.is_some_and(|origin| shell.is_allowed_origin(&label, &origin));
+        if is_link && (is_own || address.starts_with("data:")) || may_navigate(&shell, &label, &address) {
+            return false;
+        }
+        decision.ignore();
+        true
+    });
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -128,7 +165,8 @@ thread_local! {
     /// Replies that wait for their answer.
     static REPLIES: RefCell<HashMap<u64, Reply>> = RefCell::default();
     static NEXT_TICKET: Cell<u64> = const { Cell::new(1) };
-    static CONTEXT_PREPARED: Cell<bool> = const { Cell::new(false) };
+    /// Contexts that are prepared, by their address: the one of all windows, and one of each private window.
+    static PREPARED: RefCell<HashSet<usize>> = RefCell::default();
 }
 
 fn view_address(view: &GtkWebView) -> usize {
@@ -277,11 +315,15 @@ unsafe extern "C" fn received(
 }
 
 /// What all webviews share, before the first of them loads anything and so starts a web process.
-fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> {
-    if CONTEXT_PREPARED.replace(true) {
+fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>, is_private: bool) -> Result<(), String> {
+    let context = view.context().ok_or("the webview has no context")?;
+    let pointer: *mut webkit2gtk_sys::WebKitWebContext = context.to_glib_none().0;
+    // A context that is gone may have had the same address; it was a private one, whose like come prepared never.
+    if !PREPARED.with_borrow_mut(|prepared| prepared.insert(pointer as usize)) && !is_private {
         return Ok(());
     }
-    let context = view.context().ok_or("the webview has no context")?;
+    webview::prepare_context(&context, &shell.facts().config.webview, is_private);
+    downloads::prepare_context(&context, shell, label_of);
     if let Some(offer) = port::offer(shell) {
         context.set_web_extensions_directory(&offer.folder.to_string_lossy());
         context.set_web_extensions_initialization_user_data(&offer.address.to_variant());
@@ -291,10 +333,7 @@ fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> 
     security.register_uri_scheme_as_cors_enabled(SCHEME);
     let shell = shell.clone();
     context.register_uri_scheme(SCHEME, move |request| {
-        let label = request
-            .web_view()
-            .and_then(|view| VIEWS.with_borrow(|views| views.get(&view_address(&view)).cloned()))
-            .unwrap_or_default();
+        let label = request.web_view().and_then(|view| label_of(&view)).unwrap_or_default();
         let finish = OnThisThread(request.clone());
         serve(&shell, &label, read_request(request), move |answer| {
             MainContext::default().invoke_with_priority(glib::Priority::HIGH, move || finish.with(answer));

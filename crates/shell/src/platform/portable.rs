@@ -1,11 +1,13 @@
 //! WebView2 and WKWebView through wry's custom protocol.
 
-use super::{SCHEME, SchemeRequest, serve};
+use super::{SCHEME, SchemeRequest, downloads, drops, may_navigate, serve};
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
+use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::webview::Proxy;
 use std::sync::Arc;
 use tao::window::{Window, WindowBuilder};
-use wry::{WebView, WebViewBuilder};
+use wry::{ProxyConfig, ProxyEndpoint, WebView, WebViewBuilder};
 
 /// The page posts all its requests to the app's own scheme.
 pub const HAS_SCRIPT_MESSAGES: bool = false;
@@ -15,9 +17,13 @@ pub fn build(
     builder: WebViewBuilder<'_>,
     shell: &Arc<Shell>,
     window: &tao::window::Window,
-    label: &str,
+    spec: &WindowSpec,
 ) -> Result<WebView, String> {
-    let (shell, label) = (shell.clone(), label.to_string());
+    let (shell, label) = (shell.clone(), spec.label.clone());
+    let (allowed, own) = (shell.clone(), label.clone());
+    let builder = builder.with_navigation_handler(move |address| may_navigate(&allowed, &own, &address));
+    let builder =
+        with_proxy(drops::listen(downloads::listen(builder, &shell, &label), &shell, &label), &shell);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -27,6 +33,26 @@ pub fn build(
         })
         .build(window)
         .map_err(|error| error.to_string())
+}
+
+fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
+    let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };
+    match shell.facts().config.webview.proxy.as_deref().and_then(Proxy::parse) {
+        Some(Proxy::Http(host, port)) => builder.with_proxy_config(ProxyConfig::Http(endpoint(host, port))),
+        Some(Proxy::Socks5(host, port)) => {
+            builder.with_proxy_config(ProxyConfig::Socks5(endpoint(host, port)))
+        }
+        #[cfg(windows)]
+        Some(Proxy::None) => {
+            use wry::WebViewBuilderExtWindows;
+            // In place of wry's own arguments, which are these without the last (wry: `with_additional_browser_args`).
+            builder.with_additional_browser_args(
+                "--disable-features=msWebOOUI,msPdfOOUI,msSmartScreenProtection --no-proxy-server",
+            )
+        }
+        // WKWebView always follows the system's settings where no proxy is named.
+        _ => builder,
+    }
 }
 
 /// The new window stays above `parent` and is minimised with it.

@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod menu;
+pub mod webview;
 
 pub use dialogs::{Clipboard, Dialogs, Level, Notification};
 pub use menu::{Menu, MenuItem, MenuRole};
