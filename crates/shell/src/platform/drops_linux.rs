@@ -56,21 +56,27 @@ pub fn listen(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
         paths: RefCell::default(),
     });
     let received = drag.clone();
-    view.connect_drag_data_received(move |view, context, x, y, data, _, _| {
-        if data.data_type().name() != "text/uri-list"
-            || is_own(context)
-            || received.state.get() == State::Inside
-        {
+    view.connect_drag_data_received(move |view, context, _, _, data, _, _| {
+        if is_own(context) {
             return;
         }
-        let paths: Vec<PathBuf> = data.uris().iter().filter_map(|address| path_of(address)).collect();
+        let is_list = data.data_type().name() == "text/uri-list";
+        let addresses = if is_list { data.uris() } else { Vec::new() };
+        let may_know = received.shell.granted(&received.label, |granted| granted.group("drop"));
+        if !may_know && tells_a_path(&data.data()) {
+            // WebKit comes after this and passes on what it finds: the path of a file, as the text of a link.
+            data.set(&data.data_type(), data.format().max(8), &[]);
+        }
+        if !is_list || received.state.get() == State::Inside {
+            return;
+        }
+        let paths: Vec<PathBuf> = addresses.iter().filter_map(|address| path_of(address)).collect();
         if paths.is_empty() {
             return;
         }
         received.paths.replace(paths);
         received.state.set(State::Inside);
-        // Where it is, the last motion has said; the coordinates here are of no use on X11.
-        let _ = (x, y);
+        // Where it is, the last motion has said: the coordinates that come with the data are none on X11.
         received.tell(view, DropKind::Enter);
     });
     let moved = drag.clone();
@@ -111,6 +117,14 @@ fn is_own(context: &DragContext) -> bool {
     context.drag_get_source_widget().is_some()
 }
 
+/// Whether what is dragged names a file: as an address, or as a path in a line of its own.
+fn tells_a_path(data: &[u8]) -> bool {
+    // Text of some programs is UTF-16.
+    let text: Vec<u8> = data.iter().copied().filter(|byte| *byte != 0).collect();
+    let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+    text.contains("file:") || text.lines().any(|line| line.trim_start().starts_with('/'))
+}
+
 /// The path of a `file:` address of this machine. What is on the web, or on another machine, has none.
 fn path_of(address: &str) -> Option<PathBuf> {
     address.to_ascii_lowercase().starts_with("file:").then(|| gio::File::for_uri(address).path())?
@@ -118,8 +132,22 @@ fn path_of(address: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::path_of;
+    use super::{path_of, tells_a_path};
     use std::path::Path;
+
+    #[test]
+    fn what_names_a_file_is_known_in_every_form_programs_offer_it() {
+        for (data, tells) in [
+            (&b"file:///home/ada/a.txt\r\n"[..], true),
+            (b"f\0i\0l\0e\0:\0/\0/\0/\0a\0", true),
+            (b"<a href=\"FILE:///a\">a</a>", true),
+            (b"copy\n/home/ada/a.txt", true),
+            (b"https://example.com/a", false),
+            (b"a note, and/or two", false),
+        ] {
+            assert_eq!(tells_a_path(data), tells, "{}", String::from_utf8_lossy(data));
+        }
+    }
 
     #[test]
     fn only_files_have_paths() {
