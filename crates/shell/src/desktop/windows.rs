@@ -286,6 +286,16 @@ impl Windows {
         Ok(&self.find(label)?.window)
     }
 
+    /// The page of a window.
+    pub fn page(&self, label: &str) -> Done<&WindowPage> {
+        Ok(&self.find(label)?.page)
+    }
+
+    /// The page of any window that is not private.
+    pub fn public_page(&self) -> Option<&WindowPage> {
+        self.open.values().find(|open| !open.spec.incognito).map(|open| &open.page)
+    }
+
     /// Labels of the open windows, sorted.
     pub fn labels(&self) -> Vec<String> {
         self.open.keys().cloned().collect()
