@@ -13,6 +13,7 @@ pub mod built;
 pub mod child;
 pub mod dev;
 pub mod display;
+pub mod kitchen_sink;
 pub mod ledger;
 pub mod page;
 pub mod processes;
