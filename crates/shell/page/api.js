@@ -114,6 +114,13 @@ function spelled(options) {
   }
   return out;
 }
+function unspelled(answer) {
+  const out = {};
+  for (const [name, value] of Object.entries(answer)) {
+    out[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
+  }
+  return out;
+}
 var AppWindow = class {
   #label;
   /** The window with this label, whether it is open or not. */
@@ -128,8 +135,8 @@ var AppWindow = class {
     return native(`window.${feature}`, { label: this.label || null, ...more });
   }
   /** How it is now. */
-  state() {
-    return this.#ask("state");
+  async state() {
+    return unspelled(await this.#ask("state"));
   }
   /** Changes what `change` names, and nothing else. */
   set(change) {
@@ -247,8 +254,11 @@ var menu = Object.freeze({
   set: (items) => native("menu.set", { items }),
   /** Changes an entry of the application's menu. */
   update: (id, change) => native("menu.update", { id, ...change }),
-  /** Shows a menu where the mouse is. */
-  popup: (items) => native("menu.popup", { items }),
+  /**
+   * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+   * are right for the keyboard's menu key, too.
+   */
+  popup: (items, at) => native("menu.popup", { items, at: at ? [at.x, at.y] : null }),
   /** Calls `handler` with each entry that is chosen. */
   onChosen: (handler) => listen("staysail:menu", handler)
 });

@@ -415,11 +415,11 @@ export interface WindowState {
     maximized: boolean;
     minimized: boolean;
     fullscreen: boolean;
-    always_on_top: boolean;
+    alwaysOnTop: boolean;
     resizable: boolean;
     decorations: boolean;
     theme: "light" | "dark";
-    intercept_close: boolean;
+    interceptClose: boolean;
 }
 /** A screen, in logical pixels. */
 export interface Screen {
@@ -608,8 +608,14 @@ export declare const menu: Readonly<{
         enabled?: boolean;
         checked?: boolean;
     }) => Promise<void>;
-    /** Shows a menu where the mouse is. */
-    popup: (items: MenuItem[]) => Promise<void>;
+    /**
+     * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+     * are right for the keyboard's menu key, too.
+     */
+    popup: (items: MenuItem[], at?: {
+        x: number;
+        y: number;
+    }) => Promise<void>;
     /** Calls `handler` with each entry that is chosen. */
     onChosen: (handler: (event: MenuEvent) => void) => Unlisten;
 }>;

@@ -165,6 +165,11 @@ impl Project {
         }
     }
 
+    /// What belongs to this app alone, also where projects share a target folder: its data, its last description.
+    pub fn app_folder(&self) -> PathBuf {
+        self.target().join("apps").join(&self.config.app.id)
+    }
+
     /// The values of the chosen mode as they reach shell, backend and page.
     pub fn mode_config(&self) -> ModeConfig {
         let (section, log, inspector) = match self.mode {

@@ -265,6 +265,11 @@ impl Windows {
         Ok((&mut self.menus, &open.window))
     }
 
+    /// How large a window shows its page.
+    pub(super) fn zoom_of(&self, label: &str) -> Done<f64> {
+        Ok(self.find(label)?.spec.zoom)
+    }
+
     /// The windows that have the application's menu.
     pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
         self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)

@@ -239,20 +239,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     let _ = (menu, window);
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
+    let at = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
     #[cfg(windows)]
     {
         use tao::platform::windows::WindowExtWindows;
         // SAFETY: the handle is that of a window that is open.
-        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), None) };
+        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), at) };
     }
     #[cfg(target_os = "macos")]
     {
         use tao::platform::macos::WindowExtMacOS;
         // SAFETY: the view is that of a window that is open.
-        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), None) };
+        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), at) };
     }
     #[cfg(not(any(windows, target_os = "macos")))]
-    let _ = (menu, window);
+    let _ = (menu, window, at);
 }
