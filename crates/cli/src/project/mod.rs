@@ -1,5 +1,6 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
+mod capabilities;
 mod file;
 mod scopes;
 
@@ -164,6 +165,11 @@ impl Project {
         }
     }
 
+    /// What belongs to this app alone, also where projects share a target folder: its data, its last description.
+    pub fn app_folder(&self) -> PathBuf {
+        self.target().join("apps").join(&self.config.app.id)
+    }
+
     /// The values of the chosen mode as they reach shell, backend and page.
     pub fn mode_config(&self) -> ModeConfig {
         let (section, log, inspector) = match self.mode {
@@ -176,6 +182,7 @@ impl Project {
             inspector: section.inspector.unwrap_or(inspector),
             csp: section.csp.clone(),
             capabilities: self.config.capabilities.clone(),
+            webview: self.config.webview.clone(),
             constants: section.constants.clone(),
             hello_timeout_ms: section.hello_timeout_ms.unwrap_or(limits::HELLO_TIMEOUT_MS),
             probation_s: section.probation_s.unwrap_or(limits::PROBATION_S),

@@ -41,7 +41,7 @@ pub struct Question {
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -> Answer {
     let own = match asker {
         Asker::Page(visitor) => Some(visitor.window.clone()),
-        Asker::Worker => None,
+        Asker::Worker(_) => None,
     };
     match request {
         DialogRequest::Open { label, title, multiple, folder, filters, directory } => {
