@@ -33,6 +33,7 @@ fn main() {
         ("capability", capability()),
         ("scope", scope()),
         ("requested", requested()),
+        ("inline_scripts", inline_scripts()),
         ("project_file", project_file()),
         ("manifest", vec![("release", release().to_bytes()), ("empty", Manifest::default().to_bytes())]),
         ("delta", delta()),
@@ -66,10 +67,14 @@ fn frame() -> Seeds {
 
 fn port() -> Seeds {
     let mut bytes = vec![5];
-    bytes.extend(wire::frame(wire::Kind::Hello, 0, 0, &[b"token"]));
-    bytes.extend(wire::frame(wire::Kind::Open, 1, 0, &[b"main\napp://localhost/"]));
-    bytes.extend(wire::frame(wire::Kind::Request, 1, 9, &[b"{\"k\":\"x\",\"t\":\"next\"}"]));
-    bytes.extend(wire::frame(wire::Kind::Raw, 1, 9, &[]));
+    let mut add = |kind, port, ticket, body: &[u8]| {
+        bytes.extend(wire::head(kind, port, ticket, body.len()));
+        bytes.extend(body);
+    };
+    add(wire::Kind::Hello, 0, 0, b"token");
+    add(wire::Kind::Open, 1, 0, b"main\napp://localhost/");
+    add(wire::Kind::Request, 1, 9, b"{\"k\":\"x\",\"t\":\"next\"}");
+    add(wire::Kind::Raw, 1, 9, b"");
     vec![("session", bytes)]
 }
 
@@ -161,6 +166,7 @@ fn mode() -> ModeConfig {
         commands: Some(vec!["save_*".into()]),
         origins: vec!["https://docs.example.com".into()],
         files: vec![FileScope { path: "$DATA/**".into(), access: Access::ReadWrite }],
+        ..Capability::default()
     };
     let constants = [("api".to_owned(), json!("https://example.com"))].into();
     ModeConfig { capabilities: vec![capability], constants, ..ModeConfig::default() }
@@ -199,6 +205,13 @@ fn desktop() -> Seeds {
             ),
         ),
         ("window-list", b"window.list".to_vec()),
+        ("tray", request("tray.set", json!({ "tooltip": "ahoy" }))),
+        ("cookies", request("cookies.get", json!({ "url": "https://example.com" }))),
+        ("download", request("download.cancel", json!({ "id": 3 }))),
+        ("find", request("find.start", json!({ "text": "ahoy" }))),
+        ("page", request("page.print", json!({}))),
+        ("power", request("power.keep_awake", json!({ "reason": "a film" }))),
+        ("shortcut", request("shortcut.register", json!({ "id": "a", "keys": "CmdOrCtrl+Shift+K" }))),
     ]
 }
 
@@ -228,6 +241,19 @@ fn requested() -> Seeds {
         ("end", b"10\n/index.html\nbytes=-3".to_vec()),
         ("rest", b"10\n/\nbytes=10-".to_vec()),
     ]
+}
+
+fn inline_scripts() -> Seeds {
+    let page = "<!doctype html><title>a<b</title><!-- <script>no</script> --><script type=module>import './a.js'</script>\
+                <style media='print'>a{}</style><script><!-- <script>x</script> --></script><p title='<script>'><script a=b/>\r\n1</script>";
+    vec![(
+        "page",
+        [
+            b"script-src 'self'; style-src 'self' https:, default-src 'none'\nhttps://example.com/a\n",
+            page.as_bytes(),
+        ]
+        .concat(),
+    )]
 }
 
 fn project_file() -> Seeds {
