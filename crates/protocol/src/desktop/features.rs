@@ -6,13 +6,16 @@ use super::{
 };
 use serde::de::DeserializeOwned;
 
+/// A group's name, and what lists its operations.
+type Group = (&'static str, fn() -> Vec<String>);
+
 /// Every native feature, `group.operation`.
 ///
 /// ```
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, fn() -> Vec<String>); 18] = [
+    let groups: [Group; 18] = [
         ("app", operations::<app::AppRequest>),
         ("autostart", operations::<autostart::AutostartRequest>),
         ("clipboard", operations::<clipboard::ClipboardRequest>),
@@ -33,7 +36,7 @@ pub fn all() -> Vec<String> {
         ("tray", operations::<tray::TrayRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
-    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+    let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
     groups.into_iter().flat_map(of_group).collect()
