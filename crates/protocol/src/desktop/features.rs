@@ -1,6 +1,8 @@
 //! The names of all native features, for whoever checks what a project file allows.
 
-use super::{clipboard, dialog, menu, notification, opener, read, window};
+use super::{
+    app, autostart, clipboard, dialog, fs, menu, notification, opener, power, read, shortcut, tray, window,
+};
 use serde::de::DeserializeOwned;
 
 /// Every native feature, `group.operation`.
@@ -9,12 +11,18 @@ use serde::de::DeserializeOwned;
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, fn() -> Vec<String>); 6] = [
+    let groups: Vec<(&str, fn() -> Vec<String>)> = vec![
+        ("app", operations::<app::AppRequest>),
+        ("autostart", operations::<autostart::AutostartRequest>),
         ("clipboard", operations::<clipboard::ClipboardRequest>),
         ("dialog", operations::<dialog::DialogRequest>),
+        ("fs", operations::<fs::FsRequest>),
         ("menu", operations::<menu::MenuRequest>),
         ("notification", operations::<notification::NotificationRequest>),
         ("opener", operations::<opener::OpenerRequest>),
+        ("power", operations::<power::PowerRequest>),
+        ("shortcut", operations::<shortcut::ShortcutRequest>),
+        ("tray", operations::<tray::TrayRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
     let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
@@ -37,6 +45,10 @@ mod tests {
     #[test]
     fn every_operation_of_every_group_is_named() {
         let features = all();
+        let named = |group: &&str| features.iter().any(|feature| feature.starts_with(&format!("{group}.")));
+        // Of the groups that have a single operation serde says it otherwise.
+        let groups = ["app", "autostart", "fs", "power", "shortcut", "tray"];
+        assert!(groups.iter().all(named), "a group without operations: {features:?}");
         for feature in
             ["window.start_resizing", "window.create", "opener.reveal", "menu.popup", "clipboard.clear"]
         {
