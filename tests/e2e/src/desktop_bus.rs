@@ -10,7 +10,6 @@ use crate::child::Program;
 use crate::stage::Stage;
 use anyhow::{Context, ensure};
 use gio::glib::{self, ToVariant, Variant};
-use gio::prelude::*;
 use gio::{DBusCallFlags, DBusConnection, DBusConnectionFlags, DBusSignalFlags};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
