@@ -20,8 +20,10 @@ __export(index_exports, {
   currentWindow: () => currentWindow,
   dialog: () => dialog,
   emit: () => emit,
+  fs: () => fs,
   invoke: () => invoke,
   isCommandError: () => isCommandError,
+  isFileError: () => isFileError,
   listen: () => listen,
   menu: () => menu,
   mode: () => mode,
@@ -263,8 +265,42 @@ var CurrentWindow = class extends AppWindow {
 };
 var currentWindow = new CurrentWindow();
 
-// src/index.ts
+// src/fs.ts
 var runtime3 = globalThis.__STAYSAIL__;
+var noShell2 = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var ask2 = (operation, args, body) => runtime3 ? runtime3.desktop(`fs.${operation}`, args, body) : noShell2();
+function isFileError(error) {
+  return error instanceof CallError && error.code === "File";
+}
+var fs = Object.freeze({
+  /** The text of a file in UTF-8. */
+  readText: (path) => ask2("read_text", { path }),
+  /** The bytes of a file, or a part of them. */
+  read: (path, part = {}) => ask2("read", { path, offset: part.offset ?? 0, length: part.length ?? null }),
+  /** Writes a text, whole or not at all; folders on the way are made. */
+  writeText: (path, text) => ask2("write_text", { path, text }),
+  /** Writes bytes, whole or not at all; folders on the way are made. */
+  write: (path, bytes) => ask2("write", { path }, bytes),
+  /** Writes at the end of a file, which is made when it is not there. */
+  append: (path, content) => typeof content === "string" ? ask2("append", { path, text: content }) : ask2("append", { path }, content),
+  /** What the page may read in a folder, by name. */
+  list: (path) => ask2("list", { path }),
+  /** What is known of a file or folder; of a link, not of where it leads. */
+  stat: (path) => ask2("stat", { path }),
+  /** Whether something is there. */
+  exists: (path) => ask2("exists", { path }),
+  /** Makes a folder and those it lies in, unless they are there. */
+  createFolder: (path) => ask2("create_folder", { path }),
+  /** Takes a file or an empty folder away; `recursive` a folder with everything in it. */
+  remove: (path, options = {}) => ask2("remove", { path, recursive: options.recursive ?? false }),
+  /** Gives a file or folder another name or place. A file that is there is replaced only with `overwrite`. */
+  rename: (from, to, options = {}) => ask2("rename", { from, to, overwrite: options.overwrite ?? false }),
+  /** Copies a file. One that is there is replaced only with `overwrite`. */
+  copy: (from, to, options = {}) => ask2("copy", { from, to, overwrite: options.overwrite ?? false })
+});
+
+// src/index.ts
+var runtime4 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -275,22 +311,22 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime3?.CallError ?? LocalCallError;
+var CallError = runtime4?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
-var noShell2 = () => Promise.reject(
+var noShell3 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime3 ? runtime3.call(command, args, options) : noShell2();
+  return runtime4 ? runtime4.call(command, args, options) : noShell3();
 }
 var stream = (receive, closed) => {
-  if (runtime3) return runtime3.stream(receive, closed);
+  if (runtime4) return runtime4.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
-  return { handOver: none, send: noShell2, end: () => {
+  return { handOver: none, send: noShell3, end: () => {
   }, drop: () => {
   } };
 };
@@ -385,40 +421,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime3 ? runtime3.listen(event, handler) : () => {
+  return runtime4 ? runtime4.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime3) return () => {
+  if (!runtime4) return () => {
   };
-  const unlisten = runtime3.listen(event, (payload) => {
+  const unlisten = runtime4.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime3 ? runtime3.emit(event, payload) : noShell2();
+  return runtime4 ? runtime4.emit(event, payload) : noShell3();
 }
 function preserve(key, hooks) {
-  return runtime3 ? runtime3.preserve(key, hooks) : () => {
+  return runtime4 ? runtime4.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime3 ? runtime3.update("check") : noShell2(),
+  check: () => runtime4 ? runtime4.update("check") : noShell3(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime3 ? runtime3.update("apply") : noShell2(),
+  apply: () => runtime4 ? runtime4.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime3 ? runtime3.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  defer: (seconds) => runtime4 ? runtime4.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime3?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime3?.ready ?? Promise.resolve();
+var facts = runtime4?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime4?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -427,7 +463,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime3) return noShell2();
+  if (!runtime4) return noShell3();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -448,8 +484,10 @@ export {
   currentWindow,
   dialog,
   emit,
+  fs,
   invoke,
   isCommandError,
+  isFileError,
   listen,
   menu,
   mode,

@@ -47,7 +47,9 @@ export type ErrorCode =
 /** The backend can not be started; the window shows why. */
  | "WorkerUnavailable"
 /** A newer version took over before this stream had ended; call again to go on. */
- | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
+ | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage"
+/** A file could not be read or written; `isFileError` tells why. */
+ | "File" | "Internal"
 /** The page is not shown in a window of Staysail. */
  | "NoShell";
 /** What the promise of a failed call is rejected with. */
@@ -160,7 +162,7 @@ export interface Runtime {
     emit(event: string, payload: unknown): Promise<void>;
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
-    desktop(feature: string, args?: object): Promise<unknown>;
+    desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
     stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
 /** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
@@ -763,4 +765,82 @@ export declare const power: Readonly<{
     }) => Promise<number>;
     /** Takes a wish back. */
     release: (id: number) => Promise<void>;
+}>;
+/**
+ * Files. A page may touch those that `files` of its window's capabilities name in `staysail.toml`, and those the user
+ * chose in a dialog. Paths are absolute or begin with a variable: `$DATA/charts/a.kap`.
+ */
+/** `link`: a symbolic link, which is not followed. `other`: a device, a pipe or a socket, which is not opened. */
+export type FileKind = "file" | "folder" | "link" | "other";
+/** What is known of a file or folder. */
+export interface FileStat {
+    kind: FileKind;
+    /** In bytes; 0 of anything but a file. */
+    size: number;
+    /** When it was changed last, in milliseconds since 1970. */
+    modified: number | null;
+    readonly: boolean;
+}
+/** Something in a folder. */
+export interface FileEntry extends FileStat {
+    name: string;
+    /** The name is no Unicode, and shown with replacement characters: it can not be opened from a page. */
+    unreadable_name?: boolean;
+}
+/** Why a file could not be read or written. */
+export type FileFault = "not_found" | "exists" | "no_permission" | "disk_full" | "read_only" | "is_folder" | "not_a_folder" | "not_empty" | "is_link" | "not_a_file" | "not_text" | "other_disk" | "busy" | "bad_name" | "io";
+/** What a promise of {@link fs} is rejected with when the disk is the reason. */
+export type FileError = CallError & {
+    readonly code: "File";
+    readonly details: {
+        reason: FileFault;
+        path: string;
+    };
+};
+/**
+ * Whether an error says what was wrong with a file.
+ *
+ * ```ts
+ * const settings = await fs.readText("$CONFIG/settings.json").catch((error) => {
+ *   if (isFileError(error) && error.details.reason === "not_found") return "{}";
+ *   throw error;
+ * });
+ * ```
+ */
+export declare function isFileError(error: unknown): error is FileError;
+/** Files of the disk. */
+export declare const fs: Readonly<{
+    /** The text of a file in UTF-8. */
+    readText: (path: string) => Promise<string>;
+    /** The bytes of a file, or a part of them. */
+    read: (path: string, part?: {
+        offset?: number;
+        length?: number;
+    }) => Promise<ArrayBuffer>;
+    /** Writes a text, whole or not at all; folders on the way are made. */
+    writeText: (path: string, text: string) => Promise<void>;
+    /** Writes bytes, whole or not at all; folders on the way are made. */
+    write: (path: string, bytes: Binary) => Promise<void>;
+    /** Writes at the end of a file, which is made when it is not there. */
+    append: (path: string, content: string | Binary) => Promise<void>;
+    /** What the page may read in a folder, by name. */
+    list: (path: string) => Promise<FileEntry[]>;
+    /** What is known of a file or folder; of a link, not of where it leads. */
+    stat: (path: string) => Promise<FileStat>;
+    /** Whether something is there. */
+    exists: (path: string) => Promise<boolean>;
+    /** Makes a folder and those it lies in, unless they are there. */
+    createFolder: (path: string) => Promise<void>;
+    /** Takes a file or an empty folder away; `recursive` a folder with everything in it. */
+    remove: (path: string, options?: {
+        recursive?: boolean;
+    }) => Promise<void>;
+    /** Gives a file or folder another name or place. A file that is there is replaced only with `overwrite`. */
+    rename: (from: string, to: string, options?: {
+        overwrite?: boolean;
+    }) => Promise<void>;
+    /** Copies a file. One that is there is replaced only with `overwrite`. */
+    copy: (from: string, to: string, options?: {
+        overwrite?: boolean;
+    }) => Promise<void>;
 }>;

@@ -9,6 +9,7 @@ import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
 
 export * from "./app";
 export * from "./desktop";
+export * from "./fs";
 
 /**
  * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
@@ -63,6 +64,8 @@ export type ErrorCode =
   | "QueueFull"
   | "PageGone"
   | "BadMessage"
+  /** A file could not be read or written; `isFileError` tells why. */
+  | "File"
   | "Internal"
   /** The page is not shown in a window of Staysail. */
   | "NoShell";
@@ -146,7 +149,7 @@ export interface Runtime {
   emit(event: string, payload: unknown): Promise<void>;
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
-  desktop(feature: string, args?: object): Promise<unknown>;
+  desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
   stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
 

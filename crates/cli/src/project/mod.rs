@@ -1,6 +1,8 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
+mod capabilities;
 mod file;
+mod scopes;
 
 pub use file::{Config, address, check_id};
 

@@ -15,6 +15,8 @@ pub mod app;
 pub mod autostart;
 pub mod clipboard;
 pub mod dialog;
+pub mod features;
+pub mod fs;
 pub mod menu;
 pub mod notification;
 pub mod opener;

@@ -535,6 +535,7 @@ impl Windows {
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
             Wishes::forget_page(&self.shell, label, u64::MAX);
+            self.shell.files.grants.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);

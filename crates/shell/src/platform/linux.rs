@@ -6,6 +6,8 @@
 //! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
 //! [`Outbox`] and wakes this thread once for however many answers are there by then.
 
+mod policy;
+
 use super::{SCHEME, SchemeRequest, port, serve};
 use crate::assets::Answer;
 use crate::bridge;
@@ -50,6 +52,7 @@ pub fn build(
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
+    policy::decide(&gtk_view, shell, label);
     revive(&gtk_view, label);
     prepare_context(&gtk_view, shell)?;
     Ok(webview)
@@ -285,7 +288,7 @@ unsafe extern "C" fn received(
         outbox.put(ticket, text);
     });
     let origin = receiver.view.upgrade().and_then(|view| view.uri()).and_then(|uri| origin_of(&uri));
-    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), &text, responder);
+    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), text, responder);
     1
 }
 

@@ -1,11 +1,17 @@
 //! WebView2 and WKWebView through wry's custom protocol.
+//!
+//! wry tells neither the user's gesture nor, on macOS, whether a frame asks: what leads out of the app is bounded by the
+//! number of links that open, and frames go where the page's policy lets them.
 
 use super::{SCHEME, SchemeRequest, serve};
+use crate::navigation::{self, Verdict};
+use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
-use std::sync::Arc;
+use staysail_protocol::permission::Permission;
+use std::sync::{Arc, Mutex, PoisonError};
 use tao::window::{Window, WindowBuilder};
-use wry::{WebView, WebViewBuilder};
+use wry::{NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, WebView, WebViewBuilder};
 
 /// The page posts all its requests to the app's own scheme.
 pub const HAS_SCRIPT_MESSAGES: bool = false;
@@ -17,6 +23,7 @@ pub fn build(
     window: &tao::window::Window,
     label: &str,
 ) -> Result<WebView, String> {
+    let builder = decide(builder, shell, label);
     let (shell, label) = (shell.clone(), label.to_string());
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
@@ -27,6 +34,65 @@ pub fn build(
         })
         .build(window)
         .map_err(|error| error.to_string())
+}
+
+/// Decides where the page goes and what it is permitted.
+fn decide<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>, label: &str) -> WebViewBuilder<'a> {
+    let own = || (shell.clone(), label.to_string());
+    let shown = Arc::new(Mutex::new(String::new()));
+    let shown_then = shown.clone();
+    let (goes_shell, goes_label) = own();
+    let (new_shell, new_label) = own();
+    let (asks_shell, asks_label) = own();
+    builder
+        .with_navigation_handler(move |address| {
+            if cfg!(windows) {
+                // WebView2 asks for the window itself only.
+                return navigation::window_goes(&goes_shell, &goes_label, &address, None);
+            }
+            navigation::somewhere(&goes_shell, &goes_label, &address, None) != Verdict::Stay
+        })
+        .with_new_window_req_handler(move |address, _| {
+            navigation::new_window(&new_shell, &new_label, &address, None);
+            NewWindowResponse::Deny
+        })
+        .with_on_page_load_handler(move |event, address| {
+            if matches!(event, PageLoadEvent::Started) {
+                *shown_then.lock().unwrap_or_else(PoisonError::into_inner) = address;
+            }
+        })
+        .with_permission_handler(move |kind| {
+            let address = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let wanted: Vec<Permission> = permission(kind).into_iter().collect();
+            let kind = kind.to_string();
+            if permissions::permits(&asks_shell, &asks_label, Some(&address), &wanted, &kind) {
+                PermissionResponse::Allow
+            } else {
+                PermissionResponse::Deny
+            }
+        })
+}
+
+/// The name of what is asked for. WKWebView asks for camera and microphone only.
+fn permission(kind: PermissionKind) -> Option<Permission> {
+    Some(match kind {
+        PermissionKind::Camera => Permission::Camera,
+        PermissionKind::Microphone => Permission::Microphone,
+        PermissionKind::DisplayCapture => Permission::DisplayCapture,
+        PermissionKind::Geolocation => Permission::Geolocation,
+        PermissionKind::Notifications => Permission::Notifications,
+        PermissionKind::ClipboardRead => Permission::ClipboardRead,
+        PermissionKind::PointerLock => Permission::PointerLock,
+        PermissionKind::MediaKeySystemAccess => Permission::MediaKeys,
+        PermissionKind::Midi => Permission::Midi,
+        PermissionKind::Sensors => Permission::Sensors,
+        PermissionKind::LocalFonts => Permission::LocalFonts,
+        PermissionKind::WindowManagement => Permission::WindowManagement,
+        PermissionKind::AutomaticDownloads => Permission::AutomaticDownloads,
+        PermissionKind::FileSystemAccess => Permission::FileSystemAccess,
+        PermissionKind::Autoplay => Permission::Autoplay,
+        _ => return None,
+    })
 }
 
 /// The new window stays above `parent` and is minimised with it.

@@ -1,0 +1,47 @@
+//! The names of all native features, for whoever checks what a project file allows.
+
+use super::{clipboard, dialog, menu, notification, opener, read, window};
+use serde::de::DeserializeOwned;
+
+/// Every native feature, `group.operation`.
+///
+/// ```
+/// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
+/// ```
+pub fn all() -> Vec<String> {
+    let groups: [(&str, fn() -> Vec<String>); 6] = [
+        ("clipboard", operations::<clipboard::ClipboardRequest>),
+        ("dialog", operations::<dialog::DialogRequest>),
+        ("menu", operations::<menu::MenuRequest>),
+        ("notification", operations::<notification::NotificationRequest>),
+        ("opener", operations::<opener::OpenerRequest>),
+        ("window", operations::<window::WindowRequest>),
+    ];
+    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+        operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
+    };
+    groups.into_iter().flat_map(of_group).collect()
+}
+
+/// The operations of a group: asked for one that is none, serde names those there are. So nothing is listed twice.
+fn operations<R: DeserializeOwned>() -> Vec<String> {
+    let refusal = read::<R>("?", b"{}").err().unwrap_or_default();
+    // "unknown variant `?`, expected one of `a`, `b`"
+    refusal.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+
+    #[test]
+    fn every_operation_of_every_group_is_named() {
+        let features = all();
+        for feature in
+            ["window.start_resizing", "window.create", "opener.reveal", "menu.popup", "clipboard.clear"]
+        {
+            assert!(features.iter().any(|known| known == feature), "{feature} is missing in {features:?}");
+        }
+        assert!(features.iter().all(|feature| super::super::parts(feature).is_some()), "{features:?}");
+    }
+}
