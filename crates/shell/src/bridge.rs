@@ -3,8 +3,10 @@
 //! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
-use crate::desktop::{self, Asker};
+use crate::desktop;
+use crate::desktop::power::Wishes;
 use crate::pages::Visitor;
+use crate::payload::Payload;
 use crate::responder::Responder;
 use crate::router::{Call, Caller, OnSend};
 use crate::shell::Shell;
@@ -16,17 +18,18 @@ use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
 
 /// Takes one request of the page in `window`. `origin` is the page's current origin, where the platform tells it.
-pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u8], responder: Responder) {
+pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec<u8>, responder: Responder) {
     if let Some(origin) = origin
         && !shell.is_allowed_origin(window, origin)
     {
         tracing::warn!(window, origin, "a page of a foreign origin tried to call; refused");
         return responder.failure(&denied("this origin may not call"));
     }
-    let (request, payload) = match split(bytes) {
-        Ok(parts) => parts,
+    let (request, skip) = match split(&bytes) {
+        Ok((request, payload)) => (request, bytes.len() - payload.len()),
         Err(error) => return responder.failure(&CallError::new(ErrorCode::BadMessage, error)),
     };
+    let payload = Payload::after(bytes, skip);
     if request.what == What::Hello {
         return hello(shell, window, &request.k, responder);
     }
@@ -52,7 +55,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                 epoch: visitor.epoch,
                 command: c,
                 raw,
-                arguments: payload.to_vec(),
+                arguments: payload,
                 on_send,
                 // The answer to a page that is gone is dropped here, never kept for the next one.
                 reply: Box::new(move |outcome| {
@@ -64,7 +67,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         }
         What::Pull { ch } => shell.streams.pull(&visitor, ch, responder),
         What::Push { ch, raw, end } => {
-            shell.streams.push(&visitor, ch, (!end).then(|| payload.to_vec()), raw, responder);
+            shell.streams.push(&visitor, ch, (!end).then_some(payload), raw, responder);
         }
         What::Drop { ch } => {
             shell.streams.drop_stream(&visitor, ch);
@@ -81,15 +84,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
             shell.router.emit(e, visitor.window.clone(), payload.to_vec());
             done(responder);
         }
-        What::Desktop { f } => {
-            let (shell_then, arguments) = (shell.clone(), payload.to_vec());
+        What::Desktop { f, a } => {
+            let (shell_then, payload) = (shell.clone(), payload.to_vec());
+            let (arguments, body) =
+                if a.is_empty() { (payload, None) } else { (a.into_bytes(), Some(payload)) };
             desktop::begin(shell, async move {
-                let asker = Asker::Page(visitor);
-                let outcome = desktop::handle(&shell_then, &asker, &f, &arguments).await;
-                if let Asker::Page(visitor) = asker
-                    && shell_then.pages.is_current(&visitor)
-                {
-                    responder.finish(outcome.map(|value| (value.to_string().into_bytes(), false)));
+                let outcome = desktop::answer_page(&shell_then, visitor.clone(), &f, &arguments, body).await;
+                if shell_then.pages.is_current(&visitor) {
+                    responder.finish(outcome);
                 }
             });
         }
@@ -100,7 +102,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                 "the page's state exceeds {PAGE_STATE_BYTES_MAX} bytes (page_state_bytes_max); it is not kept"
             ),
         )),
-        What::KeepState => match parse::<Box<RawValue>>(payload) {
+        What::KeepState => match parse::<Box<RawValue>>(&payload) {
             Ok(state) => {
                 shell.pages.keep(&visitor, Some(state));
                 done(responder);
@@ -109,10 +111,11 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         },
         What::Ready => {
             shell.pages.ready(&visitor);
+            shell.application.page_ready(shell, &visitor.window);
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }
-        What::Report => match parse::<PageReport>(payload) {
+        What::Report => match parse::<PageReport>(&payload) {
             Ok(report) => {
                 if report.kind == "boot" {
                     shell.pages.boot_failed(&visitor, &report.message);
@@ -122,7 +125,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
             }
             Err(error) => responder.failure(&error),
         },
-        What::Update => match parse::<UpdateWish>(payload) {
+        What::Update => match parse::<UpdateWish>(&payload) {
             Ok(wish) => {
                 shell.observe(|observer| observer.update_wish(wish));
                 done(responder);
@@ -156,6 +159,7 @@ fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
     };
     shell.bodies.forget(window);
     shell.streams.forget(window);
+    Wishes::forget_page(shell, window, generation);
     let facts = shell.facts();
     let welcome = Welcome {
         key,

@@ -93,6 +93,8 @@ export interface WindowOptions {
   /** Opens where the user left it. */
   remember?: boolean;
   zoom?: number;
+  /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
+  incognito?: boolean;
 }
 
 /** How a window is. */

@@ -1,6 +1,8 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
+mod capabilities;
 mod file;
+mod scopes;
 
 pub use file::{Config, address, check_id};
 
@@ -180,6 +182,7 @@ impl Project {
             inspector: section.inspector.unwrap_or(inspector),
             csp: section.csp.clone(),
             capabilities: self.config.capabilities.clone(),
+            webview: self.config.webview.clone(),
             constants: section.constants.clone(),
             hello_timeout_ms: section.hello_timeout_ms.unwrap_or(limits::HELLO_TIMEOUT_MS),
             probation_s: section.probation_s.unwrap_or(limits::PROBATION_S),

@@ -10,11 +10,14 @@
 
 use super::geometry::{Place, Places};
 use super::menus::Menus;
+use super::power::Wishes;
+use super::presence::Presence;
 use super::{icon, invalid};
 use crate::app::Target;
 use crate::platform::{self, WindowPage};
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
+use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
     Edge, Progress, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
@@ -52,8 +55,11 @@ pub struct Windows {
     known: HashSet<String>,
     context: platform::Context,
     declared: Declared,
+    /// The main window as it is declared: the first.
+    main: Option<WindowSpec>,
     places: Places,
     menus: Menus,
+    presence: Presence,
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
@@ -76,8 +82,10 @@ impl Windows {
             known: HashSet::new(),
             context: platform::Context::new(shell),
             declared: Declared::default(),
+            main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
+            presence: Presence::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
             ending: None,
@@ -96,7 +104,9 @@ impl Windows {
         {
             tracing::error!(%error, "the declared menu can not be shown; the one before stays");
         }
-        self.declared = declared;
+        let before = std::mem::replace(&mut self.declared, declared);
+        self.declare_presence(&before);
+        self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
                 let change = difference(&open.spec, &spec);
@@ -233,6 +243,19 @@ impl Windows {
         self.open.get(label).ok_or_else(|| not_open(label))
     }
 
+    /// What is declared beside windows.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    pub(super) fn shell(&self) -> &Arc<Shell> {
+        &self.shell
+    }
+
+    pub(super) fn presence(&mut self) -> &mut Presence {
+        &mut self.presence
+    }
+
     /// The menus.
     pub fn menus(&mut self) -> &mut Menus {
         &mut self.menus
@@ -260,7 +283,11 @@ impl Windows {
     }
 
     /// The user has chosen an entry of a menu.
-    pub fn menu_chosen(&self, id: String) {
+    pub fn menu_chosen(&mut self, id: String) {
+        #[cfg(not(target_os = "linux"))]
+        if self.tray_chosen(&id) {
+            return;
+        }
         let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
         let event = self.menus.chosen(id, focused.clone());
         self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
@@ -269,6 +296,16 @@ impl Windows {
     /// A window of the system's.
     pub fn window(&self, label: &str) -> Done<&Window> {
         Ok(&self.find(label)?.window)
+    }
+
+    /// The page of a window.
+    pub fn page(&self, label: &str) -> Done<&WindowPage> {
+        Ok(&self.find(label)?.page)
+    }
+
+    /// The page of any window that is not private.
+    pub fn public_page(&self) -> Option<&WindowPage> {
+        self.open.values().find(|open| !open.spec.incognito).map(|open| &open.page)
     }
 
     /// Labels of the open windows, sorted.
@@ -400,6 +437,24 @@ impl Windows {
         Ok(())
     }
 
+    /// Brings the main window to the front; opens it when it is closed. `activation` is the desktop's leave to do so.
+    pub fn show_main(&mut self, target: &Target, activation: Option<&str>) -> Done {
+        let Some(main) = self.main.clone() else { return Err(invalid("the app declares no window".into())) };
+        let label = main.label.clone();
+        if !self.open.contains_key(&label) {
+            self.create(target, WindowSpec { visible: true, ..main })?;
+        }
+        if let Some(activation) = activation {
+            platform::set_activation(&self.find(&label)?.window, activation);
+        }
+        self.focus(&label)
+    }
+
+    /// Links and files the app opens.
+    pub fn opens(&self) -> Opens {
+        self.declared.opens.clone()
+    }
+
     /// Puts a window in the middle of its screen.
     pub fn center(&self, label: &str) -> Done {
         let window = &self.find(label)?.window;
@@ -506,6 +561,8 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            Wishes::forget_page(&self.shell, label, u64::MAX);
+            self.shell.files.grants.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);

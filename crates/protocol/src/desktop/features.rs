@@ -1,0 +1,63 @@
+//! The names of all native features, for whoever checks what a project file allows.
+
+use super::{
+    app, autostart, clipboard, cookies, dialog, download, find, fs, menu, notification, opener, page, power,
+    read, shortcut, tray, window,
+};
+use serde::de::DeserializeOwned;
+
+/// Every native feature, `group.operation`.
+///
+/// ```
+/// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
+/// ```
+pub fn all() -> Vec<String> {
+    let groups: [(&str, fn() -> Vec<String>); 18] = [
+        ("app", operations::<app::AppRequest>),
+        ("autostart", operations::<autostart::AutostartRequest>),
+        ("clipboard", operations::<clipboard::ClipboardRequest>),
+        ("dialog", operations::<dialog::DialogRequest>),
+        ("cookies", operations::<cookies::CookiesRequest>),
+        ("download", operations::<download::DownloadRequest>),
+        // Nothing is asked of it; who may use it is told of the files.
+        ("drop", || vec!["files".into()]),
+        ("find", operations::<find::FindRequest>),
+        ("fs", operations::<fs::FsRequest>),
+        ("menu", operations::<menu::MenuRequest>),
+        ("notification", operations::<notification::NotificationRequest>),
+        ("opener", operations::<opener::OpenerRequest>),
+        ("page", operations::<page::PageRequest>),
+        ("power", operations::<power::PowerRequest>),
+        ("shortcut", operations::<shortcut::ShortcutRequest>),
+        ("storage", operations::<cookies::StorageRequest>),
+        ("tray", operations::<tray::TrayRequest>),
+        ("window", operations::<window::WindowRequest>),
+    ];
+    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+        operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
+    };
+    groups.into_iter().flat_map(of_group).collect()
+}
+
+/// The operations of a group: asked for one that is none, serde names those there are. So nothing is listed twice.
+fn operations<R: DeserializeOwned>() -> Vec<String> {
+    let refusal = read::<R>("?", b"{}").err().unwrap_or_default();
+    // "unknown variant `?`, expected one of `a`, `b`"
+    refusal.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+
+    #[test]
+    fn every_operation_of_every_group_is_named() {
+        let features = all();
+        for feature in
+            ["window.start_resizing", "window.create", "opener.reveal", "menu.popup", "clipboard.clear"]
+        {
+            assert!(features.iter().any(|known| known == feature), "{feature} is missing in {features:?}");
+        }
+        assert!(features.iter().all(|feature| super::super::parts(feature).is_some()), "{features:?}");
+    }
+}
