@@ -12,23 +12,29 @@ const TOKENS = {
   toml: /(#[^\n]*)|("[^"]*")|\b(\d+)\b|(\[\[?[\w.]+\]\]?)/g,
 };
 
+function kind([, comment, string, number, word]) {
+  if (comment) return "comment";
+  if (string) return "string";
+  if (number) return "number";
+  return word.startsWith("#") || word.startsWith("[") || KEYWORDS.has(word) ? "keyword" : null;
+}
+
+/** Line by line; what does not fit goes on further to the right. */
 function highlighted(text, language) {
-  const code = element("code");
-  let end = 0;
-  const kind = ([, comment, string, number, word]) => {
-    if (comment) return "comment";
-    if (string) return "string";
-    if (number) return "number";
-    return word.startsWith("#") || word.startsWith("[") || KEYWORDS.has(word) ? "keyword" : null;
-  };
-  for (const match of text.matchAll(TOKENS[language] ?? TOKENS.js)) {
-    const name = kind(match);
-    if (!name) continue;
-    code.append(text.slice(end, match.index), element("span", { class: name }, match[0]));
-    end = match.index + match[0].length;
-  }
-  code.append(text.slice(end));
-  return code;
+  const lines = text.split("\n").map((line) => {
+    const shown = element("span", { class: "line" });
+    shown.style.setProperty("--indent", `${line.match(/^ */)[0].length + 2}ch`);
+    let end = 0;
+    for (const match of line.matchAll(TOKENS[language] ?? TOKENS.js)) {
+      const name = kind(match);
+      if (!name) continue;
+      shown.append(line.slice(end, match.index), element("span", { class: name }, match[0]));
+      end = match.index + match[0].length;
+    }
+    shown.append(line.slice(end) || (line ? "" : " "));
+    return shown;
+  });
+  return element("code", {}, ...lines);
 }
 
 /** The lines between `#region name` and `#endregion`, moved to the left. */
@@ -84,7 +90,8 @@ export function panel(key, all) {
       other.tabIndex = other === tab ? 0 : -1;
     }
     body.setAttribute("aria-labelledby", tab.id);
-    path.textContent = listing.path;
+    path.textContent = listing.path.split("/").slice(-2).join("/");
+    path.title = listing.path;
     try {
       text = await listing.text();
       body.replaceChildren(element("pre", {}, highlighted(text, listing.language)));
@@ -102,7 +109,7 @@ export function panel(key, all) {
         "aria-controls": `${key}-code`,
         onclick: (event) => void show(listing, event.currentTarget),
       },
-      NAMES[listing.language],
+      number > 0 && listing.language === all[0].language ? listing.path.split("/").pop() : NAMES[listing.language],
     ),
   );
   const keys = (event) => {
