@@ -55,7 +55,8 @@ pub fn wire(bytes: &[u8]) -> bool {
         match reader.next(&mut stream) {
             Ok(Some(frame)) => {
                 assert!(frame.body.len() <= wire::BODY_BYTES_MAX);
-                again.extend(wire::frame(frame.kind, frame.port, frame.ticket, &[&frame.body]));
+                again.extend(wire::head(frame.kind, frame.port, frame.ticket, frame.body.len()));
+                again.extend(frame.body);
                 taken += 1;
             }
             Ok(None) => {}
