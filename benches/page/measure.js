@@ -1,6 +1,7 @@
 // The page both apps show while they are measured. bridge.js is the only file that differs between them.
-// WebKit's performance.now() counts whole milliseconds, so single calls are timed by the backend's own clock:
-// two `stamp` answers in a row are one round trip apart.
+import { calls, sizes } from "./calls.js";
+import { events } from "./events.js";
+import { streams } from "./streams.js";
 import { invoke } from "./bridge.js";
 
 const MARKER = "page-0"; // the bench changes this line and waits until it is reported
@@ -23,32 +24,6 @@ async function watch() {
   }
 }
 
-async function calls() {
-  for (let i = 0; i < 300; i++) await invoke("stamp");
-  const stamps = [];
-  for (let i = 0; i <= 3000; i++) stamps.push(await invoke("stamp"));
-  const single_us = stamps.slice(1).map((stamp, i) => (stamp - stamps[i]) / 1000);
-
-  const pipelined_us = [];
-  for (let run = 0; run < 10; run++) {
-    const start = await invoke("stamp");
-    await Promise.all(Array.from({ length: 1000 }, () => invoke("stamp")));
-    const end = await invoke("stamp");
-    pipelined_us.push((end - start) / 1000 / 1000);
-  }
-
-  const megabyte = new Uint8Array(1 << 20).map((_, i) => i * 31);
-  const echo_ms = [];
-  for (let run = 0; run < 20; run++) {
-    const start = await invoke("stamp");
-    const back = new Uint8Array(await invoke("echo", megabyte));
-    const end = await invoke("stamp");
-    if (back.length !== megabyte.length || back[12345] !== megabyte[12345]) throw new Error("echo: wrong bytes");
-    echo_ms.push((end - start) / 1e6);
-  }
-  await report("calls", { single_us, pipelined_us, echo_ms });
-}
-
 async function main() {
   await report("script");
   await frame();
@@ -56,7 +31,10 @@ async function main() {
   await report("paint");
   const task = await invoke("task");
   if (task === "watch") await watch();
-  if (task === "calls") await calls();
+  if (task === "calls") await report("calls", await calls());
+  if (task === "sizes") await report("sizes", await sizes());
+  if (task === "streams") await report("streams", await streams());
+  if (task === "events") await events(report);
 }
 
 main().catch((error) => report("failed", { message: String(error?.message ?? error) }));

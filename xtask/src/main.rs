@@ -7,8 +7,10 @@ mod bench;
 mod check;
 mod demo;
 mod display;
+mod foreign;
 mod proc;
 mod program;
+mod soak;
 mod steps;
 mod tidy;
 mod window;
@@ -50,6 +52,12 @@ enum Task {
     },
     /// One real window, changed by saves and by published releases
     Demo,
+    /// Swaps and reloads under mixed load in one window; report in target/soak
+    Soak {
+        /// How long; half an hour has 1,000 swaps and 100 page loads
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,6 +77,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Task::Test { only, skip } => check::check(&root, &only, &skip),
         Task::Bench { groups, no_peers, runs } => bench::run(&root, &groups, !no_peers, runs),
         Task::Demo => demo::run(&root).map(|()| true),
+        Task::Soak { minutes } => soak::run(&root, minutes),
         Task::Tidy => Ok(tidy::run(&root)?.1 == 0),
     }
 }

@@ -62,6 +62,16 @@ pub fn executable(process: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{process}/exe")).ok()
 }
 
+/// Files a process has mapped into its memory: its executable, libraries, fonts, caches.
+pub fn mapped_files(process: u32) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+    let mut files: Vec<PathBuf> =
+        text.lines().filter_map(|line| Some(PathBuf::from(&line[line.find('/')?..]))).collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
 /// Proportional set size in MB: memory of its own and its share of what it shares.
 pub fn pss_mb(process: u32) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;

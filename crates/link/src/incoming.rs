@@ -34,7 +34,12 @@ impl Incoming {
                     return Some(Err(error));
                 }
             }
-            match self.socket.read_with(|stream| stream.read(&mut self.buffer)).await {
+            // A large body is read where it belongs; everything else together, as many frames as there are.
+            let room = self.decoder.room();
+            let in_place = !room.is_empty();
+            let into = if in_place { room } else { &mut self.buffer[..] };
+            match self.socket.read_with(|stream| stream.read(into)).await {
+                Ok(count @ 1..) if in_place => self.decoder.filled(count),
                 Ok(count @ 1..) => self.decoder.extend(&self.buffer[..count]),
                 _ => {
                     self.link.close();

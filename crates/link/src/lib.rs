@@ -1,14 +1,16 @@
 //! The local connection between Staysail's processes: shell and worker, development tool and shell, and the shell and
 //! WebKit's web process.
 //!
-//! A [`Socket`] is one end of it. [`Link`] writes frames into it, [`Incoming`] reads them out of it.
+//! A [`Socket`] is one end of it. [`Link`] writes frames into it, as [`Parcel`]s, [`Incoming`] reads them out of it.
 //!
 //! **Invariant:** nothing here knows what a frame means, and nothing here starts a process or opens a socket.
 
 mod incoming;
 mod link;
+mod parcel;
 mod socket;
 
 pub use incoming::Incoming;
 pub use link::Link;
+pub use parcel::Parcel;
 pub use socket::Socket;

@@ -3,11 +3,12 @@
 //! # Theory of operation
 //! A frame is written by the thread that has it, straight into the socket: a call from the page costs no thread hop on
 //! its way out, and neither does its answer. What the socket does not take at once goes into a backlog that one task
-//! empties when the socket has room. A frame in the backlog of which no byte was written has certainly not been
+//! empties when the socket has room, many frames at a time: a socket holds a few hundred small writes and then is full,
+//! however small they are. A frame in the backlog of which no byte was written has certainly not been
 //! delivered; [`Link::undelivered`] names the calls among them, so that they may be sent to another worker
 //! (law 2), while everything else may have started.
 
-use crate::{Incoming, Socket};
+use crate::{Incoming, Parcel, Socket};
 use staysail_protocol::frame::{Frame, FrameError};
 use std::collections::VecDeque;
 use std::io;
@@ -29,10 +30,27 @@ struct Shared {
 #[derive(Default)]
 struct Outbox {
     /// Frames not yet wholly written: call number and bytes.
-    backlog: VecDeque<(u64, Vec<u8>)>,
+    backlog: VecDeque<(u64, Parcel)>,
     /// Bytes of the first frame of the backlog that were written.
     written: usize,
     closed: bool,
+}
+
+/// Frames of the backlog that are written in one go.
+const FRAMES_AT_ONCE_MAX: usize = 64;
+
+impl Outbox {
+    /// So many more bytes of the backlog were written.
+    fn wrote(&mut self, count: usize) {
+        self.written += count;
+        while let Some(first) = self.backlog.front().map(|(_, parcel)| parcel.len()) {
+            if self.written < first {
+                break;
+            }
+            self.written -= first;
+            self.backlog.pop_front();
+        }
+    }
 }
 
 impl Link {
@@ -61,28 +79,37 @@ impl Link {
     pub fn send(&self, frame: &Frame) -> Result<(), FrameError> {
         let mut bytes = Vec::new();
         frame.encode_into(&mut bytes)?;
-        self.send_bytes(0, bytes);
+        self.send_parcel(0, bytes.into());
+        Ok(())
+    }
+
+    /// Sends a frame as [`send`](Link::send) does, without copying its body.
+    ///
+    /// # Errors
+    /// As [`send`](Link::send).
+    pub fn pass(&self, frame: Frame) -> Result<(), FrameError> {
+        self.send_parcel(0, Parcel::of(frame)?);
         Ok(())
     }
 
     /// Sends a frame that is encoded already. With the number of a call it is one of those that
     /// [`undelivered`](Link::undelivered) names: only what makes the call goes under its number, not what follows it.
-    pub fn send_bytes(&self, call: u64, bytes: Vec<u8>) {
+    pub fn send_parcel(&self, call: u64, parcel: Parcel) {
         let mut outbox = self.outbox();
         if outbox.backlog.is_empty() && !outbox.closed {
-            match self.shared.socket.try_write(&bytes) {
-                Ok(count) if count == bytes.len() => return,
+            match self.shared.socket.try_write(&parcel.from(0)) {
+                Ok(count) if count == parcel.len() => return,
                 Ok(count) => outbox.written = count,
                 Err(_) => outbox.written = 0,
             }
         }
-        outbox.backlog.push_back((call, bytes));
+        outbox.backlog.push_back((call, parcel));
         drop(outbox);
         self.shared.room.notify_one();
     }
 
     /// Calls, with their frames, of which no byte was written. Closes the connection for good.
-    pub fn undelivered(&self) -> Vec<(u64, Vec<u8>)> {
+    pub fn undelivered(&self) -> Vec<(u64, Parcel)> {
         let mut outbox = self.outbox();
         outbox.closed = true;
         let begun = usize::from(outbox.written > 0);
@@ -103,16 +130,19 @@ impl Link {
     fn flush(&self) -> io::Result<bool> {
         let mut outbox = self.outbox();
         loop {
-            let Some((_, bytes)) = outbox.backlog.front() else { return Ok(true) };
-            match self.shared.socket.try_write(&bytes[outbox.written..]) {
+            if outbox.backlog.is_empty() {
+                // A flood leaves nothing behind.
+                outbox.backlog = VecDeque::new();
+                return Ok(true);
+            }
+            let mut pieces = Vec::with_capacity(2 * FRAMES_AT_ONCE_MAX);
+            for (index, (_, parcel)) in outbox.backlog.iter().take(FRAMES_AT_ONCE_MAX).enumerate() {
+                let written = if index == 0 { outbox.written } else { 0 };
+                pieces.extend(parcel.from(written).into_iter().filter(|piece| !piece.is_empty()));
+            }
+            match self.shared.socket.try_write(&pieces) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    outbox.written += count;
-                    if outbox.written == outbox.backlog.front().map_or(0, |(_, bytes)| bytes.len()) {
-                        outbox.backlog.pop_front();
-                        outbox.written = 0;
-                    }
-                }
+                Ok(count) => outbox.wrote(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -165,6 +195,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn bodies_that_are_not_copied_arrive_as_they_are_among_others() {
+        let (ours, theirs) = pair();
+        let (sender, _keep) = Link::start(ours);
+        let large: Vec<u8> = (0..3_000_000_u32).map(|at| at as u8).collect();
+        for call in 1..=5 {
+            sender.pass(Frame { call, head: b"{}".to_vec(), body: large.clone() }).unwrap();
+            sender.send(&frame(call, 10)).unwrap();
+        }
+        let (_other, mut received) = Link::start(theirs);
+        for call in 1..=5 {
+            let got = received.next().await.unwrap().unwrap();
+            assert!(got.call == call && got.body == large);
+            assert_eq!(received.next().await.unwrap().unwrap(), frame(call, 10));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_small_frames_through_a_full_socket_arrives_whole_and_in_order() {
+        let (ours, theirs) = pair();
+        let (sender, _keep) = Link::start(ours);
+        for call in 1..=20_000 {
+            sender.send(&frame(call, (call % 90) as usize)).unwrap();
+        }
+        let (_other, mut received) = Link::start(theirs);
+        for call in 1..=20_000 {
+            assert_eq!(received.next().await.unwrap().unwrap(), frame(call, (call % 90) as usize));
+        }
+    }
+
+    #[tokio::test]
     async fn a_connection_nobody_reads_any_more_is_closed() {
         let (ours, theirs) = pair();
         let (link, incoming) = Link::start(ours);
@@ -178,9 +238,7 @@ mod tests {
         let (ours, theirs) = pair();
         let (sender, mut ended) = Link::start(ours);
         for call in 1..=3 {
-            let mut bytes = Vec::new();
-            frame(call, 4 << 20).encode_into(&mut bytes).unwrap();
-            sender.send_bytes(call, bytes);
+            sender.send_parcel(call, Parcel::of(frame(call, 4 << 20)).unwrap());
         }
         // What follows a call under its number (a wish to cancel it, say) is never taken for the call itself.
         for call in [1, 3, 9] {

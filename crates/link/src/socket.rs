@@ -5,7 +5,7 @@
 //! room, too, wakes its owner each time the other side reads what was sent. So a socket is watched for bytes to read
 //! only; whoever finds it full watches a second descriptor of it for room, for as long as that lasts.
 
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 
 /// One end of a connected local socket: a Unix socket, or a named pipe on Windows.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ impl Socket {
         self.0.read_with(attempt).await
     }
 
-    /// Writes as many bytes as there is room for, without waiting.
+    /// Writes as many bytes as there is room for, without waiting, of one piece after the other.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when there is no room now; whatever the system says otherwise.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+    pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(pieces)
     }
 
     /// Waits until there is room to write.
@@ -40,7 +40,7 @@ impl Socket {
 
 #[cfg(unix)]
 mod system {
-    use std::io::{self, Read, Write};
+    use std::io::{self, IoSlice, Read, Write};
     use std::os::unix::net::UnixStream;
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
@@ -77,9 +77,9 @@ mod system {
             }
         }
 
-        pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
             loop {
-                match self.0.get_ref().write(bytes) {
+                match self.0.get_ref().write_vectored(pieces) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     result => return result,
                 }
@@ -96,19 +96,21 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::io::{self, Read};
+    use std::io::{self, IoSlice, Read};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
 
     #[derive(Debug)]
     pub enum Socket {
-        Server(NamedPipeServer),
+        /// The pipe, and whether its client has come.
+        Server(NamedPipeServer, AtomicBool),
         Client(NamedPipeClient),
     }
 
     macro_rules! either {
         ($socket:expr, $pipe:ident => $action:expr) => {
             match $socket {
-                Socket::Server($pipe) => $action,
+                Socket::Server($pipe, _) => $action,
                 Socket::Client($pipe) => $action,
             }
         };
@@ -119,6 +121,13 @@ mod system {
             &self,
             mut attempt: impl FnMut(&mut dyn Read) -> io::Result<T>,
         ) -> io::Result<T> {
+            // Read before its client has come, a pipe fails for good.
+            if let Self::Server(pipe, has_client) = self
+                && !has_client.load(Ordering::Relaxed)
+            {
+                pipe.connect().await?;
+                has_client.store(true, Ordering::Relaxed);
+            }
             loop {
                 either!(self, pipe => pipe.readable().await)?;
                 match attempt(&mut NoWait(self)) {
@@ -128,8 +137,10 @@ mod system {
             }
         }
 
-        pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-            either!(self, pipe => pipe.try_write(bytes))
+        pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            // Named pipes have no gathering write; what is left is written with the next attempt.
+            let piece = pieces.iter().find(|piece| !piece.is_empty()).map_or(&[][..], |piece| &piece[..]);
+            either!(self, pipe => pipe.try_write(piece))
         }
 
         pub async fn writable(&self) -> io::Result<()> {
@@ -148,7 +159,7 @@ mod system {
 
     impl From<NamedPipeServer> for super::Socket {
         fn from(pipe: NamedPipeServer) -> Self {
-            Self(Socket::Server(pipe))
+            Self(Socket::Server(pipe, AtomicBool::new(false)))
         }
     }
 

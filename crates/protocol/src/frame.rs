@@ -76,6 +76,35 @@ impl Header {
     }
 }
 
+fn header(call: u64, head_len: usize, body_len: usize) -> Result<[u8; HEADER_BYTES], FrameError> {
+    if head_len > FRAME_HEAD_BYTES_MAX {
+        return Err(FrameError::HeadTooLarge(head_len));
+    }
+    if body_len > FRAME_BODY_BYTES_MAX {
+        return Err(FrameError::BodyTooLarge(body_len));
+    }
+    let mut out = [0; HEADER_BYTES];
+    out[0..4].copy_from_slice(&MAGIC);
+    out[4..8].copy_from_slice(&(head_len as u32).to_le_bytes());
+    out[8..12].copy_from_slice(&(body_len as u32).to_le_bytes());
+    out[12..20].copy_from_slice(&call.to_le_bytes());
+    Ok(out)
+}
+
+/// Header and head of a frame, for a body of so many bytes that is written after them without being copied.
+///
+/// # Errors
+/// When head or body exceed their limit; nothing must be sent then.
+pub fn start(call: u64, head: &[u8], body_len: usize) -> Result<Vec<u8>, FrameError> {
+    let header = header(call, head.len(), body_len)?;
+    // A small body is put behind it after all; then there is room.
+    let room = if body_len < IN_PLACE_BYTES_MIN { body_len } else { 0 };
+    let mut start = Vec::with_capacity(HEADER_BYTES + head.len() + room);
+    start.extend_from_slice(&header);
+    start.extend_from_slice(head);
+    Ok(start)
+}
+
 impl Frame {
     /// A frame with a JSON head made of `message`.
     pub fn new<M: serde::Serialize>(call: u64, message: &M, body: Vec<u8>) -> Self {
@@ -96,18 +125,7 @@ impl Frame {
     /// # Errors
     /// When head or body exceed their limit; nothing must be sent then.
     pub fn header(&self) -> Result<[u8; HEADER_BYTES], FrameError> {
-        if self.head.len() > FRAME_HEAD_BYTES_MAX {
-            return Err(FrameError::HeadTooLarge(self.head.len()));
-        }
-        if self.body.len() > FRAME_BODY_BYTES_MAX {
-            return Err(FrameError::BodyTooLarge(self.body.len()));
-        }
-        let mut out = [0; HEADER_BYTES];
-        out[0..4].copy_from_slice(&MAGIC);
-        out[4..8].copy_from_slice(&(self.head.len() as u32).to_le_bytes());
-        out[8..12].copy_from_slice(&(self.body.len() as u32).to_le_bytes());
-        out[12..20].copy_from_slice(&self.call.to_le_bytes());
-        Ok(out)
+        header(self.call, self.head.len(), self.body.len())
     }
 
     /// Appends header, head and body to `out`.
@@ -141,12 +159,34 @@ impl Frame {
 pub struct Decoder {
     buffer: Vec<u8>,
     start: usize,
+    /// A frame with a large body that is being filled in place, and how much of it is there.
+    open: Option<(Frame, usize)>,
 }
+
+/// Bodies of this size and more are filled in place instead of being gathered first.
+const IN_PLACE_BYTES_MIN: usize = 64 << 10;
 
 impl Decoder {
     /// Adds bytes as they came.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        let room = self.room();
+        let taken = room.len().min(bytes.len());
+        room[..taken].copy_from_slice(&bytes[..taken]);
+        self.filled(taken);
+        self.buffer.extend_from_slice(&bytes[taken..]);
+    }
+
+    /// Where the bytes that come next belong, when they belong to a large body: whoever reads may read them straight
+    /// into it, and then says how many with [`filled`](Decoder::filled). Empty otherwise.
+    pub fn room(&mut self) -> &mut [u8] {
+        self.open.as_mut().map(|(frame, have)| &mut frame.body[*have..]).unwrap_or_default()
+    }
+
+    /// So many bytes were read into [`room`](Decoder::room).
+    pub fn filled(&mut self, count: usize) {
+        if let Some((_, have)) = &mut self.open {
+            *have += count;
+        }
     }
 
     /// The next whole frame, or `None` when more bytes are needed.
@@ -154,13 +194,25 @@ impl Decoder {
     /// # Errors
     /// When the bytes are no frame; the decoder must not be used any further.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.open.is_some() {
+            let whole = self.room().is_empty();
+            return Ok(if whole { self.open.take().map(|(frame, _)| frame) } else { None });
+        }
         let pending = &self.buffer[self.start..];
         let Some(header) = pending.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let header = Header::decode(header)?;
         let (head_end, whole) =
             (HEADER_BYTES + header.head_len, HEADER_BYTES + header.head_len + header.body_len);
         if pending.len() < whole {
-            if self.start > 0 {
+            if pending.len() >= head_end && header.body_len >= IN_PLACE_BYTES_MIN {
+                let mut body = vec![0; header.body_len];
+                let have = pending.len() - head_end;
+                body[..have].copy_from_slice(&pending[head_end..]);
+                let head = pending[HEADER_BYTES..head_end].to_vec();
+                self.open = Some((Frame { call: header.call, head, body }, have));
+                self.buffer.clear();
+                self.start = 0;
+            } else if self.start > 0 {
                 self.buffer.drain(..self.start);
                 self.start = 0;
             }
@@ -207,6 +259,37 @@ mod tests {
                 }
             }
             assert_eq!(seen, frames, "split every {step} bytes");
+        }
+    }
+
+    #[test]
+    fn large_bodies_are_filled_in_place_and_come_out_whole_whatever_follows_them() {
+        let large = |call, length: usize| Frame {
+            call,
+            head: b"{}".to_vec(),
+            body: (0..length).map(|at| at as u8).collect(),
+        };
+        let small = Frame { call: 2, head: b"{\"t\":\"ping\"}".to_vec(), body: vec![1, 2, 3] };
+        let frames =
+            [large(1, IN_PLACE_BYTES_MIN), small.clone(), large(3, 3 * IN_PLACE_BYTES_MIN + 7), small];
+        let bytes: Vec<u8> = frames.iter().flat_map(encoded).collect();
+        for step in [1_000, IN_PLACE_BYTES_MIN - 1, IN_PLACE_BYTES_MIN + 40, bytes.len()] {
+            let (mut decoder, mut seen, mut rest) = (Decoder::default(), Vec::new(), &bytes[..]);
+            while !rest.is_empty() {
+                let room = decoder.room();
+                let count = if room.is_empty() { step } else { step.min(room.len()) }.min(rest.len());
+                if room.is_empty() {
+                    decoder.extend(&rest[..count]);
+                } else {
+                    room[..count].copy_from_slice(&rest[..count]);
+                    decoder.filled(count);
+                }
+                rest = &rest[count..];
+                while let Some(frame) = decoder.next_frame().unwrap() {
+                    seen.push(frame);
+                }
+            }
+            assert!(seen == frames, "read {step} bytes at a time");
         }
     }
 

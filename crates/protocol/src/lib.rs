@@ -7,7 +7,7 @@
 //! | development tool ↔ shell | [`frame`], [`control`] |
 //! | publisher → release server → shell | [`manifest`], [`notice`] |
 //! | what an app says of itself | [`interface`] |
-//! | native features, and who may use them | [`desktop`], [`capability`] |
+//! | native features, and who may use them | [`desktop`], [`capability`], [`permission`] |
 //! | how the webview is set up | [`webview`] |
 //!
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
@@ -23,6 +23,7 @@ pub mod interface;
 pub mod limits;
 pub mod manifest;
 pub mod notice;
+pub mod permission;
 pub mod webview;
 pub mod worker;
 

@@ -36,7 +36,11 @@ pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
 /// Calls under way in one worker; one more waits in the queue.
 pub const CALLS_IN_FLIGHT_MAX: usize = 100_000;
 /// Events waiting for one page; the oldest are dropped beyond it and the page is told how many.
-pub const EVENT_QUEUE_MAX: usize = 10_000;
+pub const EVENT_QUEUE_MAX: usize = 100_000;
+/// Bytes of events waiting for one page; the oldest are dropped beyond it, too.
+pub const EVENT_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// A page takes at most so many bytes of events at once.
+pub const EVENT_BATCH_BYTES_MAX: usize = 256 << 10;
 /// The shell asks an idle worker for a sign of life this often.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 /// Heartbeats in a row that may be missed before the worker counts as hung.
@@ -55,6 +59,12 @@ pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
+/// Inline scripts of one page whose hashes go into its content security policy, and as many style sheets.
+pub const INLINE_HASHES_MAX: usize = 256;
+/// Links a page may open in the user's browser within `browser_opens_window_s`.
+pub const BROWSER_OPENS_MAX: usize = 5;
+/// The time in which links opened in the user's browser are counted.
+pub const BROWSER_OPENS_WINDOW_S: u64 = 10;
 /// Most windows of an app that are open at once.
 pub const WINDOWS_MAX: usize = 256;
 /// Downloads of pages under way at once; one more is denied.
@@ -81,6 +91,9 @@ pub const STORAGE_TIMEOUT_MS: u64 = 10_000;
 pub const DROP_PATHS_MAX: usize = 10_000;
 /// A command sends at most so much of a channel ahead of its page.
 pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
+/// A command sends messages that are larger than the window so far ahead together: while the page deals with one the
+/// next is on its way.
+pub const CHANNEL_LARGE_WINDOW_BYTES: usize = 32 << 20;
 /// A page takes at most so much JSON of a channel at once.
 pub const CHANNEL_BATCH_BYTES_MAX: usize = 256 << 10;
 /// Messages of a page that may wait in one stream for their command.

@@ -38,7 +38,7 @@ async fn files_come_with_tags_ranges_and_how_long_they_keep() {
     write(folder.path(), &blob, b"0123456789");
     write(folder.path(), "metadata/timestamp.json", b"{}");
     let server = start(&folder, None).await;
-    let client = Client::new();
+    let client = client();
     let get = |path: &str| client.get(format!("{}/{path}", server.url()));
 
     let answer = get(&blob).send().await.unwrap();
@@ -118,7 +118,7 @@ async fn nothing_outside_the_repository_is_ever_served() {
 async fn an_upload_is_taken_only_with_the_token_whole_and_by_its_right_name() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder, Some(TOKEN)).await;
-    let client = Client::new();
+    let client = client();
     let put = |path: String, bytes: &'static [u8]| {
         client.put(format!("{}/{path}", server.url())).bearer_auth(TOKEN).body(bytes)
     };
@@ -164,6 +164,13 @@ async fn an_upload_is_taken_only_with_the_token_whole_and_by_its_right_name() {
 }
 
 /// Reads announcements from an open stream.
+/// A client; the workspace's has no TLS of its own choice, so that one is named.
+fn client() -> Client {
+    // An error means that another test named it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 async fn next_checksum(response: &mut reqwest::Response) -> String {
     let mut text = String::new();
     loop {
@@ -183,7 +190,7 @@ async fn next_checksum(response: &mut reqwest::Response) -> String {
 async fn listeners_hear_of_a_publish_into_the_folder_and_newcomers_of_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder, None).await;
-    let listen = || Client::new().get(format!("{}/events", server.url())).send();
+    let listen = || client().get(format!("{}/events", server.url())).send();
     let mut early = listen().await.unwrap();
     assert_eq!(early.headers()["content-type"], "text/event-stream");
     for text in ["first", "second"] {
@@ -218,10 +225,7 @@ async fn the_binary_says_where_it_listens_and_ends_in_order() {
     let mut line = String::new();
     BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let url = line.trim().strip_prefix("listening on ").unwrap();
-    assert_eq!(
-        Client::new().get(format!("{url}/health")).send().await.unwrap().text().await.unwrap(),
-        "ok\n"
-    );
+    assert_eq!(client().get(format!("{url}/health")).send().await.unwrap().text().await.unwrap(), "ok\n");
     #[cfg(unix)]
     {
         let ended = Command::new("kill").arg(child.0.id().to_string()).status().unwrap();

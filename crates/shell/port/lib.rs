@@ -36,6 +36,8 @@ use wire::{Kind, Reader};
 const PRIORITY: i32 = 100;
 /// Answers handed out before other work gets its turn.
 const ANSWERS_PER_TURN_MAX: usize = 128;
+/// Requests below this size go in one piece: to copy them costs less than to write twice.
+const COPIED_BYTES_MAX: usize = 64 << 10;
 /// Most that is kept allocated for requests the socket did not take at once.
 const BACKLOG_KEPT_BYTES: usize = 1 << 20;
 
@@ -120,7 +122,7 @@ pub unsafe extern "C" fn webkit_web_extension_initialize_with_user_data(
 fn connect(name: &str, token: &str) -> Option<Connection> {
     let socket = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()?;
     // The first bytes on a fresh socket: they fit.
-    (&socket).write_all(&wire::frame(Kind::Hello, 0, 0, &[token.as_bytes()])).ok()?;
+    (&socket).write_all(&frame(Kind::Hello, 0, token.as_bytes())).ok()?;
     socket.set_nonblocking(true).ok()?;
     Some(Connection {
         socket,
@@ -131,6 +133,11 @@ fn connect(name: &str, token: &str) -> Option<Connection> {
         pages: HashMap::new(),
         last_port: 0,
     })
+}
+
+/// A whole frame that answers nothing and wants no answer.
+fn frame(kind: Kind, port: u64, body: &[u8]) -> Vec<u8> {
+    [&wire::head(kind, port, 0, body.len())[..], body].concat()
 }
 
 /// Does something with the connection, unless it has ended.
@@ -193,7 +200,7 @@ unsafe extern "C" fn open(arguments: *const GPtrArray, page: gpointer) -> *mut J
         let Some([label, callback]) = values(arguments) else { return ptr::null_mut() };
         let context = jsc_value_get_context(callback);
         let is_function = jsc_value_is_function(callback) != 0;
-        let label = text_of(label);
+        let label = Text::of(label);
         let port = with(|connection| {
             if !is_function || !connection.pages.contains_key(&(page as usize)) {
                 return None;
@@ -202,7 +209,7 @@ unsafe extern "C" fn open(arguments: *const GPtrArray, page: gpointer) -> *mut J
             let address = if address.is_null() { &[][..] } else { CStr::from_ptr(address).to_bytes() };
             connection.last_port += 1;
             let port = connection.last_port;
-            connection.write(&wire::frame(Kind::Open, port, 0, &[&label, b"\n", address]));
+            connection.write(&frame(Kind::Open, port, &[label.bytes(), b"\n", address].concat()));
             g_object_ref(callback.cast());
             let before = connection.pages.insert(page as usize, Page { port, callback });
             Some((port, before))
@@ -225,7 +232,8 @@ unsafe extern "C" fn send(arguments: *const GPtrArray, port: gpointer) -> gboole
     unsafe {
         let Some([ticket, text, bytes]) = values(arguments) else { return 0 };
         let ticket = jsc_value_to_double(ticket);
-        let text = text_of(text);
+        let text = Text::of(text);
+        let text = text.bytes();
         let mut length = 0_usize;
         let data = match jsc_value_is_typed_array(bytes) {
             0 => ptr::null(),
@@ -239,7 +247,7 @@ unsafe extern "C" fn send(arguments: *const GPtrArray, port: gpointer) -> gboole
         let sent = with(|connection| {
             let open = connection.pages.values().any(|page| page.port == port);
             if open {
-                connection.send(port, ticket as u64, &text, bytes);
+                connection.send(port, ticket as u64, text, bytes);
             }
             open
         });
@@ -268,22 +276,35 @@ unsafe fn values<const COUNT: usize>(arguments: *const GPtrArray) -> Option<[*mu
 }
 
 /// A value's text as UTF-8; a lone surrogate becomes U+FFFD.
-///
-/// # Safety
-/// `value` must be live.
-unsafe fn text_of(value: *mut JSCValue) -> Vec<u8> {
-    // SAFETY: the bytes are ours until they are given back below.
-    unsafe {
-        let bytes = jsc_value_to_string_as_bytes(value);
-        if bytes.is_null() {
-            return Vec::new();
+struct Text(*mut GBytes);
+
+impl Text {
+    /// # Safety
+    /// `value` must be live.
+    unsafe fn of(value: *mut JSCValue) -> Self {
+        // SAFETY: the bytes are ours until they are given back in `drop`.
+        Self(unsafe { jsc_value_to_string_as_bytes(value) })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.0.is_null() {
+            return &[];
         }
         let mut length = 0;
-        let data = g_bytes_get_data(bytes, &mut length).cast::<u8>();
-        let text =
-            if data.is_null() { Vec::new() } else { std::slice::from_raw_parts(data, length).to_vec() };
-        g_bytes_unref(bytes);
-        text
+        // SAFETY: the bytes never change and live as long as `self`.
+        unsafe {
+            let data = g_bytes_get_data(self.0, &mut length).cast::<u8>();
+            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, length) }
+        }
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: the reference taken in `of`.
+            unsafe { g_bytes_unref(self.0) };
+        }
     }
 }
 
@@ -291,11 +312,10 @@ impl Connection {
     /// Sends a request without copying its bytes, as far as the socket takes them.
     fn send(&mut self, port: u64, ticket: u64, text: &[u8], bytes: &[u8]) {
         let head = wire::head(Kind::Request, port, ticket, text.len() + bytes.len());
-        if bytes.len() < 65_536 {
+        if text.len() + bytes.len() < COPIED_BYTES_MAX {
             return self.write(&[&head, text, bytes].concat());
         }
-        self.write(&[&head, text].concat());
-        self.write(bytes);
+        [&head[..], text, bytes].into_iter().for_each(|piece| self.write(piece));
     }
 
     /// Writes what the socket takes now and keeps the rest for later. An end of the connection is told by `readable`.

@@ -55,15 +55,6 @@ pub fn head(kind: Kind, port: u64, ticket: u64, length: usize) -> [u8; HEAD_BYTE
     head
 }
 
-/// A whole frame, its body made of `parts`.
-pub fn frame(kind: Kind, port: u64, ticket: u64, parts: &[&[u8]]) -> Vec<u8> {
-    let length = parts.iter().map(|part| part.len()).sum();
-    let mut frame = Vec::with_capacity(HEAD_BYTES + length);
-    frame.extend_from_slice(&head(kind, port, ticket, length));
-    parts.iter().for_each(|part| frame.extend_from_slice(part));
-    frame
-}
-
 /// Bytes asked for at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -149,6 +140,10 @@ fn opened(head: &[u8; HEAD_BYTES]) -> std::io::Result<Frame> {
 mod tests {
     use super::*;
 
+    fn frame(kind: Kind, port: u64, ticket: u64, body: &[u8]) -> Vec<u8> {
+        [&head(kind, port, ticket, body.len())[..], body].concat()
+    }
+
     /// Hands out what it holds in pieces of a few bytes, as a socket that is filled meanwhile.
     struct Trickle<'a>(&'a [u8], usize);
 
@@ -169,12 +164,7 @@ mod tests {
         let bodies: [&[u8]; 4] = [b"", b"abc", &[7; 100_000], b"last"];
         let mut bytes = Vec::new();
         for (ticket, body) in bodies.iter().enumerate() {
-            bytes.extend(frame(
-                Kind::Request,
-                9,
-                ticket as u64,
-                &[&body[..body.len() / 2], &body[body.len() / 2..]],
-            ));
+            bytes.extend(frame(Kind::Request, 9, ticket as u64, body));
         }
         for piece in [1, 7, HEAD_BYTES, 4_096, bytes.len()] {
             let (mut reader, mut stream) = (Reader::default(), Trickle(&bytes, piece));
@@ -197,7 +187,7 @@ mod tests {
             assert_eq!(found.kind(), ErrorKind::InvalidData);
         }
         for cut in [0, 5, HEAD_BYTES, HEAD_BYTES + 2] {
-            let whole = frame(Kind::Text, 1, 1, &[b"abc"]);
+            let whole = frame(Kind::Text, 1, 1, b"abc");
             let found = Reader::default().next(&mut &whole[..cut]).unwrap_err();
             assert_eq!(found.kind(), ErrorKind::UnexpectedEof, "{cut}");
         }

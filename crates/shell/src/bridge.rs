@@ -5,6 +5,7 @@
 
 use crate::desktop::{self, Asker};
 use crate::pages::Visitor;
+use crate::payload::Payload;
 use crate::responder::Responder;
 use crate::router::{Call, Caller, OnSend};
 use crate::shell::Shell;
@@ -16,17 +17,18 @@ use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
 
 /// Takes one request of the page in `window`. `origin` is the page's current origin, where the platform tells it.
-pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u8], responder: Responder) {
+pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec<u8>, responder: Responder) {
     if let Some(origin) = origin
         && !shell.is_allowed_origin(window, origin)
     {
         tracing::warn!(window, origin, "a page of a foreign origin tried to call; refused");
         return responder.failure(&denied("this origin may not call"));
     }
-    let (request, payload) = match split(bytes) {
-        Ok(parts) => parts,
+    let (request, skip) = match split(&bytes) {
+        Ok((request, payload)) => (request, bytes.len() - payload.len()),
         Err(error) => return responder.failure(&CallError::new(ErrorCode::BadMessage, error)),
     };
+    let payload = Payload::after(bytes, skip);
     if request.what == What::Hello {
         return hello(shell, window, &request.k, responder);
     }
@@ -52,7 +54,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                 epoch: visitor.epoch,
                 command: c,
                 raw,
-                arguments: payload.to_vec(),
+                arguments: payload,
                 on_send,
                 // The answer to a page that is gone is dropped here, never kept for the next one.
                 reply: Box::new(move |outcome| {
@@ -64,7 +66,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
         }
         What::Pull { ch } => shell.streams.pull(&visitor, ch, responder),
         What::Push { ch, raw, end } => {
-            shell.streams.push(&visitor, ch, (!end).then(|| payload.to_vec()), raw, responder);
+            shell.streams.push(&visitor, ch, (!end).then_some(payload), raw, responder);
         }
         What::Drop { ch } => {
             shell.streams.drop_stream(&visitor, ch);
@@ -100,7 +102,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
                 "the page's state exceeds {PAGE_STATE_BYTES_MAX} bytes (page_state_bytes_max); it is not kept"
             ),
         )),
-        What::KeepState => match parse::<Box<RawValue>>(payload) {
+        What::KeepState => match parse::<Box<RawValue>>(&payload) {
             Ok(state) => {
                 shell.pages.keep(&visitor, Some(state));
                 done(responder);
@@ -112,7 +114,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }
-        What::Report => match parse::<PageReport>(payload) {
+        What::Report => match parse::<PageReport>(&payload) {
             Ok(report) => {
                 if report.kind == "boot" {
                     shell.pages.boot_failed(&visitor, &report.message);
@@ -122,7 +124,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: &[u
             }
             Err(error) => responder.failure(&error),
         },
-        What::Update => match parse::<UpdateWish>(payload) {
+        What::Update => match parse::<UpdateWish>(&payload) {
             Ok(wish) => {
                 shell.observe(|observer| observer.update_wish(wish));
                 done(responder);

@@ -407,7 +407,7 @@ fn use_native(shell: &Arc<Shell>, seat: &Arc<Seat>, name: String, frame: Frame) 
             Err(error) => (ToWorker::DesktopFailed { error }, Vec::new()),
         };
         if frame.call != 0 {
-            let _ = seat.worker.link.send(&Frame::new(frame.call, &message, body));
+            let _ = seat.worker.link.pass(Frame::new(frame.call, &message, body));
         }
     });
 }

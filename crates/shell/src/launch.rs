@@ -11,7 +11,9 @@ use staysail_update::engine::Engine;
 use staysail_update::store::Store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Runs the shell to its end.
 ///
@@ -107,8 +109,10 @@ fn open_store(folder: &Path) -> Result<Store, String> {
 }
 
 fn start_log(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    // Levels by target. Filters by the values of fields, too, would link an engine for regular expressions.
+    let filter = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }
 
 /// The app's own folder: `$XDG_DATA_HOME/<id>` and its equivalents.

@@ -3,15 +3,17 @@
 //! # Theory of operation
 //! A window has one secret for its life, known to its start script only. With it the first request of a page
 //! load (`hello`) gets a key and a generation; from then on nothing of the load before is accepted, and answers
-//! to it are dropped. Events wait in a bounded queue until the page's one `next` request takes them all.
+//! to it are dropped. Events wait in a bounded queue until the page's one `next` request takes them, in batches: a page
+//! that is busy gets more at once and is woken less often. Beyond the bound the oldest events of the app are dropped and
+//! the page is told how many; what the shell itself has to tell is never dropped.
 
 use crate::responder::Responder;
 use crate::router::Router;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::PageEvent;
-use staysail_protocol::limits::EVENT_QUEUE_MAX;
+use staysail_protocol::limits::{EVENT_BATCH_BYTES_MAX, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -20,8 +22,7 @@ struct Page {
     key: String,
     generation: u64,
     epoch: u64,
-    events: VecDeque<String>,
-    events_lost: u64,
+    events: Events,
     waiting: Option<Responder>,
     kept: Option<Box<RawValue>>,
     /// The kept state has served a load that came up: the next load does not get it again.
@@ -29,6 +30,22 @@ struct Page {
     ready: bool,
     boot_error: Option<String>,
     closed: bool,
+}
+
+/// Events on their way to one page. Windows that get the same event share its text.
+#[derive(Default)]
+struct Events {
+    waiting: VecDeque<(Arc<str>, Kind)>,
+    bytes: usize,
+    lost: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Emitted by the app: a page that does not follow loses the oldest.
+    App,
+    /// Of the shell: few, and a page must not miss one.
+    Own,
 }
 
 /// Who sent a request, once its key proved it.
@@ -70,8 +87,7 @@ impl Pages {
             key: String::new(),
             generation: 0,
             epoch: 0,
-            events: VecDeque::new(),
-            events_lost: 0,
+            events: Events::default(),
             waiting: None,
             kept: None,
             kept_is_used: false,
@@ -89,7 +105,7 @@ impl Pages {
             page.closed = true;
             page.key.clear();
             page.waiting = None;
-            page.events.clear();
+            page.events = Events::default();
         }
         self.changed.send_modify(|count| *count += 1);
     }
@@ -108,8 +124,7 @@ impl Pages {
         page.key = crate::secret::token();
         page.generation += 1;
         page.epoch = router.epoch();
-        page.events.clear();
-        page.events_lost = 0;
+        page.events = Events::default();
         page.waiting = None;
         page.ready = false;
         page.boot_error = None;
@@ -148,14 +163,15 @@ impl Pages {
     /// Tells one window, or all of them.
     pub fn tell(&self, window: Option<&str>, event: &PageEvent) {
         let Ok(text) = serde_json::to_string(event) else { return };
+        let kind = match event {
+            PageEvent::Event { name, .. } if !name.starts_with("staysail:") => Kind::App,
+            _ => Kind::Own,
+        };
+        let text: Arc<str> = text.into();
         let mut deliveries = Vec::new();
         for (label, page) in self.pages().iter_mut() {
             if !page.closed && window.is_none_or(|window| window == label) {
-                page.events.push_back(text.clone());
-                if page.events.len() > EVENT_QUEUE_MAX {
-                    page.events.pop_front();
-                    page.events_lost += 1;
-                }
+                page.events.put(text.clone(), kind);
                 deliveries.push(page.take_delivery());
             }
         }
@@ -263,20 +279,101 @@ type Delivery = Option<(Responder, String)>;
 
 impl Page {
     fn take_delivery(&mut self) -> Delivery {
-        if self.events.is_empty() || self.waiting.is_none() {
+        if self.waiting.is_none() {
             return None;
         }
-        let mut events: Vec<String> = self.events.drain(..).collect();
-        if self.events_lost > 0 {
-            let lost = PageEvent::EventsLost { count: std::mem::take(&mut self.events_lost) };
-            events.insert(0, serde_json::to_string(&lost).unwrap_or_default());
+        let batch = self.events.batch()?;
+        self.waiting.take().map(|responder| (responder, batch))
+    }
+}
+
+impl Events {
+    fn put(&mut self, text: Arc<str>, kind: Kind) {
+        self.bytes += text.len();
+        self.waiting.push_back((text, kind));
+        while self.waiting.len() > EVENT_QUEUE_MAX || self.bytes > EVENT_QUEUE_BYTES_MAX {
+            let Some(oldest) = self.waiting.iter().position(|(_, kind)| *kind == Kind::App) else { return };
+            let Some((text, _)) = self.waiting.remove(oldest) else { return };
+            self.bytes -= text.len();
+            self.lost += 1;
         }
-        self.waiting.take().map(|responder| (responder, format!("[{}]", events.join(","))))
+    }
+
+    /// What a page takes at once, as a JSON array; one event at least, when there is any.
+    fn batch(&mut self) -> Option<String> {
+        self.waiting.front()?;
+        let mut batch = String::from("[");
+        if self.lost > 0 {
+            let lost = PageEvent::EventsLost { count: std::mem::take(&mut self.lost) };
+            batch += &serde_json::to_string(&lost).unwrap_or_default();
+        }
+        while let Some((text, _)) = self.waiting.front() {
+            if batch.len() > 1 {
+                if batch.len() + text.len() > EVENT_BATCH_BYTES_MAX {
+                    break;
+                }
+                batch.push(',');
+            }
+            batch += text;
+            self.bytes -= text.len();
+            self.waiting.pop_front();
+        }
+        if self.waiting.is_empty() {
+            // A flood leaves nothing behind.
+            self.waiting = VecDeque::new();
+        }
+        batch.push(']');
+        Some(batch)
     }
 }
 
 fn deliver(delivery: Delivery) {
     if let Some((responder, events)) = delivery {
         responder.success(events.into_bytes(), false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: usize) -> Arc<str> {
+        number.to_string().into()
+    }
+
+    fn numbers(batch: &str) -> Vec<u64> {
+        serde_json::from_str(batch).unwrap()
+    }
+
+    #[test]
+    fn events_come_in_order_and_in_batches_of_bounded_size() {
+        let mut events = Events::default();
+        assert_eq!(events.batch(), None);
+        (0..EVENT_QUEUE_MAX).for_each(|number| events.put(event(number), Kind::App));
+        let mut seen = Vec::new();
+        while let Some(batch) = events.batch() {
+            assert!(batch.len() <= EVENT_BATCH_BYTES_MAX + 1);
+            seen.extend(numbers(&batch));
+        }
+        assert!(seen.into_iter().eq(0..EVENT_QUEUE_MAX as u64));
+        assert_eq!(events.bytes, 0);
+        // One that is larger than a batch goes alone.
+        events.put("1".repeat(EVENT_BATCH_BYTES_MAX).into(), Kind::App);
+        events.put(event(2), Kind::App);
+        assert_eq!(events.batch().map(|batch| batch.len()), Some(EVENT_BATCH_BYTES_MAX + 2));
+        assert_eq!(events.batch().as_deref(), Some("[2]"));
+    }
+
+    #[test]
+    fn beyond_the_bound_the_oldest_of_the_app_are_dropped_and_counted_and_none_of_the_shell() {
+        let mut events = Events::default();
+        events.put(event(7), Kind::Own);
+        (0..EVENT_QUEUE_MAX + 4).for_each(|number| events.put(event(number), Kind::App));
+        let batch = events.batch().unwrap();
+        assert!(batch.starts_with(r#"[{"t":"events_lost","count":5},7,5,6,"#), "{}", &batch[..60]);
+        let mut large = Events::default();
+        (0..20).for_each(|_| large.put("1".repeat(1 << 20).into(), Kind::App));
+        assert_eq!(large.lost, 4);
+        assert!(large.bytes <= EVENT_QUEUE_BYTES_MAX);
     }
 }

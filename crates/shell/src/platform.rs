@@ -31,6 +31,9 @@ mod drops;
 #[path = "platform/drops_portable.rs"]
 mod drops;
 #[cfg(target_os = "linux")]
+#[path = "platform/progress_linux.rs"]
+mod progress;
+#[cfg(target_os = "linux")]
 #[path = "platform/webview_linux.rs"]
 pub(crate) mod webview;
 #[cfg(not(target_os = "linux"))]
@@ -45,7 +48,7 @@ use portable as system;
 use crate::assets::{Answer, plain};
 use crate::bridge;
 use crate::responder::Responder;
-use crate::shell::{ORIGIN, Shell, origin_of};
+use crate::shell::{ORIGIN, Shell};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use staysail_protocol::bridge::{BODY_PATH, CALL_PATH};
 use staysail_protocol::interface::WindowSpec;
@@ -53,7 +56,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, set_modal, set_skip_taskbar, show_context_menu, with_parent, with_skip_taskbar,
+    attach_menu, detach_menu, set_modal, set_progress, set_skip_taskbar, show_context_menu, with_parent,
+    with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.
@@ -151,25 +155,6 @@ impl WindowPage {
     }
 }
 
-/// Pages stay on the app's own origins; what leads elsewhere opens in the user's browser.
-fn may_navigate(shell: &Arc<Shell>, window: &str, address: &str) -> bool {
-    if address == "about:blank" || address == "about:srcdoc" {
-        return true;
-    }
-    let origin = origin_of(address);
-    if origin.as_deref().is_some_and(|origin| shell.is_allowed_origin(window, origin)) {
-        return true;
-    }
-    if address.starts_with("https://") || address.starts_with("http://") || address.starts_with("mailto:") {
-        if let Err(error) = open::that_detached(address) {
-            tracing::warn!(address, %error, "a link could not be opened in the browser");
-        }
-    } else {
-        tracing::warn!(address, "a page tried to go to an address that is not allowed; it stays where it is");
-    }
-    false
-}
-
 /// A request to the app's own scheme.
 pub(crate) struct SchemeRequest {
     pub method: Method,
@@ -196,12 +181,13 @@ pub(crate) fn serve(
         response
     };
     if request.path == CALL_PATH && request.method == Method::POST {
+        let shell_then = shell.clone();
         let responder = Responder::of_texts(window, usize::MAX, shell.bodies.clone(), move |text| {
-            answer(cors(bytes(text, "text/plain; charset=utf-8")));
+            answer(cors(shell_then.assets.guarded(bytes(text, "text/plain; charset=utf-8"))));
         });
         // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.
         let origin = origin.filter(|origin| *origin != "null").map(str::to_string);
-        return bridge::handle(shell, window, origin.as_deref(), &request.body, responder);
+        return bridge::handle(shell, window, origin.as_deref(), request.body, responder);
     }
     if let Some(id) = request.path.strip_prefix(BODY_PATH) {
         let response = match shell.bodies.take(id) {
@@ -209,7 +195,7 @@ pub(crate) fn serve(
             Some((body, false)) => bytes(body, "application/json; charset=utf-8"),
             None => plain(StatusCode::GONE, "this answer was fetched already, or its page is gone"),
         };
-        return answer(cors(response));
+        return answer(cors(shell.assets.guarded(response)));
     }
     answer(cors(shell.assets.serve(&request.method, &request.path, &request.headers)));
 }

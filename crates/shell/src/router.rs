@@ -12,7 +12,9 @@
 //!
 //! **Invariant:** no I/O here but handing frames to a [`Link`](staysail_link::Link); no waiting at all.
 
+use crate::payload::Payload;
 use crate::worker::Worker;
+use staysail_link::Parcel;
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits::{CALLS_IN_FLIGHT_MAX, SWAP_QUEUE_CALLS_MAX};
 use staysail_protocol::worker::ToWorker;
@@ -39,7 +41,7 @@ pub struct Call {
     /// The arguments are raw bytes.
     pub raw: bool,
     /// The page's own bytes.
-    pub arguments: Vec<u8>,
+    pub arguments: Payload,
     /// Told to which worker it goes, before and after it is sent; streams among the arguments need that.
     pub on_send: Option<OnSend>,
     /// Where the outcome goes.
@@ -59,7 +61,7 @@ pub struct Caller {
 
 enum Waiting {
     /// Number, call, and its frame when it was made for a worker that was lost before it took it.
-    Call(u64, Call, Option<Vec<u8>>),
+    Call(u64, Call, Option<Parcel>),
     Event {
         name: String,
         window: String,
@@ -216,7 +218,7 @@ impl Router {
     pub fn worker_lost(&self, worker: &Worker, reason: &str) {
         let mut inner = self.inner();
         // Asked under the router's lock, so that no call is handed to the dead link in between.
-        let mut undelivered: HashMap<u64, Vec<u8>> = worker.link.undelivered().into_iter().collect();
+        let mut undelivered: HashMap<u64, Parcel> = worker.link.undelivered().into_iter().collect();
         let worker = worker.id;
         if inner.active.as_ref().is_some_and(|active| active.id == worker) {
             inner.active = None;
@@ -319,23 +321,21 @@ impl Inner {
         failed
     }
 
-    fn send(&mut self, number: u64, mut call: Call, frame: Option<Vec<u8>>) -> Failed {
+    fn send(&mut self, number: u64, mut call: Call, frame: Option<Parcel>) -> Failed {
         let Some(worker) = self.active.clone() else { return Vec::new() };
-        let bytes = match frame {
-            Some(bytes) => Ok(bytes),
+        let frame = match frame {
+            Some(frame) => Ok(frame),
             None => {
                 let message = ToWorker::Call {
                     command: std::mem::take(&mut call.command),
                     window: call.caller.window.clone(),
                     raw: call.raw,
                 };
-                let mut bytes = Vec::new();
-                let arguments = std::mem::take(&mut call.arguments);
-                Frame::new(number, &message, arguments).encode_into(&mut bytes).map(|()| bytes)
+                std::mem::take(&mut call.arguments).frame(number, &message)
             }
         };
-        match bytes {
-            Ok(bytes) => {
+        match frame {
+            Ok(frame) => {
                 // Kept before it is sent: the answer may come before this thread goes on.
                 let on_send = call.on_send.take();
                 if let Some(on_send) = &on_send {
@@ -343,7 +343,7 @@ impl Inner {
                 }
                 // Kept for a next worker, should this one be lost before it takes the call.
                 let sent = self.pending.entry(number).insert_entry(Sent { worker: worker.id, call });
-                worker.link.send_bytes(number, bytes);
+                worker.link.send_parcel(number, frame);
                 if let Some(on_send) = on_send {
                     on_send(number, &worker, true);
                     sent.into_mut().call.on_send = Some(on_send);

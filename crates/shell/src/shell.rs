@@ -5,6 +5,7 @@ use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
 use crate::desktop::downloads::Downloads;
+use crate::navigation::Navigation;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -74,6 +75,8 @@ pub struct Shell {
     pub streams: Arc<Streams>,
     /// What pages have the webview save.
     pub downloads: Downloads,
+    /// Links that were opened outside, and what was said once.
+    pub navigation: Navigation,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -94,6 +97,7 @@ impl Shell {
             bodies: Arc::default(),
             streams: Arc::default(),
             downloads: Downloads::default(),
+            navigation: Navigation::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),
@@ -156,6 +160,12 @@ impl Shell {
         std::iter::once(ORIGIN.to_string()).chain(dev).chain(foreign).collect()
     }
 
+    /// Whether this is the app's own origin, or that of its dev server.
+    pub fn is_app_origin(&self, origin: &str) -> bool {
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        origin == ORIGIN || facts.dev_url.as_deref().and_then(origin_of).is_some_and(|dev| dev == origin)
+    }
+
     /// Whether pages of this origin may call from this window.
     pub fn is_allowed_origin(&self, window: &str, origin: &str) -> bool {
         origin == ORIGIN || self.allowed_origins(window).iter().any(|allowed| allowed == origin)
@@ -168,14 +178,14 @@ impl Shell {
     }
 
     /// Tells of something that happened natively: the worker, and the pages of windows that may use something of the
-    /// group. `window` is the one it happened to, if any.
+    /// group (of other windows than their own only those that may list them). `window` is the one it happened to, if any.
     pub fn tell_natively(&self, group: &str, window: &str, payload: &impl serde::Serialize) {
         let Ok(payload) = serde_json::value::to_raw_value(payload) else { return };
         let name = format!("staysail:{group}");
         self.router.emit(name.clone(), window.to_string(), payload.get().as_bytes().to_vec());
         let event = PageEvent::Event { name, payload };
         for label in self.pages.labels() {
-            if self.granted(&label, |granted| granted.group(group)) {
+            if self.granted(&label, |granted| granted.told(group, window)) {
                 self.pages.tell(Some(&label), &event);
             }
         }

@@ -7,17 +7,19 @@
 //!
 //! Down: the page asks for more (`pull`) whenever it has dealt with what it got. One pull is answered with all JSON
 //! messages that wait, up to `channel_batch_bytes_max`, or with one raw message. What a pull brought is credited to the
-//! worker by the next one, and a worker sends at most `channel_window_bytes` ahead: a slow page slows its sender and
-//! nobody else, and nothing grows.
+//! worker by the next one, and a worker sends at most `channel_window_bytes` ahead (of messages larger than that
+//! `channel_large_window_bytes`): a slow page slows its sender and nobody else, and nothing grows.
 //!
 //! Up: a push is answered when the command has taken it, so the page's `await` is the back-pressure; at most
 //! `channel_pushes_max` wait at a time.
 
 use crate::pages::Visitor;
+use crate::payload::Payload;
 use crate::responder::Responder;
 use staysail_link::Link;
-use staysail_protocol::frame::Frame;
-use staysail_protocol::limits::{CHANNEL_BATCH_BYTES_MAX, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES};
+use staysail_protocol::limits::{
+    CHANNEL_BATCH_BYTES_MAX, CHANNEL_LARGE_WINDOW_BYTES, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES,
+};
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
 use std::collections::{HashMap, VecDeque};
@@ -45,9 +47,10 @@ struct End {
 }
 
 impl End {
-    fn tell(&self, message: &ToWorker, body: Vec<u8>) {
-        if let Err(error) = self.link.send(&Frame::new(self.call, message, body)) {
-            tracing::error!(%error, "a message of a stream was not sent");
+    fn tell(&self, message: &ToWorker, body: Payload) {
+        match body.frame(self.call, message) {
+            Ok(frame) => self.link.send_parcel(0, frame),
+            Err(error) => tracing::error!(%error, "a message of a stream was not sent"),
         }
     }
 }
@@ -65,7 +68,7 @@ struct Stream {
     /// How it ended: null, or an error. What waits is delivered before.
     closed: Option<Option<CallError>>,
     /// Pushes that wait for the worker's end to be known.
-    early: Vec<(Vec<u8>, ToWorker)>,
+    early: Vec<(Payload, ToWorker)>,
     /// Pushes the command has not taken yet, in order.
     pushes: VecDeque<Responder>,
 }
@@ -143,7 +146,7 @@ impl Streams {
         let mut inner = self.inner();
         let Some(open) = inner.of_call(worker, call, stream) else { return };
         open.down_bytes += bytes.len();
-        if open.down_bytes > CHANNEL_WINDOW_BYTES + bytes.len() {
+        if open.down_bytes > (CHANNEL_WINDOW_BYTES + bytes.len()).max(CHANNEL_LARGE_WINDOW_BYTES) {
             // The worker's side keeps to the window; one that does not, loses the stream.
             open.down.clear();
             open.down_bytes = 0;
@@ -194,7 +197,7 @@ impl Streams {
             && let Some(end) = &open.end
         {
             let credit = ToWorker::Credit { stream, bytes: dealt_with as u64 };
-            end.tell(&credit, Vec::new());
+            end.tell(&credit, Payload::default());
         }
         open.pull = Some(responder);
         let answers = open.deliver();
@@ -210,7 +213,7 @@ impl Streams {
         &self,
         visitor: &Visitor,
         stream: u64,
-        body: Option<Vec<u8>>,
+        body: Option<Payload>,
         raw: bool,
         responder: Responder,
     ) {
@@ -232,7 +235,8 @@ impl Streams {
             Some(_) => ToWorker::Push { stream, raw },
             None => ToWorker::PushEnd { stream },
         };
-        let (body, is_message) = (body.clone().unwrap_or_default(), body.is_some());
+        let is_message = body.is_some();
+        let body = body.unwrap_or_default();
         if let Some(open) = inner.streams.get_mut(&key(visitor, stream)) {
             match &open.end {
                 Some(end) if open.call_is_sent => {
@@ -314,7 +318,7 @@ impl Inner {
         let Some(mut stream) = self.remove(key) else { return Answers::new() };
         if let Some(end) = stream.end.take().filter(|_| stream.closed.is_none()) {
             let gone = ToWorker::StreamGone { stream: key.stream };
-            end.tell(&gone, Vec::new());
+            end.tell(&gone, Payload::default());
         }
         let pull = stream.pull.take().map(|pull| (pull, Ok((br#"{"closed":null}"#.to_vec(), false))));
         pull.into_iter().chain(stream.pushes.drain(..).map(|push| (push, Err(over())))).collect()

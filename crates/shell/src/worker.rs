@@ -127,7 +127,7 @@ impl Worker {
 
     /// Sends a message with a body.
     pub fn tell_with(&self, message: &impl Serialize, body: Vec<u8>) {
-        if let Err(error) = self.link.send(&Frame::new(0, message, body)) {
+        if let Err(error) = self.link.pass(Frame::new(0, message, body)) {
             tracing::error!(%error, "a message to the backend was not sent");
         }
     }

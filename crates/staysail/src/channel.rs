@@ -2,15 +2,15 @@
 //!
 //! # Theory of operation
 //! The page makes a stream and hands it over as an argument, `{"$channel": number}`; parsing the argument binds it to
-//! the call under way. Down, at most `channel_window_bytes` are on their way: what the page has dealt with comes back
-//! as credit. Up, each message is acknowledged when the command takes it. Whatever a stream's last handle is dropped
+//! the call under way. Down, at most `channel_window_bytes` are on their way, of messages larger than that
+//! `channel_large_window_bytes`: what the page has dealt with comes back as credit. Up, each message is acknowledged when the command takes it. Whatever a stream's last handle is dropped
 //! by, the page is told that the stream has ended.
 
 use crate::command::Bytes;
 use crate::handle::AppHandle;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
-use staysail_protocol::limits::CHANNEL_WINDOW_BYTES;
+use staysail_protocol::limits::{CHANNEL_LARGE_WINDOW_BYTES, CHANNEL_WINDOW_BYTES};
 use staysail_protocol::worker::ToShell;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -114,9 +114,12 @@ struct Flow {
 }
 
 impl Flow {
-    /// One message always fits, so that one larger than the window can go at all.
+    /// One message always fits, so that one larger than any window can go at all. Large ones are not sent one at a time:
+    /// while the page deals with one, the next is on its way.
     fn has_room(&self, bytes: usize) -> bool {
-        self.under_way == 0 || self.under_way + bytes <= CHANNEL_WINDOW_BYTES
+        let window =
+            if bytes > CHANNEL_WINDOW_BYTES { CHANNEL_LARGE_WINDOW_BYTES } else { CHANNEL_WINDOW_BYTES };
+        self.under_way == 0 || self.under_way + bytes <= window
     }
 }
 
@@ -500,3 +503,19 @@ macro_rules! stream_type {
 // As the generated file imports them, under names that no type of an app has.
 stream_type!(Channel, "PageChannel");
 stream_type!(Receiver, "PageSender");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_small_messages_or_a_few_large_ones_or_one_of_any_size_is_under_way() {
+        let room = |under_way: usize, bytes: usize| Flow { under_way, gone: false }.has_room(bytes);
+        assert!(room(0, 10 * CHANNEL_LARGE_WINDOW_BYTES));
+        assert!(room(CHANNEL_WINDOW_BYTES - 10, 10));
+        assert!(!room(CHANNEL_WINDOW_BYTES - 10, 11));
+        assert!(room(16 << 20, 16 << 20));
+        assert!(!room(16 << 20, 10));
+        assert!(!room(32 << 20, 16 << 20));
+    }
+}

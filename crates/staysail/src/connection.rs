@@ -14,7 +14,7 @@ pub(crate) struct Outbox(pub Link);
 impl Outbox {
     /// Sends a message. One that exceeds a limit fails its call instead.
     pub fn send(&self, call: u64, message: &impl Serialize, body: Vec<u8>) {
-        let Err(error) = self.0.send(&Frame::new(call, message, body)) else { return };
+        let Err(error) = self.0.pass(Frame::new(call, message, body)) else { return };
         eprintln!("staysail: a message was not sent: {error}");
         let error = CallError::new(ErrorCode::TooLarge, error.to_string());
         let _ = self.0.send(&Frame::new(call, &ToShell::Failed { error }, Vec::new()));

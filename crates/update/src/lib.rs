@@ -13,6 +13,7 @@
 //! through [`engine::Host`]), and hands out no byte that was not verified just before.
 
 pub mod bundle;
+mod crypto;
 pub mod disk;
 pub mod engine;
 pub mod error;

@@ -3,8 +3,8 @@
 //! The checks themselves are `sigstore-tuf`'s. This module says which files make a proof, verifies a proof kept on disk
 //! without network, and names the target.
 
-use crate::Error;
-use sigstore_tuf::{TargetFile, TrustedMetadataSet};
+use crate::{Error, crypto};
+use sigstore_tuf::TargetFile;
 
 /// Most root files in one chain; more rotations than anyone makes.
 pub const ROOT_CHAIN_MAX: usize = 256;
@@ -39,7 +39,7 @@ impl Proof {
     pub fn verify(&self, pinned_root: &[u8], channel: &str) -> Result<TargetFile, Error> {
         // A clock that stands at the beginning of time finds nothing expired.
         let never = jiff::Timestamp::UNIX_EPOCH;
-        let mut trusted = TrustedMetadataSet::from_root(pinned_root)?;
+        let mut trusted = crypto::trusted(pinned_root)?;
         for root in &self.roots {
             // The pinned root may be newer than the beginning of the stored chain: the app was installed again.
             let version = sigstore_tuf::Metadata::<sigstore_tuf::Root>::from_slice(root)?.signed().version;

@@ -32,7 +32,11 @@ pub fn starts(file: &Path) -> anyhow::Result<Vec<Execution>> {
     lines(file, "started")
 }
 
-fn lines(file: &Path, wanted: &str) -> anyhow::Result<Vec<Execution>> {
+/// Reads all lines of this kind so far.
+///
+/// # Errors
+/// As for [`executions`].
+pub fn lines(file: &Path, wanted: &str) -> anyhow::Result<Vec<Execution>> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text?,

@@ -13,10 +13,12 @@ pub mod built;
 pub mod child;
 pub mod dev;
 pub mod display;
+pub mod foreign;
 pub mod ledger;
 pub mod page;
 pub mod processes;
 pub mod project;
+pub mod soak;
 pub mod stage;
 pub mod webdriver;
 

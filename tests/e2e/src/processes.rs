@@ -59,6 +59,11 @@ pub fn marked(mark: &str) -> Vec<Process> {
     found
 }
 
+/// One process, by its number.
+pub fn one(id: i32) -> Option<Process> {
+    process(id, &Path::new("/proc").join(id.to_string()))
+}
+
 /// The marked processes below `ancestor`, itself not counted.
 pub fn descendants(mark: &str, ancestor: i32) -> Vec<Process> {
     let all: BTreeMap<i32, Process> = marked(mark).into_iter().map(|process| (process.id, process)).collect();

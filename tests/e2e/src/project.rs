@@ -23,9 +23,17 @@ impl Project {
     /// # Errors
     /// When files can not be copied.
     pub fn fixture(stage: &Stage) -> anyhow::Result<Self> {
-        let root = stage.folder.path().join("counter");
+        Self::named(stage, "counter")
+    }
+
+    /// The fixture of that name in the folder of this test.
+    ///
+    /// # Errors
+    /// When files can not be copied.
+    pub fn named(stage: &Stage, name: &str) -> anyhow::Result<Self> {
+        let root = stage.folder.path().join(name);
         let staysail = repository().join("crates/staysail").display().to_string();
-        copy(&repository().join("tests/e2e/fixtures/counter"), &root, &staysail)?;
+        copy(&repository().join("tests/e2e/fixtures").join(name), &root, &staysail)?;
         // The versions of the workspace: everything is in cargo's cache already, and a test never resolves anew.
         std::fs::copy(repository().join("Cargo.lock"), root.join("Cargo.lock"))?;
         Ok(Self { root })

@@ -1,5 +1,6 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
+mod capabilities;
 mod file;
 
 pub use file::{Config, address, check_id};

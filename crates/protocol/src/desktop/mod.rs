@@ -16,6 +16,7 @@ pub mod cookies;
 pub mod dialog;
 pub mod download;
 pub mod drop;
+pub mod features;
 pub mod find;
 pub mod menu;
 pub mod notification;

@@ -18,6 +18,7 @@ mod requests;
 pub(crate) mod webview;
 mod windows;
 
+pub(crate) use opener::is_harmless;
 pub use windows::Windows;
 
 use crate::pages::Visitor;
@@ -99,4 +100,24 @@ fn answer(value: impl serde::Serialize) -> Answer {
     serde_json::to_value(value).map_err(|error| {
         CallError::new(ErrorCode::Internal, format!("the answer can not be written: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_groups_that_are_done_here_are_the_ones_a_project_file_may_name() {
+        let arms = include_str!("mod.rs").lines().filter_map(|line| {
+            let (group, _) = line.trim().strip_prefix('"')?.split_once("\" => ")?;
+            Some(group.to_string())
+        });
+        let mut done: Vec<String> = arms.collect();
+        let mut named: Vec<String> = staysail_protocol::desktop::features::all()
+            .iter()
+            .filter_map(|feature| Some(feature.split_once('.')?.0.to_string()))
+            .collect();
+        done.sort();
+        named.sort();
+        named.dedup();
+        assert_eq!(done, named, "add the group to crates/protocol/src/desktop/features.rs");
+    }
 }

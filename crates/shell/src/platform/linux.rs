@@ -6,7 +6,9 @@
 //! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
 //! [`Outbox`] and wakes this thread once for however many answers are there by then.
 
-use super::{SCHEME, SchemeRequest, downloads, drops, may_navigate, port, serve, webview};
+mod policy;
+
+use super::{SCHEME, SchemeRequest, downloads, drops, port, progress, serve, webview};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
@@ -15,10 +17,11 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
-use gtk::prelude::{Cast, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
+use gtk::prelude::{GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
+use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
@@ -29,10 +32,8 @@ use std::time::{Duration, Instant};
 use tao::platform::unix::{WindowBuilderExtUnix, WindowExtUnix};
 use tao::window::{Window, WindowBuilder};
 use webkit2gtk::{
-    NavigationPolicyDecision, NavigationPolicyDecisionExt, NavigationType, PolicyDecisionExt,
-    PolicyDecisionType, SecurityManagerExt, URIRequestExt, URISchemeRequest, URISchemeRequestExt,
-    URISchemeResponse, URISchemeResponseExt, UserContentManager, WebContextExt, WebView as GtkWebView,
-    WebViewExt,
+    SecurityManagerExt, URISchemeRequest, URISchemeRequestExt, URISchemeResponse, URISchemeResponseExt,
+    UserContentManager, WebContextExt, WebView as GtkWebView, WebViewExt,
 };
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
@@ -54,42 +55,17 @@ pub fn build(
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
+    policy::decide(&gtk_view, shell, label);
     revive(&gtk_view, label);
     prepare_context(&gtk_view, shell, spec.incognito)?;
     webview::prepare_view(&gtk_view);
     drops::listen(&gtk_view, shell, label);
-    keep_in_place(&gtk_view, shell, label);
     Ok(webview)
 }
 
 /// Label of the window a view is in.
 fn label_of(view: &GtkWebView) -> Option<String> {
     VIEWS.with_borrow(|views| views.get(&view_address(view)).cloned())
-}
-
-/// Pages stay where they may be. Not by wry's handler: that shows whatever is allowed, links with `download`, too, where
-/// WebKit's own decision downloads.
-fn keep_in_place(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
-    let (shell, label) = (shell.clone(), label.to_string());
-    view.connect_decide_policy(move |_, decision, kind| {
-        if kind != PolicyDecisionType::NavigationAction {
-            return false;
-        }
-        let action = decision
-            .downcast_ref::<NavigationPolicyDecision>()
-            .and_then(NavigationPolicyDecisionExt::navigation_action);
-        let Some(action) = action else { return false };
-        let address = action.request().and_then(|request| request.uri()).unwrap_or_default();
-        let is_link = action.navigation_type() == NavigationType::LinkClicked;
-        // What the page has made itself: a link to it is one to download, or shows a page without a bridge.
-        let own = address.strip_prefix("blob:").and_then(origin_of);
-        let is_own = own.is_some_and(|origin| shell.is_allowed_origin(&label, &origin));
-        if is_link && (is_own || address.starts_with("data:")) || may_navigate(&shell, &label, &address) {
-            return false;
-        }
-        decision.ignore();
-        true
-    });
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -128,6 +104,11 @@ pub fn show_context_menu(menu: &Menu, window: &Window) {
 /// While `modal`, the parent takes no input.
 pub fn set_modal(window: &Window, _parent: &Window, modal: bool) {
     window.gtk_window().set_modal(modal);
+}
+
+/// Shows progress at the app's icon.
+pub fn set_progress(_window: &Window, progress: Progress, data_dir: &str) {
+    progress::set_progress(progress, data_dir);
 }
 
 /// Whether the task bar leaves the new window out.
@@ -310,7 +291,7 @@ unsafe extern "C" fn received(
         outbox.put(ticket, text);
     });
     let origin = receiver.view.upgrade().and_then(|view| view.uri()).and_then(|uri| origin_of(&uri));
-    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), &text, responder);
+    bridge::handle(&receiver.shell, &receiver.label, origin.as_deref().or(Some("null")), text, responder);
     1
 }
 

@@ -10,7 +10,7 @@ mod wire;
 use crate::bridge;
 use crate::responder::{Reply, Responder};
 use crate::shell::{Shell, origin_of};
-use staysail_link::{Link, Socket};
+use staysail_link::{Link, Parcel, Socket};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -153,13 +153,16 @@ fn heed(shell: &Arc<Shell>, link: &Link, ports: &mut HashMap<u64, Port>, frame: 
             let Some(port) = ports.get(&frame.port) else { return };
             let (link, number, ticket) = (link.clone(), frame.port, frame.ticket);
             let responder = Responder::new(move |reply| {
-                let bytes = match &reply {
-                    Reply::Text { mark, rest } => wire::frame(Kind::Text, number, ticket, &[&[*mark], rest]),
-                    Reply::Raw(bytes) => wire::frame(Kind::Raw, number, ticket, &[bytes]),
+                let (start, body) = match reply {
+                    Reply::Text { mark, rest } => {
+                        let head = wire::head(Kind::Text, number, ticket, rest.len() + 1);
+                        ([&head[..], &[mark]].concat(), rest)
+                    }
+                    Reply::Raw(bytes) => (wire::head(Kind::Raw, number, ticket, bytes.len()).to_vec(), bytes),
                 };
-                link.send_bytes(ticket, bytes);
+                link.send_parcel(ticket, Parcel::new(start, body, 0));
             });
-            bridge::handle(shell, &port.label, Some(&port.origin), &frame.body, responder);
+            bridge::handle(shell, &port.label, Some(&port.origin), frame.body, responder);
         }
         Kind::Hello | Kind::Text | Kind::Raw => {
             tracing::warn!(?frame.kind, "a web process sent what only the shell may")

@@ -1,13 +1,23 @@
 //! WebView2 and WKWebView through wry's custom protocol.
+//!
+//! wry tells neither the user's gesture nor, on macOS, whether a frame asks: what leads out of the app is bounded by the
+//! number of links that open, and frames go where the page's policy lets them.
 
-use super::{SCHEME, SchemeRequest, downloads, drops, may_navigate, serve};
+use super::{SCHEME, SchemeRequest, downloads, drops, serve};
+use crate::navigation::{self, Verdict};
+use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
+use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::permission::Permission;
 use staysail_protocol::webview::Proxy;
-use std::sync::Arc;
-use tao::window::{Window, WindowBuilder};
-use wry::{ProxyConfig, ProxyEndpoint, WebView, WebViewBuilder};
+use std::sync::{Arc, Mutex, PoisonError};
+use tao::window::{ProgressBarState, ProgressState, Window, WindowBuilder};
+use wry::{
+    NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, ProxyConfig, ProxyEndpoint,
+    WebView, WebViewBuilder,
+};
 
 /// The page posts all its requests to the app's own scheme.
 pub const HAS_SCRIPT_MESSAGES: bool = false;
@@ -20,10 +30,8 @@ pub fn build(
     spec: &WindowSpec,
 ) -> Result<WebView, String> {
     let (shell, label) = (shell.clone(), spec.label.clone());
-    let (allowed, own) = (shell.clone(), label.clone());
-    let builder = builder.with_navigation_handler(move |address| may_navigate(&allowed, &own, &address));
-    let builder =
-        with_proxy(drops::listen(downloads::listen(builder, &shell, &label), &shell, &label), &shell);
+    let builder = with_proxy(decide(builder, &shell, &label), &shell);
+    let builder = drops::listen(downloads::listen(builder, &shell, &label), &shell, &label);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -53,6 +61,65 @@ fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBui
         // WKWebView always follows the system's settings where no proxy is named.
         _ => builder,
     }
+}
+
+/// Decides where the page goes and what it is permitted.
+fn decide<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>, label: &str) -> WebViewBuilder<'a> {
+    let own = || (shell.clone(), label.to_string());
+    let shown = Arc::new(Mutex::new(String::new()));
+    let shown_then = shown.clone();
+    let (goes_shell, goes_label) = own();
+    let (new_shell, new_label) = own();
+    let (asks_shell, asks_label) = own();
+    builder
+        .with_navigation_handler(move |address| {
+            if cfg!(windows) {
+                // WebView2 asks for the window itself only.
+                return navigation::window_goes(&goes_shell, &goes_label, &address, None);
+            }
+            navigation::somewhere(&goes_shell, &goes_label, &address, None) != Verdict::Stay
+        })
+        .with_new_window_req_handler(move |address, _| {
+            navigation::new_window(&new_shell, &new_label, &address, None);
+            NewWindowResponse::Deny
+        })
+        .with_on_page_load_handler(move |event, address| {
+            if matches!(event, PageLoadEvent::Started) {
+                *shown_then.lock().unwrap_or_else(PoisonError::into_inner) = address;
+            }
+        })
+        .with_permission_handler(move |kind| {
+            let address = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let wanted: Vec<Permission> = permission(kind).into_iter().collect();
+            let kind = kind.to_string();
+            if permissions::permits(&asks_shell, &asks_label, Some(&address), &wanted, &kind) {
+                PermissionResponse::Allow
+            } else {
+                PermissionResponse::Deny
+            }
+        })
+}
+
+/// The name of what is asked for. WKWebView asks for camera and microphone only.
+fn permission(kind: PermissionKind) -> Option<Permission> {
+    Some(match kind {
+        PermissionKind::Camera => Permission::Camera,
+        PermissionKind::Microphone => Permission::Microphone,
+        PermissionKind::DisplayCapture => Permission::DisplayCapture,
+        PermissionKind::Geolocation => Permission::Geolocation,
+        PermissionKind::Notifications => Permission::Notifications,
+        PermissionKind::ClipboardRead => Permission::ClipboardRead,
+        PermissionKind::PointerLock => Permission::PointerLock,
+        PermissionKind::MediaKeySystemAccess => Permission::MediaKeys,
+        PermissionKind::Midi => Permission::Midi,
+        PermissionKind::Sensors => Permission::Sensors,
+        PermissionKind::LocalFonts => Permission::LocalFonts,
+        PermissionKind::WindowManagement => Permission::WindowManagement,
+        PermissionKind::AutomaticDownloads => Permission::AutomaticDownloads,
+        PermissionKind::FileSystemAccess => Permission::FileSystemAccess,
+        PermissionKind::Autoplay => Permission::Autoplay,
+        _ => return None,
+    })
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -109,6 +176,21 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
     }
     #[cfg(not(windows))]
     let _ = (window, skip);
+}
+
+/// Shows progress at the icon in the task bar or the dock.
+pub fn set_progress(window: &Window, progress: Progress, _data_dir: &str) {
+    window.set_progress_bar(progress_bar(progress));
+}
+
+fn progress_bar(progress: Progress) -> ProgressBarState {
+    let (state, progress) = match progress {
+        Progress::None => (ProgressState::None, None),
+        Progress::Indeterminate => (ProgressState::Indeterminate, None),
+        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
+        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
+    };
+    ProgressBarState { state: Some(state), progress, desktop_filename: None }
 }
 
 /// Puts the menu where the system has it.

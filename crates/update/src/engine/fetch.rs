@@ -75,7 +75,7 @@ impl Remote {
         let base = if let Some(folder) = url.strip_prefix("file://") {
             Base::Folder(PathBuf::from(folder))
         } else if url.starts_with("http://") || url.starts_with("https://") {
-            let client = reqwest::Client::builder()
+            let client = crate::crypto::http_client()
                 .connect_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
                 .read_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
                 .build()

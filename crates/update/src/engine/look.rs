@@ -107,7 +107,7 @@ pub(crate) async fn look(
     let recorder = Recorder { store: store.clone(), seen: Arc::default() };
     let mut config = UpdaterConfig::default();
     config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
-    let pinned = sigstore_tuf::TrustedMetadataSet::from_root(root)?.root().version;
+    let pinned = crate::crypto::trusted(root)?.root().version;
     let updater = || -> Result<_, Error> {
         Ok(Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone()))
     };

@@ -20,7 +20,7 @@ pub const NOTICE_LINE_BYTES_MAX: usize = 64 << 10;
 pub(crate) async fn listen(remote: Remote, news: mpsc::Sender<()>) {
     let Some((url, _)) = remote.http() else { return };
     // A client of its own: the one for downloads gives up far too early for a connection that waits.
-    let client = reqwest::Client::builder()
+    let client = crate::crypto::http_client()
         .connect_timeout(Duration::from_secs(NOTICE_SILENCE_S))
         .read_timeout(Duration::from_secs(NOTICE_SILENCE_S))
         .build();

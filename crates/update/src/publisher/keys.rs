@@ -342,7 +342,7 @@ mod tests {
         let keys = Keys::create(&folder.path().join("keys"), None, now).unwrap();
         let first = keys.root().unwrap();
         assert_eq!(keys.renew(None, now).unwrap(), 2);
-        let mut trusted = sigstore_tuf::TrustedMetadataSet::from_root(&first).unwrap();
+        let mut trusted = crate::crypto::trusted(&first).unwrap();
         trusted.update_root(&keys.root().unwrap()).unwrap();
         assert_eq!(keys.roots().unwrap().into_keys().collect::<Vec<_>>(), [1, 2]);
     }

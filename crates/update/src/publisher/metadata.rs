@@ -47,6 +47,8 @@ impl Role {
 pub fn public_key(public: &str) -> Result<(Value, String), Error> {
     let value = json!({ "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": public } });
     let key: Key = serde_json::from_value(value.clone()).map_err(|error| Error::Trust(error.to_string()))?;
+    // A key id is a hash.
+    crate::crypto::install();
     let id = key.key_id()?;
     Ok((value, id))
 }

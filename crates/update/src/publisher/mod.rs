@@ -184,7 +184,7 @@ pub fn renew(
 fn check_root(keys: &Keys, now: jiff::Timestamp) -> Result<BTreeMap<u64, Vec<u8>>, Error> {
     let roots = keys.roots()?;
     if let Some(newest) = roots.values().next_back() {
-        sigstore_tuf::TrustedMetadataSet::from_root(newest)?;
+        crate::crypto::trusted(newest)?;
         let root: sigstore_tuf::Root = metadata::parse(newest)?;
         if root.expires < now {
             return Err(refused(format!(

@@ -142,7 +142,7 @@ impl Server {
     /// # Errors
     /// [`Error::Network`] when no client can be made.
     pub fn new(url: &str, token: &str) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
+        let client = crate::crypto::http_client()
             .connect_timeout(Duration::from_secs(PUBLISH_CONNECT_TIMEOUT_S))
             .read_timeout(Duration::from_secs(PUBLISH_IDLE_TIMEOUT_S))
             .build()

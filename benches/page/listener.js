@@ -1,0 +1,4 @@
+// A window that only counts events.
+import { hear } from "./events.js";
+
+void hear();
