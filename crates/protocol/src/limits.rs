@@ -67,6 +67,28 @@ pub const BROWSER_OPENS_MAX: usize = 5;
 pub const BROWSER_OPENS_WINDOW_S: u64 = 10;
 /// Most windows of an app that are open at once.
 pub const WINDOWS_MAX: usize = 256;
+/// Downloads of pages under way at once; one more is denied.
+pub const PAGE_DOWNLOADS_MAX: usize = 32;
+/// Largest download of a page.
+pub const PAGE_DOWNLOAD_BYTES_MAX: u64 = 64 << 30;
+/// A download of a page that delivers nothing for this long has failed.
+pub const PAGE_DOWNLOAD_IDLE_S: u64 = 60;
+/// A download that waits to be accepted is cancelled after this time; a user may be choosing its place.
+pub const PAGE_DOWNLOAD_ACCEPT_S: u64 = 300;
+/// Pause between two events about the progress of one download.
+pub const PAGE_DOWNLOAD_TELL_MS: u64 = 100;
+/// Longest name a download of a page is given; the rest is cut off, its ending stays.
+pub const PAGE_DOWNLOAD_NAME_BYTES_MAX: usize = 180;
+/// Most places of a text that are counted and marked in a page.
+pub const FIND_MATCHES_MAX: u32 = 1_000;
+/// The webview must have found a text, or not found it, within this time.
+pub const FIND_TIMEOUT_MS: u64 = 10_000;
+/// A page must have been printed to a file within this time.
+pub const PRINT_TIMEOUT_S: u64 = 60;
+/// The webview must have answered about cookies and storage within this time.
+pub const STORAGE_TIMEOUT_MS: u64 = 10_000;
+/// Files of one drag whose paths are told; more are left out.
+pub const DROP_PATHS_MAX: usize = 10_000;
 /// A command sends at most so much of a channel ahead of its page.
 pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
 /// A command sends messages that are larger than the window so far ahead together: while the page deals with one the

@@ -5,6 +5,7 @@ use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
 use crate::path::is_device;
+use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -101,6 +102,8 @@ pub struct ModeConfig {
     pub csp: Option<String>,
     /// What the pages of which windows may do beyond calling the app's own commands.
     pub capabilities: Vec<Capability>,
+    /// How the webview is set up; read at the start of the app.
+    pub webview: WebviewConfig,
     /// Constants for Rust (`app.constant`) and page (`constants` of `@staysail/api`).
     pub constants: BTreeMap<String, serde_json::Value>,
     /// Milliseconds a new worker has to say hello.
@@ -121,6 +124,7 @@ impl Default for ModeConfig {
             inspector: false,
             csp: None,
             capabilities: Vec::new(),
+            webview: WebviewConfig::default(),
             constants: BTreeMap::new(),
             hello_timeout_ms: limits::HELLO_TIMEOUT_MS,
             probation_s: limits::PROBATION_S,

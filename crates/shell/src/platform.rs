@@ -59,6 +59,25 @@ pub(crate) mod registration;
 pub(crate) mod registration;
 
 #[cfg(target_os = "linux")]
+#[path = "platform/downloads_linux.rs"]
+pub(crate) mod downloads;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/downloads_portable.rs"]
+pub(crate) mod downloads;
+#[cfg(target_os = "linux")]
+#[path = "platform/drops_linux.rs"]
+mod drops;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/drops_portable.rs"]
+mod drops;
+#[cfg(target_os = "linux")]
+#[path = "platform/webview_linux.rs"]
+pub(crate) mod webview;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/webview_portable.rs"]
+pub(crate) mod webview;
+
+#[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(not(target_os = "linux"))]
 use portable as system;
@@ -127,16 +146,22 @@ impl Context {
             "allowed": shell.allowed_origins(&spec.label),
         });
         let script = format!("({})({boot});", START.trim().trim_end_matches(';'));
+        let settings = shell.facts().config.webview;
         let mut builder = WebViewBuilder::new_with_web_context(&mut self.web)
             .with_id(&spec.label)
             .with_initialization_script_for_main_only(script, true)
             .with_devtools(shell.facts().config.inspector)
+            .with_incognito(spec.incognito)
+            .with_autoplay(settings.autoplay)
             .with_transparent(spec.transparent)
             .with_focused(true);
         if let Some(colour) = background {
             builder = builder.with_background_color(colour);
         }
-        let webview = system::build(builder, shell, window, &spec.label)?;
+        if let Some(agent) = &settings.user_agent {
+            builder = builder.with_user_agent(agent);
+        }
+        let webview = system::build(builder, shell, window, spec)?;
         let page = WindowPage { webview };
         page.load(shell, &spec.url);
         Ok(page)
@@ -144,6 +169,11 @@ impl Context {
 }
 
 impl WindowPage {
+    /// The webview.
+    pub fn webview(&self) -> &WebView {
+        &self.webview
+    }
+
     /// Shows the page larger or smaller; 1 is its own size.
     pub fn zoom(&self, factor: f64) {
         if let Err(error) = self.webview.zoom(factor) {

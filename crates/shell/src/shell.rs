@@ -4,9 +4,10 @@ use crate::app::Ui;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
-use crate::navigation::Navigation;
 use crate::desktop::app::Application;
+use crate::desktop::downloads::Downloads;
 use crate::desktop::fs::Files;
+use crate::navigation::Navigation;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -82,6 +83,8 @@ pub struct Shell {
     pub application: Application,
     /// Files that pages touch.
     pub files: Files,
+    /// What pages have the webview save.
+    pub downloads: Downloads,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -104,6 +107,7 @@ impl Shell {
             navigation: Navigation::default(),
             application: Application::default(),
             files: Files::default(),
+            downloads: Downloads::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),
@@ -194,6 +198,17 @@ impl Shell {
             if self.granted(&label, |granted| granted.told(group, window)) {
                 self.pages.tell(Some(&label), &event);
             }
+        }
+    }
+
+    /// Tells of something that concerns one window alone: the worker, and the window's page if it may use something of
+    /// the group.
+    pub fn tell_window_natively(&self, group: &str, window: &str, payload: &impl serde::Serialize) {
+        let Ok(payload) = serde_json::value::to_raw_value(payload) else { return };
+        let name = format!("staysail:{group}");
+        self.router.emit(name.clone(), window.to_string(), payload.get().as_bytes().to_vec());
+        if self.granted(window, |granted| granted.group(group)) {
+            self.pages.tell(Some(window), &PageEvent::Event { name, payload });
         }
     }
 

@@ -32,6 +32,8 @@ export interface StaysailEvents {
     "staysail:app": ApplicationEvent;
     "staysail:tray": TrayEvent;
     "staysail:shortcut": ShortcutEvent;
+    "staysail:drop": DropEvent;
+    "staysail:download": DownloadEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -398,6 +400,8 @@ export interface WindowOptions {
     /** Opens where the user left it. */
     remember?: boolean;
     zoom?: number;
+    /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
+    incognito?: boolean;
 }
 /** How a window is. */
 export interface WindowState {
@@ -411,11 +415,11 @@ export interface WindowState {
     maximized: boolean;
     minimized: boolean;
     fullscreen: boolean;
-    always_on_top: boolean;
+    alwaysOnTop: boolean;
     resizable: boolean;
     decorations: boolean;
     theme: "light" | "dark";
-    intercept_close: boolean;
+    interceptClose: boolean;
 }
 /** A screen, in logical pixels. */
 export interface Screen {
@@ -520,7 +524,10 @@ export declare const dialog: Readonly<{
         filters?: FileFilter[];
         directory?: string;
     }) => Promise<string | null>;
-    /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+    /**
+     * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+     * from 0, or null when it was closed.
+     */
     message: (text: string, options?: {
         detail?: string;
         level?: "info" | "warning" | "error";
@@ -604,8 +611,14 @@ export declare const menu: Readonly<{
         enabled?: boolean;
         checked?: boolean;
     }) => Promise<void>;
-    /** Shows a menu where the mouse is. */
-    popup: (items: MenuItem[]) => Promise<void>;
+    /**
+     * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+     * are right for the keyboard's menu key, too.
+     */
+    popup: (items: MenuItem[], at?: {
+        x: number;
+        y: number;
+    }) => Promise<void>;
     /** Calls `handler` with each entry that is chosen. */
     onChosen: (handler: (event: MenuEvent) => void) => Unlisten;
 }>;
@@ -843,4 +856,124 @@ export declare const fs: Readonly<{
     copy: (from: string, to: string, options?: {
         overwrite?: boolean;
     }) => Promise<void>;
+}>;
+/**
+ * What belongs to the webview of a window: files dragged over it, printing, finding, cookies, storage, downloads.
+ * Each needs a capability in `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
+/** Files of other programs are dragged over a window: event `staysail:drop`. */
+export interface DropEvent {
+    /** Label of the window. */
+    label: string;
+    kind: "enter" | "over" | "dropped" | "left";
+    /** With `enter` and `dropped`: paths of files and folders. */
+    paths?: string[];
+    /** In CSS pixels from the upper left corner of the page. */
+    position: [number, number];
+}
+/**
+ * Calls `handler` with what happens to files that are dragged over this window; needs the capability `drop.*`. The page's
+ * own `dragover` and `drop` come as ever, and tell no paths.
+ */
+export declare function onFileDrop(handler: (event: DropEvent) => void): Unlisten;
+/** How a PDF is laid out. */
+export interface PdfOptions {
+    /** Puts it in place of a file that is there; refused otherwise. */
+    overwrite?: boolean;
+    landscape?: boolean;
+    /** Width and height of the upright paper in millimetres; A4 when absent. */
+    paper?: [number, number];
+    /** Above, right, below, left, in millimetres; 10 each when absent. */
+    margins?: [number, number, number, number];
+    /** Enlargement; 1 when absent. */
+    scale?: number;
+    /** Whether colours and pictures behind the text are printed; yes when absent. */
+    backgrounds?: boolean;
+}
+/** This window's page on paper. */
+export declare const page: Readonly<{
+    /** Shows the system's dialog for printing. */
+    print: () => Promise<void>;
+    /** Prints to a PDF file. Resolves when it is written whole. */
+    printToPdf: (path: string, options?: PdfOptions) => Promise<void>;
+}>;
+/** What was found. */
+export interface Found {
+    /** Places in the page; 0 when there is none, or none any more in this direction. At most 1000 are counted. */
+    matches: number;
+}
+/** Find in this window's page. */
+export declare const find: Readonly<{
+    /** Finds a text, marks all places, and goes to the first one. `wrap` unless it is false. */
+    start: (text: string, options?: {
+        case?: boolean;
+        backwards?: boolean;
+        wrap?: boolean;
+    }) => Promise<Found>;
+    /** Goes to the next place. */
+    next: () => Promise<Found>;
+    /** Goes to the place before. */
+    previous: () => Promise<Found>;
+    /** Takes the marks away. */
+    stop: () => Promise<void>;
+}>;
+/** A cookie. */
+export interface Cookie {
+    name: string;
+    value: string;
+    /** The host it is for; with a dot before it, for the hosts below it, too. */
+    domain: string;
+    path?: string;
+    /** When it ends, in seconds since 1970; with the app's session when absent. */
+    expires_s?: number;
+    secure?: boolean;
+    http_only?: boolean;
+    same_site?: "none" | "lax" | "strict";
+}
+/** Cookies of the webview. All windows share them, private ones apart: name such a window by `label`. */
+export declare const cookies: Readonly<{
+    /** All of them, or those a request to `url` would carry. */
+    list: (options?: {
+        url?: string;
+        label?: string;
+    }) => Promise<Cookie[]>;
+    get: (url: string, name: string) => Promise<Cookie | null>;
+    set: (cookie: Cookie) => Promise<void>;
+    /** Resolves with how many there were. */
+    remove: (url: string, name: string) => Promise<number>;
+    clear: () => Promise<void>;
+}>;
+/** What the webview keeps. */
+export declare const storage: Readonly<{
+    /** Forgets it; everything when no kind is named. */
+    clear: (...kinds: ("cookies" | "cache" | "data")[]) => Promise<void>;
+}>;
+/** How a download is: event `staysail:download`. */
+export interface DownloadEvent {
+    id: number;
+    /** Label of the window it was asked for in. */
+    label: string;
+    url: string;
+    /** The name offered for it, made harmless. */
+    name: string;
+    /** Where it will be, or is. */
+    path: string;
+    state: "requested" | "running" | "finished" | "failed" | "cancelled" | "denied";
+    /** Bytes so far. */
+    received: number;
+    /** Bytes in all, when the server says it. */
+    total?: number;
+    /** Why it failed. */
+    reason?: string;
+}
+/** What this window's page has the webview save. */
+export declare const downloads: Readonly<{
+    /** Those under way. */
+    list: () => Promise<DownloadEvent[]>;
+    /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+    accept: (id: number, path?: string) => Promise<void>;
+    /** Ends one; nothing of it stays. */
+    cancel: (id: number) => Promise<void>;
+    /** Calls `handler` with each step. */
+    onEvent: (handler: (event: DownloadEvent) => void) => Unlisten;
 }>;

@@ -64,6 +64,13 @@ function spelled(options) {
   }
   return out;
 }
+function unspelled(answer) {
+  const out = {};
+  for (const [name, value] of Object.entries(answer)) {
+    out[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
+  }
+  return out;
+}
 var AppWindow = class {
   #label;
   /** The window with this label, whether it is open or not. */
@@ -78,8 +85,8 @@ var AppWindow = class {
     return native(`window.${feature}`, { label: this.label || null, ...more });
   }
   /** How it is now. */
-  state() {
-    return this.#ask("state");
+  async state() {
+    return unspelled(await this.#ask("state"));
   }
   /** Changes what `change` names, and nothing else. */
   set(change) {
@@ -159,7 +166,10 @@ var dialog = Object.freeze({
   open: (options = {}) => native("dialog.open", options),
   /** Lets the user choose where to save; null when they did not. */
   save: (options = {}) => native("dialog.save", options),
-  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  /**
+   * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+   * from 0, or null when it was closed.
+   */
   message: (text, options = {}) => native("dialog.message", { text, ...options }),
   /** Asks whether to go on. */
   confirm: async (text, options = {}) => {
@@ -197,8 +207,11 @@ var menu = Object.freeze({
   set: (items) => native("menu.set", { items }),
   /** Changes an entry of the application's menu. */
   update: (id, change) => native("menu.update", { id, ...change }),
-  /** Shows a menu where the mouse is. */
-  popup: (items) => native("menu.popup", { items }),
+  /**
+   * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+   * are right for the keyboard's menu key, too.
+   */
+  popup: (items, at) => native("menu.popup", { items, at: at ? [at.x, at.y] : null }),
   /** Calls `handler` with each entry that is chosen. */
   onChosen: (handler) => listen("staysail:menu", handler)
 });
@@ -255,8 +268,60 @@ var fs = Object.freeze({
   copy: (from, to, options = {}) => ask2("copy", { from, to, overwrite: options.overwrite ?? false })
 });
 
-// src/index.ts
+// src/webview.ts
 var runtime4 = globalThis.__STAYSAIL__;
+var native2 = (feature, args) => runtime4 ? runtime4.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+function onFileDrop(handler) {
+  return listen("staysail:drop", handler);
+}
+var page = Object.freeze({
+  /** Shows the system's dialog for printing. */
+  print: () => native2("page.print"),
+  /** Prints to a PDF file. Resolves when it is written whole. */
+  printToPdf: (path, options = {}) => {
+    const { overwrite = false, paper, margins, ...rest } = options;
+    const layout = { ...rest };
+    if (paper) layout["paper_mm"] = paper;
+    if (margins) layout["margins_mm"] = margins;
+    return native2("page.print_to_pdf", { path, overwrite, layout });
+  }
+});
+var find = Object.freeze({
+  /** Finds a text, marks all places, and goes to the first one. `wrap` unless it is false. */
+  start: (text, options = {}) => native2("find.start", { text, ...options }),
+  /** Goes to the next place. */
+  next: () => native2("find.next"),
+  /** Goes to the place before. */
+  previous: () => native2("find.previous"),
+  /** Takes the marks away. */
+  stop: () => native2("find.stop")
+});
+var cookies = Object.freeze({
+  /** All of them, or those a request to `url` would carry. */
+  list: (options = {}) => native2("cookies.list", options),
+  get: (url, name) => native2("cookies.get", { url, name }),
+  set: (cookie) => native2("cookies.set", { cookie }),
+  /** Resolves with how many there were. */
+  remove: (url, name) => native2("cookies.remove", { url, name }),
+  clear: () => native2("cookies.clear")
+});
+var storage = Object.freeze({
+  /** Forgets it; everything when no kind is named. */
+  clear: (...kinds) => native2("storage.clear", { kinds })
+});
+var downloads = Object.freeze({
+  /** Those under way. */
+  list: () => native2("download.list"),
+  /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+  accept: (id, path) => native2("download.accept", { id, path: path ?? null }),
+  /** Ends one; nothing of it stays. */
+  cancel: (id) => native2("download.cancel", { id }),
+  /** Calls `handler` with each step. */
+  onEvent: (handler) => listen("staysail:download", handler)
+});
+
+// src/index.ts
+var runtime5 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -267,7 +332,7 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime4?.CallError ?? LocalCallError;
+var CallError = runtime5?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
@@ -275,10 +340,10 @@ var noShell3 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime4 ? runtime4.call(command, args, options) : noShell3();
+  return runtime5 ? runtime5.call(command, args, options) : noShell3();
 }
 var stream = (receive, closed) => {
-  if (runtime4) return runtime4.stream(receive, closed);
+  if (runtime5) return runtime5.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
@@ -377,40 +442,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime4 ? runtime4.listen(event, handler) : () => {
+  return runtime5 ? runtime5.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime4) return () => {
+  if (!runtime5) return () => {
   };
-  const unlisten = runtime4.listen(event, (payload) => {
+  const unlisten = runtime5.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime4 ? runtime4.emit(event, payload) : noShell3();
+  return runtime5 ? runtime5.emit(event, payload) : noShell3();
 }
 function preserve(key, hooks) {
-  return runtime4 ? runtime4.preserve(key, hooks) : () => {
+  return runtime5 ? runtime5.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime4 ? runtime4.update("check") : noShell3(),
+  check: () => runtime5 ? runtime5.update("check") : noShell3(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime4 ? runtime4.update("apply") : noShell3(),
+  apply: () => runtime5 ? runtime5.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime4 ? runtime4.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
+  defer: (seconds) => runtime5 ? runtime5.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime4?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime4?.ready ?? Promise.resolve();
+var facts = runtime5?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime5?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -419,7 +484,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime4) return noShell3();
+  if (!runtime5) return noShell3();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -434,9 +499,12 @@ export {
   autostart,
   clipboard,
   constants,
+  cookies,
   currentWindow,
   dialog,
+  downloads,
   emit,
+  find,
   fs,
   invoke,
   isCommandError,
@@ -446,14 +514,17 @@ export {
   mode,
   notification,
   onBackend,
+  onFileDrop,
   once,
   openWindow,
   opener,
+  page,
   power,
   preserve,
   ready,
   screens,
   shortcut,
+  storage,
   tray,
   update,
   version,

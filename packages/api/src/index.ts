@@ -6,10 +6,12 @@
  */
 import type { ApplicationEvent, ShortcutEvent, TrayEvent } from "./app";
 import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
+import type { DownloadEvent, DropEvent } from "./webview";
 
 export * from "./app";
 export * from "./desktop";
 export * from "./fs";
+export * from "./webview";
 
 /**
  * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
@@ -40,6 +42,8 @@ export interface StaysailEvents {
   "staysail:app": ApplicationEvent;
   "staysail:tray": TrayEvent;
   "staysail:shortcut": ShortcutEvent;
+  "staysail:drop": DropEvent;
+  "staysail:download": DownloadEvent;
   "staysail:events-lost": { count: number };
 }
 

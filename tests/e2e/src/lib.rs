@@ -16,6 +16,7 @@ pub mod desktop_bus;
 pub mod dev;
 pub mod display;
 pub mod foreign;
+pub mod kitchen_sink;
 pub mod ledger;
 pub mod page;
 pub mod processes;

@@ -26,6 +26,9 @@ pub struct Config {
     /// `[[capabilities]]`
     #[serde(default)]
     pub capabilities: Vec<staysail_protocol::capability::Capability>,
+    /// `[webview]`
+    #[serde(default)]
+    pub webview: staysail_protocol::webview::WebviewConfig,
     /// `[update]`
     pub update: Option<Update>,
 }
@@ -222,6 +225,9 @@ fn check(config: &Config) -> Result<(), Wrong> {
     {
         return Err(("url", problem, "Use an address such as \"http://localhost:5173\".".into()));
     }
+    if let Err(wrong) = config.webview.check() {
+        return Err((wrong.key, wrong.problem, wrong.remedy.into()));
+    }
     if let Some(update) = &config.update
         && !["https://", "http://", "file://"].iter().any(|scheme| update.url.starts_with(scheme))
     {
@@ -309,6 +315,8 @@ mod tests {
             (format!("{APP}[frontend]\ndist = \"../x\"\n"), 4, "leaves the project"),
             (format!("{APP}[frontend.dev]\nurl = \"localhost:1\"\n"), 4, "neither http"),
             (format!("{APP}[debug]\nlog = 3\n"), 4, "invalid type"),
+            (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
+            (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown variant"),
         ] {
             let message = refused(&text);
             assert!(

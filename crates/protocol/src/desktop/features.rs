@@ -1,7 +1,13 @@
 //! The names of all native features, for whoever checks what a project file allows.
 
-use super::{clipboard, dialog, menu, notification, opener, read, window};
+use super::{
+    app, autostart, clipboard, cookies, dialog, download, find, fs, menu, notification, opener, page, power,
+    read, shortcut, tray, window,
+};
 use serde::de::DeserializeOwned;
+
+/// A group's name, and what lists its operations.
+type Group = (&'static str, fn() -> Vec<String>);
 
 /// Every native feature, `group.operation`.
 ///
@@ -9,15 +15,28 @@ use serde::de::DeserializeOwned;
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, fn() -> Vec<String>); 6] = [
+    let groups: [Group; 18] = [
+        ("app", operations::<app::AppRequest>),
+        ("autostart", operations::<autostart::AutostartRequest>),
         ("clipboard", operations::<clipboard::ClipboardRequest>),
         ("dialog", operations::<dialog::DialogRequest>),
+        ("cookies", operations::<cookies::CookiesRequest>),
+        ("download", operations::<download::DownloadRequest>),
+        // Nothing is asked of it; who may use it is told of the files.
+        ("drop", || vec!["files".into()]),
+        ("find", operations::<find::FindRequest>),
+        ("fs", operations::<fs::FsRequest>),
         ("menu", operations::<menu::MenuRequest>),
         ("notification", operations::<notification::NotificationRequest>),
         ("opener", operations::<opener::OpenerRequest>),
+        ("page", operations::<page::PageRequest>),
+        ("power", operations::<power::PowerRequest>),
+        ("shortcut", operations::<shortcut::ShortcutRequest>),
+        ("storage", operations::<cookies::StorageRequest>),
+        ("tray", operations::<tray::TrayRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
-    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+    let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
     groups.into_iter().flat_map(of_group).collect()

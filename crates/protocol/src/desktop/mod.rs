@@ -14,12 +14,17 @@
 pub mod app;
 pub mod autostart;
 pub mod clipboard;
+pub mod cookies;
 pub mod dialog;
+pub mod download;
+pub mod drop;
 pub mod features;
+pub mod find;
 pub mod fs;
 pub mod menu;
 pub mod notification;
 pub mod opener;
+pub mod page;
 pub mod power;
 pub mod shortcut;
 pub mod tray;

@@ -30,9 +30,9 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: MenuRequest) -> 
         MenuRequest::Update { id, text, enabled, checked } => {
             shell.ui.ask(move |windows, _| windows.menus().update(&id, text, enabled, checked)).await?
         }
-        MenuRequest::Popup { label, items } => {
+        MenuRequest::Popup { label, at, items } => {
             let label = label.or(own).ok_or_else(|| invalid("the label of the window is missing".into()))?;
-            shell.ui.ask(move |windows, _| windows.popup(&label, &items)).await?
+            shell.ui.ask(move |windows, _| windows.popup(&label, at, &items)).await?
         }
     };
     done.map(|()| Value::Null)
@@ -247,14 +247,19 @@ impl Menus {
         }
     }
 
-    /// Shows a menu where the mouse is.
-    pub fn popup(&mut self, window: &Window, items: &[MenuItem]) -> Result<(), CallError> {
+    /// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+    pub fn popup(
+        &mut self,
+        window: &Window,
+        at: Option<(f64, f64)>,
+        items: &[MenuItem],
+    ) -> Result<(), CallError> {
         check(items).map_err(invalid)?;
         let (menu, mut entries) = (Menu::new(), Entries::default());
         for item in items {
             menu.append(make(item, &mut entries)?.entry()).map_err(failed)?;
         }
-        platform::show_context_menu(&menu, window);
+        platform::show_context_menu(&menu, window, at);
         self.popup = Some((menu, entries));
         Ok(())
     }
@@ -284,9 +289,10 @@ impl Windows {
         Ok(())
     }
 
-    fn popup(&mut self, label: &str, items: &[MenuItem]) -> Result<(), CallError> {
+    fn popup(&mut self, label: &str, at: Option<(f64, f64)>, items: &[MenuItem]) -> Result<(), CallError> {
+        let zoom = self.zoom_of(label)?;
         let (menus, window) = self.menus_and_window(label)?;
-        menus.popup(window, items)
+        menus.popup(window, at.map(|(x, y)| (x * zoom, y * zoom)), items)
     }
 }
 

@@ -7,6 +7,9 @@
 pub mod app;
 mod clipboard;
 pub mod dialog;
+pub(crate) mod downloads;
+pub(crate) mod drops;
+mod file_name;
 pub mod fs;
 mod geometry;
 pub(crate) mod icon;
@@ -21,6 +24,7 @@ mod shortcuts;
 pub mod tray;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod tray_menu;
+pub(crate) mod webview;
 mod windows;
 
 pub(crate) use opener::is_harmless;
@@ -76,6 +80,11 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
         "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
         "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
+        "page" => webview::page(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "find" => webview::find(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "cookies" => webview::cookies(shell, arguments_of(name, operation, arguments)?).await,
+        "storage" => webview::storage(shell, arguments_of(name, operation, arguments)?).await,
+        "download" => downloads::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
         "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,

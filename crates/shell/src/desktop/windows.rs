@@ -192,7 +192,14 @@ impl Windows {
         if let Some(max) = spec.max_size {
             builder = builder.with_max_inner_size(size(max));
         }
-        if let Some((x, y)) = spec.position {
+        let over_parent = || {
+            let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+            let scale = parent.scale_factor();
+            let corner = parent.outer_position().ok()?.to_logical(scale);
+            let place = Place::over(corner, parent.outer_size().to_logical(scale), (spec.width, spec.height));
+            Some(place)
+        };
+        if let Some((x, y)) = spec.position.or_else(over_parent) {
             builder = builder.with_position(LogicalPosition::new(x, y));
         }
         if spec.fullscreen {
@@ -217,7 +224,7 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
-        if spec.parent.is_none() && !self.menus.is_empty() {
+        if has_menu(spec) && !self.menus.is_empty() {
             platform::attach_menu(self.menus.bar(), &window);
         }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
@@ -265,9 +272,14 @@ impl Windows {
         Ok((&mut self.menus, &open.window))
     }
 
+    /// How large a window shows its page.
+    pub(super) fn zoom_of(&self, label: &str) -> Done<f64> {
+        Ok(self.find(label)?.spec.zoom)
+    }
+
     /// The windows that have the application's menu.
     pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
-        self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)
+        self.open.values().filter(|open| has_menu(&open.spec)).map(|open| &open.window)
     }
 
     /// The user has chosen an entry of a menu.
@@ -284,6 +296,16 @@ impl Windows {
     /// A window of the system's.
     pub fn window(&self, label: &str) -> Done<&Window> {
         Ok(&self.find(label)?.window)
+    }
+
+    /// The page of a window.
+    pub fn page(&self, label: &str) -> Done<&WindowPage> {
+        Ok(&self.find(label)?.page)
+    }
+
+    /// The page of any window that is not private.
+    pub fn public_page(&self) -> Option<&WindowPage> {
+        self.open.values().find(|open| !open.spec.incognito).map(|open| &open.page)
     }
 
     /// Labels of the open windows, sorted.
@@ -358,7 +380,12 @@ impl Windows {
         }
         if let Some(yes) = change.decorations {
             window.set_decorations(yes);
+            let had_menu = has_menu(spec);
             spec.decorations = yes;
+            if !self.menus.is_empty() && has_menu(spec) != had_menu {
+                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                change(self.menus.bar(), window);
+            }
         }
         if let Some(yes) = change.always_on_top {
             window.set_always_on_top(yes);
@@ -610,6 +637,11 @@ impl Windows {
     fn tell(&self, label: &str, what: WindowNews) {
         self.shell.tell_natively("window", label, &Told { label: label.into(), what });
     }
+}
+
+/// Whether a window shows the application's menu: not below another, nor in place of a title bar of the page's own.
+fn has_menu(spec: &WindowSpec) -> bool {
+    spec.parent.is_none() && spec.decorations
 }
 
 fn not_open(label: &str) -> CallError {

@@ -245,6 +245,7 @@ pub async fn question(shell: &Arc<Shell>, label: Option<String>, question: Quest
         }
         for (number, button) in (0..).zip(&question.buttons) {
             dialog.add_button(button, gtk::ResponseType::Other(number));
+            dialog.set_default_response(gtk::ResponseType::Other(number));
         }
         let done = Cell::new(Some(done));
         dialog.connect_response(move |dialog, response| {

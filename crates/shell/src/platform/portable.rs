@@ -3,15 +3,20 @@
 //! wry tells neither the user's gesture nor, on macOS, whether a frame asks: what leads out of the app is bounded by the
 //! number of links that open, and frames go where the page's policy lets them.
 
-use super::{SCHEME, SchemeRequest, serve};
+use super::{SCHEME, SchemeRequest, downloads, drops, serve};
 use crate::navigation::{self, Verdict};
 use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
+use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::permission::Permission;
+use staysail_protocol::webview::Proxy;
 use std::sync::{Arc, Mutex, PoisonError};
 use tao::window::{Window, WindowBuilder};
-use wry::{NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, WebView, WebViewBuilder};
+use wry::{
+    NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, ProxyConfig, ProxyEndpoint,
+    WebView, WebViewBuilder,
+};
 
 /// The page posts all its requests to the app's own scheme.
 pub const HAS_SCRIPT_MESSAGES: bool = false;
@@ -21,10 +26,12 @@ pub fn build(
     builder: WebViewBuilder<'_>,
     shell: &Arc<Shell>,
     window: &tao::window::Window,
-    label: &str,
+    spec: &WindowSpec,
 ) -> Result<WebView, String> {
-    let builder = decide(builder, shell, label);
-    let (shell, label) = (shell.clone(), label.to_string());
+    let (shell, label) = (shell.clone(), spec.label.clone());
+    let builder = decide(builder, &shell, &label);
+    let builder =
+        with_proxy(drops::listen(downloads::listen(builder, &shell, &label), &shell, &label), &shell);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -93,6 +100,26 @@ fn permission(kind: PermissionKind) -> Option<Permission> {
         PermissionKind::Autoplay => Permission::Autoplay,
         _ => return None,
     })
+}
+
+fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
+    let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };
+    match shell.facts().config.webview.proxy.as_deref().and_then(Proxy::parse) {
+        Some(Proxy::Http(host, port)) => builder.with_proxy_config(ProxyConfig::Http(endpoint(host, port))),
+        Some(Proxy::Socks5(host, port)) => {
+            builder.with_proxy_config(ProxyConfig::Socks5(endpoint(host, port)))
+        }
+        #[cfg(windows)]
+        Some(Proxy::None) => {
+            use wry::WebViewBuilderExtWindows;
+            // In place of wry's own arguments, which are these without the last (wry: `with_additional_browser_args`).
+            builder.with_additional_browser_args(
+                "--disable-features=msWebOOUI,msPdfOOUI,msSmartScreenProtection --no-proxy-server",
+            )
+        }
+        // WKWebView always follows the system's settings where no proxy is named.
+        _ => builder,
+    }
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -212,20 +239,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     let _ = (menu, window);
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
+    let at = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
     #[cfg(windows)]
     {
         use tao::platform::windows::WindowExtWindows;
         // SAFETY: the handle is that of a window that is open.
-        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), None) };
+        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), at) };
     }
     #[cfg(target_os = "macos")]
     {
         use tao::platform::macos::WindowExtMacOS;
         // SAFETY: the view is that of a window that is open.
-        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), None) };
+        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), at) };
     }
     #[cfg(not(any(windows, target_os = "macos")))]
-    let _ = (menu, window);
+    let _ = (menu, window, at);
 }

@@ -6,6 +6,7 @@ mod menu;
 mod power;
 mod shortcut;
 mod tray;
+pub mod webview;
 
 pub use app::{AppEvent, AppInfo, Autostart, FileType, Opened};
 pub use dialogs::{Clipboard, Dialogs, Level, Notification};

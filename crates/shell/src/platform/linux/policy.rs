@@ -5,7 +5,7 @@
 
 use crate::navigation::{self, Verdict};
 use crate::permissions;
-use crate::shell::Shell;
+use crate::shell::{Shell, origin_of};
 use gtk::gdk::ModifierType;
 use gtk::glib::prelude::{Cast, ObjectExt};
 use gtk::glib::translate::ToGlibPtr;
@@ -78,6 +78,9 @@ impl Decider {
             return true;
         }
         let (address, gesture) = (address_of(&action), action.is_user_gesture());
+        if is_link && self.is_of_the_page(&address) {
+            return false;
+        }
         match navigation::somewhere(&self.shell, &self.label, &address, Some(gesture)) {
             Verdict::Go => false,
             Verdict::Later => {
@@ -86,6 +89,12 @@ impl Decider {
             }
             Verdict::Stay => true,
         }
+    }
+
+    /// What the page has made itself: a link to it is one to download. Shown it is not: `answer` sees to that.
+    fn is_of_the_page(&self, address: &str) -> bool {
+        let of_blob = address.strip_prefix("blob:").and_then(origin_of);
+        of_blob.is_some_and(|origin| self.shell.is_app_origin(&origin)) || address.starts_with("data:")
     }
 
     fn new_window(&self, action: Option<&NavigationAction>) {
