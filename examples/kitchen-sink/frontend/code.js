@@ -12,23 +12,29 @@ const TOKENS = {
   toml: /(#[^\n]*)|("[^"]*")|\b(\d+)\b|(\[\[?[\w.]+\]\]?)/g,
 };
 
+function kind([, comment, string, number, word]) {
+  if (comment) return "comment";
+  if (string) return "string";
+  if (number) return "number";
+  return word.startsWith("#") || word.startsWith("[") || KEYWORDS.has(word) ? "keyword" : null;
+}
+
+/** Line by line; what does not fit goes on further to the right. */
 function highlighted(text, language) {
-  const code = element("code");
-  let end = 0;
-  const kind = ([, comment, string, number, word]) => {
-    if (comment) return "comment";
-    if (string) return "string";
-    if (number) return "number";
-    return word.startsWith("#") || word.startsWith("[") || KEYWORDS.has(word) ? "keyword" : null;
-  };
-  for (const match of text.matchAll(TOKENS[language] ?? TOKENS.js)) {
-    const name = kind(match);
-    if (!name) continue;
-    code.append(text.slice(end, match.index), element("span", { class: name }, match[0]));
-    end = match.index + match[0].length;
-  }
-  code.append(text.slice(end));
-  return code;
+  const lines = text.split("\n").map((line) => {
+    const shown = element("span", { class: "line" });
+    shown.style.setProperty("--indent", `${line.match(/^ */)[0].length + 2}ch`);
+    let end = 0;
+    for (const match of line.matchAll(TOKENS[language] ?? TOKENS.js)) {
+      const name = kind(match);
+      if (!name) continue;
+      shown.append(line.slice(end, match.index), element("span", { class: name }, match[0]));
+      end = match.index + match[0].length;
+    }
+    shown.append(line.slice(end) || (line ? "" : " "));
+    return shown;
+  });
+  return element("code", {}, ...lines);
 }
 
 /** The lines between `#region name` and `#endregion`, moved to the left. */
@@ -56,10 +62,10 @@ async function source(path) {
 const NAMES = { js: "JavaScript", rs: "Rust", html: "HTML", toml: "staysail.toml" };
 
 /** What a demo shows of its code: its own file, further files, and what the page needs leave for. */
-export function listings(section, { id, code = [], needs = [] }) {
+export function listings(section, { id, code = [], needs = [], settings = "" }) {
   const own = { path: `frontend/sections/${section}.js`, name: id };
   const more = code.map((place) => ({ path: place.split("#")[0], name: place.split("#")[1] ?? id }));
-  const toml = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]`;
+  const toml = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]${settings && `\n${settings}`}`;
   return [
     ...[own, ...more].map(({ path, name }) => ({ path, text: () => source(path).then((text) => region(text, name)) })),
     ...(needs.length ? [{ path: "staysail.toml", text: async () => toml }] : []),
@@ -84,7 +90,8 @@ export function panel(key, all) {
       other.tabIndex = other === tab ? 0 : -1;
     }
     body.setAttribute("aria-labelledby", tab.id);
-    path.textContent = listing.path;
+    path.textContent = listing.path.split("/").slice(-2).join("/");
+    path.title = listing.path;
     try {
       text = await listing.text();
       body.replaceChildren(element("pre", {}, highlighted(text, listing.language)));
@@ -102,7 +109,7 @@ export function panel(key, all) {
         "aria-controls": `${key}-code`,
         onclick: (event) => void show(listing, event.currentTarget),
       },
-      NAMES[listing.language],
+      number > 0 && listing.language === all[0].language ? listing.path.split("/").pop() : NAMES[listing.language],
     ),
   );
   const keys = (event) => {

@@ -31,7 +31,7 @@ function read(form) {
 }
 
 function textOf(value) {
-  if (value === undefined || value === null) return value === null ? "Nothing" : "Done";
+  if (value === undefined || value === null) return "Done";
   if (Array.isArray(value) && value.every((entry) => typeof entry === "string")) return value.join("\n") || "Nothing";
   return typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
 }
@@ -63,7 +63,7 @@ function drawDemo(section, demo) {
     },
   };
 
-  const form = element("form", { id: key, "aria-labelledby": `${key}-title` });
+  const form = element("form", { id: key, "aria-labelledby": `${key}-heading` });
   const actions = (demo.actions ?? []).map(({ id, label, run }, number) => {
     const button = element("button", { type: number === 0 ? "submit" : "button", id: `${key}-${id}`, class: number === 0 ? "primary" : "" }, label);
     const act = async () => {
@@ -94,8 +94,8 @@ function drawDemo(section, demo) {
 
   return element(
     "article",
-    { "aria-labelledby": `${key}-title` },
-    element("div", { class: "what" }, element("h2", { id: `${key}-title` }, demo.title), element("p", {}, demo.about), form),
+    { "aria-labelledby": `${key}-heading` },
+    element("div", { class: "what" }, element("h2", { id: `${key}-heading` }, demo.title), element("p", {}, demo.about), form),
     panel(key, listings(section.id, demo)),
   );
 }

@@ -8,6 +8,7 @@ const at = (id) => document.getElementById(id);
 const [filter, features, jump, theme, backend, content] = ["filter", "features", "jump", "theme", "backend", "content"].map(at);
 const sections = groups.flatMap((group) => group.sections);
 const drawn = new Map();
+const nothing = element("p", { role: "status", hidden: true }, "No feature is called that.");
 
 function fill() {
   for (const { title, sections } of groups) {
@@ -15,6 +16,7 @@ function fill() {
     features.append(element("div", {}, element("h2", {}, title), element("ul", {}, ...sections.map(link))));
     jump.append(element("optgroup", { label: title }, ...sections.map(({ id, title }) => element("option", { value: id }, title))));
   }
+  features.append(nothing);
 }
 
 function go(move_focus) {
@@ -38,13 +40,15 @@ function go(move_focus) {
 function search() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ title, about, demos }) => {
-    const text = [title, about, ...demos.flatMap((demo) => [demo.title, demo.about, ...(demo.needs ?? [])])].join(" ").toLowerCase();
+    const said = ({ id, title, about, actions = [], needs = [] }) => [id, title, about, ...actions.map(({ label }) => label), ...needs];
+    const text = [title, about, ...demos.flatMap(said)].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   };
   for (const link of features.querySelectorAll("a")) {
     link.parentElement.hidden = !fits(sections.find(({ id }) => id === link.hash.slice(1)));
   }
-  for (const group of features.children) group.hidden = !group.querySelector("li:not([hidden])");
+  for (const group of features.querySelectorAll("div")) group.hidden = !group.querySelector("li:not([hidden])");
+  nothing.hidden = features.querySelector("li:not([hidden])") !== null;
 }
 
 async function sayWhoServes(news = "") {

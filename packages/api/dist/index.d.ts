@@ -524,7 +524,10 @@ export declare const dialog: Readonly<{
         filters?: FileFilter[];
         directory?: string;
     }) => Promise<string | null>;
-    /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+    /**
+     * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+     * from 0, or null when it was closed.
+     */
     message: (text: string, options?: {
         detail?: string;
         level?: "info" | "warning" | "error";

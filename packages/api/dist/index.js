@@ -166,7 +166,10 @@ var dialog = Object.freeze({
   open: (options = {}) => native("dialog.open", options),
   /** Lets the user choose where to save; null when they did not. */
   save: (options = {}) => native("dialog.save", options),
-  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  /**
+   * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+   * from 0, or null when it was closed.
+   */
   message: (text, options = {}) => native("dialog.message", { text, ...options }),
   /** Asks whether to go on. */
   confirm: async (text, options = {}) => {

@@ -263,7 +263,10 @@ export const dialog = Object.freeze({
   /** Lets the user choose where to save; null when they did not. */
   save: (options: { title?: string; name?: string; filters?: FileFilter[]; directory?: string } = {}): Promise<string | null> =>
     native("dialog.save", options),
-  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  /**
+   * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+   * from 0, or null when it was closed.
+   */
   message: (
     text: string,
     options: { detail?: string; level?: "info" | "warning" | "error"; buttons?: string[] } = {},

@@ -49,7 +49,14 @@ impl<'a> KitchenSink<'a> {
         }
         let project = Project::kitchen_sink(stage)?;
         let mut dev = Dev::start_with(stage, &project, variables)?;
-        dev.wait("swap_done", 0, COLD_BUILD)?;
+        let begun = |line: &str| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            let kind = said["kind"].as_str()?;
+            matches!(kind, "swap_done" | "swap_failed" | "build_failed")
+                .then(|| (kind == "swap_done", said.clone()))
+        };
+        let (live, said) = dev.program.wait_line("the backend to be live", 0, COLD_BUILD, begun)?;
+        anyhow::ensure!(live, "{said}");
         let page = Page::attach_only(stage, dev.port, EDIT)?;
         page.wait_for(
             "the list of features",
@@ -103,7 +110,20 @@ impl<'a> KitchenSink<'a> {
     /// # Errors
     /// When it is not; it is named.
     pub fn wait_answer(&self, demo: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<String> {
-        crate::wait_until(&format!("the answer of {demo}"), ANSWER, || {
+        self.wait_answer_for(demo, ANSWER, wanted)
+    }
+
+    /// As [`Self::wait_answer`], for as long as this.
+    ///
+    /// # Errors
+    /// When it is not; it is named.
+    pub fn wait_answer_for(
+        &self,
+        demo: &str,
+        patience: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<String> {
+        crate::wait_until(&format!("the answer of {demo}"), patience, || {
             let text = self.answer(demo).map_err(|error| format!("{error:#}"))?;
             if wanted(&text) { Ok(text) } else { Err(format!("{text:?}")) }
         })
@@ -132,6 +152,51 @@ impl<'a> KitchenSink<'a> {
     /// When it does not come.
     pub fn window(&self, title: &str) -> anyhow::Result<String> {
         self.stage.display.window(&format!("^{title}$"), EDIT)
+    }
+
+    /// Waits until a window has painted its page: more than a background.
+    ///
+    /// # Errors
+    /// When it stays empty.
+    pub fn wait_painted(&self, window: &str) -> anyhow::Result<()> {
+        crate::wait_until("the page of the window to be painted", ANSWER, || {
+            let colours = self.colours(window).map_err(|error| format!("{error:#}"))?;
+            if colours.trim().parse::<u32>().is_ok_and(|colours| colours > 8) { Ok(()) } else { Err(colours) }
+        })
+    }
+
+    /// How many colours there are where a window is on the screen.
+    fn colours(&self, window: &str) -> anyhow::Result<String> {
+        let told = self.stage.display.tool("xwininfo", &["-id", window])?;
+        let value = |name: &str| {
+            let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
+            line.with_context(|| format!("no {name} in {told}")).map(str::trim)
+        };
+        let (width, height) = (value("Width:")?, value("Height:")?);
+        let (x, y) = (value("Absolute upper-left X:")?, value("Absolute upper-left Y:")?);
+        let part = format!("{width}x{height}+{x}+{y}");
+        let shot = ["-window", "root", "-crop", &part, "-format", "%k", "info:"];
+        self.stage.display.tool("import", &shot)
+    }
+
+    /// Waits until the app shows so many windows, dialogs with them: those have no title.
+    ///
+    /// # Errors
+    /// When it shows more or fewer.
+    pub fn wait_windows(&self, count: usize) -> anyhow::Result<()> {
+        crate::wait_until(&format!("{count} windows of the app"), ANSWER, || {
+            let shown = self.shown().map_err(|error| format!("{error:#}"))?;
+            if shown == count { Ok(()) } else { Err(format!("{shown} windows")) }
+        })
+    }
+
+    /// How many windows the app shows.
+    ///
+    /// # Errors
+    /// When the X server does not say.
+    pub fn shown(&self) -> anyhow::Result<usize> {
+        let search = ["search", "--onlyvisible", "--class", "staysail-shell"];
+        Ok(self.stage.display.tool("xdotool", &search)?.lines().count())
     }
 
     /// Waits until no window has this title.
@@ -168,13 +233,21 @@ impl<'a> KitchenSink<'a> {
         self.page.wait_for("the code of all demos", script, ANSWER)
     }
 
-    /// Leaves a picture of the screen.
+    /// Leaves a picture of the screen, with the section from its top.
     ///
     /// # Errors
     /// When the code that belongs on it is missing.
     pub fn picture(&self, what: &str) -> anyhow::Result<()> {
         self.wait_code()?;
+        self.page.run("document.getElementById('content').scrollTop = 0", &[])?;
         self.stage.screenshot(what);
         Ok(())
+    }
+}
+
+impl Drop for KitchenSink<'_> {
+    fn drop(&mut self) {
+        // Of a test that failed: what was on the screen then.
+        self.stage.screenshot("at-the-end");
     }
 }

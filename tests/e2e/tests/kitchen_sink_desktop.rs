@@ -5,6 +5,7 @@ use staysail_e2e::dev::EDIT;
 use staysail_e2e::kitchen_sink::KitchenSink;
 use staysail_e2e::stage::{Stage, play};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 #[test]
 fn menus_dialogs_clipboard_and_other_programs_do_what_the_page_says() {
@@ -17,7 +18,7 @@ fn menus_dialogs_clipboard_and_other_programs_do_what_the_page_says() {
         std::fs::write(&opener, format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}'\n", opened.display()))?;
         std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755))?;
         let path = format!("{}:{}", programs.display(), std::env::var("PATH")?);
-        // No session bus: what asks the desktop itself must say so, and the file manager falls back to the opener.
+        // No session bus, so no file manager: the folder is opened instead.
         let bus = "unix:path=/nowhere";
         let sink = KitchenSink::start_with(stage, &[("PATH", &path), ("DBUS_SESSION_BUS_ADDRESS", bus)])?;
         menus(stage, &sink)?;
@@ -87,11 +88,8 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     std::fs::write(&file, "here be dragons")?;
     sink.press("dialogs-open-files")?;
     display.focus(&sink.window("Open charts")?)?;
-    // A slash opens the field for a path.
-    display.type_text(&file.display().to_string())?;
     sink.picture("dialogs-open")?;
-    display.key("Return")?;
-    sink.wait_answer("dialogs-open", |text| text == file.display().to_string())?;
+    choose(stage, sink, "dialogs-open", &file.display().to_string())?;
     sink.press("dialogs-open-folder")?;
     display.focus(&sink.window("Where the charts are")?)?;
     display.key("Escape")?;
@@ -100,29 +98,35 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("dialogs-save-save")?;
     display.focus(&sink.window("Save the chart")?)?;
     let copy = stage.folder.path().join("copy.txt");
-    display.key("ctrl+a")?;
-    display.type_text(&copy.display().to_string())?;
-    display.key("Return")?;
-    sink.wait_answer("dialogs-save", |text| text == copy.display().to_string())?;
+    choose(stage, sink, "dialogs-save", &copy.display().to_string())?;
 
-    let dialog = |count: usize| {
-        staysail_e2e::wait_until("the dialog", EDIT, || {
-            let windows = display.windows(".+");
-            if windows.len() == count { Ok(windows) } else { Err(format!("{windows:?}")) }
-        })
-    };
-    let before = display.windows(".+").len();
+    let before = sink.shown()?;
     sink.press("dialogs-ask-ask")?;
-    dialog(before + 1)?;
+    sink.wait_windows(before + 1)?;
     sink.picture("dialogs")?;
     display.key("Escape")?;
     sink.wait_answer("dialogs-ask", |text| text == "Closed without an answer")?;
     sink.press("dialogs-ask-rust")?;
-    dialog(before + 1)?;
-    display.key("Tab")?;
+    sink.wait_windows(before + 1)?;
     display.key("Return")?;
     sink.wait_answer("dialogs-ask", |text| text == "Reefed")?;
     Ok(())
+}
+
+/// Types a path into a file dialog until it is the answer: keys that come while the field opens are lost.
+fn choose(stage: &Stage, sink: &KitchenSink<'_>, demo: &str, path: &str) -> anyhow::Result<()> {
+    let mut tries = 0;
+    loop {
+        for key in ["ctrl+l", "ctrl+a"] {
+            stage.display.key(key)?;
+        }
+        stage.display.type_text(path)?;
+        stage.display.key("Return")?;
+        match sink.wait_answer_for(demo, Duration::from_secs(3), |text| text == path) {
+            Err(_) if tries < 4 => tries += 1,
+            other => return other.map(drop),
+        }
+    }
 }
 
 fn clipboard(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
@@ -162,11 +166,5 @@ fn other_programs(sink: &KitchenSink<'_>, opened: &std::path::Path) -> anyhow::R
     given(folder)?;
     sink.press("opener-path-reveal")?;
     given(folder.strip_suffix("/data").unwrap_or_default())?;
-    sink.picture("opener")?;
-    sink.go("notifications")?;
-    sink.press("notifications-show-show")?;
-    sink.wait_answer("notifications-show", |text| {
-        text.starts_with("Internal ") && text.contains("session bus")
-    })?;
-    sink.picture("notifications")
+    sink.picture("opener")
 }

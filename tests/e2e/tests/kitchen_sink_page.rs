@@ -33,10 +33,16 @@ fn whole(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
                     await new Promise(resolve => setTimeout(resolve, 5)); \
                     await new Promise(resolve => setTimeout(resolve, 20)); \
                     if (!panel.querySelector('code')?.textContent.trim()) bad.push(tab.id + ': ' + panel.textContent) } return bad";
-        ensure!(sink.page.run_async(tabs, &[])? == json!([]), "{section}");
+        let bad = sink.page.run_async(tabs, &[])?;
+        ensure!(bad == json!([]), "{section}: {bad}");
+        let twice = "const ids = [...document.querySelectorAll('[id]')].map(one => one.id); \
+                     return ids.filter((id, place) => ids.indexOf(id) !== place)";
+        let twice = sink.page.run(twice, &[])?;
+        ensure!(twice == json!([]), "{section}: ids that are there twice: {twice}");
         let nameless = "return [...document.querySelectorAll('section:not([hidden]) :is(input, select, textarea, button, canvas)')] \
                         .filter(one => !(one.labels?.length || one.getAttribute('aria-label') || one.textContent.trim())).map(one => one.outerHTML)";
-        ensure!(sink.page.run(nameless, &[])? == json!([]), "{section}");
+        let nameless = sink.page.run(nameless, &[])?;
+        ensure!(nameless == json!([]), "{section}: {nameless}");
     }
     Ok(())
 }

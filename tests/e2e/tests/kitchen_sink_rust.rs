@@ -76,7 +76,7 @@ fn streams(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.try_out("streams-pressure", "take", "All 16 pieces taken")?;
     let ahead = sink.page.run("return window.ahead", &[])?;
     ensure!(ahead.as_u64().is_some_and(|ahead| (1..=4).contains(&ahead)), "Rust was {ahead} pieces ahead");
-    sink.try_out("streams-upload", "count", "3 lines, 11 words")?;
+    sink.try_out("streams-upload", "count", "3 lines, 12 words")?;
     sink.picture("streams")
 }
 

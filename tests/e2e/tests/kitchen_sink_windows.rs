@@ -33,6 +33,16 @@ fn more_windows(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("windows-child-modal")?;
     let modal = sink.window("Modal")?;
     sink.wait_property(&modal, "_NET_WM_STATE", "_NET_WM_STATE_MODAL")?;
+    // Both stand over their parent.
+    for window in [&child, &modal] {
+        let ((x, y), (main_x, main_y)) = (place(stage, window)?, place(stage, &sink.window)?);
+        ensure!(
+            (x - main_x - 410).abs() < 20 && (y - main_y - 280).abs() < 60,
+            "{x},{y} over {main_x},{main_y}"
+        );
+        sink.wait_painted(window)?;
+    }
+    stage.display.tool("xdotool", &["windowmove", "--sync", &child, "840", "330"])?;
     stage.display.tool("xdotool", &["windowmove", "--sync", &opened, "60", "560"])?;
     sink.picture("windows")?;
 
@@ -69,9 +79,10 @@ fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("windows-frameless-open")?;
     let window = sink.window("Frameless")?;
     sink.wait_property(&window, "_MOTIF_WM_HINTS", "0x0, 0x0")?;
+    sink.wait_painted(&window)?;
+    stage.screenshot("frameless-1");
     let (x, y) = place(stage, &window)?;
-    // The page is there when its bar has been painted; the bar is dragged until the window follows.
-    staysail_e2e::wait_until("the window to be dragged", EDIT, || {
+    staysail_e2e::wait_until("the window to be dragged", std::time::Duration::from_secs(6), || {
         let drag = |arguments: &[&str]| {
             stage.display.tool("xdotool", arguments).map_err(|error| format!("{error:#}"))
         };
@@ -102,23 +113,16 @@ fn unsaved(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     display.focus(&window)?;
     display.key("Tab")?;
     display.type_text("Dear diary")?;
-    let open = |titles: usize| {
-        staysail_e2e::wait_until(&format!("{titles} windows"), EDIT, || {
-            let windows = display.windows(".+");
-            if windows.len() == titles { Ok(windows) } else { Err(format!("{windows:?}")) }
-        })
-    };
-    let before = display.windows(".+").len();
+    let before = sink.shown()?;
     display.key("alt+F4")?;
-    open(before + 1)?;
+    sink.wait_windows(before + 1)?;
     sink.picture("unsaved")?;
     display.key("Escape")?;
-    open(before)?;
+    sink.wait_windows(before)?;
     ensure!(display.windows("^Unsaved$").len() == 1, "it closed although the user went on writing");
     sink.press("windows-unsaved-close")?;
-    open(before + 1)?;
-    // The buttons of the dialog are "Keep writing" and "Close"; the second is reached by one Tab.
-    display.key("Tab")?;
+    sink.wait_windows(before + 1)?;
+    // The buttons of the dialog are "Keep writing" and "Close"; Return presses the last.
     display.key("Return")?;
     sink.wait_gone("Unsaved")
 }

@@ -19,7 +19,7 @@ use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
 use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
-    Edge, Progress, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
+    Edge, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
 use staysail_protocol::interface::{Theme, WindowSpec};
 use staysail_protocol::limits::{CLOSE_ANSWER_TIMEOUT_MS, WINDOWS_MAX};
@@ -30,10 +30,7 @@ use std::time::Duration;
 use tao::dpi::{LogicalPosition, LogicalSize};
 use tao::event::WindowEvent;
 use tao::monitor::MonitorHandle;
-use tao::window::{
-    Fullscreen, ProgressBarState, ProgressState, ResizeDirection, UserAttentionType, Window, WindowBuilder,
-    WindowId,
-};
+use tao::window::{Fullscreen, ResizeDirection, UserAttentionType, Window, WindowBuilder, WindowId};
 
 struct Open {
     window: Window,
@@ -192,7 +189,14 @@ impl Windows {
         if let Some(max) = spec.max_size {
             builder = builder.with_max_inner_size(size(max));
         }
-        if let Some((x, y)) = spec.position {
+        let over_parent = || {
+            let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+            let scale = parent.scale_factor();
+            let corner = parent.outer_position().ok()?.to_logical(scale);
+            let place = Place::over(corner, parent.outer_size().to_logical(scale), (spec.width, spec.height));
+            Some(place)
+        };
+        if let Some((x, y)) = spec.position.or_else(over_parent) {
             builder = builder.with_position(LogicalPosition::new(x, y));
         }
         if spec.fullscreen {
@@ -217,7 +221,7 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
-        if spec.parent.is_none() && !self.menus.is_empty() {
+        if has_menu(spec) && !self.menus.is_empty() {
             platform::attach_menu(self.menus.bar(), &window);
         }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
@@ -272,7 +276,7 @@ impl Windows {
 
     /// The windows that have the application's menu.
     pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
-        self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)
+        self.open.values().filter(|open| has_menu(&open.spec)).map(|open| &open.window)
     }
 
     /// The user has chosen an entry of a menu.
@@ -373,7 +377,12 @@ impl Windows {
         }
         if let Some(yes) = change.decorations {
             window.set_decorations(yes);
+            let had_menu = has_menu(spec);
             spec.decorations = yes;
+            if !self.menus.is_empty() && has_menu(spec) != had_menu {
+                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                change(self.menus.bar(), window);
+            }
         }
         if let Some(yes) = change.always_on_top {
             window.set_always_on_top(yes);
@@ -392,7 +401,7 @@ impl Windows {
             spec.icon = change.icon;
         }
         if let Some(progress) = change.progress {
-            window.set_progress_bar(progress_bar(progress));
+            platform::set_progress(window, progress, &self.shell.facts().data_dir);
         }
         if let Some(yes) = change.skip_taskbar {
             platform::set_skip_taskbar(window, yes);
@@ -627,6 +636,11 @@ impl Windows {
     }
 }
 
+/// Whether a window shows the application's menu: not below another, nor in place of a title bar of the page's own.
+fn has_menu(spec: &WindowSpec) -> bool {
+    spec.parent.is_none() && spec.decorations
+}
+
 fn not_open(label: &str) -> CallError {
     invalid(format!("no window labelled `{label}` is open"))
 }
@@ -650,16 +664,6 @@ fn theme(theme: Theme) -> Option<tao::window::Theme> {
 
 fn told_theme(theme: tao::window::Theme) -> Theme {
     if theme == tao::window::Theme::Dark { Theme::Dark } else { Theme::Light }
-}
-
-fn progress_bar(progress: Progress) -> ProgressBarState {
-    let (state, progress) = match progress {
-        Progress::None => (ProgressState::None, None),
-        Progress::Indeterminate => (ProgressState::Indeterminate, None),
-        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
-        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
-    };
-    ProgressBarState { state: Some(state), progress, desktop_filename: None }
 }
 
 fn screen(monitor: &MonitorHandle, primary: bool) -> Screen {

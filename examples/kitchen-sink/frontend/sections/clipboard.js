@@ -51,7 +51,7 @@ export default {
       fields: [{ name: "text", label: "Text", value: "Ahoy from Staysail ⚓" }],
       actions: [
         { id: "copy", label: "Copy", run: ({ text }) => copyText(text) },
-        { id: "paste", label: "Paste", run: pasteText },
+        { id: "paste", label: "Paste", run: async () => (await pasteText()) ?? "Nothing" },
         { id: "clear", label: "Empty it", run: clear },
       ],
       needs: ["clipboard.write_text", "clipboard.read_text", "clipboard.clear"],
@@ -63,7 +63,7 @@ export default {
       fields: [{ name: "html", label: "HTML", value: "<b>Ahoy</b>, <i>sailor</i>" }],
       actions: [
         { id: "copy", label: "Copy", run: ({ html }) => copyHtml(html) },
-        { id: "paste", label: "Paste", run: pasteHtml },
+        { id: "paste", label: "Paste", run: async () => (await pasteHtml()) ?? "Nothing" },
       ],
       needs: ["clipboard.write_html", "clipboard.read_html"],
     },

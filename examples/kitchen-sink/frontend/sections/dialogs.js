@@ -36,8 +36,8 @@ export default {
       title: "Choose files or a folder",
       about: "The answer is a list of paths, or null when nothing was chosen.",
       actions: [
-        { id: "files", label: "Choose files", run: openFiles },
-        { id: "folder", label: "Choose a folder", run: openFolder },
+        { id: "files", label: "Choose files", run: async () => (await openFiles()) ?? "Nothing" },
+        { id: "folder", label: "Choose a folder", run: async () => (await openFolder()) ?? "Nothing" },
       ],
       needs: ["dialog.open"],
     },
@@ -46,7 +46,7 @@ export default {
       title: "Choose where to save",
       about: "Asks before a file that is there would be replaced. Nothing is written: that is yours to do.",
       fields: [{ name: "name", label: "File name", value: "chart.txt" }],
-      actions: [{ id: "save", label: "Save as", run: ({ name }) => save(name) }],
+      actions: [{ id: "save", label: "Save as", run: async ({ name }) => (await save(name)) ?? "Nothing" }],
       needs: ["dialog.save"],
     },
     {

@@ -59,7 +59,7 @@ export default {
       extra: ({ stage }) => {
         const area = document.createElement("button");
         Object.assign(area, { type: "button", id: "menus-area", className: "area", textContent: "Right-click here" });
-        area.addEventListener("contextmenu", (event) => void popup(event));
+        stage.addEventListener("contextmenu", (event) => void popup(event));
         stage.append(area);
       },
       needs: ["menu.popup"],

@@ -22,11 +22,11 @@ impl Logbook {
 
     /// Writes a line. In the page: `invoke("logbook.write", { line })`.
     #[command]
-    fn write(&self, line: String) -> std::io::Result<usize> {
+    fn write(&self, line: String) -> std::io::Result<u32> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push(line.replace('\n', " "));
         fs::write(&self.file, lines.join("\n"))?;
-        Ok(lines.len())
+        Ok(lines.len() as u32)
     }
 
     /// The newest lines.
