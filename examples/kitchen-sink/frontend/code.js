@@ -62,10 +62,10 @@ async function source(path) {
 const NAMES = { js: "JavaScript", rs: "Rust", html: "HTML", toml: "staysail.toml" };
 
 /** What a demo shows of its code: its own file, further files, and what the page needs leave for. */
-export function listings(section, { id, code = [], needs = [] }) {
+export function listings(section, { id, code = [], needs = [], settings = "" }) {
   const own = { path: `frontend/sections/${section}.js`, name: id };
   const more = code.map((place) => ({ path: place.split("#")[0], name: place.split("#")[1] ?? id }));
-  const toml = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]`;
+  const toml = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]${settings && `\n${settings}`}`;
   return [
     ...[own, ...more].map(({ path, name }) => ({ path, text: () => source(path).then((text) => region(text, name)) })),
     ...(needs.length ? [{ path: "staysail.toml", text: async () => toml }] : []),

@@ -7,7 +7,12 @@ use kitchen_sink_talk::{binary, calls, events, streams};
 use staysail::{App, Window, command, commands};
 
 /// The sources the page shows; compiled in, so that they are those that run.
-const SOURCES: [&[(&str, &str)]; 3] = [kitchen_sink_keep::SOURCES, kitchen_sink_talk::SOURCES, desktop::SOURCES];
+const SOURCES: [&[(&str, &str)]; 4] = [
+    kitchen_sink_keep::SOURCES,
+    kitchen_sink_talk::SOURCES,
+    desktop::SOURCES,
+    &[("backend/app/src/main.rs", include_str!("main.rs"))],
+];
 
 /// A source file of the backend.
 #[command]
@@ -25,6 +30,10 @@ fn main() -> staysail::Result {
                 .remember(true),
         )
         .menu(desktop::menu())
+        // #region starts
+        .single_instance()
+        .deep_link("kitchen-sink")
+        // #endregion
         .keep("voyage", Voyage::default())
         .manage(streams::Poured::default())
         .service::<Logbook>()
