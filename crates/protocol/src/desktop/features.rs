@@ -3,13 +3,16 @@
 use super::{clipboard, cookies, dialog, download, find, menu, notification, opener, page, read, window};
 use serde::de::DeserializeOwned;
 
+/// Says the operations of one group.
+type Operations = fn() -> Vec<String>;
+
 /// Every native feature, `group.operation`.
 ///
 /// ```
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, fn() -> Vec<String>); 11] = [
+    let groups: [(&str, Operations); 11] = [
         ("clipboard", operations::<clipboard::ClipboardRequest>),
         ("cookies", operations::<cookies::CookiesRequest>),
         ("dialog", operations::<dialog::DialogRequest>),
@@ -22,7 +25,7 @@ pub fn all() -> Vec<String> {
         ("storage", operations::<cookies::StorageRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
-    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+    let of_group = |(group, operations): (&str, Operations)| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
     // Nothing can be asked of this group: who may use something of it is told of paths.
