@@ -10,6 +10,7 @@
 //! show them, `origins` lets them call from it.
 
 use crate::permission::Permission;
+use crate::scope::FileScope;
 use serde::{Deserialize, Serialize};
 
 /// One `[[capabilities]]` of `staysail.toml`.
@@ -29,6 +30,9 @@ pub struct Capability {
     pub navigate: Vec<String>,
     /// What the app's own pages may ask the webview for, e.g. the microphone.
     pub permissions: Vec<Permission>,
+    /// Files the page may touch with the features `fs.*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileScope>,
 }
 
 /// The capabilities of one window.
@@ -87,6 +91,11 @@ impl<'a> Granted<'a> {
     pub fn command(self, name: &str) -> bool {
         let mut lists = self.each().filter_map(|capability| capability.commands.as_deref()).peekable();
         lists.peek().is_none() || lists.any(|list| any_matches(list, name))
+    }
+
+    /// Which files the page may touch.
+    pub fn files(self) -> impl Iterator<Item = &'a FileScope> {
+        self.each().flat_map(|capability| &capability.files)
     }
 
     /// Whether pages of a foreign origin may call.
@@ -220,6 +229,7 @@ mod tests {
             origins: vec!["https://docs.example.com".into()],
             navigate: vec!["https://www.example.com".into()],
             permissions: vec![Permission::Microphone],
+            files: vec![FileScope { path: "$DATA/**".into(), ..FileScope::default() }],
         };
         let all = [one, two];
         let (main, other) = (Granted::to(&all, "main"), Granted::to(&all, "other"));
@@ -228,6 +238,7 @@ mod tests {
         assert!(main.group("menu") && main.group("dialog") && !other.group("dialog") && !main.group("dial"));
         assert!(main.origin("https://docs.example.com") && !other.origin("https://docs.example.com"));
         assert!(!main.origin("https://docs.example.com.evil.net"));
+        assert_eq!((main.files().count(), other.files().count()), (1, 0));
         assert!(main.navigation("https://www.example.com") && main.navigation("https://docs.example.com"));
         assert!(!main.origin("https://www.example.com") && !main.navigation("https://www.example.com:444"));
         assert!(main.permission(Permission::Microphone) && !other.permission(Permission::Microphone));

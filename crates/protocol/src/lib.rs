@@ -7,7 +7,7 @@
 //! | development tool ↔ shell | [`frame`], [`control`] |
 //! | publisher → release server → shell | [`manifest`], [`notice`] |
 //! | what an app says of itself | [`interface`] |
-//! | native features, and who may use them | [`desktop`], [`capability`], [`permission`] |
+//! | native features, and who may use them | [`desktop`], [`capability`], [`permission`], [`scope`], [`path`] |
 //! | how the webview is set up | [`webview`] |
 //!
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
@@ -23,7 +23,9 @@ pub mod interface;
 pub mod limits;
 pub mod manifest;
 pub mod notice;
+pub mod path;
 pub mod permission;
+pub mod scope;
 pub mod webview;
 pub mod worker;
 

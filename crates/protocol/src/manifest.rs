@@ -4,6 +4,7 @@ use crate::capability::Capability;
 use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
+use crate::path::is_device;
 use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -208,12 +209,7 @@ impl Manifest {
 /// [`ManifestError::UnsafePath`].
 pub fn check_path(path: &str) -> Result<(), ManifestError> {
     let unsafe_part = |part: &str| {
-        let stem = part.split('.').next().unwrap_or("").to_ascii_uppercase();
-        let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
-            || (stem.len() == 4
-                && (stem.starts_with("COM") || stem.starts_with("LPT"))
-                && stem.as_bytes()[3].is_ascii_digit());
-        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || device
+        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || is_device(part)
     };
     let bad_character =
         |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');

@@ -63,6 +63,7 @@ impl Connection {
     /// What is to be shown.
     pub fn facts(&self) -> Facts {
         Facts {
+            app: String::new(),
             name: self.start.name.clone(),
             version: self.start.version.clone(),
             config: self.start.config.clone(),

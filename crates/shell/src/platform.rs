@@ -18,6 +18,46 @@ pub(crate) mod native;
 #[path = "platform/native_portable.rs"]
 pub(crate) mod native;
 
+#[cfg(unix)]
+#[path = "platform/held_unix.rs"]
+pub(crate) mod held;
+#[cfg(windows)]
+#[path = "platform/held_windows.rs"]
+pub(crate) mod held;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/awake_linux.rs"]
+pub(crate) mod awake;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/awake_portable.rs"]
+pub(crate) mod awake;
+
+#[cfg(target_os = "linux")]
+mod menu_entries;
+#[cfg(target_os = "linux")]
+#[path = "platform/tray_linux.rs"]
+pub(crate) mod tray;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/tray_portable.rs"]
+pub(crate) mod tray;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/shortcuts_linux.rs"]
+pub(crate) mod shortcuts;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/shortcuts_portable.rs"]
+pub(crate) mod shortcuts;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/registration_linux.rs"]
+pub(crate) mod registration;
+#[cfg(target_os = "macos")]
+#[path = "platform/registration_macos.rs"]
+pub(crate) mod registration;
+#[cfg(windows)]
+#[path = "platform/registration_windows.rs"]
+pub(crate) mod registration;
+
 #[cfg(target_os = "linux")]
 #[path = "platform/downloads_linux.rs"]
 pub(crate) mod downloads;
@@ -56,8 +96,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, set_modal, set_progress, set_skip_taskbar, show_context_menu, with_parent,
-    with_skip_taskbar,
+    attach_menu, detach_menu, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
+    show_context_menu, with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.

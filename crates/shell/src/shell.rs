@@ -4,7 +4,9 @@ use crate::app::Ui;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
+use crate::desktop::app::Application;
 use crate::desktop::downloads::Downloads;
+use crate::desktop::fs::Files;
 use crate::navigation::Navigation;
 use crate::pages::Pages;
 use crate::router::Router;
@@ -29,6 +31,8 @@ const RECENT_LINES_MAX: usize = 60;
 /// What is live now.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Identifier of the app; empty in development, where its folders lie in the project.
+    pub app: String,
     /// Name shown to people.
     pub name: String,
     /// Version of the app.
@@ -73,10 +77,14 @@ pub struct Shell {
     pub bodies: Arc<Bodies>,
     /// Streams between pages and commands.
     pub streams: Arc<Streams>,
-    /// What pages have the webview save.
-    pub downloads: Downloads,
     /// Links that were opened outside, and what was said once.
     pub navigation: Navigation,
+    /// The app as a whole: its starts and its end.
+    pub application: Application,
+    /// Files that pages touch.
+    pub files: Files,
+    /// What pages have the webview save.
+    pub downloads: Downloads,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -96,8 +104,10 @@ impl Shell {
             assets: Assets::default(),
             bodies: Arc::default(),
             streams: Arc::default(),
-            downloads: Downloads::default(),
             navigation: Navigation::default(),
+            application: Application::default(),
+            files: Files::default(),
+            downloads: Downloads::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),

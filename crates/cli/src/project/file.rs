@@ -146,6 +146,15 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
     let invalid =
         |(line, problem, remedy)| ProjectError::Invalid { path: path.into(), line, problem, remedy };
     capabilities::check(text, &config.capabilities).map_err(invalid)?;
+    super::scopes::check(&config).map_err(|bad| ProjectError::Invalid {
+        path: path.into(),
+        line: text
+            .lines()
+            .position(|line| line.contains(&format!("{:?}", bad.pattern)))
+            .map_or(1, |at| at + 1),
+        problem: bad.problem,
+        remedy: bad.remedy,
+    })?;
     Ok(config)
 }
 

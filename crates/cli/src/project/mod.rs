@@ -2,8 +2,9 @@
 
 mod capabilities;
 mod file;
+mod scopes;
 
-pub use file::{Config, address, check_id};
+pub use file::{Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
@@ -113,7 +114,7 @@ impl Project {
         let root = found.ok_or_else(|| ProjectError::Missing(start.clone()))?.to_path_buf();
         let path = root.join(FILE_NAME);
         let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        let config = file::parse(&text, &path)?;
+        let config = parse(&text, &path)?;
         let chosen = mode.or_environment()?;
         let mode_from_environment = std::env::var(MODE_VARIABLE).is_ok_and(|value| !value.is_empty());
         Ok(Self { root, config, mode: chosen, mode_from_environment })
@@ -162,6 +163,11 @@ impl Project {
             Some(folder) => self.root.join(folder),
             None => self.root.join("target").join("staysail"),
         }
+    }
+
+    /// What belongs to this app alone, also where projects share a target folder: its data, its last description.
+    pub fn app_folder(&self) -> PathBuf {
+        self.target().join("apps").join(&self.config.app.id)
     }
 
     /// The values of the chosen mode as they reach shell, backend and page.

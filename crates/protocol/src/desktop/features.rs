@@ -1,10 +1,13 @@
 //! The names of all native features, for whoever checks what a project file allows.
 
-use super::{clipboard, cookies, dialog, download, find, menu, notification, opener, page, read, window};
+use super::{
+    app, autostart, clipboard, cookies, dialog, download, find, fs, menu, notification, opener, page, power,
+    read, shortcut, tray, window,
+};
 use serde::de::DeserializeOwned;
 
-/// Says the operations of one group.
-type Operations = fn() -> Vec<String>;
+/// A group's name, and what lists its operations.
+type Group = (&'static str, fn() -> Vec<String>);
 
 /// Every native feature, `group.operation`.
 ///
@@ -12,20 +15,26 @@ type Operations = fn() -> Vec<String>;
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, Operations); 11] = [
+    let groups: [Group; 17] = [
+        ("app", operations::<app::AppRequest>),
+        ("autostart", operations::<autostart::AutostartRequest>),
         ("clipboard", operations::<clipboard::ClipboardRequest>),
         ("cookies", operations::<cookies::CookiesRequest>),
         ("dialog", operations::<dialog::DialogRequest>),
         ("download", operations::<download::DownloadRequest>),
         ("find", operations::<find::FindRequest>),
+        ("fs", operations::<fs::FsRequest>),
         ("menu", operations::<menu::MenuRequest>),
         ("notification", operations::<notification::NotificationRequest>),
         ("opener", operations::<opener::OpenerRequest>),
         ("page", operations::<page::PageRequest>),
+        ("power", operations::<power::PowerRequest>),
+        ("shortcut", operations::<shortcut::ShortcutRequest>),
         ("storage", operations::<cookies::StorageRequest>),
+        ("tray", operations::<tray::TrayRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
-    let of_group = |(group, operations): (&str, Operations)| {
+    let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
     // Nothing can be asked of this group: who may use something of it is told of paths.

@@ -323,7 +323,7 @@ pub fn tidy_up(shell: &Arc<Shell>) {
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DownloadRequest) -> Answer {
     let own = |event: &DownloadEvent| match asker {
         Asker::Page(visitor) => visitor.window == event.label,
-        Asker::Worker => true,
+        Asker::Worker(_) => true,
     };
     let known = |id: u64| {
         let table = shell.downloads.table();

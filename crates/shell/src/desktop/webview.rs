@@ -60,7 +60,7 @@ async fn later<T: Send + 'static>(
 fn window(asker: &Asker, label: Option<String>) -> Result<String, CallError> {
     let own = match asker {
         Asker::Page(visitor) => Some(visitor.window.clone()),
-        Asker::Worker => None,
+        Asker::Worker(_) => None,
     };
     label.or(own).ok_or_else(|| invalid("the label of the window is missing".into()))
 }

@@ -10,11 +10,14 @@
 
 use super::geometry::{Place, Places};
 use super::menus::Menus;
+use super::power::Wishes;
+use super::presence::Presence;
 use super::{icon, invalid};
 use crate::app::Target;
 use crate::platform::{self, WindowPage};
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
+use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
     Edge, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
@@ -49,8 +52,11 @@ pub struct Windows {
     known: HashSet<String>,
     context: platform::Context,
     declared: Declared,
+    /// The main window as it is declared: the first.
+    main: Option<WindowSpec>,
     places: Places,
     menus: Menus,
+    presence: Presence,
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
@@ -73,8 +79,10 @@ impl Windows {
             known: HashSet::new(),
             context: platform::Context::new(shell),
             declared: Declared::default(),
+            main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
+            presence: Presence::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
             ending: None,
@@ -93,7 +101,9 @@ impl Windows {
         {
             tracing::error!(%error, "the declared menu can not be shown; the one before stays");
         }
-        self.declared = declared;
+        let before = std::mem::replace(&mut self.declared, declared);
+        self.declare_presence(&before);
+        self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
                 let change = difference(&open.spec, &spec);
@@ -179,7 +189,14 @@ impl Windows {
         if let Some(max) = spec.max_size {
             builder = builder.with_max_inner_size(size(max));
         }
-        if let Some((x, y)) = spec.position {
+        let over_parent = || {
+            let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+            let scale = parent.scale_factor();
+            let corner = parent.outer_position().ok()?.to_logical(scale);
+            let place = Place::over(corner, parent.outer_size().to_logical(scale), (spec.width, spec.height));
+            Some(place)
+        };
+        if let Some((x, y)) = spec.position.or_else(over_parent) {
             builder = builder.with_position(LogicalPosition::new(x, y));
         }
         if spec.fullscreen {
@@ -204,7 +221,7 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
-        if spec.parent.is_none() && !self.menus.is_empty() {
+        if has_menu(spec) && !self.menus.is_empty() {
             platform::attach_menu(self.menus.bar(), &window);
         }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
@@ -223,6 +240,19 @@ impl Windows {
         self.open.get(label).ok_or_else(|| not_open(label))
     }
 
+    /// What is declared beside windows.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    pub(super) fn shell(&self) -> &Arc<Shell> {
+        &self.shell
+    }
+
+    pub(super) fn presence(&mut self) -> &mut Presence {
+        &mut self.presence
+    }
+
     /// The menus.
     pub fn menus(&mut self) -> &mut Menus {
         &mut self.menus
@@ -239,13 +269,22 @@ impl Windows {
         Ok((&mut self.menus, &open.window))
     }
 
+    /// How large a window shows its page.
+    pub(super) fn zoom_of(&self, label: &str) -> Done<f64> {
+        Ok(self.find(label)?.spec.zoom)
+    }
+
     /// The windows that have the application's menu.
     pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
-        self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)
+        self.open.values().filter(|open| has_menu(&open.spec)).map(|open| &open.window)
     }
 
     /// The user has chosen an entry of a menu.
-    pub fn menu_chosen(&self, id: String) {
+    pub fn menu_chosen(&mut self, id: String) {
+        #[cfg(not(target_os = "linux"))]
+        if self.tray_chosen(&id) {
+            return;
+        }
         let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
         let event = self.menus.chosen(id, focused.clone());
         self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
@@ -338,7 +377,12 @@ impl Windows {
         }
         if let Some(yes) = change.decorations {
             window.set_decorations(yes);
+            let had_menu = has_menu(spec);
             spec.decorations = yes;
+            if !self.menus.is_empty() && has_menu(spec) != had_menu {
+                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                change(self.menus.bar(), window);
+            }
         }
         if let Some(yes) = change.always_on_top {
             window.set_always_on_top(yes);
@@ -388,6 +432,24 @@ impl Windows {
         window.set_minimized(false);
         window.set_focus();
         Ok(())
+    }
+
+    /// Brings the main window to the front; opens it when it is closed. `activation` is the desktop's leave to do so.
+    pub fn show_main(&mut self, target: &Target, activation: Option<&str>) -> Done {
+        let Some(main) = self.main.clone() else { return Err(invalid("the app declares no window".into())) };
+        let label = main.label.clone();
+        if !self.open.contains_key(&label) {
+            self.create(target, WindowSpec { visible: true, ..main })?;
+        }
+        if let Some(activation) = activation {
+            platform::set_activation(&self.find(&label)?.window, activation);
+        }
+        self.focus(&label)
+    }
+
+    /// Links and files the app opens.
+    pub fn opens(&self) -> Opens {
+        self.declared.opens.clone()
     }
 
     /// Puts a window in the middle of its screen.
@@ -496,6 +558,8 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            Wishes::forget_page(&self.shell, label, u64::MAX);
+            self.shell.files.grants.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);
@@ -570,6 +634,11 @@ impl Windows {
     fn tell(&self, label: &str, what: WindowNews) {
         self.shell.tell_natively("window", label, &Told { label: label.into(), what });
     }
+}
+
+/// Whether a window shows the application's menu: not below another, nor in place of a title bar of the page's own.
+fn has_menu(spec: &WindowSpec) -> bool {
+    spec.parent.is_none() && spec.decorations
 }
 
 fn not_open(label: &str) -> CallError {

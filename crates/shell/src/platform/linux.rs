@@ -17,7 +17,7 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
-use gtk::prelude::{GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
+use gtk::prelude::{ContainerExt, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
@@ -73,6 +73,19 @@ pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
     builder.with_transient_for(parent.gtk_window())
 }
 
+/// The user's language as a BCP 47 tag, by what POSIX says of it.
+pub fn locale() -> Option<String> {
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = named.into_iter().find(|locale| !locale.is_empty())?;
+    let tag = locale.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    (!matches!(tag.as_str(), "" | "C" | "POSIX")).then_some(tag)
+}
+
+/// Uses the desktop's leave to come to the front.
+pub fn set_activation(window: &Window, activation: &str) {
+    window.gtk_window().set_startup_id(activation);
+}
+
 /// Puts the menu bar above the page.
 pub fn attach_menu(menu: &Menu, window: &Window) {
     if let Err(error) = menu.init_for_gtk_window(window.gtk_window(), window.default_vbox()) {
@@ -87,14 +100,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     }
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
     // muda's own way waits here until the menu is closed, and nothing else would go on.
     let Some(surface) = window.gtk_window().window() else { return };
-    let pointer = surface.display().default_seat().and_then(|seat| seat.pointer());
-    let (x, y) = pointer.map_or((0, 0), |pointer| {
-        let (_, x, y, _) = surface.device_position(&pointer);
-        (x, y)
+    // The page is the last below the menu bar.
+    let page = window.default_vbox().and_then(|container| container.children().pop());
+    let of_page = page.zip(at).and_then(|(page, (x, y))| {
+        page.translate_coordinates(window.gtk_window(), x.round() as i32, y.round() as i32)
+    });
+    let (x, y) = of_page.unwrap_or_else(|| {
+        let pointer = surface.display().default_seat().and_then(|seat| seat.pointer());
+        pointer.map_or((0, 0), |pointer| {
+            let (_, x, y, _) = surface.device_position(&pointer);
+            (x, y)
+        })
     });
     let place = gtk::gdk::Rectangle::new(x, y, 1, 1);
     let corner = gtk::gdk::Gravity::NorthWest;

@@ -178,6 +178,29 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
     let _ = (window, skip);
 }
 
+/// The user's language as a BCP 47 tag.
+pub fn locale() -> Option<String> {
+    #[cfg(windows)]
+    {
+        let mut name = [0_u16; 85];
+        // SAFETY: the buffer is this function's own, of the length the system names (LOCALE_NAME_MAX_LENGTH).
+        let length = unsafe { windows::Win32::Globalization::GetUserDefaultLocaleName(&mut name) };
+        let length = usize::try_from(length).ok()?.checked_sub(1)?;
+        Some(String::from_utf16_lossy(&name[..length]))
+    }
+    #[cfg(not(windows))]
+    {
+        let said =
+            std::process::Command::new("defaults").args(["read", "-g", "AppleLocale"]).output().ok()?;
+        let locale = String::from_utf8(said.stdout).ok()?;
+        let tag = locale.trim().split('@').next().unwrap_or_default().replace('_', "-");
+        (!tag.is_empty()).then_some(tag)
+    }
+}
+
+/// These systems give their leave by themselves.
+pub fn set_activation(_window: &Window, _activation: &str) {}
+
 /// Shows progress at the icon in the task bar or the dock.
 pub fn set_progress(window: &Window, progress: Progress, _data_dir: &str) {
     window.set_progress_bar(progress_bar(progress));
@@ -231,20 +254,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     let _ = (menu, window);
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
+    let at = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
     #[cfg(windows)]
     {
         use tao::platform::windows::WindowExtWindows;
         // SAFETY: the handle is that of a window that is open.
-        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), None) };
+        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), at) };
     }
     #[cfg(target_os = "macos")]
     {
         use tao::platform::macos::WindowExtMacOS;
         // SAFETY: the view is that of a window that is open.
-        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), None) };
+        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), at) };
     }
     #[cfg(not(any(windows, target_os = "macos")))]
-    let _ = (menu, window);
+    let _ = (menu, window, at);
 }

@@ -4,7 +4,7 @@
  * The way of one call: `invoke` (index.ts) → `Session.call` → transport → shell → transport → the promise.
  * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
-import type { Facts, Mode, Runtime } from "../index";
+import type { Binary, Facts, Mode, Runtime } from "../index";
 import { CallError } from "./call_error";
 import { toJson } from "./json";
 import { Keeper } from "./keep";
@@ -118,9 +118,13 @@ function start(): void {
       session.request(head, toJson(payload ?? null) ?? "null", () => resolve(), reject);
     });
 
-  const desktop = (feature: string, args?: object): Promise<unknown> =>
+  const desktop = (feature: string, args?: object, body?: Binary): Promise<unknown> =>
     new natives.NativePromise((resolve, reject) => {
-      session.request({ t: "desktop", f: natives.toText(feature) }, toJson(args ?? {}) ?? "{}", resolve, reject);
+      const f = natives.toText(feature);
+      const text = toJson(args ?? {}) ?? "{}";
+      const bytes = natives.asBytes(body);
+      if (bytes) session.request({ t: "desktop", f, a: text }, bytes, resolve, reject);
+      else session.request({ t: "desktop", f }, text, resolve, reject);
     });
   dragByRegions(desktop);
 
