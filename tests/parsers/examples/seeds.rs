@@ -12,7 +12,6 @@ use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::{CommandSpec, Description, WindowSpec};
 use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, ModeConfig, UpdateSource};
 use staysail_protocol::notice::{UpdateEvent, UpdateNotice};
-use staysail_protocol::permission::Permission;
 use staysail_protocol::scope::{Access, FileScope};
 use staysail_protocol::{CallError, ErrorCode, control, worker};
 use staysail_update::bundle::{Contents, attach};
@@ -34,6 +33,7 @@ fn main() {
         ("capability", capability()),
         ("scope", scope()),
         ("requested", requested()),
+        ("inline_scripts", inline_scripts()),
         ("project_file", project_file()),
         ("manifest", vec![("release", release().to_bytes()), ("empty", Manifest::default().to_bytes())]),
         ("delta", delta()),
@@ -65,17 +65,16 @@ fn frame() -> Seeds {
     vec![("one", stream(255, &frames[..1])), ("three", stream(7, &frames))]
 }
 
-fn put_frame(bytes: &mut Vec<u8>, kind: wire::Kind, port: u64, ticket: u64, body: &[u8]) {
-    bytes.extend(wire::head(kind, port, ticket, body.len()));
-    bytes.extend(body);
-}
-
 fn port() -> Seeds {
     let mut bytes = vec![5];
-    put_frame(&mut bytes, wire::Kind::Hello, 0, 0, b"token");
-    put_frame(&mut bytes, wire::Kind::Open, 1, 0, b"main\napp://localhost/");
-    put_frame(&mut bytes, wire::Kind::Request, 1, 9, b"{\"k\":\"x\",\"t\":\"next\"}");
-    put_frame(&mut bytes, wire::Kind::Raw, 1, 9, b"");
+    let mut add = |kind, port, ticket, body: &[u8]| {
+        bytes.extend(wire::head(kind, port, ticket, body.len()));
+        bytes.extend(body);
+    };
+    add(wire::Kind::Hello, 0, 0, b"token");
+    add(wire::Kind::Open, 1, 0, b"main\napp://localhost/");
+    add(wire::Kind::Request, 1, 9, b"{\"k\":\"x\",\"t\":\"next\"}");
+    add(wire::Kind::Raw, 1, 9, b"");
     vec![("session", bytes)]
 }
 
@@ -102,7 +101,7 @@ fn to_and_from_worker() -> Seeds {
     let error = CallError { details: json!({ "line": 3 }), ..CallError::new(ErrorCode::App, "no such note") };
     let welcome = worker::Welcome { protocol: 1, config: mode(), ..worker::Welcome::default() };
     vec![
-        ("welcome", text(&worker::ToWorker::Welcome(Box::new(welcome)))),
+        ("welcome", text(&worker::ToWorker::Welcome(welcome))),
         ("call", text(&worker::ToWorker::Call { command: "greet".into(), window: "main".into(), raw: true })),
         (
             "update",
@@ -166,9 +165,8 @@ fn mode() -> ModeConfig {
         allow: vec!["fs.*".into()],
         commands: Some(vec!["save_*".into()]),
         origins: vec!["https://docs.example.com".into()],
-        navigate: vec!["https://www.example.com".into()],
-        permissions: vec![Permission::Microphone],
         files: vec![FileScope { path: "$DATA/**".into(), access: Access::ReadWrite }],
+        ..Capability::default()
     };
     let constants = [("api".to_owned(), json!("https://example.com"))].into();
     ModeConfig { capabilities: vec![capability], constants, ..ModeConfig::default() }
@@ -207,6 +205,13 @@ fn desktop() -> Seeds {
             ),
         ),
         ("window-list", b"window.list".to_vec()),
+        ("tray", request("tray.set", json!({ "tooltip": "ahoy" }))),
+        ("cookies", request("cookies.get", json!({ "url": "https://example.com" }))),
+        ("download", request("download.cancel", json!({ "id": 3 }))),
+        ("find", request("find.start", json!({ "text": "ahoy" }))),
+        ("page", request("page.print", json!({}))),
+        ("power", request("power.keep_awake", json!({ "reason": "a film" }))),
+        ("shortcut", request("shortcut.register", json!({ "id": "a", "keys": "CmdOrCtrl+Shift+K" }))),
     ]
 }
 
@@ -236,6 +241,19 @@ fn requested() -> Seeds {
         ("end", b"10\n/index.html\nbytes=-3".to_vec()),
         ("rest", b"10\n/\nbytes=10-".to_vec()),
     ]
+}
+
+fn inline_scripts() -> Seeds {
+    let page = "<!doctype html><title>a<b</title><!-- <script>no</script> --><script type=module>import './a.js'</script>\
+                <style media='print'>a{}</style><script><!-- <script>x</script> --></script><p title='<script>'><script a=b/>\r\n1</script>";
+    vec![(
+        "page",
+        [
+            b"script-src 'self'; style-src 'self' https:, default-src 'none'\nhttps://example.com/a\n",
+            page.as_bytes(),
+        ]
+        .concat(),
+    )]
 }
 
 fn project_file() -> Seeds {

@@ -8,10 +8,15 @@
 
 mod messages;
 mod names;
+mod pages;
 mod releases;
 mod streams;
 
 // Parsers inside programs, compiled here as they are there.
+#[path = "../../../crates/shell/src/content_policy.rs"]
+pub mod content_policy;
+#[path = "../../../crates/shell/src/inline_scripts.rs"]
+pub mod inline_scripts;
 #[path = "../../../crates/cli/src/project/mod.rs"]
 pub mod project;
 #[path = "../../../crates/shell/src/requested.rs"]
@@ -23,7 +28,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -34,6 +39,7 @@ pub const TARGETS: [Target; 14] = [
     ("capability", names::capability),
     ("scope", names::scope),
     ("requested", names::requested),
+    ("inline_scripts", pages::inline_scripts),
     ("project_file", names::project_file),
     ("manifest", releases::manifest),
     ("delta", releases::delta),

@@ -86,6 +86,16 @@ pub fn desktop(bytes: &[u8]) -> bool {
             }
             feature::<desktop::menu::MenuRequest>(operation, arguments)
         }
+        "app" => feature::<desktop::app::AppRequest>(operation, arguments),
+        "autostart" => feature::<desktop::autostart::AutostartRequest>(operation, arguments),
+        "cookies" => feature::<desktop::cookies::CookiesRequest>(operation, arguments),
+        "storage" => feature::<desktop::cookies::StorageRequest>(operation, arguments),
+        "download" => feature::<desktop::download::DownloadRequest>(operation, arguments),
+        "find" => feature::<desktop::find::FindRequest>(operation, arguments),
+        "page" => feature::<desktop::page::PageRequest>(operation, arguments),
+        "power" => feature::<desktop::power::PowerRequest>(operation, arguments),
+        "shortcut" => feature::<desktop::shortcut::ShortcutRequest>(operation, arguments),
+        "tray" => feature::<desktop::tray::TrayRequest>(operation, arguments),
         "notification" => feature::<desktop::notification::NotificationRequest>(operation, arguments),
         "opener" => feature::<desktop::opener::OpenerRequest>(operation, arguments),
         "window" => feature::<desktop::window::WindowRequest>(operation, arguments),

@@ -11,9 +11,24 @@ pub fn tell(shell: &Arc<Shell>, label: &str, kind: DropKind, paths: &[PathBuf], 
     if paths.len() > DROP_PATHS_MAX {
         tracing::warn!(files = paths.len(), "more files were dropped than are told (drop_paths_max)");
     }
+    // Dropped on the page is chosen for it, and it may ask for the files as soon as it is told.
+    let given: Vec<PathBuf> = match kind {
+        DropKind::Dropped if shell.granted(label, |granted| granted.group("drop")) => {
+            paths.iter().take(DROP_PATHS_MAX).cloned().collect()
+        }
+        _ => Vec::new(),
+    };
     // One that is no text can be told to nobody; it is left out rather than told as another one.
     let paths =
         paths.iter().take(DROP_PATHS_MAX).filter_map(|path| path.to_str().map(str::to_string)).collect();
     let event = DropEvent { label: label.into(), kind, paths, position };
-    shell.tell_window_natively("drop", label, &event);
+    if given.is_empty() {
+        return shell.tell_window_natively("drop", label, &event);
+    }
+    let (shell_then, label) = (shell.clone(), label.to_string());
+    // Looks at the disk: not on the windows' thread.
+    shell.runtime.spawn_blocking(move || {
+        given.iter().for_each(|path| shell_then.files.grants.give(&label, path));
+        shell_then.tell_window_natively("drop", &label, &event);
+    });
 }

@@ -1,0 +1,4 @@
+//! `inline_scripts` of tests/parsers, driven by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| staysail_parsers::run("inline_scripts", bytes));
