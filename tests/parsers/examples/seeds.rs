@@ -101,7 +101,7 @@ fn to_and_from_worker() -> Seeds {
     let error = CallError { details: json!({ "line": 3 }), ..CallError::new(ErrorCode::App, "no such note") };
     let welcome = worker::Welcome { protocol: 1, config: mode(), ..worker::Welcome::default() };
     vec![
-        ("welcome", text(&worker::ToWorker::Welcome(welcome))),
+        ("welcome", text(&worker::ToWorker::Welcome(Box::new(welcome)))),
         ("call", text(&worker::ToWorker::Call { command: "greet".into(), window: "main".into(), raw: true })),
         (
             "update",
