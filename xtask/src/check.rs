@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The steps, in order.
-pub const STEPS: [&str; 10] =
-    ["format", "tidy", "deny", "lints", "docs", "build", "unit", "page", "notebook", "windows"];
+pub const STEPS: [&str; 11] =
+    ["format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "notebook", "windows"];
 
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Fetching RustSec's list.
@@ -76,6 +76,7 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
             let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
+        "foreign" => crate::foreign::check(root),
         "docs" => {
             let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
             run(name, command.env("RUSTDOCFLAGS", "-D warnings"), STEP_LIMIT)

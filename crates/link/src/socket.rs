@@ -97,18 +97,20 @@ mod system {
 #[cfg(windows)]
 mod system {
     use std::io::{self, IoSlice, Read};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
 
     #[derive(Debug)]
     pub enum Socket {
-        Server(NamedPipeServer),
+        /// The pipe, and whether its client has come.
+        Server(NamedPipeServer, AtomicBool),
         Client(NamedPipeClient),
     }
 
     macro_rules! either {
         ($socket:expr, $pipe:ident => $action:expr) => {
             match $socket {
-                Socket::Server($pipe) => $action,
+                Socket::Server($pipe, _) => $action,
                 Socket::Client($pipe) => $action,
             }
         };
@@ -119,6 +121,13 @@ mod system {
             &self,
             mut attempt: impl FnMut(&mut dyn Read) -> io::Result<T>,
         ) -> io::Result<T> {
+            // Read before its client has come, a pipe fails for good.
+            if let Self::Server(pipe, has_client) = self
+                && !has_client.load(Ordering::Relaxed)
+            {
+                pipe.connect().await?;
+                has_client.store(true, Ordering::Relaxed);
+            }
             loop {
                 either!(self, pipe => pipe.readable().await)?;
                 match attempt(&mut NoWait(self)) {
@@ -150,7 +159,7 @@ mod system {
 
     impl From<NamedPipeServer> for super::Socket {
         fn from(pipe: NamedPipeServer) -> Self {
-            Self(Socket::Server(pipe))
+            Self(Socket::Server(pipe, AtomicBool::new(false)))
         }
     }
 

@@ -88,6 +88,9 @@ pub enum What {
     Desktop {
         /// Its name, `group.operation`.
         f: String,
+        /// The arguments as JSON, when the payload is raw bytes that belong to them.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        a: String,
     },
     /// Wait for events: answered with an array of [`PageEvent`] as soon as there is one.
     Next,

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     PageGone,
     /// The message from the page could not be read.
     BadMessage,
+    /// A file could not be read or written; `details` is a [`crate::desktop::fs::FileErrorDetails`].
+    File,
     /// Something failed inside Staysail.
     Internal,
 }

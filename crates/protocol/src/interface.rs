@@ -184,6 +184,8 @@ pub struct WindowSpec {
     pub remember: bool,
     /// The page is asked before the window closes.
     pub intercept_close: bool,
+    /// Private: it shares no cookies and no storage with others, and keeps none when it is closed.
+    pub incognito: bool,
     /// Zoom of the page.
     pub zoom: f64,
 }
@@ -227,6 +229,7 @@ impl Default for WindowSpec {
             skip_taskbar: false,
             remember: false,
             intercept_close: false,
+            incognito: false,
             zoom: 1.0,
         }
     }

@@ -59,8 +59,36 @@ pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
+/// Inline scripts of one page whose hashes go into its content security policy, and as many style sheets.
+pub const INLINE_HASHES_MAX: usize = 256;
+/// Links a page may open in the user's browser within `browser_opens_window_s`.
+pub const BROWSER_OPENS_MAX: usize = 5;
+/// The time in which links opened in the user's browser are counted.
+pub const BROWSER_OPENS_WINDOW_S: u64 = 10;
 /// Most windows of an app that are open at once.
 pub const WINDOWS_MAX: usize = 256;
+/// Downloads of pages under way at once; one more is denied.
+pub const PAGE_DOWNLOADS_MAX: usize = 32;
+/// Largest download of a page.
+pub const PAGE_DOWNLOAD_BYTES_MAX: u64 = 64 << 30;
+/// A download of a page that delivers nothing for this long has failed.
+pub const PAGE_DOWNLOAD_IDLE_S: u64 = 60;
+/// A download that waits to be accepted is cancelled after this time; a user may be choosing its place.
+pub const PAGE_DOWNLOAD_ACCEPT_S: u64 = 300;
+/// Pause between two events about the progress of one download.
+pub const PAGE_DOWNLOAD_TELL_MS: u64 = 100;
+/// Longest name a download of a page is given; the rest is cut off, its ending stays.
+pub const PAGE_DOWNLOAD_NAME_BYTES_MAX: usize = 180;
+/// Most places of a text that are counted and marked in a page.
+pub const FIND_MATCHES_MAX: u32 = 1_000;
+/// The webview must have found a text, or not found it, within this time.
+pub const FIND_TIMEOUT_MS: u64 = 10_000;
+/// A page must have been printed to a file within this time.
+pub const PRINT_TIMEOUT_S: u64 = 60;
+/// The webview must have answered about cookies and storage within this time.
+pub const STORAGE_TIMEOUT_MS: u64 = 10_000;
+/// Files of one drag whose paths are told; more are left out.
+pub const DROP_PATHS_MAX: usize = 10_000;
 /// A command sends at most so much of a channel ahead of its page.
 pub const CHANNEL_WINDOW_BYTES: usize = 4 << 20;
 /// A command sends messages that are larger than the window so far ahead together: while the page deals with one the
@@ -74,6 +102,24 @@ pub const CHANNEL_PUSHES_MAX: usize = 64;
 pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 /// Quiet time after a file event before it is acted upon.
 pub const WATCH_QUIET_MS: u64 = 25;
+/// Most bytes a page reads of a file at once; longer ones are read in parts.
+pub const FS_READ_BYTES_MAX: u64 = 256 << 20;
+/// Most bytes a page writes into a file at once; longer ones are written in parts, by `append`.
+pub const FS_WRITE_BYTES_MAX: usize = 256 << 20;
+/// Longest text a page reads or writes at once.
+pub const FS_TEXT_BYTES_MAX: u64 = 64 << 20;
+/// Most entries of a folder that is listed.
+pub const FS_ENTRIES_MAX: usize = 100_000;
+/// Most files and folders in a folder that is removed or moved whole.
+pub const FS_TREE_ENTRIES_MAX: usize = 1_000_000;
+/// Requests for files that are at the disk at once; more wait for their turn.
+pub const FS_REQUESTS_AT_ONCE_MAX: usize = 8;
+/// Requests for files that wait for their turn; one more is answered with `QueueFull`.
+pub const FS_REQUESTS_WAITING_MAX: usize = 1_000;
+/// A disk that has not answered by then is given up, and whoever waits for it told so.
+pub const FS_TIMEOUT_S: u64 = 120;
+/// Paths the user chose that one window keeps; the oldest go.
+pub const FS_GRANTS_MAX: usize = 1_000;
 /// Tries of one download before the update is given up until the next check.
 pub const DOWNLOAD_ATTEMPTS_MAX: u32 = 3;
 /// A download that delivers nothing for this long has failed.
@@ -84,3 +130,19 @@ pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
 pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// A second start has handed its arguments over to the first within this time, or ends with an error.
+pub const HANDOVER_TIMEOUT_MS: u64 = 10_000;
+/// Largest start (arguments and working folder) that is handed over.
+pub const HANDOVER_BYTES_MAX: usize = 1 << 20;
+/// Starts that may be handed over at once; others wait.
+pub const HANDOVERS_MAX: usize = 16;
+/// Starts that wait for a page to be told of them; the oldest are dropped beyond it.
+pub const OPENED_WAITING_MAX: usize = 64;
+/// Most global shortcuts of an app.
+pub const SHORTCUTS_MAX: usize = 64;
+/// Most wishes of an app to keep the machine awake.
+pub const KEEP_AWAKE_MAX: usize = 64;
+/// A program of the desktop that is asked for something answers within this time.
+pub const DESKTOP_TIMEOUT_MS: u64 = 5_000;
+/// A tool that refreshes the desktop's tables of links and files gets this long.
+pub const REGISTRATION_TIMEOUT_MS: u64 = 10_000;

@@ -4,6 +4,8 @@ use crate::capability::Capability;
 use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
+use crate::path::is_device;
+use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -100,6 +102,8 @@ pub struct ModeConfig {
     pub csp: Option<String>,
     /// What the pages of which windows may do beyond calling the app's own commands.
     pub capabilities: Vec<Capability>,
+    /// How the webview is set up; read at the start of the app.
+    pub webview: Box<WebviewConfig>,
     /// Constants for Rust (`app.constant`) and page (`constants` of `@staysail/api`).
     pub constants: BTreeMap<String, serde_json::Value>,
     /// Milliseconds a new worker has to say hello.
@@ -120,6 +124,7 @@ impl Default for ModeConfig {
             inspector: false,
             csp: None,
             capabilities: Vec::new(),
+            webview: Box::default(),
             constants: BTreeMap::new(),
             hello_timeout_ms: limits::HELLO_TIMEOUT_MS,
             probation_s: limits::PROBATION_S,
@@ -204,12 +209,7 @@ impl Manifest {
 /// [`ManifestError::UnsafePath`].
 pub fn check_path(path: &str) -> Result<(), ManifestError> {
     let unsafe_part = |part: &str| {
-        let stem = part.split('.').next().unwrap_or("").to_ascii_uppercase();
-        let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
-            || (stem.len() == 4
-                && (stem.starts_with("COM") || stem.starts_with("LPT"))
-                && stem.as_bytes()[3].is_ascii_digit());
-        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || device
+        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || is_device(part)
     };
     let bad_character =
         |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');

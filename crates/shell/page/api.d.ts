@@ -29,6 +29,11 @@ export interface StaysailEvents {
     "staysail:window": WindowEvent;
     "staysail:notification": NotificationEvent;
     "staysail:menu": MenuEvent;
+    "staysail:app": ApplicationEvent;
+    "staysail:tray": TrayEvent;
+    "staysail:shortcut": ShortcutEvent;
+    "staysail:drop": DropEvent;
+    "staysail:download": DownloadEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -44,7 +49,9 @@ export type ErrorCode =
 /** The backend can not be started; the window shows why. */
  | "WorkerUnavailable"
 /** A newer version took over before this stream had ended; call again to go on. */
- | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage" | "Internal"
+ | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage"
+/** A file could not be read or written; `isFileError` tells why. */
+ | "File" | "Internal"
 /** The page is not shown in a window of Staysail. */
  | "NoShell";
 /** What the promise of a failed call is rejected with. */
@@ -157,7 +164,7 @@ export interface Runtime {
     emit(event: string, payload: unknown): Promise<void>;
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
-    desktop(feature: string, args?: object): Promise<unknown>;
+    desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
     stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
 /** The page's end of a stream. Use {@link Channel} and {@link Sender} instead. */
@@ -393,6 +400,8 @@ export interface WindowOptions {
     /** Opens where the user left it. */
     remember?: boolean;
     zoom?: number;
+    /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
+    incognito?: boolean;
 }
 /** How a window is. */
 export interface WindowState {
@@ -406,11 +415,11 @@ export interface WindowState {
     maximized: boolean;
     minimized: boolean;
     fullscreen: boolean;
-    always_on_top: boolean;
+    alwaysOnTop: boolean;
     resizable: boolean;
     decorations: boolean;
     theme: "light" | "dark";
-    intercept_close: boolean;
+    interceptClose: boolean;
 }
 /** A screen, in logical pixels. */
 export interface Screen {
@@ -515,7 +524,10 @@ export declare const dialog: Readonly<{
         filters?: FileFilter[];
         directory?: string;
     }) => Promise<string | null>;
-    /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+    /**
+     * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+     * from 0, or null when it was closed.
+     */
     message: (text: string, options?: {
         detail?: string;
         level?: "info" | "warning" | "error";
@@ -599,8 +611,14 @@ export declare const menu: Readonly<{
         enabled?: boolean;
         checked?: boolean;
     }) => Promise<void>;
-    /** Shows a menu where the mouse is. */
-    popup: (items: MenuItem[]) => Promise<void>;
+    /**
+     * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+     * are right for the keyboard's menu key, too.
+     */
+    popup: (items: MenuItem[], at?: {
+        x: number;
+        y: number;
+    }) => Promise<void>;
     /** Calls `handler` with each entry that is chosen. */
     onChosen: (handler: (event: MenuEvent) => void) => Unlisten;
 }>;
@@ -621,3 +639,341 @@ declare class CurrentWindow extends AppWindow {
 /** The window this page is shown in. */
 export declare const currentWindow: CurrentWindow;
 export {};
+/**
+ * The app as a whole: its starts, tray, global shortcuts, start at log-in, keeping the machine awake. Each needs a
+ * capability in `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
+/** What the app is and how it was started. */
+export interface ApplicationInfo {
+    id: string;
+    name: string;
+    version: string;
+    mode: "debug" | "production";
+    /** Version of Staysail. */
+    staysail: string;
+    os: "linux" | "windows" | "macos";
+    arch: string;
+    /** The user's language as a BCP 47 tag; empty when it is not known. */
+    locale: string;
+    /** The installed executable; empty in development. */
+    executable: string;
+    data_dir: string;
+    home_dir: string;
+    temp_dir: string;
+    /** Arguments of the start, without the program's name. */
+    arguments: string[];
+    /** Working folder of the start. */
+    cwd: string;
+}
+/** A start of the app. What it brings is data from anywhere: check it. */
+export interface OpenedEvent {
+    kind: "opened";
+    arguments: string[];
+    cwd: string;
+    /** Links among the arguments, of the schemes the app declares. */
+    urls: string[];
+    /** Files and folders among them, as absolute paths. */
+    files: string[];
+    /** The start of this very process; otherwise one that was handed over. */
+    first: boolean;
+}
+/** Something that happened to the app: event `staysail:app`. */
+export type ApplicationEvent = OpenedEvent;
+/** The app as a whole. */
+export declare const application: Readonly<{
+    info: () => Promise<ApplicationInfo>;
+    /** Shows and focuses the main window; opens it when it is closed. */
+    show: () => Promise<void>;
+    /** Ends the app in order. */
+    exit: (code?: number) => Promise<void>;
+    /** Ends the app and starts it again, with the same arguments or these. Fails in development. */
+    relaunch: (args?: string[]) => Promise<void>;
+    /**
+     * Calls `handler` with each start that brings links or files, and each that was handed over by a second instance. One
+     * that came before the page had loaded is told, too, when the handler is there by the page's `load` event.
+     */
+    onOpened: (handler: (event: OpenedEvent) => void) => Unlisten;
+}>;
+/** The icon in the tray. */
+export interface TrayOptions {
+    /** Path of a PNG of the page's files. */
+    icon: string;
+    tooltip?: string;
+    title?: string;
+    menu?: MenuItem[];
+    /** A click opens the menu, too, and is not told. */
+    menuOnClick?: boolean;
+}
+/** How it is with the tray. */
+export interface TrayState {
+    set: boolean;
+    /** The desktop shows it. Without a tray it is shown as soon as there is one. */
+    shown: boolean;
+}
+/** Something happened to the icon in the tray: event `staysail:tray`. */
+export type TrayEvent = {
+    kind: "clicked" | "middle_clicked";
+}
+/** An entry of its menu was chosen. */
+ | {
+    kind: "chosen";
+    id: string;
+    checked?: boolean;
+};
+/** The app's icon in the tray. */
+export declare const tray: Readonly<{
+    /** Puts this icon into the tray, in place of the one that is there. */
+    set: ({ menuOnClick, ...tray }: TrayOptions) => Promise<TrayState>;
+    /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
+    update: ({ png, ...change }: {
+        icon?: string;
+        png?: Uint8Array;
+        tooltip?: string;
+        title?: string;
+    }) => Promise<void>;
+    /** Changes an entry of its menu. */
+    updateItem: (id: string, change: {
+        text?: string;
+        enabled?: boolean;
+        checked?: boolean;
+    }) => Promise<void>;
+    /** Takes it away. */
+    remove: () => Promise<void>;
+    state: () => Promise<TrayState>;
+    onEvent: (handler: (event: TrayEvent) => void) => Unlisten;
+}>;
+/** A shortcut of the app. */
+export interface Shortcut {
+    id: string;
+    keys: string;
+    /** Why it does not work, when it does not. */
+    problem?: string;
+}
+/** Keys were pressed or let go: event `staysail:shortcut`. */
+export interface ShortcutEvent {
+    id: string;
+    pressed: boolean;
+}
+/** Keys that reach the app whatever program has the focus. */
+export declare const shortcut: Readonly<{
+    /** Takes keys, `CmdOrCtrl+Shift+K` say, until they are given back or the app ends. */
+    register: (id: string, keys: string) => Promise<void>;
+    /** Gives them back. */
+    unregister: (id: string) => Promise<void>;
+    /** All of them, those the backend declares, too. */
+    list: () => Promise<Shortcut[]>;
+    onPressed: (handler: (event: ShortcutEvent) => void) => Unlisten;
+}>;
+/** The app's start when its user logs in. Only a built app can have one. */
+export declare const autostart: Readonly<{
+    enable: (args?: string[]) => Promise<void>;
+    disable: () => Promise<void>;
+    state: () => Promise<boolean>;
+}>;
+/** Keeping the machine awake. A wish ends with this page load. */
+export declare const power: Readonly<{
+    /** Keeps it from falling asleep for want of use; with `display` the screen stays on, too. */
+    keepAwake: (reason: string, options?: {
+        display?: boolean;
+    }) => Promise<number>;
+    /** Takes a wish back. */
+    release: (id: number) => Promise<void>;
+}>;
+/**
+ * Files. A page may touch those that `files` of its window's capabilities name in `staysail.toml`, and those the user
+ * chose in a dialog. Paths are absolute or begin with a variable: `$DATA/charts/a.kap`.
+ */
+/** `link`: a symbolic link, which is not followed. `other`: a device, a pipe or a socket, which is not opened. */
+export type FileKind = "file" | "folder" | "link" | "other";
+/** What is known of a file or folder. */
+export interface FileStat {
+    kind: FileKind;
+    /** In bytes; 0 of anything but a file. */
+    size: number;
+    /** When it was changed last, in milliseconds since 1970. */
+    modified: number | null;
+    readonly: boolean;
+}
+/** Something in a folder. */
+export interface FileEntry extends FileStat {
+    name: string;
+    /** The name is no Unicode, and shown with replacement characters: it can not be opened from a page. */
+    unreadable_name?: boolean;
+}
+/** Why a file could not be read or written. */
+export type FileFault = "not_found" | "exists" | "no_permission" | "disk_full" | "read_only" | "is_folder" | "not_a_folder" | "not_empty" | "is_link" | "not_a_file" | "not_text" | "other_disk" | "busy" | "bad_name" | "io";
+/** What a promise of {@link fs} is rejected with when the disk is the reason. */
+export type FileError = CallError & {
+    readonly code: "File";
+    readonly details: {
+        reason: FileFault;
+        path: string;
+    };
+};
+/**
+ * Whether an error says what was wrong with a file.
+ *
+ * ```ts
+ * const settings = await fs.readText("$CONFIG/settings.json").catch((error) => {
+ *   if (isFileError(error) && error.details.reason === "not_found") return "{}";
+ *   throw error;
+ * });
+ * ```
+ */
+export declare function isFileError(error: unknown): error is FileError;
+/** Files of the disk. */
+export declare const fs: Readonly<{
+    /** The text of a file in UTF-8. */
+    readText: (path: string) => Promise<string>;
+    /** The bytes of a file, or a part of them. */
+    read: (path: string, part?: {
+        offset?: number;
+        length?: number;
+    }) => Promise<ArrayBuffer>;
+    /** Writes a text, whole or not at all; folders on the way are made. */
+    writeText: (path: string, text: string) => Promise<void>;
+    /** Writes bytes, whole or not at all; folders on the way are made. */
+    write: (path: string, bytes: Binary) => Promise<void>;
+    /** Writes at the end of a file, which is made when it is not there. */
+    append: (path: string, content: string | Binary) => Promise<void>;
+    /** What the page may read in a folder, by name. */
+    list: (path: string) => Promise<FileEntry[]>;
+    /** What is known of a file or folder; of a link, not of where it leads. */
+    stat: (path: string) => Promise<FileStat>;
+    /** Whether something is there. */
+    exists: (path: string) => Promise<boolean>;
+    /** Makes a folder and those it lies in, unless they are there. */
+    createFolder: (path: string) => Promise<void>;
+    /** Takes a file or an empty folder away; `recursive` a folder with everything in it. */
+    remove: (path: string, options?: {
+        recursive?: boolean;
+    }) => Promise<void>;
+    /** Gives a file or folder another name or place. A file that is there is replaced only with `overwrite`. */
+    rename: (from: string, to: string, options?: {
+        overwrite?: boolean;
+    }) => Promise<void>;
+    /** Copies a file. One that is there is replaced only with `overwrite`. */
+    copy: (from: string, to: string, options?: {
+        overwrite?: boolean;
+    }) => Promise<void>;
+}>;
+/**
+ * What belongs to the webview of a window: files dragged over it, printing, finding, cookies, storage, downloads.
+ * Each needs a capability in `staysail.toml`; without one its promise is rejected with `Denied`.
+ */
+/** Files of other programs are dragged over a window: event `staysail:drop`. */
+export interface DropEvent {
+    /** Label of the window. */
+    label: string;
+    kind: "enter" | "over" | "dropped" | "left";
+    /** With `enter` and `dropped`: paths of files and folders. */
+    paths?: string[];
+    /** In CSS pixels from the upper left corner of the page. */
+    position: [number, number];
+}
+/**
+ * Calls `handler` with what happens to files that are dragged over this window; needs the capability `drop.*`. The page's
+ * own `dragover` and `drop` come as ever, and tell no paths.
+ */
+export declare function onFileDrop(handler: (event: DropEvent) => void): Unlisten;
+/** How a PDF is laid out. */
+export interface PdfOptions {
+    /** Puts it in place of a file that is there; refused otherwise. */
+    overwrite?: boolean;
+    landscape?: boolean;
+    /** Width and height of the upright paper in millimetres; A4 when absent. */
+    paper?: [number, number];
+    /** Above, right, below, left, in millimetres; 10 each when absent. */
+    margins?: [number, number, number, number];
+    /** Enlargement; 1 when absent. */
+    scale?: number;
+    /** Whether colours and pictures behind the text are printed; yes when absent. */
+    backgrounds?: boolean;
+}
+/** This window's page on paper. */
+export declare const page: Readonly<{
+    /** Shows the system's dialog for printing. */
+    print: () => Promise<void>;
+    /** Prints to a PDF file. Resolves when it is written whole. */
+    printToPdf: (path: string, options?: PdfOptions) => Promise<void>;
+}>;
+/** What was found. */
+export interface Found {
+    /** Places in the page; 0 when there is none, or none any more in this direction. At most 1000 are counted. */
+    matches: number;
+}
+/** Find in this window's page. */
+export declare const find: Readonly<{
+    /** Finds a text, marks all places, and goes to the first one. `wrap` unless it is false. */
+    start: (text: string, options?: {
+        case?: boolean;
+        backwards?: boolean;
+        wrap?: boolean;
+    }) => Promise<Found>;
+    /** Goes to the next place. */
+    next: () => Promise<Found>;
+    /** Goes to the place before. */
+    previous: () => Promise<Found>;
+    /** Takes the marks away. */
+    stop: () => Promise<void>;
+}>;
+/** A cookie. */
+export interface Cookie {
+    name: string;
+    value: string;
+    /** The host it is for; with a dot before it, for the hosts below it, too. */
+    domain: string;
+    path?: string;
+    /** When it ends, in seconds since 1970; with the app's session when absent. */
+    expires_s?: number;
+    secure?: boolean;
+    http_only?: boolean;
+    same_site?: "none" | "lax" | "strict";
+}
+/** Cookies of the webview. All windows share them, private ones apart: name such a window by `label`. */
+export declare const cookies: Readonly<{
+    /** All of them, or those a request to `url` would carry. */
+    list: (options?: {
+        url?: string;
+        label?: string;
+    }) => Promise<Cookie[]>;
+    get: (url: string, name: string) => Promise<Cookie | null>;
+    set: (cookie: Cookie) => Promise<void>;
+    /** Resolves with how many there were. */
+    remove: (url: string, name: string) => Promise<number>;
+    clear: () => Promise<void>;
+}>;
+/** What the webview keeps. */
+export declare const storage: Readonly<{
+    /** Forgets it; everything when no kind is named. */
+    clear: (...kinds: ("cookies" | "cache" | "data")[]) => Promise<void>;
+}>;
+/** How a download is: event `staysail:download`. */
+export interface DownloadEvent {
+    id: number;
+    /** Label of the window it was asked for in. */
+    label: string;
+    url: string;
+    /** The name offered for it, made harmless. */
+    name: string;
+    /** Where it will be, or is. */
+    path: string;
+    state: "requested" | "running" | "finished" | "failed" | "cancelled" | "denied";
+    /** Bytes so far. */
+    received: number;
+    /** Bytes in all, when the server says it. */
+    total?: number;
+    /** Why it failed. */
+    reason?: string;
+}
+/** What this window's page has the webview save. */
+export declare const downloads: Readonly<{
+    /** Those under way. */
+    list: () => Promise<DownloadEvent[]>;
+    /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+    accept: (id: number, path?: string) => Promise<void>;
+    /** Ends one; nothing of it stays. */
+    cancel: (id: number) => Promise<void>;
+    /** Calls `handler` with each step. */
+    onEvent: (handler: (event: DownloadEvent) => void) => Unlisten;
+}>;

@@ -67,6 +67,7 @@ pub fn event_loop() -> (EventLoop<Wish>, Ui) {
 
 /// Runs the windows until the last one is closed or the shell is told to exit. Never returns.
 pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
+    crate::desktop::downloads::tidy_up(&shell);
     let mut windows = Windows::new(&shell);
     event_loop.run(move |event, target, flow| {
         *flow = ControlFlow::Wait;
@@ -76,6 +77,17 @@ pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
             Event::UserEvent(Wish::Reload(label)) => windows.reload(&label),
             Event::UserEvent(Wish::Exit(code)) => return end(&shell, &mut windows, flow, code),
             Event::WindowEvent { window_id, event, .. } => windows.heed(window_id, &event),
+            // macOS: links and files come this way, also at the first start.
+            Event::Opened { urls } => {
+                let arguments = urls.iter().map(ToString::to_string).collect();
+                let start = crate::instance::Handover { arguments, ..Default::default() };
+                let shell = shell.clone();
+                shell.runtime.clone().spawn(async move {
+                    let _ = crate::desktop::app::handed_over(&shell, start).await;
+                });
+            }
+            // macOS: a click on the app's icon in the dock.
+            Event::Reopen { has_visible_windows: false, .. } => drop(windows.show_main(target, None)),
             Event::MainEventsCleared => windows.settle(),
             _ => {}
         }
@@ -91,5 +103,6 @@ fn end(shell: &Arc<Shell>, windows: &mut Windows, flow: &mut ControlFlow, code: 
     let patience = std::time::Duration::from_millis(staysail_protocol::limits::SHUTDOWN_MS);
     let _ =
         shell.runtime.block_on(async { tokio::time::timeout(patience, shell.conductor.shut_down()).await });
+    shell.application.ended();
     *flow = ControlFlow::ExitWithCode(code);
 }

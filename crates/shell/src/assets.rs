@@ -3,8 +3,12 @@
 //! **Invariant:** a file comes out of one source only, the folder of the project in development or a verified
 //! release; there is no path by which a page could name another file of the disk.
 
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use crate::content_policy::{DEFAULT_POLICY, with_inline};
+use crate::inline_scripts;
+use crate::requested::{Range, decode, parse_range};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
+use staysail_protocol::limits::INLINE_HASHES_MAX;
 use staysail_update::store::Release;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
@@ -19,12 +23,6 @@ pub enum Source {
     /// A bundler's dev server serves the page; this scheme has nothing but Staysail's own paths.
     Nothing,
 }
-
-/// The strict policy a page gets unless its configuration names another.
-pub const DEFAULT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
-    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
-    media-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self'; \
-    object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// The client library for pages without a bundler.
 const API: &str = include_str!("../page/api.js");
@@ -56,8 +54,30 @@ impl Assets {
         self.source.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// The policy pages are served with, before the hashes of what stands inline in them; empty when they have none.
+    pub fn policy(&self) -> String {
+        let policy = self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into())
+    }
+
     /// Answers a request for `path` (percent-encoded, beginning with `/`, without query).
     pub fn serve(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+        self.guarded(self.find(method, path, headers))
+    }
+
+    /// The answer with the page's policy, unless it has one. Whatever is shown in a frame is a document of the app's own
+    /// origin, also an error: none of them is without a policy.
+    pub fn guarded(&self, mut answer: Answer) -> Answer {
+        if !answer.headers().contains_key(header::CONTENT_SECURITY_POLICY)
+            && let Ok(policy) = HeaderValue::from_str(&self.policy())
+            && !policy.is_empty()
+        {
+            answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        answer
+    }
+
+    fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
         if method != Method::GET && method != Method::HEAD {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         }
@@ -124,8 +144,14 @@ impl Assets {
             .header(header::CACHE_CONTROL, "no-cache")
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         if content_type.starts_with("text/html") {
-            let policy = self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-            let policy = policy.unwrap_or_else(|| DEFAULT_POLICY.into());
+            let inline = inline_scripts::of(&bytes);
+            if inline.too_many {
+                tracing::warn!(
+                    path,
+                    "more than {INLINE_HASHES_MAX} inline scripts or styles (inline_hashes_max); the rest is blocked"
+                );
+            }
+            let policy = with_inline(&self.policy(), &inline);
             if !policy.is_empty() {
                 answer = answer.header(header::CONTENT_SECURITY_POLICY, policy);
             }
@@ -194,47 +220,6 @@ fn read_below(folder: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
     std::fs::read(&file).map(Some).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    /// Not understood: the whole file is sent (RFC 9110, 14.2).
-    Ignored,
-    Unsatisfiable,
-    /// First and last byte, both included.
-    Part(usize, usize),
-}
-
-fn parse_range(text: &str, total: usize) -> Range {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Range::Ignored;
-    };
-    let (first, last) = match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
-        (Ok(first), Ok(last)) => (first, last),
-        (Ok(first), Err(_)) if last.trim().is_empty() => (first, usize::MAX),
-        (Err(_), Ok(suffix)) if first.trim().is_empty() && suffix > 0 => {
-            (total.saturating_sub(suffix), usize::MAX)
-        }
-        _ => return Range::Ignored,
-    };
-    if first > last {
-        return Range::Ignored;
-    }
-    if first >= total { Range::Unsatisfiable } else { Range::Part(first, last.min(total - 1)) }
-}
-
-fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +255,28 @@ mod tests {
             (200, "text/javascript; charset=utf-8")
         );
         assert_eq!(get(&assets, "/x.wasm", &[]).headers()["content-type"], "application/wasm");
+    }
+
+    #[test]
+    fn inline_scripts_are_in_the_policy_of_their_page_and_every_answer_has_one() {
+        let (_folder, assets) =
+            folder(&[("index.html", "<script>go()</script>"), ("a.css", "a{}"), ("b.html", "<p>")]);
+        let policy = |path: &str| {
+            get(&assets, path, &[]).headers()["content-security-policy"].to_str().unwrap().to_string()
+        };
+        let own = policy("/");
+        assert!(own.contains("script-src 'self' 'wasm-unsafe-eval' 'sha256-"), "{own}");
+        for other in ["/b.html", "/a.css", "/gone.png", "/%zz", "/__staysail/api.js"] {
+            assert_eq!(policy(other), DEFAULT_POLICY, "{other}");
+        }
+        let tag = get(&assets, "/", &[]).headers()["etag"].to_str().unwrap().to_string();
+        let unchanged = get(&assets, "/", &[("if-none-match", &tag)]);
+        assert_eq!(unchanged.headers()["content-security-policy"], own);
+        let source = assets.source();
+        assets.set(source.clone(), Some("script-src 'self'; img-src *".into()));
+        assert!(policy("/").starts_with("script-src 'self' 'sha256-"), "{}", policy("/"));
+        assets.set(source, Some(String::new()));
+        assert!(!get(&assets, "/", &[]).headers().contains_key("content-security-policy"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The way of one call: [`handle`] (on the thread of the window) → [`Router::submit`](crate::router::Router) →
 //! worker → [`Conductor`](crate::conductor) reads the answer → `Router::answered` → [`Responder`].
 
-use crate::desktop::{self, Asker};
+use crate::desktop;
+use crate::desktop::power::Wishes;
 use crate::pages::Visitor;
 use crate::payload::Payload;
 use crate::responder::Responder;
@@ -83,15 +84,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             shell.router.emit(e, visitor.window.clone(), payload.to_vec());
             done(responder);
         }
-        What::Desktop { f } => {
-            let (shell_then, arguments) = (shell.clone(), payload.to_vec());
+        What::Desktop { f, a } => {
+            let (shell_then, payload) = (shell.clone(), payload.to_vec());
+            let (arguments, body) =
+                if a.is_empty() { (payload, None) } else { (a.into_bytes(), Some(payload)) };
             desktop::begin(shell, async move {
-                let asker = Asker::Page(visitor);
-                let outcome = desktop::handle(&shell_then, &asker, &f, &arguments).await;
-                if let Asker::Page(visitor) = asker
-                    && shell_then.pages.is_current(&visitor)
-                {
-                    responder.finish(outcome.map(|value| (value.to_string().into_bytes(), false)));
+                let outcome = desktop::answer_page(&shell_then, visitor.clone(), &f, &arguments, body).await;
+                if shell_then.pages.is_current(&visitor) {
+                    responder.finish(outcome);
                 }
             });
         }
@@ -111,6 +111,7 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
         },
         What::Ready => {
             shell.pages.ready(&visitor);
+            shell.application.page_ready(shell, &visitor.window);
             shell.observe(|observer| observer.page_ready(&visitor.window, visitor.generation));
             done(responder);
         }
@@ -158,6 +159,7 @@ fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
     };
     shell.bodies.forget(window);
     shell.streams.forget(window);
+    Wishes::forget_page(shell, window, generation);
     let facts = shell.facts();
     let welcome = Welcome {
         key,

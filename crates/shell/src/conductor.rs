@@ -398,7 +398,7 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
 fn use_native(shell: &Arc<Shell>, seat: &Arc<Seat>, name: String, frame: Frame) {
     let (shell_then, seat) = (shell.clone(), seat.clone());
     desktop::begin(shell, async move {
-        let outcome = desktop::handle(&shell_then, &Asker::Worker, &name, &frame.body).await;
+        let outcome = desktop::handle(&shell_then, &Asker::Worker(seat.worker.id), &name, &frame.body).await;
         let (message, body) = match outcome {
             Ok(value) => (ToWorker::DesktopDone, value.to_string().into_bytes()),
             Err(error) if frame.call == 0 => {

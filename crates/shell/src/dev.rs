@@ -55,20 +55,15 @@ fn open(address: &str) -> Result<Socket, String> {
 
 #[cfg(windows)]
 fn open(address: &str) -> Result<Socket, String> {
-    // The tool opens its end as a client of the pipe this side serves.
-    use tokio::net::windows::named_pipe::ServerOptions;
-    ServerOptions::new()
-        .first_pipe_instance(true)
-        .reject_remote_clients(true)
-        .create(address)
-        .map(Socket::from)
-        .map_err(|error| error.to_string())
+    let pipe = tokio::net::windows::named_pipe::ClientOptions::new().open(address);
+    pipe.map(Socket::from).map_err(|error| format!("STAYSAIL_CONTROL={address:?}: {error}"))
 }
 
 impl Connection {
     /// What is to be shown.
     pub fn facts(&self) -> Facts {
         Facts {
+            app: String::new(),
             name: self.start.name.clone(),
             version: self.start.version.clone(),
             config: self.start.config.clone(),

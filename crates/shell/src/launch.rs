@@ -1,7 +1,9 @@
 //! The two ways a shell starts: by the development tool, or as a built app with its first release attached.
 
 use crate::app;
+use crate::desktop::app::{Start, started};
 use crate::dev;
+use crate::instance::{self, Entry, Handover};
 use crate::live::Live;
 use crate::shell::{Facts, Shell};
 use staysail_protocol::control::CONTROL_VARIABLE;
@@ -39,6 +41,7 @@ pub fn launch() -> Result<(), String> {
             start_log(&facts.config.log);
             let (event_loop, ui) = app::event_loop();
             let shell = Shell::new(ui, runtime.handle().clone(), facts);
+            shell.application.begin(Start { handover: Handover::of_this_start(), ..Start::default() });
             connection.serve(shell.clone());
             app::run(event_loop, shell)
         }
@@ -50,12 +53,19 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let executable =
         std::env::current_exe().map_err(|error| format!("this program can not find itself: {error}"))?;
     let attached = read_attached(&executable)
-        .map_err(|error| format!("{} is damaged, install it anew: {error}", executable.display()))?
-        .ok_or(
-            "this is Staysail's bare shell, no app is attached to it; it is started by `staysail dev`, and \
-             `staysail build` makes an app of it",
-        )?;
+        .map_err(|error| format!("{} is damaged, install it anew: {error}", executable.display()))?;
+    // Arguments of an app are the app's own; only the bare shell has one.
+    let Some(attached) = attached else { return bare() };
     start_log(&attached.manifest.config.log);
+    let app = attached.manifest.app.clone();
+    let handover = Handover::of_this_start();
+    let mut instance = None;
+    if attached.manifest.desktop.single_instance {
+        match instance::enter(&app, &handover)? {
+            Entry::First(first) => instance = Some(first),
+            Entry::HandedOver => return Ok(()),
+        }
+    }
     let folder = data_folder(&attached.manifest.app);
     let store = open_store(&folder)?;
     let embedded = store
@@ -65,10 +75,19 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     if let Some(reason) = &boot.fallback_reason {
         tracing::warn!(reason, version = boot.release.manifest().version, "starting an older version");
     }
+    let desktop = boot.release.manifest().desktop.clone();
+    if instance.is_none() && desktop.single_instance {
+        // Declared by a release that came after the installation.
+        match instance::enter(&app, &handover)? {
+            Entry::First(first) => instance = Some(first),
+            Entry::HandedOver => return Ok(()),
+        }
+    }
     let data_dir = folder.join("data");
     std::fs::create_dir_all(&data_dir)
         .map_err(|error| format!("{} can not be made: {error}", data_dir.display()))?;
     let facts = Facts {
+        app: attached.manifest.app.clone(),
         name: attached.manifest.name.clone(),
         version: boot.release.manifest().version.clone(),
         config: boot.release.manifest().config.clone(),
@@ -77,6 +96,15 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     };
     let (event_loop, ui) = app::event_loop();
     let shell = Shell::new(ui, runtime.handle().clone(), facts);
+    shell.application.begin(Start {
+        id: app,
+        executable: Some(installed(executable)),
+        handover: handover.clone(),
+    });
+    if let Some(instance) = instance {
+        shell.application.hold(Box::new(instance.serve(&shell)?));
+    }
+    started(&shell, handover, &desktop.opens);
     let live = Live::new(shell.clone(), boot.release);
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
@@ -87,6 +115,23 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         live.set_engine(engine);
     });
     app::run(event_loop, shell)
+}
+
+/// The shell without an app: it tells its version, and otherwise what it is.
+fn bare() -> Result<(), String> {
+    if std::env::args().nth(1).as_deref() == Some("--version") {
+        println!("staysail-shell {}", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
+    Err("this is Staysail's bare shell, no app is attached to it; it is started by `staysail dev`, and `staysail \
+         build` makes an app of it"
+        .into())
+}
+
+/// What the system starts: the file the user has. Inside an AppImage that is the image, not what is mounted of it.
+fn installed(executable: PathBuf) -> PathBuf {
+    let image = std::env::var_os("APPIMAGE").map(PathBuf::from);
+    image.filter(|image| image.is_absolute() && image.is_file()).unwrap_or(executable)
 }
 
 /// The store in the user's folder; in a temporary one when that can not be written, so that the app starts all the

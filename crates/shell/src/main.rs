@@ -1,15 +1,11 @@
 //! The generic shell as a program. See the library.
 //!
-//! **Invariant:** nothing here but the version, the call of the library and the message when it fails.
+//! **Invariant:** nothing here but the call of the library and the message when it fails.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     staysail_supervise::guardian_main();
-    if std::env::args().nth(1).as_deref() == Some("--version") {
-        println!("staysail-shell {}", env!("CARGO_PKG_VERSION"));
-        return ExitCode::SUCCESS;
-    }
     match staysail_shell::launch::launch() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -11,7 +11,9 @@ use crate::responder::Responder;
 use crate::router::Router;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::PageEvent;
-use staysail_protocol::limits::{EVENT_BATCH_BYTES_MAX, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX};
+use staysail_protocol::limits::{
+    EVENT_BATCH_BYTES_MAX, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX, OPENED_WAITING_MAX,
+};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -23,6 +25,8 @@ struct Page {
     generation: u64,
     epoch: u64,
     events: Events,
+    /// Events that no load may miss: told once the page has come up, and kept for the next load until then.
+    when_ready: VecDeque<Arc<str>>,
     waiting: Option<Responder>,
     kept: Option<Box<RawValue>>,
     /// The kept state has served a load that came up: the next load does not get it again.
@@ -88,6 +92,7 @@ impl Pages {
             generation: 0,
             epoch: 0,
             events: Events::default(),
+            when_ready: VecDeque::new(),
             waiting: None,
             kept: None,
             kept_is_used: false,
@@ -106,6 +111,7 @@ impl Pages {
             page.key.clear();
             page.waiting = None;
             page.events = Events::default();
+            page.when_ready.clear();
         }
         self.changed.send_modify(|count| *count += 1);
     }
@@ -178,6 +184,20 @@ impl Pages {
         deliveries.into_iter().for_each(deliver);
     }
 
+    /// Tells one window as soon as its page has come up, this one or the one that is loading.
+    pub fn tell_when_ready(&self, window: &str, event: &PageEvent) {
+        let Ok(text) = serde_json::to_string(event) else { return };
+        let mut pages = self.pages();
+        let Some(page) = pages.get_mut(window).filter(|page| !page.closed) else { return };
+        page.when_ready.push_back(text.into());
+        if page.when_ready.len() > OPENED_WAITING_MAX {
+            page.when_ready.pop_front();
+        }
+        let delivery = page.take_delivery();
+        drop(pages);
+        deliver(delivery);
+    }
+
     /// Labels of the windows that are open.
     pub fn labels(&self) -> Vec<String> {
         self.pages().iter().filter(|(_, page)| !page.closed).map(|(label, _)| label.clone()).collect()
@@ -193,10 +213,14 @@ impl Pages {
 
     /// The page has come up.
     pub fn ready(&self, visitor: &Visitor) {
-        if let Some(page) = self.pages().get_mut(&visitor.window) {
+        let mut pages = self.pages();
+        let delivery = pages.get_mut(&visitor.window).and_then(|page| {
             page.ready = true;
             page.kept_is_used = true;
-        }
+            page.take_delivery()
+        });
+        drop(pages);
+        deliver(delivery);
         self.changed.send_modify(|count| *count += 1);
     }
 
@@ -279,8 +303,11 @@ type Delivery = Option<(Responder, String)>;
 
 impl Page {
     fn take_delivery(&mut self) -> Delivery {
-        if self.waiting.is_none() {
-            return None;
+        self.waiting.as_ref()?;
+        if self.ready {
+            for text in std::mem::take(&mut self.when_ready) {
+                self.events.put(text, Kind::Own);
+            }
         }
         let batch = self.events.batch()?;
         self.waiting.take().map(|responder| (responder, batch))

@@ -18,6 +18,68 @@ pub(crate) mod native;
 #[path = "platform/native_portable.rs"]
 pub(crate) mod native;
 
+#[cfg(unix)]
+#[path = "platform/held_unix.rs"]
+pub(crate) mod held;
+#[cfg(windows)]
+#[path = "platform/held_windows.rs"]
+pub(crate) mod held;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/awake_linux.rs"]
+pub(crate) mod awake;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/awake_portable.rs"]
+pub(crate) mod awake;
+
+#[cfg(target_os = "linux")]
+mod menu_entries;
+#[cfg(target_os = "linux")]
+#[path = "platform/tray_linux.rs"]
+pub(crate) mod tray;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/tray_portable.rs"]
+pub(crate) mod tray;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/shortcuts_linux.rs"]
+pub(crate) mod shortcuts;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/shortcuts_portable.rs"]
+pub(crate) mod shortcuts;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/registration_linux.rs"]
+pub(crate) mod registration;
+#[cfg(target_os = "macos")]
+#[path = "platform/registration_macos.rs"]
+pub(crate) mod registration;
+#[cfg(windows)]
+#[path = "platform/registration_windows.rs"]
+pub(crate) mod registration;
+
+#[cfg(target_os = "linux")]
+#[path = "platform/downloads_linux.rs"]
+pub(crate) mod downloads;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/downloads_portable.rs"]
+pub(crate) mod downloads;
+#[cfg(target_os = "linux")]
+#[path = "platform/drops_linux.rs"]
+mod drops;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/drops_portable.rs"]
+mod drops;
+#[cfg(target_os = "linux")]
+#[path = "platform/progress_linux.rs"]
+mod progress;
+#[cfg(target_os = "linux")]
+#[path = "platform/webview_linux.rs"]
+pub(crate) mod webview;
+#[cfg(not(target_os = "linux"))]
+#[path = "platform/webview_portable.rs"]
+pub(crate) mod webview;
+
 #[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(not(target_os = "linux"))]
@@ -26,7 +88,7 @@ use portable as system;
 use crate::assets::{Answer, plain};
 use crate::bridge;
 use crate::responder::Responder;
-use crate::shell::{ORIGIN, Shell, origin_of};
+use crate::shell::{ORIGIN, Shell};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use staysail_protocol::bridge::{BODY_PATH, CALL_PATH};
 use staysail_protocol::interface::WindowSpec;
@@ -34,7 +96,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, set_modal, set_skip_taskbar, show_context_menu, with_parent, with_skip_taskbar,
+    attach_menu, detach_menu, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
+    show_context_menu, with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.
@@ -86,18 +149,22 @@ impl Context {
             "allowed": shell.allowed_origins(&spec.label),
         });
         let script = format!("({})({boot});", START.trim().trim_end_matches(';'));
-        let (allowed, label) = (shell.clone(), spec.label.clone());
+        let settings = shell.facts().config.webview;
         let mut builder = WebViewBuilder::new_with_web_context(&mut self.web)
             .with_id(&spec.label)
             .with_initialization_script_for_main_only(script, true)
             .with_devtools(shell.facts().config.inspector)
-            .with_navigation_handler(move |address| may_navigate(&allowed, &label, &address))
+            .with_incognito(spec.incognito)
+            .with_autoplay(settings.autoplay)
             .with_transparent(spec.transparent)
             .with_focused(true);
         if let Some(colour) = background {
             builder = builder.with_background_color(colour);
         }
-        let webview = system::build(builder, shell, window, &spec.label)?;
+        if let Some(agent) = &settings.user_agent {
+            builder = builder.with_user_agent(agent);
+        }
+        let webview = system::build(builder, shell, window, spec)?;
         let page = WindowPage { webview };
         page.load(shell, &spec.url);
         Ok(page)
@@ -105,6 +172,11 @@ impl Context {
 }
 
 impl WindowPage {
+    /// The webview.
+    pub fn webview(&self) -> &WebView {
+        &self.webview
+    }
+
     /// Shows the page larger or smaller; 1 is its own size.
     pub fn zoom(&self, factor: f64) {
         if let Err(error) = self.webview.zoom(factor) {
@@ -121,25 +193,6 @@ impl WindowPage {
             tracing::error!(address, %error, "the page could not be loaded");
         }
     }
-}
-
-/// Pages stay on the app's own origins; what leads elsewhere opens in the user's browser.
-fn may_navigate(shell: &Arc<Shell>, window: &str, address: &str) -> bool {
-    if address == "about:blank" || address == "about:srcdoc" {
-        return true;
-    }
-    let origin = origin_of(address);
-    if origin.as_deref().is_some_and(|origin| shell.is_allowed_origin(window, origin)) {
-        return true;
-    }
-    if address.starts_with("https://") || address.starts_with("http://") || address.starts_with("mailto:") {
-        if let Err(error) = open::that_detached(address) {
-            tracing::warn!(address, %error, "a link could not be opened in the browser");
-        }
-    } else {
-        tracing::warn!(address, "a page tried to go to an address that is not allowed; it stays where it is");
-    }
-    false
 }
 
 /// A request to the app's own scheme.
@@ -168,8 +221,9 @@ pub(crate) fn serve(
         response
     };
     if request.path == CALL_PATH && request.method == Method::POST {
+        let shell_then = shell.clone();
         let responder = Responder::of_texts(window, usize::MAX, shell.bodies.clone(), move |text| {
-            answer(cors(bytes(text, "text/plain; charset=utf-8")));
+            answer(cors(shell_then.assets.guarded(bytes(text, "text/plain; charset=utf-8"))));
         });
         // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.
         let origin = origin.filter(|origin| *origin != "null").map(str::to_string);
@@ -181,7 +235,7 @@ pub(crate) fn serve(
             Some((body, false)) => bytes(body, "application/json; charset=utf-8"),
             None => plain(StatusCode::GONE, "this answer was fetched already, or its page is gone"),
         };
-        return answer(cors(response));
+        return answer(cors(shell.assets.guarded(response)));
     }
     answer(cors(shell.assets.serve(&request.method, &request.path, &request.headers)));
 }

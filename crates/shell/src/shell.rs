@@ -4,6 +4,10 @@ use crate::app::Ui;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
+use crate::desktop::app::Application;
+use crate::desktop::downloads::Downloads;
+use crate::desktop::fs::Files;
+use crate::navigation::Navigation;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
@@ -27,6 +31,8 @@ const RECENT_LINES_MAX: usize = 60;
 /// What is live now.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Identifier of the app; empty in development, where its folders lie in the project.
+    pub app: String,
     /// Name shown to people.
     pub name: String,
     /// Version of the app.
@@ -71,6 +77,14 @@ pub struct Shell {
     pub bodies: Arc<Bodies>,
     /// Streams between pages and commands.
     pub streams: Arc<Streams>,
+    /// Links that were opened outside, and what was said once.
+    pub navigation: Navigation,
+    /// The app as a whole: its starts and its end.
+    pub application: Application,
+    /// Files that pages touch.
+    pub files: Files,
+    /// What pages have the webview save.
+    pub downloads: Downloads,
     /// Where everything that waits runs.
     pub runtime: tokio::runtime::Handle,
     facts: RwLock<Facts>,
@@ -90,6 +104,10 @@ impl Shell {
             assets: Assets::default(),
             bodies: Arc::default(),
             streams: Arc::default(),
+            navigation: Navigation::default(),
+            application: Application::default(),
+            files: Files::default(),
+            downloads: Downloads::default(),
             runtime,
             facts: RwLock::new(facts),
             overlay: RwLock::default(),
@@ -152,6 +170,12 @@ impl Shell {
         std::iter::once(ORIGIN.to_string()).chain(dev).chain(foreign).collect()
     }
 
+    /// Whether this is the app's own origin, or that of its dev server.
+    pub fn is_app_origin(&self, origin: &str) -> bool {
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        origin == ORIGIN || facts.dev_url.as_deref().and_then(origin_of).is_some_and(|dev| dev == origin)
+    }
+
     /// Whether pages of this origin may call from this window.
     pub fn is_allowed_origin(&self, window: &str, origin: &str) -> bool {
         origin == ORIGIN || self.allowed_origins(window).iter().any(|allowed| allowed == origin)
@@ -164,16 +188,27 @@ impl Shell {
     }
 
     /// Tells of something that happened natively: the worker, and the pages of windows that may use something of the
-    /// group. `window` is the one it happened to, if any.
+    /// group (of other windows than their own only those that may list them). `window` is the one it happened to, if any.
     pub fn tell_natively(&self, group: &str, window: &str, payload: &impl serde::Serialize) {
         let Ok(payload) = serde_json::value::to_raw_value(payload) else { return };
         let name = format!("staysail:{group}");
         self.router.emit(name.clone(), window.to_string(), payload.get().as_bytes().to_vec());
         let event = PageEvent::Event { name, payload };
         for label in self.pages.labels() {
-            if self.granted(&label, |granted| granted.group(group)) {
+            if self.granted(&label, |granted| granted.told(group, window)) {
                 self.pages.tell(Some(&label), &event);
             }
+        }
+    }
+
+    /// Tells of something that concerns one window alone: the worker, and the window's page if it may use something of
+    /// the group.
+    pub fn tell_window_natively(&self, group: &str, window: &str, payload: &impl serde::Serialize) {
+        let Ok(payload) = serde_json::value::to_raw_value(payload) else { return };
+        let name = format!("staysail:{group}");
+        self.router.emit(name.clone(), window.to_string(), payload.get().as_bytes().to_vec());
+        if self.granted(window, |granted| granted.group(group)) {
+            self.pages.tell(Some(window), &PageEvent::Event { name, payload });
         }
     }
 

@@ -201,6 +201,7 @@ impl App {
         }
         staysail_protocol::desktop::menu::check(&self.desktop.menu)
             .map_err(|error| Error::Declaration(format!("the menu: {error}")))?;
+        self.desktop.check().map_err(Error::Declaration)?;
         if let Some(service) = self.services.iter().find(|service| self.states.contains_key(&service.ty)) {
             let name = service.name;
             return Err(Error::Declaration(format!("the service `{name}` was given with App::manage, too")));

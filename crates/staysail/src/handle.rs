@@ -253,6 +253,10 @@ impl WindowHandle {
         self.tell("window.destroy");
     }
 
+    pub(crate) fn app(&self) -> &AppHandle {
+        &self.app
+    }
+
     fn tell(&self, feature: &str) {
         self.app.tell(feature, &serde_json::json!({ "label": self.label }));
     }

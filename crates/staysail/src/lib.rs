@@ -58,9 +58,12 @@ mod window;
 pub use app::App;
 pub use channel::{Channel, Closed, FromMessage, Message, Receiver};
 pub use command::{Bytes, State};
+/// What belongs to the webview: printing, finding, cookies, storage, downloads, files dragged over a window.
+pub use desktop::webview;
 pub use desktop::{
-    Clipboard, Dialogs, Level, Menu, MenuEvent, MenuItem, MenuRole, Notification, NotificationEvent,
-    NotificationNews,
+    AppEvent, AppInfo, Autostart, Clipboard, Dialogs, FileType, KeepAwake, Level, Menu, MenuEvent, MenuItem,
+    MenuRole, Notification, NotificationEvent, NotificationNews, Opened, Shortcut, ShortcutEvent, Tray,
+    TrayEvent, TrayState,
 };
 pub use error::{Error, Result};
 pub use handle::{AppHandle, Updates, WindowHandle};

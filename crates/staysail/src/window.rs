@@ -144,6 +144,12 @@ impl Window {
         self
     }
 
+    /// Private: it shares no cookies and no storage with other windows, and keeps none when it is closed.
+    pub fn incognito(mut self, yes: bool) -> Self {
+        self.spec.incognito = yes;
+        self
+    }
+
     /// Zoom of the page; 1 when not set.
     pub fn zoom(mut self, factor: f64) -> Self {
         self.spec.zoom = factor;

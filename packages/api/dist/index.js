@@ -1,12 +1,73 @@
 // Built from packages/api by `npm run build`; do not edit.
-// src/desktop.ts
+// src/app.ts
 var runtime = globalThis.__STAYSAIL__;
+var ask = (feature, args) => runtime ? runtime.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var application = Object.freeze({
+  info: () => ask("app.info"),
+  /** Shows and focuses the main window; opens it when it is closed. */
+  show: () => ask("app.show"),
+  /** Ends the app in order. */
+  exit: (code = 0) => ask("app.exit", { code }),
+  /** Ends the app and starts it again, with the same arguments or these. Fails in development. */
+  relaunch: (args) => ask("app.relaunch", { arguments: args ?? null }),
+  /**
+   * Calls `handler` with each start that brings links or files, and each that was handed over by a second instance. One
+   * that came before the page had loaded is told, too, when the handler is there by the page's `load` event.
+   */
+  onOpened: (handler) => listen("staysail:app", handler)
+});
+var tray = Object.freeze({
+  /** Puts this icon into the tray, in place of the one that is there. */
+  set: ({ menuOnClick, ...tray2 }) => ask("tray.set", { tray: { ...tray2, menu_on_click: menuOnClick ?? false } }),
+  /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
+  update: ({ png, ...change }) => {
+    let text = "";
+    for (let i = 0; png && i < png.length; i += 32768) text += String.fromCharCode(...png.subarray(i, i + 32768));
+    return ask("tray.update", { ...change, png: png ? btoa(text) : null });
+  },
+  /** Changes an entry of its menu. */
+  updateItem: (id, change) => ask("tray.update_item", { id, ...change }),
+  /** Takes it away. */
+  remove: () => ask("tray.remove"),
+  state: () => ask("tray.state"),
+  onEvent: (handler) => listen("staysail:tray", handler)
+});
+var shortcut = Object.freeze({
+  /** Takes keys, `CmdOrCtrl+Shift+K` say, until they are given back or the app ends. */
+  register: (id, keys) => ask("shortcut.register", { id, keys }),
+  /** Gives them back. */
+  unregister: (id) => ask("shortcut.unregister", { id }),
+  /** All of them, those the backend declares, too. */
+  list: () => ask("shortcut.list"),
+  onPressed: (handler) => listen("staysail:shortcut", handler)
+});
+var autostart = Object.freeze({
+  enable: (args = []) => ask("autostart.enable", { arguments: args }),
+  disable: () => ask("autostart.disable"),
+  state: () => ask("autostart.state")
+});
+var power = Object.freeze({
+  /** Keeps it from falling asleep for want of use; with `display` the screen stays on, too. */
+  keepAwake: (reason, options = {}) => ask("power.keep_awake", { reason, ...options }),
+  /** Takes a wish back. */
+  release: (id) => ask("power.release", { id })
+});
+
+// src/desktop.ts
+var runtime2 = globalThis.__STAYSAIL__;
 var noShell = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
-var native = (feature, args) => runtime ? runtime.desktop(feature, args) : noShell();
+var native = (feature, args) => runtime2 ? runtime2.desktop(feature, args) : noShell();
 function spelled(options) {
   const out = {};
   for (const [name, value] of Object.entries(options)) {
     out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  }
+  return out;
+}
+function unspelled(answer) {
+  const out = {};
+  for (const [name, value] of Object.entries(answer)) {
+    out[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
   }
   return out;
 }
@@ -24,8 +85,8 @@ var AppWindow = class {
     return native(`window.${feature}`, { label: this.label || null, ...more });
   }
   /** How it is now. */
-  state() {
-    return this.#ask("state");
+  async state() {
+    return unspelled(await this.#ask("state"));
   }
   /** Changes what `change` names, and nothing else. */
   set(change) {
@@ -105,7 +166,10 @@ var dialog = Object.freeze({
   open: (options = {}) => native("dialog.open", options),
   /** Lets the user choose where to save; null when they did not. */
   save: (options = {}) => native("dialog.save", options),
-  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  /**
+   * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+   * from 0, or null when it was closed.
+   */
   message: (text, options = {}) => native("dialog.message", { text, ...options }),
   /** Asks whether to go on. */
   confirm: async (text, options = {}) => {
@@ -143,8 +207,11 @@ var menu = Object.freeze({
   set: (items) => native("menu.set", { items }),
   /** Changes an entry of the application's menu. */
   update: (id, change) => native("menu.update", { id, ...change }),
-  /** Shows a menu where the mouse is. */
-  popup: (items) => native("menu.popup", { items }),
+  /**
+   * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+   * are right for the keyboard's menu key, too.
+   */
+  popup: (items, at) => native("menu.popup", { items, at: at ? [at.x, at.y] : null }),
   /** Calls `handler` with each entry that is chosen. */
   onChosen: (handler) => listen("staysail:menu", handler)
 });
@@ -158,17 +225,103 @@ var opener = Object.freeze({
 });
 var CurrentWindow = class extends AppWindow {
   constructor() {
-    super(() => runtime?.facts.window ?? "");
+    super(() => runtime2?.facts.window ?? "");
   }
   /** Counts the page loads of this window, from 1. */
   get generation() {
-    return runtime?.facts.generation ?? 0;
+    return runtime2?.facts.generation ?? 0;
   }
 };
 var currentWindow = new CurrentWindow();
 
+// src/fs.ts
+var runtime3 = globalThis.__STAYSAIL__;
+var noShell2 = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var ask2 = (operation, args, body) => runtime3 ? runtime3.desktop(`fs.${operation}`, args, body) : noShell2();
+function isFileError(error) {
+  return error instanceof CallError && error.code === "File";
+}
+var fs = Object.freeze({
+  /** The text of a file in UTF-8. */
+  readText: (path) => ask2("read_text", { path }),
+  /** The bytes of a file, or a part of them. */
+  read: (path, part = {}) => ask2("read", { path, offset: part.offset ?? 0, length: part.length ?? null }),
+  /** Writes a text, whole or not at all; folders on the way are made. */
+  writeText: (path, text) => ask2("write_text", { path, text }),
+  /** Writes bytes, whole or not at all; folders on the way are made. */
+  write: (path, bytes) => ask2("write", { path }, bytes),
+  /** Writes at the end of a file, which is made when it is not there. */
+  append: (path, content) => typeof content === "string" ? ask2("append", { path, text: content }) : ask2("append", { path }, content),
+  /** What the page may read in a folder, by name. */
+  list: (path) => ask2("list", { path }),
+  /** What is known of a file or folder; of a link, not of where it leads. */
+  stat: (path) => ask2("stat", { path }),
+  /** Whether something is there. */
+  exists: (path) => ask2("exists", { path }),
+  /** Makes a folder and those it lies in, unless they are there. */
+  createFolder: (path) => ask2("create_folder", { path }),
+  /** Takes a file or an empty folder away; `recursive` a folder with everything in it. */
+  remove: (path, options = {}) => ask2("remove", { path, recursive: options.recursive ?? false }),
+  /** Gives a file or folder another name or place. A file that is there is replaced only with `overwrite`. */
+  rename: (from, to, options = {}) => ask2("rename", { from, to, overwrite: options.overwrite ?? false }),
+  /** Copies a file. One that is there is replaced only with `overwrite`. */
+  copy: (from, to, options = {}) => ask2("copy", { from, to, overwrite: options.overwrite ?? false })
+});
+
+// src/webview.ts
+var runtime4 = globalThis.__STAYSAIL__;
+var native2 = (feature, args) => runtime4 ? runtime4.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+function onFileDrop(handler) {
+  return listen("staysail:drop", handler);
+}
+var page = Object.freeze({
+  /** Shows the system's dialog for printing. */
+  print: () => native2("page.print"),
+  /** Prints to a PDF file. Resolves when it is written whole. */
+  printToPdf: (path, options = {}) => {
+    const { overwrite = false, paper, margins, ...rest } = options;
+    const layout = { ...rest };
+    if (paper) layout["paper_mm"] = paper;
+    if (margins) layout["margins_mm"] = margins;
+    return native2("page.print_to_pdf", { path, overwrite, layout });
+  }
+});
+var find = Object.freeze({
+  /** Finds a text, marks all places, and goes to the first one. `wrap` unless it is false. */
+  start: (text, options = {}) => native2("find.start", { text, ...options }),
+  /** Goes to the next place. */
+  next: () => native2("find.next"),
+  /** Goes to the place before. */
+  previous: () => native2("find.previous"),
+  /** Takes the marks away. */
+  stop: () => native2("find.stop")
+});
+var cookies = Object.freeze({
+  /** All of them, or those a request to `url` would carry. */
+  list: (options = {}) => native2("cookies.list", options),
+  get: (url, name) => native2("cookies.get", { url, name }),
+  set: (cookie) => native2("cookies.set", { cookie }),
+  /** Resolves with how many there were. */
+  remove: (url, name) => native2("cookies.remove", { url, name }),
+  clear: () => native2("cookies.clear")
+});
+var storage = Object.freeze({
+  /** Forgets it; everything when no kind is named. */
+  clear: (...kinds) => native2("storage.clear", { kinds })
+});
+var downloads = Object.freeze({
+  /** Those under way. */
+  list: () => native2("download.list"),
+  /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+  accept: (id, path) => native2("download.accept", { id, path: path ?? null }),
+  /** Ends one; nothing of it stays. */
+  cancel: (id) => native2("download.cancel", { id }),
+  /** Calls `handler` with each step. */
+  onEvent: (handler) => listen("staysail:download", handler)
+});
+
 // src/index.ts
-var runtime2 = globalThis.__STAYSAIL__;
+var runtime5 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -179,22 +332,22 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime2?.CallError ?? LocalCallError;
+var CallError = runtime5?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
-var noShell2 = () => Promise.reject(
+var noShell3 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime2 ? runtime2.call(command, args, options) : noShell2();
+  return runtime5 ? runtime5.call(command, args, options) : noShell3();
 }
 var stream = (receive, closed) => {
-  if (runtime2) return runtime2.stream(receive, closed);
+  if (runtime5) return runtime5.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
-  return { handOver: none, send: noShell2, end: () => {
+  return { handOver: none, send: noShell3, end: () => {
   }, drop: () => {
   } };
 };
@@ -289,40 +442,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime2 ? runtime2.listen(event, handler) : () => {
+  return runtime5 ? runtime5.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime2) return () => {
+  if (!runtime5) return () => {
   };
-  const unlisten = runtime2.listen(event, (payload) => {
+  const unlisten = runtime5.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime2 ? runtime2.emit(event, payload) : noShell2();
+  return runtime5 ? runtime5.emit(event, payload) : noShell3();
 }
 function preserve(key, hooks) {
-  return runtime2 ? runtime2.preserve(key, hooks) : () => {
+  return runtime5 ? runtime5.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime2 ? runtime2.update("check") : noShell2(),
+  check: () => runtime5 ? runtime5.update("check") : noShell3(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime2 ? runtime2.update("apply") : noShell2(),
+  apply: () => runtime5 ? runtime5.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime2 ? runtime2.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell2(),
+  defer: (seconds) => runtime5 ? runtime5.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime2?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime2?.ready ?? Promise.resolve();
+var facts = runtime5?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime5?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -331,7 +484,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime2) return noShell2();
+  if (!runtime5) return noShell3();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -342,24 +495,37 @@ export {
   Channel,
   Sender,
   app,
+  application,
+  autostart,
   clipboard,
   constants,
+  cookies,
   currentWindow,
   dialog,
+  downloads,
   emit,
+  find,
+  fs,
   invoke,
   isCommandError,
+  isFileError,
   listen,
   menu,
   mode,
   notification,
   onBackend,
+  onFileDrop,
   once,
   openWindow,
   opener,
+  page,
+  power,
   preserve,
   ready,
   screens,
+  shortcut,
+  storage,
+  tray,
   update,
   version,
   windows

@@ -21,6 +21,15 @@ function spelled(options: object): Record<string, unknown> {
   return out;
 }
 
+/** `always_on_top` as the page spells it: `alwaysOnTop`. */
+function unspelled<T>(answer: object): T {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(answer)) {
+    out[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
+  }
+  return out as T;
+}
+
 /** Width and height, or left and top, in logical pixels. */
 export type Pair = [number, number];
 export type Theme = "system" | "light" | "dark";
@@ -84,6 +93,8 @@ export interface WindowOptions {
   /** Opens where the user left it. */
   remember?: boolean;
   zoom?: number;
+  /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
+  incognito?: boolean;
 }
 
 /** How a window is. */
@@ -98,11 +109,11 @@ export interface WindowState {
   maximized: boolean;
   minimized: boolean;
   fullscreen: boolean;
-  always_on_top: boolean;
+  alwaysOnTop: boolean;
   resizable: boolean;
   decorations: boolean;
   theme: "light" | "dark";
-  intercept_close: boolean;
+  interceptClose: boolean;
 }
 
 /** A screen, in logical pixels. */
@@ -151,8 +162,8 @@ export class AppWindow {
   }
 
   /** How it is now. */
-  state(): Promise<WindowState> {
-    return this.#ask("state");
+  async state(): Promise<WindowState> {
+    return unspelled(await this.#ask("state"));
   }
   /** Changes what `change` names, and nothing else. */
   set(change: WindowChange): Promise<void> {
@@ -252,7 +263,10 @@ export const dialog = Object.freeze({
   /** Lets the user choose where to save; null when they did not. */
   save: (options: { title?: string; name?: string; filters?: FileFilter[]; directory?: string } = {}): Promise<string | null> =>
     native("dialog.save", options),
-  /** Says or asks something. Resolves with the number of the button, from 0, or null when it was closed. */
+  /**
+   * Says or asks something, with up to three buttons; Return presses the last. Resolves with the number of the button,
+   * from 0, or null when it was closed.
+   */
   message: (
     text: string,
     options: { detail?: string; level?: "info" | "warning" | "error"; buttons?: string[] } = {},
@@ -330,8 +344,12 @@ export const menu = Object.freeze({
   /** Changes an entry of the application's menu. */
   update: (id: string, change: { text?: string; enabled?: boolean; checked?: boolean }): Promise<void> =>
     native("menu.update", { id, ...change }),
-  /** Shows a menu where the mouse is. */
-  popup: (items: MenuItem[]): Promise<void> => native("menu.popup", { items }),
+  /**
+   * Shows a menu where the mouse is, or at a place of the page: hand over the event of `contextmenu`, whose `x` and `y`
+   * are right for the keyboard's menu key, too.
+   */
+  popup: (items: MenuItem[], at?: { x: number; y: number }): Promise<void> =>
+    native("menu.popup", { items, at: at ? [at.x, at.y] : null }),
   /** Calls `handler` with each entry that is chosen. */
   onChosen: (handler: (event: MenuEvent) => void): Unlisten => listen("staysail:menu", handler),
 });

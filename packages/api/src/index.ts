@@ -4,9 +4,14 @@
  * This module is a thin, typed face of `window.__STAYSAIL__`, which the shell's start script defines before any
  * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
+import type { ApplicationEvent, ShortcutEvent, TrayEvent } from "./app";
 import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
+import type { DownloadEvent, DropEvent } from "./webview";
 
+export * from "./app";
 export * from "./desktop";
+export * from "./fs";
+export * from "./webview";
 
 /**
  * The app's commands. The development tool fills it in from the Rust source (`frontend/staysail.d.ts`):
@@ -34,6 +39,11 @@ export interface StaysailEvents {
   "staysail:window": WindowEvent;
   "staysail:notification": NotificationEvent;
   "staysail:menu": MenuEvent;
+  "staysail:app": ApplicationEvent;
+  "staysail:tray": TrayEvent;
+  "staysail:shortcut": ShortcutEvent;
+  "staysail:drop": DropEvent;
+  "staysail:download": DownloadEvent;
   "staysail:events-lost": { count: number };
 }
 
@@ -58,6 +68,8 @@ export type ErrorCode =
   | "QueueFull"
   | "PageGone"
   | "BadMessage"
+  /** A file could not be read or written; `isFileError` tells why. */
+  | "File"
   | "Internal"
   /** The page is not shown in a window of Staysail. */
   | "NoShell";
@@ -141,7 +153,7 @@ export interface Runtime {
   emit(event: string, payload: unknown): Promise<void>;
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
-  desktop(feature: string, args?: object): Promise<unknown>;
+  desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
   stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
 

@@ -11,8 +11,12 @@
 
 pub mod built;
 pub mod child;
+#[cfg(target_os = "linux")]
+pub mod desktop_bus;
 pub mod dev;
 pub mod display;
+pub mod foreign;
+pub mod kitchen_sink;
 pub mod ledger;
 pub mod page;
 pub mod processes;

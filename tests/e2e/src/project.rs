@@ -39,6 +39,27 @@ impl Project {
         Ok(Self { root })
     }
 
+    /// `examples/kitchen-sink` in the folder of this test.
+    ///
+    /// # Errors
+    /// When files can not be copied.
+    pub fn kitchen_sink(stage: &Stage) -> anyhow::Result<Self> {
+        let root = stage.folder.path().join("kitchen-sink");
+        copy(&repository().join("examples/kitchen-sink"), &root, "")?;
+        std::fs::copy(repository().join("Cargo.lock"), root.join("Cargo.lock"))?;
+        let project = Self { root };
+        // The copy lies elsewhere: its way to the crate is written out.
+        let staysail = repository().join("crates/staysail").display().to_string();
+        for package in ["app", "keep", "talk"] {
+            project.edit(
+                &format!("backend/{package}/Cargo.toml"),
+                "../../../../crates/staysail",
+                &staysail,
+            )?;
+        }
+        Ok(project)
+    }
+
     /// Path of one of its files.
     pub fn file(&self, path: &str) -> PathBuf {
         self.root.join(path)
@@ -157,6 +178,9 @@ fn copy(from: &Path, to: &Path, staysail: &str) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name == "target" {
+            continue; // of somebody who runs the example where it lies
+        }
         if path.is_dir() {
             copy(&path, &to.join(name), staysail)?;
         } else if let Some(name) = name.strip_suffix(".template") {

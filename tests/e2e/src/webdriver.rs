@@ -104,6 +104,22 @@ impl Session {
         }
     }
 
+    /// What follows happens in this frame of the page.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn enter_frame(&self, frame: &Element) -> anyhow::Result<()> {
+        self.post("/frame", &json!({ "id": { ELEMENT: frame.0 } })).map(drop)
+    }
+
+    /// What follows happens in the page itself again.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub fn leave_frames(&self) -> anyhow::Result<()> {
+        self.post("/frame", &json!({ "id": null })).map(drop)
+    }
+
     /// The first element that matches a CSS selector.
     ///
     /// # Errors

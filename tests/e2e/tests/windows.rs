@@ -177,7 +177,7 @@ fn a_window_opens_where_it_was_and_a_page_decides_whether_it_closes() {
              await null; if (window.keep) event.preventDefault() })",
         )?;
         staysail_e2e::wait_until("interception", EDIT, || {
-            match attempt(&page, "return (await api.currentWindow.state()).intercept_close") {
+            match attempt(&page, "return (await api.currentWindow.state()).interceptClose") {
                 Ok(Value::Bool(true)) => Ok(()),
                 other => Err(format!("{other:?}")),
             }

@@ -52,7 +52,7 @@ impl Project {
 
     /// The notes a developer has while the app is developed.
     pub fn notes_of_developer(&self) -> PathBuf {
-        self.target().join("data")
+        self.target().join("apps/dev.staysail.notebook/data")
     }
 
     /// The home of a user's data.

@@ -7,13 +7,13 @@ use crate::types;
 use staysail_protocol::interface::Description;
 use std::path::Path;
 
-/// The description of the last build, beside what cargo builds.
+/// The description of the last build, in the app's own folder of what is built.
 const FILE_NAME: &str = "description.json";
 
 /// The description of the last build.
-pub fn cached(target: &Path) -> Option<Description> {
+pub fn cached(app_folder: &Path) -> Option<Description> {
     // A cache: unreadable is as good as absent, the worker's own description comes anyway.
-    serde_json::from_slice(&std::fs::read(target.join(FILE_NAME)).ok()?).ok()
+    serde_json::from_slice(&std::fs::read(app_folder.join(FILE_NAME)).ok()?).ok()
 }
 
 /// Writes the types and the cache, each only when it changed.
@@ -29,7 +29,7 @@ pub fn keep(project: &Project, description: &Description, output: &Output) {
         }
     }
     let json = serde_json::to_vec(description).unwrap_or_default();
-    let path = project.target().join(FILE_NAME);
+    let path = project.app_folder().join(FILE_NAME);
     if std::fs::read(&path).is_ok_and(|old| old == json) {
         return;
     }

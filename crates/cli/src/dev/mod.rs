@@ -11,6 +11,7 @@
 //! An error leaves everything as it was: a build that fails puts an overlay over the page while the old backend
 //! goes on serving. The lines for programs (`--json`) are documented in [`output`].
 
+mod control;
 mod description;
 mod filter;
 mod output;

@@ -31,7 +31,7 @@ pub enum Incoming {
     Shell(FromShell),
     ServerLine(String),
     ServerEnded(String),
-    Described(PathBuf, Result<Description>),
+    Described(PathBuf, Box<Result<Description>>),
     Line(String),
     Quit,
 }
@@ -132,7 +132,7 @@ impl Session {
                     );
                     self.output.say(&Said::Error { message });
                 }
-                Incoming::Described(path, result) => self.described(&path, result),
+                Incoming::Described(path, result) => self.described(&path, *result),
                 Incoming::Line(line) => {
                     if self.keyboard(line.trim())? {
                         return Ok(ExitCode::SUCCESS);
@@ -181,7 +181,7 @@ impl Session {
 
     fn start_shell(&mut self) -> Result<()> {
         let project = &self.project;
-        let data_dir = project.target().join("data");
+        let data_dir = project.app_folder().join("data");
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let served = project.served();
         let start = Start {
@@ -190,7 +190,7 @@ impl Session {
             page_dir: served.map(|folder| folder.display().to_string()),
             dev_url: project.config.frontend.dev.as_ref().and_then(|server| server.url.clone()),
             config: project.mode_config(),
-            description: description::cached(&project.target()),
+            description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
         };
         let sender = self.sender.clone();
@@ -376,7 +376,7 @@ impl Session {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             let result = cargo::describe(&program);
-            drop(sender.send(Incoming::Described(built, result)));
+            drop(sender.send(Incoming::Described(built, Box::new(result))));
         });
     }
 

@@ -1,10 +1,12 @@
 //! The shell as a child, and the control socket to it.
 
+use super::control::{Offer, Reader, Writer};
 use anyhow::{Context, Result};
 use staysail_protocol::control::{Start, ToShell, ToTool};
 use staysail_supervise::Tree;
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +43,7 @@ pub enum FromShell {
 /// A running shell.
 pub struct ShellLink {
     tree: Arc<Tree>,
-    #[cfg(unix)]
-    socket: std::os::unix::net::UnixStream,
+    control: Writer,
 }
 
 impl ShellLink {
@@ -52,26 +53,17 @@ impl ShellLink {
     }
 
     /// Starts the shell and tells it what to show. What comes from it goes to `sink`, from other threads.
-    #[cfg(unix)]
     pub fn start(
         shell: &Path,
         start: Start,
         sink: impl Fn(FromShell) + Send + Sync + 'static,
     ) -> Result<Self> {
-        use std::os::fd::AsRawFd;
-        use std::process::Stdio;
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().context("making the control socket")?;
-        let number = theirs.as_raw_fd();
-        let tree = staysail_supervise::Spawn::new(shell)
-            .env(staysail_protocol::control::CONTROL_VARIABLE, number.to_string())
-            .inherit(number)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("the shell could not be started")?;
-        drop(theirs);
+        let offer = Offer::make()?;
+        let spawn = staysail_supervise::Spawn::new(shell).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let tree = offer.hand_to(spawn).spawn().context("the shell could not be started")?;
         let tree = Arc::new(tree);
-        let link = Self { tree: tree.clone(), socket: ours.try_clone().context("the control socket")? };
+        let (control, from_shell) = offer.accept()?;
+        let link = Self { tree: tree.clone(), control };
         link.send(&ToShell::Start(Box::new(start)));
         let sink = Arc::new(sink);
         for stream in [tree.take_stdout().map(boxed), tree.take_stderr().map(boxed)].into_iter().flatten() {
@@ -84,7 +76,7 @@ impl ShellLink {
             });
         }
         std::thread::Builder::new().name("shell".into()).spawn(move || {
-            read(ours, &*sink);
+            read(from_shell, &*sink);
             let (well, status) = match tree.wait() {
                 Ok(status) => (status.success(), status.to_string()),
                 Err(error) => (false, error.to_string()),
@@ -94,20 +86,11 @@ impl ShellLink {
         Ok(link)
     }
 
-    /// Not yet possible here.
-    #[cfg(not(unix))]
-    pub fn start(_: &Path, _: Start, _: impl Fn(FromShell) + Send + Sync + 'static) -> Result<Self> {
-        anyhow::bail!(
-            "`staysail dev` does not run on this system yet; `staysail build` and `staysail run` do"
-        )
-    }
-
     /// Sends a message. A shell that is gone reports that itself.
     pub fn send(&self, message: &ToShell) {
         let mut bytes = Vec::new();
         if staysail_protocol::frame::Frame::new(0, message, Vec::new()).encode_into(&mut bytes).is_ok() {
-            #[cfg(unix)]
-            let _ = (&self.socket).write_all(&bytes);
+            let _ = self.control.send(&bytes);
         }
     }
 
@@ -125,20 +108,17 @@ impl ShellLink {
     }
 }
 
-#[cfg(unix)]
 fn is_noise(line: &str) -> bool {
     let plain = crate::style::without_colours(line);
     plain.trim().is_empty() || NOISE.iter().any(|noise| plain.contains(noise))
 }
 
-#[cfg(unix)]
 fn boxed(stream: impl std::io::Read + Send + 'static) -> Box<dyn std::io::Read + Send> {
     Box::new(stream)
 }
 
 /// Reads frames until the socket closes.
-#[cfg(unix)]
-fn read(mut socket: std::os::unix::net::UnixStream, sink: &impl Fn(FromShell)) {
+fn read(mut socket: Reader, sink: &impl Fn(FromShell)) {
     use std::io::Read;
     let mut decoder = staysail_protocol::frame::Decoder::default();
     let mut buffer = vec![0; 64 << 10];

@@ -1,6 +1,6 @@
 //! `staysail.toml`: its sections, and errors that name the line and what to do.
 
-use super::ProjectError;
+use super::{ProjectError, capabilities};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -26,6 +26,9 @@ pub struct Config {
     /// `[[capabilities]]`
     #[serde(default)]
     pub capabilities: Vec<staysail_protocol::capability::Capability>,
+    /// `[webview]`
+    #[serde(default)]
+    pub webview: staysail_protocol::webview::WebviewConfig,
     /// `[update]`
     pub update: Option<Update>,
 }
@@ -140,23 +143,38 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
         problem,
         remedy,
     })?;
+    let invalid =
+        |(line, problem, remedy)| ProjectError::Invalid { path: path.into(), line, problem, remedy };
+    capabilities::check(text, &config.capabilities).map_err(invalid)?;
+    super::scopes::check(&config).map_err(|bad| ProjectError::Invalid {
+        path: path.into(),
+        line: text
+            .lines()
+            .position(|line| line.contains(&format!("{:?}", bad.pattern)))
+            .map_or(1, |at| at + 1),
+        problem: bad.problem,
+        remedy: bad.remedy,
+    })?;
     Ok(config)
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
+/// The line of an offset, from 1.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Turns the parser's message into a problem and a remedy.
 fn explain(message: &str) -> (String, String) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if message.starts_with("unknown field") && quoted.len() > 1 {
+    let unknown = ["unknown field", "unknown variant"].into_iter().find(|kind| message.starts_with(kind));
+    if let Some(kind) = unknown.filter(|_| quoted.len() > 1) {
         let (wrong, known) = (quoted[0], &quoted[1..]);
         let close = known.iter().max_by(|a, b| similar(wrong, a).total_cmp(&similar(wrong, b)));
         let hint = close.filter(|name| similar(wrong, name) > 0.7);
         let list = format!("Known here: {}.", known.join(", "));
         let remedy = hint.map_or(list.clone(), |name| format!("Did you mean `{name}`? {list}"));
-        return (format!("unknown field `{wrong}`"), remedy);
+        let kind = kind.replace("variant", "name");
+        return (format!("{kind} `{wrong}`"), remedy);
     }
     if let (true, Some(name)) = (message.starts_with("missing field"), quoted.first()) {
         let remedy = match *name {
@@ -172,7 +190,8 @@ fn explain(message: &str) -> (String, String) {
     )
 }
 
-fn similar(a: &str, b: &str) -> f64 {
+/// How alike two names are, from 0 to 1.
+pub(super) fn similar(a: &str, b: &str) -> f64 {
     strsim::jaro_winkler(a, b)
 }
 
@@ -205,6 +224,9 @@ fn check(config: &Config) -> Result<(), Wrong> {
         && let Err(problem) = address(url)
     {
         return Err(("url", problem, "Use an address such as \"http://localhost:5173\".".into()));
+    }
+    if let Err(wrong) = config.webview.check() {
+        return Err((wrong.key, wrong.problem, wrong.remedy.into()));
     }
     if let Some(update) = &config.update
         && !["https://", "http://", "file://"].iter().any(|scheme| update.url.starts_with(scheme))
@@ -293,6 +315,8 @@ mod tests {
             (format!("{APP}[frontend]\ndist = \"../x\"\n"), 4, "leaves the project"),
             (format!("{APP}[frontend.dev]\nurl = \"localhost:1\"\n"), 4, "neither http"),
             (format!("{APP}[debug]\nlog = 3\n"), 4, "invalid type"),
+            (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
+            (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown variant"),
         ] {
             let message = refused(&text);
             assert!(

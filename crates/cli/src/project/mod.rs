@@ -1,8 +1,10 @@
 //! A project: its folder, its `staysail.toml`, and what follows from the two.
 
+mod capabilities;
 mod file;
+mod scopes;
 
-pub use file::{Config, address, check_id};
+pub use file::{Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
@@ -112,7 +114,7 @@ impl Project {
         let root = found.ok_or_else(|| ProjectError::Missing(start.clone()))?.to_path_buf();
         let path = root.join(FILE_NAME);
         let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        let config = file::parse(&text, &path)?;
+        let config = parse(&text, &path)?;
         let chosen = mode.or_environment()?;
         let mode_from_environment = std::env::var(MODE_VARIABLE).is_ok_and(|value| !value.is_empty());
         Ok(Self { root, config, mode: chosen, mode_from_environment })
@@ -163,6 +165,11 @@ impl Project {
         }
     }
 
+    /// What belongs to this app alone, also where projects share a target folder: its data, its last description.
+    pub fn app_folder(&self) -> PathBuf {
+        self.target().join("apps").join(&self.config.app.id)
+    }
+
     /// The values of the chosen mode as they reach shell, backend and page.
     pub fn mode_config(&self) -> ModeConfig {
         let (section, log, inspector) = match self.mode {
@@ -175,6 +182,7 @@ impl Project {
             inspector: section.inspector.unwrap_or(inspector),
             csp: section.csp.clone(),
             capabilities: self.config.capabilities.clone(),
+            webview: Box::new(self.config.webview.clone()),
             constants: section.constants.clone(),
             hello_timeout_ms: section.hello_timeout_ms.unwrap_or(limits::HELLO_TIMEOUT_MS),
             probation_s: section.probation_s.unwrap_or(limits::PROBATION_S),

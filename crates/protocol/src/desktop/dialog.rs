@@ -55,7 +55,7 @@ pub enum DialogRequest {
         /// How grave it is.
         #[serde(default)]
         level: Level,
-        /// Up to three buttons, from left to right; one named OK without any.
+        /// Up to three buttons, from left to right; Return presses the last. One named OK without any.
         #[serde(default)]
         buttons: Vec<String>,
     },

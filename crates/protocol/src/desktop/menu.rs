@@ -81,7 +81,7 @@ pub enum MenuRole {
 }
 
 /// A request of the group `menu`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MenuRequest {
     /// Put another menu in place of the application's. Answer: null.
@@ -100,10 +100,12 @@ pub enum MenuRequest {
         /// It is checked.
         checked: Option<bool>,
     },
-    /// Show a menu where the mouse is. Answer: null, once it is shown.
+    /// Show a menu. Answer: null, once it is shown.
     Popup {
         /// Over which window; the asking page's own when absent.
         label: Option<String>,
+        /// Where, from the top left corner of the page in its own pixels; where the mouse is when absent.
+        at: Option<(f64, f64)>,
         /// Its entries.
         items: Vec<MenuItem>,
     },

@@ -11,11 +11,23 @@
 //!
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
+pub mod app;
+pub mod autostart;
 pub mod clipboard;
+pub mod cookies;
 pub mod dialog;
+pub mod download;
+pub mod drop;
+pub mod features;
+pub mod find;
+pub mod fs;
 pub mod menu;
 pub mod notification;
 pub mod opener;
+pub mod page;
+pub mod power;
+pub mod shortcut;
+pub mod tray;
 pub mod window;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +40,30 @@ pub struct Declared {
     pub runs_without_windows: bool,
     /// The application's menu; none when empty.
     pub menu: Vec<menu::MenuItem>,
+    /// A second start hands its arguments over to the first, and ends.
+    pub single_instance: bool,
+    /// Links and files the app opens.
+    pub opens: app::Opens,
+    /// Its icon in the tray.
+    pub tray: Option<tray::TraySpec>,
+    /// Keys that reach it whatever program has the focus.
+    pub shortcuts: Vec<shortcut::ShortcutSpec>,
+}
+
+impl Declared {
+    /// Looks through what belongs to the app as a whole: links and files, tray, shortcuts.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn check(&self) -> Result<(), String> {
+        self.opens.check()?;
+        shortcut::check(&self.shortcuts)?;
+        let Some(tray) = &self.tray else { return Ok(()) };
+        if tray.icon.is_empty() {
+            return Err("the tray's icon is the path of a PNG of the page's files; it is empty".into());
+        }
+        menu::check(&tray.menu).map_err(|error| format!("the tray's menu: {error}"))
+    }
 }
 
 /// Takes a name apart into group and operation.

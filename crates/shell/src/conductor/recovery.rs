@@ -1,6 +1,7 @@
 //! When a worker's connection ends by itself.
 
 use super::{Conductor, Seat, SwapOptions, probation, restore};
+use crate::desktop::power::{Owner, Wishes};
 use crate::shell::Shell;
 use crate::worker::Launch;
 use staysail_protocol::bridge::Overlay;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 /// A worker's connection ended: expected when it was retired, a crash when it was the active one.
 pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
     seat.nothing_more();
+    let id = seat.worker.id;
+    Wishes::forget(shell, move |owner| *owner == Owner::Worker(id));
     let reason = seat.worker.exit_reason().await;
     let mut lineup = shell.conductor.lineup.lock().await;
     if !lineup.is_active(seat) {

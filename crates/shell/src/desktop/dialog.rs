@@ -41,7 +41,7 @@ pub struct Question {
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -> Answer {
     let own = match asker {
         Asker::Page(visitor) => Some(visitor.window.clone()),
-        Asker::Worker => None,
+        Asker::Worker(_) => None,
     };
     match request {
         DialogRequest::Open { label, title, multiple, folder, filters, directory } => {
@@ -52,11 +52,14 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -
                 (true, true) => return Err(invalid("one folder can be chosen, not several".into())),
             };
             let chooser = Chooser { choice, title, filters, directory };
-            answer(native::choose(shell, label.or(own), chooser).await?)
+            let paths = native::choose(shell, label.or(own), chooser).await?;
+            give(shell, asker, paths.as_deref().unwrap_or_default()).await;
+            answer(paths)
         }
         DialogRequest::Save { label, title, name, filters, directory } => {
             let chooser = Chooser { choice: Choice::Save(name), title, filters, directory };
             let paths = native::choose(shell, label.or(own), chooser).await?;
+            give(shell, asker, paths.as_deref().unwrap_or_default()).await;
             answer(paths.and_then(|paths| paths.into_iter().next()))
         }
         DialogRequest::Message { label, text, detail, level, mut buttons } => {
@@ -69,5 +72,19 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -
             let question = Question { text, detail, level, buttons };
             answer(native::question(shell, label.or(own), question).await?)
         }
+    }
+}
+
+/// What the user chose for a page, that page may touch. What a worker asked for is the worker's, who needs no leave.
+async fn give(shell: &Arc<Shell>, asker: &Asker, paths: &[String]) {
+    let Asker::Page(visitor) = asker else { return };
+    let (shell, window, paths) = (shell.clone(), visitor.window.clone(), paths.to_vec());
+    let given = tokio::task::spawn_blocking(move || {
+        for path in paths {
+            shell.files.grants.give(&window, std::path::Path::new(&path));
+        }
+    });
+    if let Err(error) = given.await {
+        tracing::error!(%error, "what the user chose could not be noted down");
     }
 }

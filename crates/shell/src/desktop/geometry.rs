@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tao::dpi::{LogicalPosition, LogicalSize};
 
 /// Of a window's title bar this much, in logical pixels, must be on a screen to be caught with the mouse.
 const REACHABLE: (f64, f64) = (96.0, 24.0);
@@ -24,6 +25,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// The corner of a window of this size that stands in the middle of its parent, its title bar never above it.
+    pub fn over(corner: LogicalPosition<f64>, parent: LogicalSize<f64>, size: (f64, f64)) -> (f64, f64) {
+        let middle = |length: f64, own: f64| ((length - own) / 2.0).round();
+        (corner.x + middle(parent.width, size.0), corner.y + middle(parent.height, size.1).max(0.0))
+    }
+
     /// Whether enough of the title bar is on one of the screens.
     fn is_reachable(&self, screens: &[Place]) -> bool {
         screens.iter().any(|screen| {
@@ -108,6 +115,14 @@ mod tests {
         assert_eq!(fit(place(100.0, -40.0, 640.0, 480.0)).0, None, "title bar above the screen");
         assert_eq!(fit(place(-4000.0, 50.0, 640.0, 480.0)).0, None, "its screen is gone");
         assert_eq!(fit(place(0.0, 0.0, 5000.0, 4000.0)).1, (1920.0, 1080.0), "larger than any screen");
+    }
+
+    #[test]
+    fn a_child_opens_in_the_middle_of_its_parent_and_a_larger_one_with_its_title_bar_on_it() {
+        let over =
+            |size| Place::over(LogicalPosition::new(100.0, 50.0), LogicalSize::new(800.0, 600.0), size);
+        assert_eq!(over((300.0, 200.0)), (350.0, 250.0));
+        assert_eq!(over((900.0, 700.0)), (50.0, 50.0));
     }
 
     #[test]

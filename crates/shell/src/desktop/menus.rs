@@ -23,23 +23,23 @@ use tao::window::Window;
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: MenuRequest) -> Answer {
     let own = match asker {
         Asker::Page(visitor) => Some(visitor.window.clone()),
-        Asker::Worker => None,
+        Asker::Worker(_) => None,
     };
     let done = match request {
         MenuRequest::Set { items } => shell.ui.ask(move |windows, _| windows.set_menu(items)).await?,
         MenuRequest::Update { id, text, enabled, checked } => {
             shell.ui.ask(move |windows, _| windows.menus().update(&id, text, enabled, checked)).await?
         }
-        MenuRequest::Popup { label, items } => {
+        MenuRequest::Popup { label, at, items } => {
             let label = label.or(own).ok_or_else(|| invalid("the label of the window is missing".into()))?;
-            shell.ui.ask(move |windows, _| windows.popup(&label, &items)).await?
+            shell.ui.ask(move |windows, _| windows.popup(&label, at, &items)).await?
         }
     };
     done.map(|()| Value::Null)
 }
 
 /// An entry as the system has it.
-enum Made {
+pub(super) enum Made {
     Action(Action),
     Check(CheckMenuItem),
     Submenu(Submenu, Vec<Made>),
@@ -47,7 +47,7 @@ enum Made {
 }
 
 impl Made {
-    fn entry(&self) -> &dyn IsMenuItem {
+    pub(super) fn entry(&self) -> &dyn IsMenuItem {
         match self {
             Self::Action(item) => item,
             Self::Check(item) => item,
@@ -59,7 +59,7 @@ impl Made {
 
 /// The entries of a menu that can be changed or chosen, by their ids.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     actions: HashMap<String, Action>,
     checks: HashMap<String, CheckMenuItem>,
     /// The ids of each radio group, and the group of each id.
@@ -92,8 +92,33 @@ impl Entries {
         }
     }
 
+    /// Changes an entry. Returns whether there is one of this id.
+    pub(super) fn apply(
+        &self,
+        id: &str,
+        text: Option<&str>,
+        enabled: Option<bool>,
+        checked: Option<bool>,
+    ) -> bool {
+        if let Some(item) = self.actions.get(id) {
+            text.inspect(|text| item.set_text(text));
+            enabled.inspect(|enabled| item.set_enabled(*enabled));
+            return true;
+        }
+        let Some(item) = self.checks.get(id) else { return false };
+        text.inspect(|text| item.set_text(text));
+        enabled.inspect(|enabled| item.set_enabled(*enabled));
+        if let Some(checked) = checked {
+            item.set_checked(checked);
+            if checked {
+                self.chosen(id);
+            }
+        }
+        true
+    }
+
     /// What became of an entry the user has chosen: whether it is checked now.
-    fn chosen(&self, id: &str) -> Option<bool> {
+    pub(super) fn chosen(&self, id: &str) -> Option<bool> {
         let item = self.checks.get(id)?;
         if let Some(group) = self.group_of.get(id) {
             for other in self.groups.get(group).into_iter().flatten() {
@@ -197,32 +222,14 @@ impl Menus {
 
     fn change_entry(&self, old: &MenuItem, new: &MenuItem) {
         if old.text != new.text {
-            self.apply(&new.id, Some(&new.text), None, None);
+            self.entries.apply(&new.id, Some(&new.text), None, None);
         }
         if old.enabled != new.enabled {
-            self.apply(&new.id, None, Some(new.enabled), None);
+            self.entries.apply(&new.id, None, Some(new.enabled), None);
         }
         if old.checked != new.checked {
-            self.apply(&new.id, None, None, Some(new.checked));
+            self.entries.apply(&new.id, None, None, Some(new.checked));
         }
-    }
-
-    fn apply(&self, id: &str, text: Option<&str>, enabled: Option<bool>, checked: Option<bool>) -> bool {
-        if let Some(item) = self.entries.actions.get(id) {
-            text.inspect(|text| item.set_text(text));
-            enabled.inspect(|enabled| item.set_enabled(*enabled));
-            return true;
-        }
-        let Some(item) = self.entries.checks.get(id) else { return false };
-        text.inspect(|text| item.set_text(text));
-        enabled.inspect(|enabled| item.set_enabled(*enabled));
-        if let Some(checked) = checked {
-            item.set_checked(checked);
-            if checked {
-                self.entries.chosen(id);
-            }
-        }
-        true
     }
 
     /// Changes one entry.
@@ -233,21 +240,26 @@ impl Menus {
         enabled: Option<bool>,
         checked: Option<bool>,
     ) -> Result<(), CallError> {
-        if self.apply(id, text.as_deref(), enabled, checked) {
+        if self.entries.apply(id, text.as_deref(), enabled, checked) {
             Ok(())
         } else {
             Err(invalid(format!("the application's menu has no entry `{id}`")))
         }
     }
 
-    /// Shows a menu where the mouse is.
-    pub fn popup(&mut self, window: &Window, items: &[MenuItem]) -> Result<(), CallError> {
+    /// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+    pub fn popup(
+        &mut self,
+        window: &Window,
+        at: Option<(f64, f64)>,
+        items: &[MenuItem],
+    ) -> Result<(), CallError> {
         check(items).map_err(invalid)?;
         let (menu, mut entries) = (Menu::new(), Entries::default());
         for item in items {
             menu.append(make(item, &mut entries)?.entry()).map_err(failed)?;
         }
-        platform::show_context_menu(&menu, window);
+        platform::show_context_menu(&menu, window, at);
         self.popup = Some((menu, entries));
         Ok(())
     }
@@ -277,17 +289,18 @@ impl Windows {
         Ok(())
     }
 
-    fn popup(&mut self, label: &str, items: &[MenuItem]) -> Result<(), CallError> {
+    fn popup(&mut self, label: &str, at: Option<(f64, f64)>, items: &[MenuItem]) -> Result<(), CallError> {
+        let zoom = self.zoom_of(label)?;
         let (menus, window) = self.menus_and_window(label)?;
-        menus.popup(window, items)
+        menus.popup(window, at.map(|(x, y)| (x * zoom, y * zoom)), items)
     }
 }
 
-fn failed(error: muda::Error) -> CallError {
+pub(super) fn failed(error: muda::Error) -> CallError {
     CallError::new(ErrorCode::Internal, error.to_string())
 }
 
-fn make(item: &MenuItem, entries: &mut Entries) -> Result<Made, CallError> {
+pub(super) fn make(item: &MenuItem, entries: &mut Entries) -> Result<Made, CallError> {
     let accelerator: Option<Accelerator> = match &item.accelerator {
         Some(keys) => Some(keys.parse().map_err(|error| {
             invalid(format!("the accelerator `{keys}` of `{}` can not be read: {error}", item.id))

@@ -4,19 +4,34 @@
 //! runs on the windows' thread, by [`Ui::ask`](crate::app::Ui::ask); the request itself waits on the runtime, so
 //! neither a dialog nor a slow disk holds up anything else.
 
+pub mod app;
 mod clipboard;
 pub mod dialog;
+pub(crate) mod downloads;
+pub(crate) mod drops;
+mod file_name;
+pub mod fs;
 mod geometry;
 pub(crate) mod icon;
+pub mod links;
 mod menus;
 mod notification;
 mod opener;
+pub mod power;
+mod presence;
 mod requests;
+mod shortcuts;
+pub mod tray;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod tray_menu;
+pub(crate) mod webview;
 mod windows;
 
+pub(crate) use opener::is_harmless;
 pub use windows::Windows;
 
 use crate::pages::Visitor;
+use crate::router::Outcome;
 use crate::shell::Shell;
 use serde_json::Value;
 use staysail_protocol::desktop::{parts, read};
@@ -28,15 +43,56 @@ use std::sync::Arc;
 pub enum Asker {
     /// The page of a window; it needs a capability.
     Page(Visitor),
-    /// The worker: a program of the user's own, which may ask for anything.
-    Worker,
+    /// A worker, by its number: a program of the user's own, which may ask for anything.
+    Worker(u64),
 }
 
 /// What a request ends with.
 pub type Answer = Result<Value, CallError>;
 
+/// Does what a page asks, if it may. `body`: raw bytes that came with the arguments.
+pub async fn answer_page(
+    shell: &Arc<Shell>,
+    visitor: Visitor,
+    name: &str,
+    arguments: &[u8],
+    body: Option<Vec<u8>>,
+) -> Outcome {
+    let asker = Asker::Page(visitor);
+    if let (Asker::Page(visitor), Some(("fs", operation))) = (&asker, parts(name)) {
+        permitted(shell, &asker, name)?;
+        return fs::handle(shell, visitor, arguments_of(name, operation, arguments)?, body).await;
+    }
+    handle(shell, &asker, name, arguments).await.map(|value| (value.to_string().into_bytes(), false))
+}
+
 /// Does what is asked, if the asker may.
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[u8]) -> Answer {
+    permitted(shell, asker, name)?;
+    let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
+    match group {
+        "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "fs" => Err(unknown(&format!("{name}` for the backend, which opens files by itself (`std::fs"))),
+        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
+        "page" => webview::page(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "find" => webview::find(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "cookies" => webview::cookies(shell, arguments_of(name, operation, arguments)?).await,
+        "storage" => webview::storage(shell, arguments_of(name, operation, arguments)?).await,
+        "download" => downloads::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "power" => power::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "shortcut" => shortcuts::handle(shell, arguments_of(name, operation, arguments)?).await,
+        "tray" => tray::handle(shell, arguments_of(name, operation, arguments)?).await,
+        _ => Err(unknown(name)),
+    }
+}
+
+fn permitted(shell: &Shell, asker: &Asker, name: &str) -> Result<(), CallError> {
     if let Asker::Page(visitor) = asker
         && !shell.granted(&visitor.window, |granted| granted.feature(name))
     {
@@ -48,16 +104,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
         tracing::warn!(message, "denied");
         return Err(CallError::new(ErrorCode::Denied, message));
     }
-    let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
-    match group {
-        "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "dialog" => dialog::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "menu" => menus::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
-        "notification" => notification::handle(shell, arguments_of(name, operation, arguments)?).await,
-        "opener" => opener::handle(arguments_of(name, operation, arguments)?).await,
-        _ => Err(unknown(name)),
-    }
+    Ok(())
 }
 
 /// Does something native, begun before this returns: what is asked one after the other reaches the windows' thread in
@@ -90,4 +137,24 @@ fn answer(value: impl serde::Serialize) -> Answer {
     serde_json::to_value(value).map_err(|error| {
         CallError::new(ErrorCode::Internal, format!("the answer can not be written: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_groups_that_are_done_here_are_the_ones_a_project_file_may_name() {
+        let arms = include_str!("mod.rs").lines().filter_map(|line| {
+            let (group, _) = line.trim().strip_prefix('"')?.split_once("\" => ")?;
+            Some(group.to_string())
+        });
+        let mut done: Vec<String> = arms.collect();
+        let mut named: Vec<String> = staysail_protocol::desktop::features::all()
+            .iter()
+            .filter_map(|feature| Some(feature.split_once('.')?.0.to_string()))
+            .collect();
+        done.sort();
+        named.sort();
+        named.dedup();
+        assert_eq!(done, named, "add the group to crates/protocol/src/desktop/features.rs");
+    }
 }

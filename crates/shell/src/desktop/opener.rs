@@ -38,7 +38,8 @@ pub async fn handle(request: OpenerRequest) -> Answer {
         .map_err(|error| failed(error.to_string()))
 }
 
-fn is_harmless(url: &str) -> bool {
+/// Whether an address can be handed to another program: it runs nothing.
+pub(crate) fn is_harmless(url: &str) -> bool {
     let lower = url.to_ascii_lowercase();
     SCHEMES.iter().any(|scheme| lower.starts_with(scheme)) && !url.chars().any(char::is_control)
 }

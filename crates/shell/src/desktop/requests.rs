@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: WindowRequest) -> Answer {
     let own = match asker {
         Asker::Page(visitor) => Some(visitor.window.clone()),
-        Asker::Worker => None,
+        Asker::Worker(_) => None,
     };
     let which = move |label: Option<String>| {
         label.or(own).ok_or_else(|| invalid("the label of the window is missing".into()))

@@ -10,13 +10,16 @@
 
 use super::geometry::{Place, Places};
 use super::menus::Menus;
+use super::power::Wishes;
+use super::presence::Presence;
 use super::{icon, invalid};
 use crate::app::Target;
 use crate::platform::{self, WindowPage};
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
+use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
-    Edge, Progress, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
+    Edge, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
 use staysail_protocol::interface::{Theme, WindowSpec};
 use staysail_protocol::limits::{CLOSE_ANSWER_TIMEOUT_MS, WINDOWS_MAX};
@@ -27,10 +30,7 @@ use std::time::Duration;
 use tao::dpi::{LogicalPosition, LogicalSize};
 use tao::event::WindowEvent;
 use tao::monitor::MonitorHandle;
-use tao::window::{
-    Fullscreen, ProgressBarState, ProgressState, ResizeDirection, UserAttentionType, Window, WindowBuilder,
-    WindowId,
-};
+use tao::window::{Fullscreen, ResizeDirection, UserAttentionType, Window, WindowBuilder, WindowId};
 
 struct Open {
     window: Window,
@@ -52,8 +52,11 @@ pub struct Windows {
     known: HashSet<String>,
     context: platform::Context,
     declared: Declared,
+    /// The main window as it is declared: the first.
+    main: Option<WindowSpec>,
     places: Places,
     menus: Menus,
+    presence: Presence,
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
@@ -76,8 +79,10 @@ impl Windows {
             known: HashSet::new(),
             context: platform::Context::new(shell),
             declared: Declared::default(),
+            main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
+            presence: Presence::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
             ending: None,
@@ -96,7 +101,9 @@ impl Windows {
         {
             tracing::error!(%error, "the declared menu can not be shown; the one before stays");
         }
-        self.declared = declared;
+        let before = std::mem::replace(&mut self.declared, declared);
+        self.declare_presence(&before);
+        self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
             if let Some(open) = self.open.get_mut(&spec.label) {
                 let change = difference(&open.spec, &spec);
@@ -182,7 +189,14 @@ impl Windows {
         if let Some(max) = spec.max_size {
             builder = builder.with_max_inner_size(size(max));
         }
-        if let Some((x, y)) = spec.position {
+        let over_parent = || {
+            let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+            let scale = parent.scale_factor();
+            let corner = parent.outer_position().ok()?.to_logical(scale);
+            let place = Place::over(corner, parent.outer_size().to_logical(scale), (spec.width, spec.height));
+            Some(place)
+        };
+        if let Some((x, y)) = spec.position.or_else(over_parent) {
             builder = builder.with_position(LogicalPosition::new(x, y));
         }
         if spec.fullscreen {
@@ -207,7 +221,7 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
-        if spec.parent.is_none() && !self.menus.is_empty() {
+        if has_menu(spec) && !self.menus.is_empty() {
             platform::attach_menu(self.menus.bar(), &window);
         }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
@@ -226,6 +240,19 @@ impl Windows {
         self.open.get(label).ok_or_else(|| not_open(label))
     }
 
+    /// What is declared beside windows.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    pub(super) fn shell(&self) -> &Arc<Shell> {
+        &self.shell
+    }
+
+    pub(super) fn presence(&mut self) -> &mut Presence {
+        &mut self.presence
+    }
+
     /// The menus.
     pub fn menus(&mut self) -> &mut Menus {
         &mut self.menus
@@ -242,13 +269,22 @@ impl Windows {
         Ok((&mut self.menus, &open.window))
     }
 
+    /// How large a window shows its page.
+    pub(super) fn zoom_of(&self, label: &str) -> Done<f64> {
+        Ok(self.find(label)?.spec.zoom)
+    }
+
     /// The windows that have the application's menu.
     pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
-        self.open.values().filter(|open| open.spec.parent.is_none()).map(|open| &open.window)
+        self.open.values().filter(|open| has_menu(&open.spec)).map(|open| &open.window)
     }
 
     /// The user has chosen an entry of a menu.
-    pub fn menu_chosen(&self, id: String) {
+    pub fn menu_chosen(&mut self, id: String) {
+        #[cfg(not(target_os = "linux"))]
+        if self.tray_chosen(&id) {
+            return;
+        }
         let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
         let event = self.menus.chosen(id, focused.clone());
         self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
@@ -257,6 +293,16 @@ impl Windows {
     /// A window of the system's.
     pub fn window(&self, label: &str) -> Done<&Window> {
         Ok(&self.find(label)?.window)
+    }
+
+    /// The page of a window.
+    pub fn page(&self, label: &str) -> Done<&WindowPage> {
+        Ok(&self.find(label)?.page)
+    }
+
+    /// The page of any window that is not private.
+    pub fn public_page(&self) -> Option<&WindowPage> {
+        self.open.values().find(|open| !open.spec.incognito).map(|open| &open.page)
     }
 
     /// Labels of the open windows, sorted.
@@ -331,7 +377,12 @@ impl Windows {
         }
         if let Some(yes) = change.decorations {
             window.set_decorations(yes);
+            let had_menu = has_menu(spec);
             spec.decorations = yes;
+            if !self.menus.is_empty() && has_menu(spec) != had_menu {
+                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                change(self.menus.bar(), window);
+            }
         }
         if let Some(yes) = change.always_on_top {
             window.set_always_on_top(yes);
@@ -350,7 +401,7 @@ impl Windows {
             spec.icon = change.icon;
         }
         if let Some(progress) = change.progress {
-            window.set_progress_bar(progress_bar(progress));
+            platform::set_progress(window, progress, &self.shell.facts().data_dir);
         }
         if let Some(yes) = change.skip_taskbar {
             platform::set_skip_taskbar(window, yes);
@@ -381,6 +432,24 @@ impl Windows {
         window.set_minimized(false);
         window.set_focus();
         Ok(())
+    }
+
+    /// Brings the main window to the front; opens it when it is closed. `activation` is the desktop's leave to do so.
+    pub fn show_main(&mut self, target: &Target, activation: Option<&str>) -> Done {
+        let Some(main) = self.main.clone() else { return Err(invalid("the app declares no window".into())) };
+        let label = main.label.clone();
+        if !self.open.contains_key(&label) {
+            self.create(target, WindowSpec { visible: true, ..main })?;
+        }
+        if let Some(activation) = activation {
+            platform::set_activation(&self.find(&label)?.window, activation);
+        }
+        self.focus(&label)
+    }
+
+    /// Links and files the app opens.
+    pub fn opens(&self) -> Opens {
+        self.declared.opens.clone()
     }
 
     /// Puts a window in the middle of its screen.
@@ -489,6 +558,8 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            Wishes::forget_page(&self.shell, label, u64::MAX);
+            self.shell.files.grants.forget(label);
         }
         self.moved.remove(label);
         self.resized.remove(label);
@@ -565,6 +636,11 @@ impl Windows {
     }
 }
 
+/// Whether a window shows the application's menu: not below another, nor in place of a title bar of the page's own.
+fn has_menu(spec: &WindowSpec) -> bool {
+    spec.parent.is_none() && spec.decorations
+}
+
 fn not_open(label: &str) -> CallError {
     invalid(format!("no window labelled `{label}` is open"))
 }
@@ -588,16 +664,6 @@ fn theme(theme: Theme) -> Option<tao::window::Theme> {
 
 fn told_theme(theme: tao::window::Theme) -> Theme {
     if theme == tao::window::Theme::Dark { Theme::Dark } else { Theme::Light }
-}
-
-fn progress_bar(progress: Progress) -> ProgressBarState {
-    let (state, progress) = match progress {
-        Progress::None => (ProgressState::None, None),
-        Progress::Indeterminate => (ProgressState::Indeterminate, None),
-        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
-        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
-    };
-    ProgressBarState { state: Some(state), progress, desktop_filename: None }
 }
 
 fn screen(monitor: &MonitorHandle, primary: bool) -> Screen {

@@ -6,7 +6,9 @@
 //! this thread only. It waits in a thread-local table under a ticket; whoever has the answer puts it into the
 //! [`Outbox`] and wakes this thread once for however many answers are there by then.
 
-use super::{SCHEME, SchemeRequest, port, serve};
+mod policy;
+
+use super::{SCHEME, SchemeRequest, downloads, drops, port, progress, serve, webview};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
@@ -15,13 +17,15 @@ use gtk::gio::prelude::InputStreamExtManual;
 use gtk::glib::prelude::ToVariant;
 use gtk::glib::translate::{FromGlibPtrNone, ToGlibPtr};
 use gtk::glib::{self, MainContext, ffi::gpointer};
-use gtk::prelude::{GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
+use gtk::prelude::{ContainerExt, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
+use staysail_protocol::desktop::window::Progress;
+use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,21 +47,43 @@ pub fn build(
     builder: WebViewBuilder<'_>,
     shell: &Arc<Shell>,
     window: &tao::window::Window,
-    label: &str,
+    spec: &WindowSpec,
 ) -> Result<WebView, String> {
+    let label = spec.label.as_str();
     let container = window.default_vbox().ok_or("the window has no place for a page")?;
     let webview = builder.build_gtk(container).map_err(|error| error.to_string())?;
     let gtk_view = webview.webview();
     VIEWS.with_borrow_mut(|views| views.insert(view_address(&gtk_view), label.to_string()));
     take_script_messages(&gtk_view, shell, label)?;
+    policy::decide(&gtk_view, shell, label);
     revive(&gtk_view, label);
-    prepare_context(&gtk_view, shell)?;
+    prepare_context(&gtk_view, shell, spec.incognito)?;
+    webview::prepare_view(&gtk_view);
+    drops::listen(&gtk_view, shell, label);
     Ok(webview)
+}
+
+/// Label of the window a view is in.
+fn label_of(view: &GtkWebView) -> Option<String> {
+    VIEWS.with_borrow(|views| views.get(&view_address(view)).cloned())
 }
 
 /// The new window stays above `parent` and is minimised with it.
 pub fn with_parent(builder: WindowBuilder, parent: &Window) -> WindowBuilder {
     builder.with_transient_for(parent.gtk_window())
+}
+
+/// The user's language as a BCP 47 tag, by what POSIX says of it.
+pub fn locale() -> Option<String> {
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = named.into_iter().find(|locale| !locale.is_empty())?;
+    let tag = locale.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    (!matches!(tag.as_str(), "" | "C" | "POSIX")).then_some(tag)
+}
+
+/// Uses the desktop's leave to come to the front.
+pub fn set_activation(window: &Window, activation: &str) {
+    window.gtk_window().set_startup_id(activation);
 }
 
 /// Puts the menu bar above the page.
@@ -74,14 +100,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     }
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
     // muda's own way waits here until the menu is closed, and nothing else would go on.
     let Some(surface) = window.gtk_window().window() else { return };
-    let pointer = surface.display().default_seat().and_then(|seat| seat.pointer());
-    let (x, y) = pointer.map_or((0, 0), |pointer| {
-        let (_, x, y, _) = surface.device_position(&pointer);
-        (x, y)
+    // The page is the last below the menu bar.
+    let page = window.default_vbox().and_then(|container| container.children().pop());
+    let of_page = page.zip(at).and_then(|(page, (x, y))| {
+        page.translate_coordinates(window.gtk_window(), x.round() as i32, y.round() as i32)
+    });
+    let (x, y) = of_page.unwrap_or_else(|| {
+        let pointer = surface.display().default_seat().and_then(|seat| seat.pointer());
+        pointer.map_or((0, 0), |pointer| {
+            let (_, x, y, _) = surface.device_position(&pointer);
+            (x, y)
+        })
     });
     let place = gtk::gdk::Rectangle::new(x, y, 1, 1);
     let corner = gtk::gdk::Gravity::NorthWest;
@@ -91,6 +124,11 @@ pub fn show_context_menu(menu: &Menu, window: &Window) {
 /// While `modal`, the parent takes no input.
 pub fn set_modal(window: &Window, _parent: &Window, modal: bool) {
     window.gtk_window().set_modal(modal);
+}
+
+/// Shows progress at the app's icon.
+pub fn set_progress(_window: &Window, progress: Progress, data_dir: &str) {
+    progress::set_progress(progress, data_dir);
 }
 
 /// Whether the task bar leaves the new window out.
@@ -128,7 +166,8 @@ thread_local! {
     /// Replies that wait for their answer.
     static REPLIES: RefCell<HashMap<u64, Reply>> = RefCell::default();
     static NEXT_TICKET: Cell<u64> = const { Cell::new(1) };
-    static CONTEXT_PREPARED: Cell<bool> = const { Cell::new(false) };
+    /// Contexts that are prepared, by their address: the one of all windows, and one of each private window.
+    static PREPARED: RefCell<HashSet<usize>> = RefCell::default();
 }
 
 fn view_address(view: &GtkWebView) -> usize {
@@ -277,11 +316,15 @@ unsafe extern "C" fn received(
 }
 
 /// What all webviews share, before the first of them loads anything and so starts a web process.
-fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> {
-    if CONTEXT_PREPARED.replace(true) {
+fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>, is_private: bool) -> Result<(), String> {
+    let context = view.context().ok_or("the webview has no context")?;
+    let pointer: *mut webkit2gtk_sys::WebKitWebContext = context.to_glib_none().0;
+    // A context that is gone may have had the same address; it was a private one, whose like come prepared never.
+    if !PREPARED.with_borrow_mut(|prepared| prepared.insert(pointer as usize)) && !is_private {
         return Ok(());
     }
-    let context = view.context().ok_or("the webview has no context")?;
+    webview::prepare_context(&context, &shell.facts().config.webview, is_private);
+    downloads::prepare_context(&context, shell, label_of);
     if let Some(offer) = port::offer(shell) {
         context.set_web_extensions_directory(&offer.folder.to_string_lossy());
         context.set_web_extensions_initialization_user_data(&offer.address.to_variant());
@@ -291,10 +334,7 @@ fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>) -> Result<(), String> 
     security.register_uri_scheme_as_cors_enabled(SCHEME);
     let shell = shell.clone();
     context.register_uri_scheme(SCHEME, move |request| {
-        let label = request
-            .web_view()
-            .and_then(|view| VIEWS.with_borrow(|views| views.get(&view_address(&view)).cloned()))
-            .unwrap_or_default();
+        let label = request.web_view().and_then(|view| label_of(&view)).unwrap_or_default();
         let finish = OnThisThread(request.clone());
         serve(&shell, &label, read_request(request), move |answer| {
             MainContext::default().invoke_with_priority(glib::Priority::HIGH, move || finish.with(answer));

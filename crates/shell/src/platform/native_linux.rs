@@ -245,6 +245,7 @@ pub async fn question(shell: &Arc<Shell>, label: Option<String>, question: Quest
         }
         for (number, button) in (0..).zip(&question.buttons) {
             dialog.add_button(button, gtk::ResponseType::Other(number));
+            dialog.set_default_response(gtk::ResponseType::Other(number));
         }
         let done = Cell::new(Some(done));
         dialog.connect_response(move |dialog, response| {
@@ -298,24 +299,46 @@ pub async fn notify(shell: &Arc<Shell>, title: String, body: String, actions: Ve
     let listener = shell.clone();
     shell.ui.ask(move |_, _| listen_to_notifications(&listener)).await??;
     let name = shell.facts().name;
+    // Where the body is markup, a text that came from anywhere must not become one.
+    let can = call_notifications("GetCapabilities", || ().to_variant()).await?;
+    let can = can.try_child_value(0).and_then(|can| can.get::<Vec<String>>()).unwrap_or_default();
+    let is_markup = can.iter().any(|one| one == "body-markup");
+    let body = if is_markup { glib::markup_escape_text(&body).to_string() } else { body };
     let shown = call_notifications("Notify", move || {
         let mut buttons = vec!["default".to_string(), String::new()];
         for action in actions {
             buttons.extend([action.id, action.label]);
         }
         let hints = glib::VariantDict::new(None).end();
-        (name, 0_u32, "", title, body, buttons, hints, -1_i32).to_variant()
+        // Put together by hand: a value that is a variant already would be boxed in another one.
+        Variant::tuple_from_iter([
+            name.to_variant(),
+            0_u32.to_variant(),
+            "".to_variant(),
+            title.to_variant(),
+            body.to_variant(),
+            buttons.to_variant(),
+            hints,
+            (-1_i32).to_variant(),
+        ])
     })
     .await?;
-    shown
-        .child_value(0)
-        .get::<u32>()
-        .ok_or_else(|| failed("the desktop did not say the notification's number"))
+    let id = shown.try_child_value(0).and_then(|id| id.get::<u32>());
+    let id = id.ok_or_else(|| failed("the desktop did not say the notification's number"))?;
+    own_notifications().insert(id);
+    Ok(id)
 }
 
 /// Takes a notification away.
 pub async fn close_notification(_shell: &Arc<Shell>, id: u32) -> Done<()> {
     call_notifications("CloseNotification", move || (id,).to_variant()).await.map(drop)
+}
+
+/// The numbers of those this app shows.
+fn own_notifications() -> std::sync::MutexGuard<'static, std::collections::BTreeSet<u32>> {
+    static OWN: std::sync::Mutex<std::collections::BTreeSet<u32>> =
+        std::sync::Mutex::new(std::collections::BTreeSet::new());
+    OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Hears what happens to notifications, from the first one on.
@@ -327,7 +350,7 @@ fn listen_to_notifications(shell: &Arc<Shell>) -> Done<()> {
         .map_err(|error| failed(format!("there is no session bus: {}", error.message())))?;
     let shell = shell.clone();
     bus.signal_subscribe(
-        None,
+        Some(NOTIFICATIONS),
         Some(NOTIFICATIONS),
         None,
         Some(NOTIFICATIONS_PATH),
@@ -335,6 +358,10 @@ fn listen_to_notifications(shell: &Arc<Shell>) -> Done<()> {
         DBusSignalFlags::NONE,
         move |_, _, _, _, signal, parameters| {
             let Some(id) = parameters.try_child_value(0).and_then(|id| id.get::<u32>()) else { return };
+            // The service tells everybody of everybody's.
+            if !own_notifications().contains(&id) {
+                return;
+            }
             let what = match signal {
                 "ActionInvoked" => {
                     match parameters.try_child_value(1).and_then(|action| action.get::<String>()) {
@@ -342,7 +369,10 @@ fn listen_to_notifications(shell: &Arc<Shell>) -> Done<()> {
                         _ => NotificationNews::Clicked,
                     }
                 }
-                "NotificationClosed" => NotificationNews::Closed,
+                "NotificationClosed" => {
+                    own_notifications().remove(&id);
+                    NotificationNews::Closed
+                }
                 _ => return,
             };
             shell.tell_natively("notification", "", &NotificationEvent { id, what });

@@ -1,11 +1,23 @@
 //! WebView2 and WKWebView through wry's custom protocol.
+//!
+//! wry tells neither the user's gesture nor, on macOS, whether a frame asks: what leads out of the app is bounded by the
+//! number of links that open, and frames go where the page's policy lets them.
 
-use super::{SCHEME, SchemeRequest, serve};
+use super::{SCHEME, SchemeRequest, downloads, drops, serve};
+use crate::navigation::{self, Verdict};
+use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
-use std::sync::Arc;
-use tao::window::{Window, WindowBuilder};
-use wry::{WebView, WebViewBuilder};
+use staysail_protocol::desktop::window::Progress;
+use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::permission::Permission;
+use staysail_protocol::webview::Proxy;
+use std::sync::{Arc, Mutex, PoisonError};
+use tao::window::{ProgressBarState, ProgressState, Window, WindowBuilder};
+use wry::{
+    NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, ProxyConfig, ProxyEndpoint,
+    WebView, WebViewBuilder,
+};
 
 /// The page posts all its requests to the app's own scheme.
 pub const HAS_SCRIPT_MESSAGES: bool = false;
@@ -15,9 +27,11 @@ pub fn build(
     builder: WebViewBuilder<'_>,
     shell: &Arc<Shell>,
     window: &tao::window::Window,
-    label: &str,
+    spec: &WindowSpec,
 ) -> Result<WebView, String> {
-    let (shell, label) = (shell.clone(), label.to_string());
+    let (shell, label) = (shell.clone(), spec.label.clone());
+    let builder = with_proxy(decide(builder, &shell, &label), &shell);
+    let builder = drops::listen(downloads::listen(builder, &shell, &label), &shell, &label);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -27,6 +41,85 @@ pub fn build(
         })
         .build(window)
         .map_err(|error| error.to_string())
+}
+
+fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
+    let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };
+    match shell.facts().config.webview.proxy.as_deref().and_then(Proxy::parse) {
+        Some(Proxy::Http(host, port)) => builder.with_proxy_config(ProxyConfig::Http(endpoint(host, port))),
+        Some(Proxy::Socks5(host, port)) => {
+            builder.with_proxy_config(ProxyConfig::Socks5(endpoint(host, port)))
+        }
+        #[cfg(windows)]
+        Some(Proxy::None) => {
+            use wry::WebViewBuilderExtWindows;
+            // In place of wry's own arguments, which are these without the last (wry: `with_additional_browser_args`).
+            builder.with_additional_browser_args(
+                "--disable-features=msWebOOUI,msPdfOOUI,msSmartScreenProtection --no-proxy-server",
+            )
+        }
+        // WKWebView always follows the system's settings where no proxy is named.
+        _ => builder,
+    }
+}
+
+/// Decides where the page goes and what it is permitted.
+fn decide<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>, label: &str) -> WebViewBuilder<'a> {
+    let own = || (shell.clone(), label.to_string());
+    let shown = Arc::new(Mutex::new(String::new()));
+    let shown_then = shown.clone();
+    let (goes_shell, goes_label) = own();
+    let (new_shell, new_label) = own();
+    let (asks_shell, asks_label) = own();
+    builder
+        .with_navigation_handler(move |address| {
+            if cfg!(windows) {
+                // WebView2 asks for the window itself only.
+                return navigation::window_goes(&goes_shell, &goes_label, &address, None);
+            }
+            navigation::somewhere(&goes_shell, &goes_label, &address, None) != Verdict::Stay
+        })
+        .with_new_window_req_handler(move |address, _| {
+            navigation::new_window(&new_shell, &new_label, &address, None);
+            NewWindowResponse::Deny
+        })
+        .with_on_page_load_handler(move |event, address| {
+            if matches!(event, PageLoadEvent::Started) {
+                *shown_then.lock().unwrap_or_else(PoisonError::into_inner) = address;
+            }
+        })
+        .with_permission_handler(move |kind| {
+            let address = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let wanted: Vec<Permission> = permission(kind).into_iter().collect();
+            let kind = kind.to_string();
+            if permissions::permits(&asks_shell, &asks_label, Some(&address), &wanted, &kind) {
+                PermissionResponse::Allow
+            } else {
+                PermissionResponse::Deny
+            }
+        })
+}
+
+/// The name of what is asked for. WKWebView asks for camera and microphone only.
+fn permission(kind: PermissionKind) -> Option<Permission> {
+    Some(match kind {
+        PermissionKind::Camera => Permission::Camera,
+        PermissionKind::Microphone => Permission::Microphone,
+        PermissionKind::DisplayCapture => Permission::DisplayCapture,
+        PermissionKind::Geolocation => Permission::Geolocation,
+        PermissionKind::Notifications => Permission::Notifications,
+        PermissionKind::ClipboardRead => Permission::ClipboardRead,
+        PermissionKind::PointerLock => Permission::PointerLock,
+        PermissionKind::MediaKeySystemAccess => Permission::MediaKeys,
+        PermissionKind::Midi => Permission::Midi,
+        PermissionKind::Sensors => Permission::Sensors,
+        PermissionKind::LocalFonts => Permission::LocalFonts,
+        PermissionKind::WindowManagement => Permission::WindowManagement,
+        PermissionKind::AutomaticDownloads => Permission::AutomaticDownloads,
+        PermissionKind::FileSystemAccess => Permission::FileSystemAccess,
+        PermissionKind::Autoplay => Permission::Autoplay,
+        _ => return None,
+    })
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -85,6 +178,44 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
     let _ = (window, skip);
 }
 
+/// The user's language as a BCP 47 tag.
+pub fn locale() -> Option<String> {
+    #[cfg(windows)]
+    {
+        let mut name = [0_u16; 85];
+        // SAFETY: the buffer is this function's own, of the length the system names (LOCALE_NAME_MAX_LENGTH).
+        let length = unsafe { windows::Win32::Globalization::GetUserDefaultLocaleName(&mut name) };
+        let length = usize::try_from(length).ok()?.checked_sub(1)?;
+        Some(String::from_utf16_lossy(&name[..length]))
+    }
+    #[cfg(not(windows))]
+    {
+        let said =
+            std::process::Command::new("defaults").args(["read", "-g", "AppleLocale"]).output().ok()?;
+        let locale = String::from_utf8(said.stdout).ok()?;
+        let tag = locale.trim().split('@').next().unwrap_or_default().replace('_', "-");
+        (!tag.is_empty()).then_some(tag)
+    }
+}
+
+/// These systems give their leave by themselves.
+pub fn set_activation(_window: &Window, _activation: &str) {}
+
+/// Shows progress at the icon in the task bar or the dock.
+pub fn set_progress(window: &Window, progress: Progress, _data_dir: &str) {
+    window.set_progress_bar(progress_bar(progress));
+}
+
+fn progress_bar(progress: Progress) -> ProgressBarState {
+    let (state, progress) = match progress {
+        Progress::None => (ProgressState::None, None),
+        Progress::Indeterminate => (ProgressState::Indeterminate, None),
+        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
+        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
+    };
+    ProgressBarState { state: Some(state), progress, desktop_filename: None }
+}
+
 /// Puts the menu where the system has it.
 pub fn attach_menu(menu: &Menu, window: &Window) {
     #[cfg(windows)]
@@ -123,20 +254,21 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     let _ = (menu, window);
 }
 
-/// Shows a menu where the mouse is.
-pub fn show_context_menu(menu: &Menu, window: &Window) {
+/// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
+pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
+    let at = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
     #[cfg(windows)]
     {
         use tao::platform::windows::WindowExtWindows;
         // SAFETY: the handle is that of a window that is open.
-        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), None) };
+        unsafe { menu.show_context_menu_for_hwnd(window.hwnd(), at) };
     }
     #[cfg(target_os = "macos")]
     {
         use tao::platform::macos::WindowExtMacOS;
         // SAFETY: the view is that of a window that is open.
-        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), None) };
+        unsafe { menu.show_context_menu_for_nsview(window.ns_view(), at) };
     }
     #[cfg(not(any(windows, target_os = "macos")))]
-    let _ = (menu, window);
+    let _ = (menu, window, at);
 }

@@ -7,6 +7,7 @@
  */
 import type { PreserveHooks } from "../index";
 import { type FieldValue, fields, fill, find, isChanged, isKept, nameOf, valueOf } from "./fields";
+import { toJson } from "./json";
 import * as natives from "./natives";
 
 const RESTORE_MS_MAX = 2_000;
@@ -83,7 +84,7 @@ export class Keeper {
     const preserve: Record<string, unknown> = Object.assign(Object.create(null), this.#waiting);
     for (const [key, hooks] of this.#hooks) {
       try {
-        preserve[key] = JSON.parse(JSON.stringify(hooks.save()) ?? "null");
+        preserve[key] = natives.parse(toJson(hooks.save()) ?? "null");
       } catch (reason) {
         this.#report(`save of preserve("${key}") failed: ${String(reason)}`);
       }
@@ -103,12 +104,12 @@ export class Keeper {
       focus: focusNow(),
       preserve,
     };
-    return natives.stringify(kept);
+    return toJson(kept) ?? "null";
   }
 
   /** The state that was restored, for the time after this page has come up: `null` when there was none. */
   lowered(): string | null {
-    return this.#kept && natives.stringify({ ...this.#kept, reload: false, at: natives.now() });
+    return this.#kept && (toJson({ ...this.#kept, reload: false, at: natives.now() }) ?? null);
   }
 
   /** Puts everything back, and goes on for a bounded time with what the page renders late. */

@@ -16,7 +16,19 @@ const sliceText = String.prototype.slice;
 const ownProperty = Object.prototype.hasOwnProperty;
 
 const defineOwn = Reflect.defineProperty;
-const copyBytes = (Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array).set;
+const objects = Object.prototype;
+const { getPrototypeOf } = Object;
+const getter = (of: object, key: PropertyKey): (() => unknown) => Object.getOwnPropertyDescriptor(of, key)?.get ?? (() => undefined);
+const typedArrays = getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const copyBytes = typedArrays.set;
+const Bytes = Uint8Array;
+const buffers = ArrayBuffer.prototype;
+const { isView } = ArrayBuffer;
+const lengthOfBuffer = getter(buffers, "byteLength");
+const kindOfArray = getter(typedArrays, Symbol.toStringTag);
+const partsOf = (of: object) => [getter(of, "buffer"), getter(of, "byteOffset"), getter(of, "byteLength")] as const;
+const partsOfArray = partsOf(typedArrays);
+const partsOfView = partsOf(DataView.prototype);
 
 const decoder = new TextDecoder();
 const decodeNow = TextDecoder.prototype.decode;
@@ -36,6 +48,38 @@ export const put = <T>(list: T[], index: number, value: T): void => {
 /** Copies bytes, whatever `set` of typed arrays is by now. */
 export const copyInto = (target: Uint8Array, source: Uint8Array, at: number): void => apply(copyBytes, target, [source, at]);
 
+/** Whether this is an `ArrayBuffer`, of any frame, whatever `instanceof` is by now. */
+export function isBuffer(value: unknown): value is ArrayBuffer {
+  if (typeof value !== "object" || value === null) return false;
+  const above: unknown = getPrototypeOf(value);
+  if (above === buffers) return true;
+  // Most arguments are these: no need to try.
+  if (above === objects || above === null) return false;
+  try {
+    apply(lengthOfBuffer, value, []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The bytes of a buffer or a view; null for everything else. */
+export function asBytes(value: unknown): Uint8Array<ArrayBuffer> | null {
+  if (typeof value !== "object" || value === null) return null;
+  if (!isView(value)) return isBuffer(value) ? new Bytes(value) : null;
+  const kind: unknown = apply(kindOfArray, value, []);
+  if (kind === "Uint8Array") return value as Uint8Array<ArrayBuffer>;
+  const [buffer, offset, length] = kind === undefined ? partsOfView : partsOfArray;
+  return new Bytes(apply(buffer, value, []) as ArrayBuffer, apply(offset, value, []) as number, apply(length, value, []) as number);
+}
+
+/** How many bytes these are, whatever `length` is by now. */
+export const sizeOf = (bytes: Uint8Array): number => apply(partsOfArray[2], bytes, []) as number;
+export const makeBytes = (size: number): Uint8Array<ArrayBuffer> => new Bytes(size);
+
+export const { isArray } = Array;
+export const { assign, freeze } = Object;
+/** Of primitive values; objects are written by `json.ts`. */
 export const stringify = JSON.stringify;
 export const parse: (text: string) => unknown = JSON.parse;
 export const now = Date.now;

@@ -1,4 +1,5 @@
 /** What goes wrong or is said in the page, for the terminal and for the shell's judgement of a new page. */
+import { toJson } from "./json";
 import * as natives from "./natives";
 
 const REPORTS_MAX = 100;
@@ -46,7 +47,7 @@ export class Reporter {
     }
     if (++this.#count > REPORTS_MAX) return;
     const message = natives.slice(report.message, 0, MESSAGE_CHARS_MAX);
-    this.#send(natives.stringify({ ...report, message }));
+    this.#send(toJson({ ...report, message }) ?? "{}");
   }
 
   #error(event: ErrorEvent | Event): void {

@@ -6,6 +6,7 @@
  */
 import type { CallOptions, StreamHandle } from "../index";
 import { CallError, errorFrom } from "./call_error";
+import { toJson } from "./json";
 import * as natives from "./natives";
 import type { Done, Failed, Send } from "./transport";
 
@@ -87,19 +88,25 @@ export class Session {
 
   call(command: string, args: unknown, options?: CallOptions): Promise<unknown> {
     return new natives.NativePromise((resolve, reject) => {
-      const signal = options?.signal ?? null;
-      const timeout = options?.timeout;
+      // Own properties: what a script has put on `Object.prototype` is no option of this call.
+      const signal = (natives.own(options, "signal") ?? null) as AbortSignal | null;
+      const timeout = natives.own(options, "timeout") as number | undefined;
       if (signal?.aborted) return reject(cancelled(command));
       const number = ++this.#calls;
-      const raw = binary(args);
-      const head: Head = raw ? { t: "call", i: number, c: natives.toText(command), raw: true } : { t: "call", i: number, c: natives.toText(command) };
+      const raw = natives.asBytes(args);
+      const c = natives.toText(command);
+      let head: Head;
       let payload: string | Uint8Array;
       let streams: number[] = [];
       try {
         this.#met = [];
-        payload = raw ?? natives.stringify(args ?? {}) ?? "{}";
+        payload = raw ?? toJson(args ?? {}) ?? "{}";
         streams = this.#met;
-        if (streams.length > 0) head["ch"] = natives.joined(streams);
+        // Written as literals: an assignment would ask the page's setters on `Object.prototype`.
+        head =
+          streams.length > 0 ? { t: "call", i: number, c, ch: natives.joined(streams) }
+          : raw ? { t: "call", i: number, c, raw: true }
+          : { t: "call", i: number, c };
       } catch (reason) {
         return reject(new CallError("InvalidArguments", `the arguments of \`${command}\` can not be written as JSON: ${String(reason)}`));
       }
@@ -114,7 +121,7 @@ export class Session {
       };
       const giveUp = (error: CallError): void => {
         if (!close()) return;
-        if (waiting.given_up === false && this.#queue.includes(waiting)) waiting.given_up = true;
+        if (waiting.given_up === false && this.#waits(waiting)) waiting.given_up = true;
         else this.request({ t: "cancel", i: number }, "");
         reject(error);
       };
@@ -157,9 +164,9 @@ export class Session {
       },
       send: (message) =>
         new natives.NativePromise((resolve, reject) => {
-          const raw = binary(message);
+          const raw = natives.asBytes(message);
           const head: Head = raw ? { t: "push", ch: number, raw: true } : { t: "push", ch: number };
-          this.request(head, raw ?? natives.stringify(message) ?? "null", () => resolve(), reject);
+          this.request(head, raw ?? toJson(message) ?? "null", () => resolve(), reject);
         }),
       end: () => void this.request({ t: "push", ch: number, end: true }, ""),
       drop: () => {
@@ -176,8 +183,8 @@ export class Session {
       (answer) => {
         const stream = this.#open[number];
         if (!stream) return;
-        if (answer instanceof ArrayBuffer) return this.#deal(number, stream, [answer], 0);
-        if (Array.isArray(answer)) return this.#deal(number, stream, answer, 0);
+        if (natives.isArray(answer)) return this.#deal(number, stream, answer, 0);
+        if (natives.isBuffer(answer)) return this.#deal(number, stream, [answer], 0);
         const error = natives.own(answer, "closed") ?? null;
         this.#end(number, error === null ? null : errorFrom(error));
       },
@@ -255,6 +262,12 @@ export class Session {
     for (let i = 0; i < queue.length; i++) this.#pass(queue[i]!);
   }
 
+  /** Whether a request waits here; `includes` could be the page's own by now, and would see it. */
+  #waits(waiting: Waiting): boolean {
+    for (let i = 0; i < this.#queue.length; i++) if (this.#queue[i] === waiting) return true;
+    return false;
+  }
+
   #pass(waiting: Waiting): void {
     if (waiting.given_up) return;
     const counted = waiting.head["t"] === "call";
@@ -286,12 +299,6 @@ function line(key: string, head: Head): string {
     if (natives.has(head, name)) text += `,"${name}":${natives.stringify(head[name])}`;
   }
   return text + "}";
-}
-
-function binary(args: unknown): Uint8Array | null {
-  if (args instanceof ArrayBuffer) return new Uint8Array(args);
-  if (ArrayBuffer.isView(args)) return new Uint8Array(args.buffer, args.byteOffset, args.byteLength);
-  return null;
 }
 
 const cancelled = (command: string): CallError => new CallError("Cancelled", `the call of \`${command}\` was cancelled by the page`);

@@ -4,9 +4,11 @@
  * The way of one call: `invoke` (index.ts) → `Session.call` → transport → shell → transport → the promise.
  * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
-import type { Facts, Mode, Runtime } from "../index";
+import type { Binary, Facts, Mode, Runtime } from "../index";
 import { CallError } from "./call_error";
+import { toJson } from "./json";
 import { Keeper } from "./keep";
+import { Listeners } from "./listeners";
 import * as natives from "./natives";
 import { OverlayView } from "./overlay";
 import { Reporter } from "./reports";
@@ -23,7 +25,7 @@ const PAINT_MS_MAX = 300;
 
 function start(): void {
   const session = new Session(makeTransport(boot));
-  const listeners = new Map<string, Set<(payload: never) => void>>();
+  const listeners = new Listeners();
   const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
   const reporter = new Reporter((report) => void session.request({ t: "report" }, report));
   const keeper = new Keeper((message) => reporter.report({ kind: "error", level: "error", message, place: "" }));
@@ -31,15 +33,7 @@ function start(): void {
   let is_ready = false;
   let leaving = false;
 
-  const tell = (name: string, payload: unknown): void => {
-    for (const handler of Array.from(listeners.get(name) ?? [])) {
-      try {
-        handler(payload as never);
-      } catch (reason) {
-        reportError(reason);
-      }
-    }
-  };
+  const tell = (name: string, payload: unknown): void => listeners.tell(name, payload);
 
   const reload = (): void => {
     if (leaving) return;
@@ -83,12 +77,12 @@ function start(): void {
       facts.version = natives.toText(natives.own(welcome, "version"));
       facts.window = natives.toText(natives.own(welcome, "window"));
       facts.generation = natives.toNumber(natives.own(welcome, "generation"));
-      Object.freeze(Object.assign(facts.constants, natives.own(config, "constants")));
-      Object.freeze(facts);
+      natives.freeze(natives.assign(facts.constants, natives.own(config, "constants")));
+      natives.freeze(facts);
       restored = keeper.accept(natives.own(welcome, "state"));
       overlay.show(natives.own(welcome, "overlay") ?? null);
       session.listen((events) => {
-        if (!Array.isArray(events)) return;
+        if (!natives.isArray(events)) return;
         for (let i = 0; i < events.length; i++) dispatch(events[i]);
       });
       if (restored) {
@@ -120,13 +114,17 @@ function start(): void {
   });
 
   const asPromise = (head: Record<string, string>, payload: unknown): Promise<void> =>
-    new Promise((resolve, reject) => {
-      session.request(head, natives.stringify(payload ?? null), () => resolve(), reject);
+    new natives.NativePromise((resolve, reject) => {
+      session.request(head, toJson(payload ?? null) ?? "null", () => resolve(), reject);
     });
 
-  const desktop = (feature: string, args?: object): Promise<unknown> =>
+  const desktop = (feature: string, args?: object, body?: Binary): Promise<unknown> =>
     new natives.NativePromise((resolve, reject) => {
-      session.request({ t: "desktop", f: natives.toText(feature) }, natives.stringify(args ?? {}), resolve, reject);
+      const f = natives.toText(feature);
+      const text = toJson(args ?? {}) ?? "{}";
+      const bytes = natives.asBytes(body);
+      if (bytes) session.request({ t: "desktop", f, a: text }, bytes, resolve, reject);
+      else session.request({ t: "desktop", f }, text, resolve, reject);
     });
   dragByRegions(desktop);
 
@@ -135,14 +133,7 @@ function start(): void {
     facts,
     ready,
     call: (command, args, options) => session.call(command, args, options),
-    listen(event, handler) {
-      const handlers = listeners.get(event) ?? new Set();
-      listeners.set(event, handlers);
-      // The same function may listen twice: each time with an end of its own.
-      const own = (payload: never): void => handler(payload);
-      handlers.add(own);
-      return () => void handlers.delete(own);
-    },
+    listen: (event, handler) => listeners.add(event, handler),
     emit: (event, payload) => asPromise({ t: "emit", e: natives.toText(event) }, payload),
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),

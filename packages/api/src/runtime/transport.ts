@@ -61,9 +61,10 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
     try {
       if (typeof payload !== "string") {
         const start = encode(head + "\n");
-        const body = new Uint8Array(start.length + payload.length);
+        const length = natives.sizeOf(start);
+        const body = natives.makeBytes(length + natives.sizeOf(payload));
         natives.copyInto(body, start, 0);
-        natives.copyInto(body, payload, start.length);
+        natives.copyInto(body, payload, length);
         natives.settle(natives.post(url, body), (response) => natives.settle(natives.text(response), receive, unreachable(failed)), unreachable(failed));
         return;
       }

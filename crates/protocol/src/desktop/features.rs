@@ -1,0 +1,72 @@
+//! The names of all native features, for whoever checks what a project file allows.
+
+use super::{
+    app, autostart, clipboard, cookies, dialog, download, find, fs, menu, notification, opener, page, power,
+    read, shortcut, tray, window,
+};
+use serde::de::DeserializeOwned;
+
+/// A group's name, and what lists its operations.
+type Group = (&'static str, fn() -> Vec<String>);
+
+/// Every native feature, `group.operation`.
+///
+/// ```
+/// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
+/// ```
+pub fn all() -> Vec<String> {
+    let groups: [Group; 17] = [
+        ("app", operations::<app::AppRequest>),
+        ("autostart", operations::<autostart::AutostartRequest>),
+        ("clipboard", operations::<clipboard::ClipboardRequest>),
+        ("cookies", operations::<cookies::CookiesRequest>),
+        ("dialog", operations::<dialog::DialogRequest>),
+        ("download", operations::<download::DownloadRequest>),
+        ("find", operations::<find::FindRequest>),
+        ("fs", operations::<fs::FsRequest>),
+        ("menu", operations::<menu::MenuRequest>),
+        ("notification", operations::<notification::NotificationRequest>),
+        ("opener", operations::<opener::OpenerRequest>),
+        ("page", operations::<page::PageRequest>),
+        ("power", operations::<power::PowerRequest>),
+        ("shortcut", operations::<shortcut::ShortcutRequest>),
+        ("storage", operations::<cookies::StorageRequest>),
+        ("tray", operations::<tray::TrayRequest>),
+        ("window", operations::<window::WindowRequest>),
+    ];
+    let of_group = |(group, operations): Group| {
+        operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
+    };
+    // Nothing can be asked of this group: who may use something of it is told of paths.
+    groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
+}
+
+/// The operations of a group: asked for one that is none, serde names those there are. So nothing is listed twice.
+fn operations<R: DeserializeOwned>() -> Vec<String> {
+    let refusal = read::<R>("?", b"{}").err().unwrap_or_default();
+    // "unknown variant `?`, expected one of `a`, `b`"
+    refusal.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+
+    #[test]
+    fn every_operation_of_every_group_is_named() {
+        let features = all();
+        for feature in [
+            "drop.paths",
+            "cookies.set",
+            "storage.clear",
+            "window.start_resizing",
+            "window.create",
+            "opener.reveal",
+            "menu.popup",
+            "clipboard.clear",
+        ] {
+            assert!(features.iter().any(|known| known == feature), "{feature} is missing in {features:?}");
+        }
+        assert!(features.iter().all(|feature| super::super::parts(feature).is_some()), "{features:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! The kitchen sink's sections about menus, dialogs, clipboard and other programs, used as a user does.
+
+use anyhow::ensure;
+use staysail_e2e::dev::EDIT;
+use staysail_e2e::kitchen_sink::KitchenSink;
+use staysail_e2e::stage::{Stage, play};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+#[test]
+fn menus_dialogs_clipboard_and_other_programs_do_what_the_page_says() {
+    play("kitchen-sink", |stage| {
+        // What a desktop has for addresses: it writes down what it is given.
+        let programs = stage.folder.path().join("programs");
+        std::fs::create_dir(&programs)?;
+        let opened = stage.folder.path().join("opened");
+        let opener = programs.join("xdg-open");
+        std::fs::write(&opener, format!("#!/bin/sh\nprintf '%s\\n' \"$1\" >> '{}'\n", opened.display()))?;
+        std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755))?;
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH")?);
+        // No session bus, so no file manager: the folder is opened instead.
+        let bus = "unix:path=/nowhere";
+        let sink = KitchenSink::start_with(stage, &[("PATH", &path), ("DBUS_SESSION_BUS_ADDRESS", bus)])?;
+        menus(stage, &sink)?;
+        dialogs(stage, &sink)?;
+        clipboard(&sink)?;
+        other_programs(&sink, &opened)
+    });
+}
+
+fn menus(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    let display = &stage.display;
+    sink.go("menus")?;
+    display.key("ctrl+d")?;
+    sink.wait_answer("menus-menu", |text| text == "anchor was chosen")?;
+    display.key("ctrl+g")?;
+    sink.wait_answer("menus-menu", |text| text.ends_with("grid is off"))?;
+    sink.try_out("menus-update", "check", "Done")?;
+    sink.try_out("menus-update", "rename", "Done")?;
+    // Opened by its letter, and "Weigh anchor" chosen by its own.
+    display.key("alt+s")?;
+    sink.picture("menus")?;
+    display.key("a")?;
+    sink.wait_answer("menus-menu", |text| text.ends_with("grid is off\nanchor was chosen"))?;
+    display.key("ctrl+g")?;
+    sink.wait_answer("menus-menu", |text| text.ends_with("anchor was chosen\ngrid is off"))?;
+
+    // By the mouse, and by the keyboard's own menu key at what has the focus.
+    let middle = "const box = document.getElementById('menus-area').getBoundingClientRect(); \
+                  document.getElementById('menus-area').scrollIntoView({ block: 'center' }); \
+                  const now = document.getElementById('menus-area').getBoundingClientRect(); \
+                  return [now.x + 40, now.y + now.height / 2, box.width]";
+    let at = sink.page.run(middle, &[])?;
+    // WebDriver clicks, so nothing is moved: the mouse stays where the test puts it, far from the area.
+    display.tool("xdotool", &["mousemove", "--sync", "30", "880"])?;
+    sink.page.run("document.getElementById('menus-area').focus()", &[])?;
+    display.key("Menu")?;
+    let menu = context_menu(stage)?;
+    let page_x = at[0].as_f64().unwrap_or_default() - 40.0;
+    ensure!(f64::from(menu.0) > page_x, "the menu of the keyboard is at {menu:?}, not at its area {at}");
+    sink.picture("context-menu")?;
+    display.key("Down")?;
+    display.key("Return")?;
+    sink.wait_answer("menus-menu", |text| text.ends_with("hoist was chosen"))?;
+    Ok(())
+}
+
+/// Where the menu is that stands above everything: a window without a name that the manager does not manage.
+fn context_menu(stage: &Stage) -> anyhow::Result<(i32, i32)> {
+    staysail_e2e::wait_until("the context menu", EDIT, || {
+        let tree =
+            stage.display.tool("xwininfo", &["-root", "-children"]).map_err(|error| error.to_string())?;
+        let place = |line: &str| {
+            let (size, place) = line.rsplit_once("  ")?;
+            let width: u32 = size.rsplit(' ').find_map(|word| word.split_once('x')?.0.parse().ok())?;
+            let mut numbers = place.trim().trim_start_matches('+').split('+');
+            let at = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+            (40 < width && width < 400 && line.contains("Staysail-shell")).then_some(at)
+        };
+        tree.lines().find_map(place).ok_or(tree)
+    })
+}
+
+fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    let display = &stage.display;
+    sink.go("dialogs")?;
+    let file = stage.folder.path().join("chart.txt");
+    std::fs::write(&file, "here be dragons")?;
+    sink.press("dialogs-open-files")?;
+    display.focus(&sink.window("Open charts")?)?;
+    sink.picture("dialogs-open")?;
+    choose(stage, sink, "dialogs-open", &file.display().to_string())?;
+    sink.press("dialogs-open-folder")?;
+    display.focus(&sink.window("Where the charts are")?)?;
+    display.key("Escape")?;
+    sink.wait_answer("dialogs-open", |text| text == "Nothing")?;
+
+    sink.press("dialogs-save-save")?;
+    display.focus(&sink.window("Save the chart")?)?;
+    let copy = stage.folder.path().join("copy.txt");
+    choose(stage, sink, "dialogs-save", &copy.display().to_string())?;
+
+    let before = sink.shown()?;
+    sink.press("dialogs-ask-ask")?;
+    sink.wait_windows(before + 1)?;
+    sink.picture("dialogs")?;
+    display.key("Escape")?;
+    sink.wait_answer("dialogs-ask", |text| text == "Closed without an answer")?;
+    sink.press("dialogs-ask-rust")?;
+    sink.wait_windows(before + 1)?;
+    display.key("Return")?;
+    sink.wait_answer("dialogs-ask", |text| text == "Reefed")?;
+    Ok(())
+}
+
+/// Types a path into a file dialog until it is the answer: keys that come while the field opens are lost.
+fn choose(stage: &Stage, sink: &KitchenSink<'_>, demo: &str, path: &str) -> anyhow::Result<()> {
+    let mut tries = 0;
+    loop {
+        for key in ["ctrl+l", "ctrl+a"] {
+            stage.display.key(key)?;
+        }
+        stage.display.type_text(path)?;
+        stage.display.key("Return")?;
+        match sink.wait_answer_for(demo, Duration::from_secs(3), |text| text == path) {
+            Err(_) if tries < 4 => tries += 1,
+            other => return other.map(drop),
+        }
+    }
+}
+
+fn clipboard(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    sink.go("clipboard")?;
+    sink.press("clipboard-text-copy")?;
+    sink.wait_answer("clipboard-text", |text| text == "Done")?;
+    sink.try_out("clipboard-text", "paste", "Ahoy from Staysail ⚓")?;
+    sink.press("clipboard-html-copy")?;
+    sink.wait_answer("clipboard-html", |text| text == "Done")?;
+    sink.try_out("clipboard-html", "paste", "<b>Ahoy</b>, <i>sailor</i>")?;
+    sink.try_out("clipboard-text", "paste", "Ahoy")?;
+    sink.press("clipboard-image-copy")?;
+    sink.wait_answer("clipboard-image", |text| text == "Done")?;
+    sink.try_out("clipboard-image", "paste", "96 × 64 pixels")?;
+    sink.picture("clipboard")?;
+    sink.press("clipboard-text-clear")?;
+    sink.wait_answer("clipboard-text", |text| text == "Done")?;
+    sink.try_out("clipboard-text", "paste", "Nothing")
+}
+
+fn other_programs(sink: &KitchenSink<'_>, opened: &std::path::Path) -> anyhow::Result<()> {
+    sink.go("opener")?;
+    let given = |wanted: &str| {
+        staysail_e2e::wait_until("what the other program was given", EDIT, || {
+            let text = std::fs::read_to_string(opened).unwrap_or_default();
+            if text.lines().last() == Some(wanted) { Ok(()) } else { Err(text) }
+        })
+    };
+    sink.try_out("opener-url", "open", "Done")?;
+    given("https://example.com/")?;
+    sink.fill("opener-url-url", "file:///etc/passwd")?;
+    sink.press("opener-url-open")?;
+    sink.wait_answer("opener-url", |text| text.starts_with("InvalidArguments ") && text.contains("https:"))?;
+    let folder = sink.run("return await api.invoke('data_folder')")?;
+    let folder = folder.as_str().unwrap_or_default();
+    sink.try_out("opener-path", "open", "Done")?;
+    given(folder)?;
+    sink.press("opener-path-reveal")?;
+    given(folder.strip_suffix("/data").unwrap_or_default())?;
+    sink.picture("opener")
+}

@@ -1,0 +1,179 @@
+//! The kitchen sink's sections about windows, checked with the X server's own tools.
+
+use anyhow::ensure;
+use serde_json::json;
+use staysail_e2e::dev::EDIT;
+use staysail_e2e::kitchen_sink::KitchenSink;
+use staysail_e2e::stage::{Stage, play};
+
+#[test]
+fn windows_are_opened_changed_dragged_and_closed_as_the_page_says() {
+    play("kitchen-sink", |stage| {
+        let sink = KitchenSink::start(stage)?;
+        more_windows(stage, &sink)?;
+        frameless(stage, &sink)?;
+        unsaved(stage, &sink)?;
+        this_window(stage, &sink)
+    });
+}
+
+fn more_windows(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    sink.go("windows")?;
+    sink.press("windows-open-open")?;
+    let opened = sink.window("Crow's nest")?;
+    sink.try_out("windows-open", "list", "main\nwindow-1")?;
+    sink.press("windows-from_rust-open")?;
+    sink.wait_answer("windows-from_rust", |text| text == "420 × 260 pixels")?;
+    sink.window("From Rust")?;
+
+    sink.press("windows-child-child")?;
+    let child = sink.window("Child")?;
+    let main: u64 = sink.window.parse()?;
+    sink.wait_property(&child, "WM_TRANSIENT_FOR", &format!("{main:#x}"))?;
+    sink.press("windows-child-modal")?;
+    let modal = sink.window("Modal")?;
+    sink.wait_property(&modal, "_NET_WM_STATE", "_NET_WM_STATE_MODAL")?;
+    // Both stand over their parent.
+    for window in [&child, &modal] {
+        let ((x, y), (main_x, main_y)) = (place(stage, window)?, place(stage, &sink.window)?);
+        ensure!(
+            (x - main_x - 410).abs() < 20 && (y - main_y - 280).abs() < 60,
+            "{x},{y} over {main_x},{main_y}"
+        );
+        sink.wait_painted(window)?;
+    }
+    stage.display.tool("xdotool", &["windowmove", "--sync", &child, "840", "330"])?;
+    stage.display.tool("xdotool", &["windowmove", "--sync", &opened, "60", "560"])?;
+    sink.picture("windows")?;
+
+    sink.press("windows-open-close")?;
+    for title in ["Crow's nest", "From Rust", "Child", "Modal"] {
+        sink.wait_gone(title)?;
+    }
+
+    sink.press("windows-remember-open")?;
+    let window = sink.window("Remembered")?;
+    stage.display.tool("xdotool", &["windowmove", "--sync", &window, "700", "400"])?;
+    sink.run("await new api.AppWindow('remembered').close()")?;
+    sink.wait_gone("Remembered")?;
+    sink.press("windows-remember-open")?;
+    sink.window("Remembered")?;
+    let place = sink.run("return (await new api.AppWindow('remembered').state()).position")?;
+    let near = |value: &serde_json::Value, wanted: f64| {
+        value.as_f64().is_some_and(|value| (value - wanted).abs() <= 60.0)
+    };
+    ensure!(near(&place[0], 700.0) && near(&place[1], 400.0), "it opened at {place}");
+    sink.run("await new api.AppWindow('remembered').close()")?;
+    sink.wait_gone("Remembered")
+}
+
+fn place(stage: &Stage, window: &str) -> anyhow::Result<(i32, i32)> {
+    let told = stage.display.tool("xwininfo", &["-id", window])?;
+    let number = |name: &str| {
+        told.lines().find_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok()).unwrap_or(i32::MIN)
+    };
+    Ok((number("Absolute upper-left X:"), number("Absolute upper-left Y:")))
+}
+
+fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    sink.press("windows-frameless-open")?;
+    let window = sink.window("Frameless")?;
+    sink.wait_property(&window, "_MOTIF_WM_HINTS", "0x0, 0x0")?;
+    sink.wait_painted(&window)?;
+    stage.screenshot("frameless-1");
+    let (x, y) = place(stage, &window)?;
+    staysail_e2e::wait_until("the window to be dragged", std::time::Duration::from_secs(6), || {
+        let drag = |arguments: &[&str]| {
+            stage.display.tool("xdotool", arguments).map_err(|error| format!("{error:#}"))
+        };
+        let at = place(stage, &window).map_err(|error| format!("{error:#}"))?;
+        let (from_x, from_y) = ((at.0 + 90).to_string(), (at.1 + 20).to_string());
+        let (to_x, to_y) = ((at.0 + 210).to_string(), (at.1 + 80).to_string());
+        drag(&["mousemove", &from_x, &from_y, "mousedown", "1"])?;
+        drag(&["mousemove", "--sync", &to_x, &to_y])?;
+        drag(&["mousemove_relative", "--sync", "1", "1"])?;
+        drag(&["mouseup", "1"])?;
+        let now = place(stage, &window).map_err(|error| format!("{error:#}"))?;
+        if now.0 - x >= 60 && now.1 - y >= 30 { Ok(()) } else { Err(format!("it is at {now:?}")) }
+    })?;
+    sink.picture("frameless")?;
+    sink.run("await new api.AppWindow('frameless').close()")?;
+    sink.wait_gone("Frameless")
+}
+
+fn unsaved(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    let display = &stage.display;
+    sink.press("windows-unsaved-open")?;
+    let window = sink.window("Unsaved")?;
+    let intercepts = "return (await new api.AppWindow('unsaved').state()).interceptClose";
+    staysail_e2e::wait_until("its page to ask before it closes", EDIT, || match sink.run(intercepts) {
+        Ok(answer) if answer == true => Ok(()),
+        other => Err(format!("{other:?}")),
+    })?;
+    display.focus(&window)?;
+    display.key("Tab")?;
+    display.type_text("Dear diary")?;
+    let before = sink.shown()?;
+    display.key("alt+F4")?;
+    sink.wait_windows(before + 1)?;
+    sink.picture("unsaved")?;
+    display.key("Escape")?;
+    sink.wait_windows(before)?;
+    ensure!(display.windows("^Unsaved$").len() == 1, "it closed although the user went on writing");
+    sink.press("windows-unsaved-close")?;
+    sink.wait_windows(before + 1)?;
+    // The buttons of the dialog are "Keep writing" and "Close"; Return presses the last.
+    display.key("Return")?;
+    sink.wait_gone("Unsaved")
+}
+
+fn this_window(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    sink.go("window")?;
+    let window = &sink.window;
+    sink.press("window-title-set")?;
+    sink.wait_property(window, "_NET_WM_NAME", "Kitchen Sink, renamed")?;
+    sink.press("window-place-resize")?;
+    let size = |wanted: [u32; 2]| {
+        staysail_e2e::wait_until("the new size", EDIT, || {
+            match sink.run("return (await api.currentWindow.state()).size") {
+                Ok(size) if size == json!(wanted) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+    };
+    size([1000, 700])?;
+    sink.press("window-place-limit")?;
+    sink.wait_property(window, "WM_NORMAL_HINTS", "program specified maximum size: 1400 by")?;
+    sink.press("window-place-unlimit")?;
+    sink.press("window-place-center")?;
+    sink.press("window-mode-top")?;
+    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_ABOVE")?;
+    sink.press("window-mode-top")?;
+    sink.press("window-mode-maximized")?;
+    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_MAXIMIZED_VERT")?;
+    sink.press("window-mode-maximized")?;
+    size([1000, 700])?;
+    sink.press("window-mode-fullscreen")?;
+    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_FULLSCREEN")?;
+    sink.press("window-mode-fullscreen")?;
+    size([1000, 700])?;
+    sink.press("window-mode-minimize")?;
+    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN")?;
+    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_FOCUSED")?;
+    sink.press("window-look-icon")?;
+    sink.wait_property(window, "_NET_WM_ICON", "Icon (128 x 128)")?;
+    sink.press("window-look-zoom")?;
+    sink.page.wait_for("the larger page", "return innerWidth === 800", EDIT)?;
+    sink.press("window-look-normal")?;
+    sink.page.wait_for("the page in its own size", "return innerWidth === 1000", EDIT)?;
+    sink.press("window-taskbar-attention")?;
+    sink.press("window-taskbar-progress")?;
+    sink.wait_answer("window-taskbar", |text| text == "Done")?;
+    sink.press("window-state-screens")?;
+    sink.wait_answer("window-state", |text| text.contains("1280 × 900, scale 1"))?;
+    sink.press("window-state-state")?;
+    sink.wait_answer("window-state", |text| text.contains("\"title\": \"Kitchen Sink, renamed\""))?;
+    stage.display.tool("xdotool", &["windowsize", "--sync", window, "1180", "800"])?;
+    sink.wait_answer("window-state", |text| text.contains("Resized to 1180 × "))?;
+    sink.picture("window")
+}
