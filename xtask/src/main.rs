@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod display;
 mod foreign;
+mod fuzz;
 mod proc;
 mod program;
 mod soak;
@@ -50,6 +51,14 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
+    /// Look for bytes that break a parser; all targets when none is named
+    Fuzz {
+        /// Targets, as fuzz/fuzz_targets names them
+        targets: Vec<String>,
+        /// Minutes for each
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// One real window, changed by saves and by published releases
     Demo,
     /// Swaps and reloads under mixed load in one window; report in target/soak
@@ -76,6 +85,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     match arguments.task {
         Task::Test { only, skip } => check::check(&root, &only, &skip),
         Task::Bench { groups, no_peers, runs } => bench::run(&root, &groups, !no_peers, runs),
+        Task::Fuzz { targets, minutes } => fuzz::fuzz(&root, minutes, &targets),
         Task::Demo => demo::run(&root).map(|()| true),
         Task::Soak { minutes } => soak::run(&root, minutes),
         Task::Tidy => Ok(tidy::run(&root)?.1 == 0),

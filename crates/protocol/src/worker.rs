@@ -26,7 +26,7 @@ pub const TOKEN_VARIABLE: &str = "STAYSAIL_TOKEN";
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum ToWorker {
     /// Answer to hello.
-    Welcome(Welcome),
+    Welcome(Box<Welcome>),
     /// Take over this state. Body: snapshot. Answered by `Restored` or `RestoreFailed`.
     Restore {
         /// Version of the app that made the snapshot.

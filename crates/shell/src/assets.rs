@@ -5,6 +5,7 @@
 
 use crate::content_policy::{DEFAULT_POLICY, with_inline};
 use crate::inline_scripts;
+use crate::requested::{Range, decode, parse_range};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 use staysail_protocol::limits::INLINE_HASHES_MAX;
@@ -217,47 +218,6 @@ fn read_below(folder: &Path, path: &str) -> Result<Option<Vec<u8>>, String> {
         return Ok(None);
     }
     std::fs::read(&file).map(Some).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    /// Not understood: the whole file is sent (RFC 9110, 14.2).
-    Ignored,
-    Unsatisfiable,
-    /// First and last byte, both included.
-    Part(usize, usize),
-}
-
-fn parse_range(text: &str, total: usize) -> Range {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
-        return Range::Ignored;
-    };
-    let (first, last) = match (first.trim().parse::<usize>(), last.trim().parse::<usize>()) {
-        (Ok(first), Ok(last)) => (first, last),
-        (Ok(first), Err(_)) if last.trim().is_empty() => (first, usize::MAX),
-        (Err(_), Ok(suffix)) if first.trim().is_empty() && suffix > 0 => {
-            (total.saturating_sub(suffix), usize::MAX)
-        }
-        _ => return Range::Ignored,
-    };
-    if first > last {
-        return Range::Ignored;
-    }
-    if first >= total { Range::Unsatisfiable } else { Range::Part(first, last.min(total - 1)) }
-}
-
-fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod payload;
 pub mod permissions;
 pub mod platform;
 pub mod reload;
+pub mod requested;
 pub mod responder;
 pub mod router;
 mod secret;

@@ -116,7 +116,8 @@ pub fn new_window(shell: &Arc<Shell>, window: &str, address: &str, gesture: Opti
     }
 }
 
-fn is_allowed(shell: &Arc<Shell>, window: &str, address: &str) -> bool {
+/// Whether the window may show this.
+pub fn is_allowed(shell: &Arc<Shell>, window: &str, address: &str) -> bool {
     if address == "about:blank" || address == "about:srcdoc" {
         return true;
     }

@@ -71,6 +71,9 @@ mod drops;
 #[path = "platform/drops_portable.rs"]
 mod drops;
 #[cfg(target_os = "linux")]
+#[path = "platform/progress_linux.rs"]
+mod progress;
+#[cfg(target_os = "linux")]
 #[path = "platform/webview_linux.rs"]
 pub(crate) mod webview;
 #[cfg(not(target_os = "linux"))]
@@ -93,8 +96,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, locale, set_activation, set_modal, set_skip_taskbar, show_context_menu,
-    with_parent, with_skip_taskbar,
+    attach_menu, detach_menu, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
+    show_context_menu, with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.

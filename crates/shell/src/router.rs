@@ -360,3 +360,33 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_from_the_worker_that_got_the_call_and_from_no_other() {
+        let router = Router::default();
+        let (told, answers) = std::sync::mpsc::channel();
+        let call = Call {
+            caller: Caller { window: "main".into(), generation: 1, number: 1 },
+            epoch: 0,
+            command: "pay".into(),
+            raw: false,
+            arguments: Payload::default(),
+            on_send: None,
+            reply: Box::new(move |outcome| drop(told.send(outcome))),
+        };
+        router.inner().pending.insert(7, Sent { worker: 1, call });
+        // Another worker, an old one that drains or one that guesses: nothing comes of it.
+        router.answered(2, 7, Ok((b"forged".to_vec(), false)));
+        router.answered(1, 8, Ok((b"forged".to_vec(), false)));
+        assert!(answers.try_recv().is_err(), "an answer of another worker reached the page");
+        router.answered(1, 7, Ok((b"paid".to_vec(), false)));
+        assert_eq!(answers.try_recv().unwrap().unwrap(), (b"paid".to_vec(), false));
+        // Once and never again.
+        router.answered(1, 7, Ok((b"twice".to_vec(), false)));
+        assert!(answers.try_recv().is_err());
+    }
+}

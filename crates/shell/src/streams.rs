@@ -144,7 +144,10 @@ impl Streams {
     /// A message from the worker. One for a stream that is gone is dropped.
     pub fn message(&self, worker: u64, call: u64, stream: u64, bytes: Vec<u8>, raw: bool) {
         let mut inner = self.inner();
-        let Some(open) = inner.of_call(worker, call, stream) else { return };
+        // What comes after the end, or after the stream was lost, is nobody's.
+        let Some(open) = inner.of_call(worker, call, stream).filter(|open| open.closed.is_none()) else {
+            return;
+        };
         open.down_bytes += bytes.len();
         if open.down_bytes > (CHANNEL_WINDOW_BYTES + bytes.len()).max(CHANNEL_LARGE_WINDOW_BYTES) {
             // The worker's side keeps to the window; one that does not, loses the stream.
@@ -376,3 +379,6 @@ impl Stream {
         Some((serde_json::json!({ "closed": closed }).to_string().into_bytes(), false))
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

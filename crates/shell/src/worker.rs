@@ -111,7 +111,7 @@ impl Worker {
         let worker =
             Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), launch, hello, link, tree });
         let protocol = worker.hello.protocol_max.min(PROTOCOL_VERSION);
-        worker.tell(&ToWorker::Welcome(Welcome { protocol, ..welcome }));
+        worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, ..welcome })));
         Ok((worker, frames))
     }
 

@@ -112,7 +112,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
         let worker = Arc::new(Worker::new(app, outbox, handle.clone())?);
         match next(&mut incoming).await.as_ref().map(Frame::message::<ToWorker>) {
             Some(Ok(ToWorker::Welcome(welcome))) => {
-                let _ = worker.app.inner.welcome.set(welcome);
+                let _ = worker.app.inner.welcome.set(*welcome);
             }
             Some(_) => return Err(Error::Setup("the shell did not welcome this worker first".into())),
             None => std::process::exit(0),

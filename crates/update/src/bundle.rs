@@ -277,6 +277,11 @@ pub fn read_attached(executable: &Path) -> Result<Option<Attached>, Error> {
     }
     let index: Index = serde_json::from_slice(&index).map_err(|error| corrupt(error.to_string()))?;
     let manifest = Manifest::parse(index.manifest.as_bytes())?;
+    let room = payload - index_length;
+    let fits = |&(offset, length): &(u64, u64)| offset.checked_add(length).is_some_and(|end| end <= room);
+    if !index.blobs.values().all(fits) {
+        return Err(corrupt("a blob lies outside of it".into()));
+    }
     Ok(Some(Attached {
         manifest,
         source: index.source,
@@ -388,6 +393,40 @@ mod tests {
         for cut in [1, TRAILER, good.len() - 20] {
             fs::write(&out, &good[..good.len() - cut]).unwrap();
             assert!(!matches!(read_attached(&out), Ok(Some(_))), "cut {cut}");
+        }
+    }
+
+    /// Found by reading for the fuzz target `bundle`: an offset near the largest number overflowed, and a huge length was
+    /// asked for as memory before it was seen that the file is not as long.
+    #[test]
+    fn a_blob_that_would_lie_outside_of_the_bundle_is_refused_however_well_it_is_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shell, out) = (folder.path().join("shell"), folder.path().join("app"));
+        fs::write(&shell, "the shell").unwrap();
+        attach(&shell, &out, &contents(folder.path())).unwrap();
+        let good = fs::read(&out).unwrap();
+        let number =
+            |at: usize| u64::from_le_bytes(good[good.len() - TRAILER + at..][..8].try_into().unwrap());
+        let (payload, index_length) = (number(20) as usize, number(28) as usize);
+        let start = good.len() - TRAILER - payload;
+        let index_start = start + payload - index_length;
+        for place in [(u64::MAX, 1), (0, u64::MAX), (0, 1 << 40), (payload as u64, 1)] {
+            let mut index: Index = serde_json::from_slice(&good[index_start..][..index_length]).unwrap();
+            index.blobs.values_mut().for_each(|blob| *blob = place);
+            let index = serde_json::to_vec(&index).unwrap();
+            let blobs = &good[start..index_start];
+            let mut trailer = MAGIC.to_vec();
+            trailer.extend_from_slice(&FORMAT.to_le_bytes());
+            trailer.extend_from_slice(&((blobs.len() + index.len()) as u64).to_le_bytes());
+            trailer.extend_from_slice(&(index.len() as u64).to_le_bytes());
+            let hash =
+                Sha256::new().chain_update(blobs).chain_update(&index).chain_update(&trailer).finalize();
+            fs::write(&out, [blobs, &index, &trailer, &hash[..], MAGIC].concat()).unwrap();
+            let read = read_attached(&out);
+            assert!(
+                matches!(&read, Err(Error::CorruptBundle { reason, .. }) if reason.contains("outside")),
+                "{read:?}"
+            );
         }
     }
 

@@ -96,7 +96,7 @@ fn a_workers_wish_goes_on_over_a_swap_when_the_new_one_shares_it_and_ends_when_i
         let source = "backend/app/src/main.rs";
         // Never dropped: a wish as long as the worker lives.
         let wish = "        .on_activate(|app| { let request = app.clone(); let _ = std::thread::spawn(move || {\n            \
-                    drop(std::mem::ManuallyDrop::new(tokio_free(request.keep_display_on(\"Sailing\")))); }); })\n";
+                    std::mem::forget(tokio_free(request.keep_display_on(\"Sailing\"))); }); })\n";
         project.edit(source, "        .keep(\"tally\"", &format!("{wish}        .keep(\"tally\""))?;
         let text = project.read(source)?;
         project.write(

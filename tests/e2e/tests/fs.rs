@@ -99,14 +99,14 @@ fn what_the_user_chooses_in_a_dialog_the_page_may_touch_and_not_what_lies_beside
             |path: &std::path::Path| run(&page, &format!("return await fs.readText('{}')", path.display()));
         ensure!(read(&chosen)?["error"] == "Denied", "a file was read that nobody chose");
         page.run(
-            "window.chosen = null; fixture.staysail.dialog.open({ title: 'Open a chart' }).then(paths => window.chosen = \
-             paths, error => window.chosen = error.message)",
-            &[],
+            "window.chosen = null; fixture.staysail.dialog.open({ title: 'Open a chart', directory: arguments[0] }).then(paths \
+             => window.chosen = paths, error => window.chosen = error.message)",
+            &[json!(folder.display().to_string())],
         )?;
         let window = stage.display.window("Open a chart", EDIT)?;
         stage.display.focus(&window)?;
-        stage.display.type_text(&chosen.display().to_string())?;
         stage.screenshot("open");
+        stage.display.type_text(&chosen.display().to_string())?;
         stage.display.key("Return")?;
         page.wait_for("the chosen path", "return window.chosen !== null", EDIT)?;
         ensure!(page.run("return window.chosen", &[])? == json!([chosen.display().to_string()]));

@@ -20,6 +20,14 @@ const ONE_WINDOW_PER_S: f64 = 50_000.0;
 /// What five floods may leave behind in the app's own processes: allocators keep a few pages.
 const GROWTH_MB_MAX: f64 = 8.0;
 
+/// What one start found.
+#[derive(Default)]
+struct Flooded {
+    rates: Vec<f64>,
+    lost: Vec<f64>,
+    growth: Vec<f64>,
+}
+
 /// `call.events_*`.
 pub fn measure(built: &Built) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -39,28 +47,22 @@ pub fn measure(built: &Built) -> anyhow::Result<Vec<Row>> {
                 "{which:?}: events to {windows}: {rates:.0?} a second, lost {lost:?}, memory {memory:.1?} MB"
             );
             // The first flood warms up.
-            let growth = memory[FLOODS - 1] - memory[0];
-            Ok((rates, lost, growth.max(0.0)))
+            let growth = (memory[FLOODS - 1] - memory[0]).max(0.0);
+            Ok(Flooded { rates, lost, growth: vec![growth] })
         })?;
-        let [mut ours, mut peer] = [ours, peer].map(|mut starts| starts.pop());
-        let mut take = |part: fn(&mut (Vec<f64>, Vec<f64>, f64)) -> Vec<f64>| {
-            [&mut ours, &mut peer].map(|side| side.as_mut().map(part).unwrap_or_default())
-        };
-        let [rate, peer_rate] = take(|found| std::mem::take(&mut found.0));
-        let [lost, peer_lost] = take(|found| std::mem::take(&mut found.1));
-        let [growth, peer_growth] = take(|found| vec![found.2]);
+        let [ours, peer] = [ours, peer].map(|starts| starts.into_iter().next().unwrap_or_default());
         // Not the median: a single one that is lost counts.
-        let lost = vec![lost.into_iter().fold(0.0, f64::max)];
+        let lost = vec![ours.lost.into_iter().fold(0.0, f64::max)];
         rows.push(
-            Row::new(format!("call.events_{name}_window_per_s"), "events/s", rate, peer_rate)
+            Row::new(format!("call.events_{name}_window_per_s"), "events/s", ours.rates, peer.rates)
                 .at_least(least, None),
         );
         rows.push(
-            Row::new(format!("call.events_{name}_window_lost"), "events", lost, peer_lost)
+            Row::new(format!("call.events_{name}_window_lost"), "events", lost, peer.lost)
                 .at_most(Some(0.0), None),
         );
         rows.push(
-            Row::new(format!("call.events_{name}_window_growth_mb"), "MB", growth, peer_growth)
+            Row::new(format!("call.events_{name}_window_growth_mb"), "MB", ours.growth, peer.growth)
                 .at_most(Some(GROWTH_MB_MAX), None),
         );
     }

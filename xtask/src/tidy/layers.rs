@@ -56,7 +56,9 @@ pub fn webview(tree: &Tree) -> Vec<Finding> {
     for folder in crate_folders(tree).into_iter().filter(|folder| *folder != "crates/shell") {
         let path = format!("{folder}/Cargo.toml");
         for used in dependencies(tree, &path, &["dependencies", "build-dependencies", "dev-dependencies"]) {
-            if WEBVIEW.contains(&used.as_str()) {
+            // The program that tests drag files from is a program of its own; the shell has no part in it.
+            let is_drag_source = folder == "tests/e2e" && used == "gtk";
+            if WEBVIEW.contains(&used.as_str()) && !is_drag_source {
                 findings.push(Finding::error(&path, format!("uses `{used}`; only crates/shell draws")));
             }
         }

@@ -31,7 +31,7 @@ pub enum Incoming {
     Shell(FromShell),
     ServerLine(String),
     ServerEnded(String),
-    Described(PathBuf, Result<Description>),
+    Described(PathBuf, Box<Result<Description>>),
     Line(String),
     Quit,
 }
@@ -132,7 +132,7 @@ impl Session {
                     );
                     self.output.say(&Said::Error { message });
                 }
-                Incoming::Described(path, result) => self.described(&path, result),
+                Incoming::Described(path, result) => self.described(&path, *result),
                 Incoming::Line(line) => {
                     if self.keyboard(line.trim())? {
                         return Ok(ExitCode::SUCCESS);
@@ -376,7 +376,7 @@ impl Session {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             let result = cargo::describe(&program);
-            drop(sender.send(Incoming::Described(built, result)));
+            drop(sender.send(Incoming::Described(built, Box::new(result))));
         });
     }
 

@@ -4,7 +4,7 @@ mod capabilities;
 mod file;
 mod scopes;
 
-pub use file::{Config, address, check_id};
+pub use file::{Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
@@ -114,7 +114,7 @@ impl Project {
         let root = found.ok_or_else(|| ProjectError::Missing(start.clone()))?.to_path_buf();
         let path = root.join(FILE_NAME);
         let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-        let config = file::parse(&text, &path)?;
+        let config = parse(&text, &path)?;
         let chosen = mode.or_environment()?;
         let mode_from_environment = std::env::var(MODE_VARIABLE).is_ok_and(|value| !value.is_empty());
         Ok(Self { root, config, mode: chosen, mode_from_environment })

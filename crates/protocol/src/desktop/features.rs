@@ -6,21 +6,22 @@ use super::{
 };
 use serde::de::DeserializeOwned;
 
+/// A group's name, and what lists its operations.
+type Group = (&'static str, fn() -> Vec<String>);
+
 /// Every native feature, `group.operation`.
 ///
 /// ```
 /// assert!(staysail_protocol::desktop::features::all().contains(&"dialog.open".to_string()));
 /// ```
 pub fn all() -> Vec<String> {
-    let groups: [(&str, fn() -> Vec<String>); 18] = [
+    let groups: [Group; 17] = [
         ("app", operations::<app::AppRequest>),
         ("autostart", operations::<autostart::AutostartRequest>),
         ("clipboard", operations::<clipboard::ClipboardRequest>),
-        ("dialog", operations::<dialog::DialogRequest>),
         ("cookies", operations::<cookies::CookiesRequest>),
+        ("dialog", operations::<dialog::DialogRequest>),
         ("download", operations::<download::DownloadRequest>),
-        // Nothing is asked of it; who may use it is told of the files.
-        ("drop", || vec!["files".into()]),
         ("find", operations::<find::FindRequest>),
         ("fs", operations::<fs::FsRequest>),
         ("menu", operations::<menu::MenuRequest>),
@@ -33,10 +34,11 @@ pub fn all() -> Vec<String> {
         ("tray", operations::<tray::TrayRequest>),
         ("window", operations::<window::WindowRequest>),
     ];
-    let of_group = |(group, operations): (&str, fn() -> Vec<String>)| {
+    let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
-    groups.into_iter().flat_map(of_group).collect()
+    // Nothing can be asked of this group: who may use something of it is told of paths.
+    groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
 }
 
 /// The operations of a group: asked for one that is none, serde names those there are. So nothing is listed twice.
@@ -53,9 +55,16 @@ mod tests {
     #[test]
     fn every_operation_of_every_group_is_named() {
         let features = all();
-        for feature in
-            ["window.start_resizing", "window.create", "opener.reveal", "menu.popup", "clipboard.clear"]
-        {
+        for feature in [
+            "drop.paths",
+            "cookies.set",
+            "storage.clear",
+            "window.start_resizing",
+            "window.create",
+            "opener.reveal",
+            "menu.popup",
+            "clipboard.clear",
+        ] {
             assert!(features.iter().any(|known| known == feature), "{feature} is missing in {features:?}");
         }
         assert!(features.iter().all(|feature| super::super::parts(feature).is_some()), "{features:?}");

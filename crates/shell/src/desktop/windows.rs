@@ -19,7 +19,7 @@ use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
 use staysail_protocol::desktop::app::Opens;
 use staysail_protocol::desktop::window::{
-    Edge, Progress, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
+    Edge, Screen, WindowChange, WindowEvent as Told, WindowNews, WindowState,
 };
 use staysail_protocol::interface::{Theme, WindowSpec};
 use staysail_protocol::limits::{CLOSE_ANSWER_TIMEOUT_MS, WINDOWS_MAX};
@@ -30,10 +30,7 @@ use std::time::Duration;
 use tao::dpi::{LogicalPosition, LogicalSize};
 use tao::event::WindowEvent;
 use tao::monitor::MonitorHandle;
-use tao::window::{
-    Fullscreen, ProgressBarState, ProgressState, ResizeDirection, UserAttentionType, Window, WindowBuilder,
-    WindowId,
-};
+use tao::window::{Fullscreen, ResizeDirection, UserAttentionType, Window, WindowBuilder, WindowId};
 
 struct Open {
     window: Window,
@@ -404,7 +401,7 @@ impl Windows {
             spec.icon = change.icon;
         }
         if let Some(progress) = change.progress {
-            window.set_progress_bar(progress_bar(progress));
+            platform::set_progress(window, progress, &self.shell.facts().data_dir);
         }
         if let Some(yes) = change.skip_taskbar {
             platform::set_skip_taskbar(window, yes);
@@ -667,16 +664,6 @@ fn theme(theme: Theme) -> Option<tao::window::Theme> {
 
 fn told_theme(theme: tao::window::Theme) -> Theme {
     if theme == tao::window::Theme::Dark { Theme::Dark } else { Theme::Light }
-}
-
-fn progress_bar(progress: Progress) -> ProgressBarState {
-    let (state, progress) = match progress {
-        Progress::None => (ProgressState::None, None),
-        Progress::Indeterminate => (ProgressState::Indeterminate, None),
-        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
-        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
-    };
-    ProgressBarState { state: Some(state), progress, desktop_filename: None }
 }
 
 fn screen(monitor: &MonitorHandle, primary: bool) -> Screen {

@@ -206,8 +206,7 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         FileType::Symlink => FileKind::Link,
         _ => FileKind::Other,
     };
-    let seconds = i64::try_from(stat.st_mtime).unwrap_or(0);
-    let milliseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000;
+    let (seconds, milliseconds) = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000);
     Stat {
         kind,
         size: if kind == FileKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 },

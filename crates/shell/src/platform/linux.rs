@@ -8,7 +8,7 @@
 
 mod policy;
 
-use super::{SCHEME, SchemeRequest, downloads, drops, port, serve, webview};
+use super::{SCHEME, SchemeRequest, downloads, drops, port, progress, serve, webview};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
@@ -21,6 +21,7 @@ use gtk::prelude::{ContainerExt, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
+use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
 use std::cell::{Cell, RefCell};
@@ -123,6 +124,11 @@ pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
 /// While `modal`, the parent takes no input.
 pub fn set_modal(window: &Window, _parent: &Window, modal: bool) {
     window.gtk_window().set_modal(modal);
+}
+
+/// Shows progress at the app's icon.
+pub fn set_progress(_window: &Window, progress: Progress, data_dir: &str) {
+    progress::set_progress(progress, data_dir);
 }
 
 /// Whether the task bar leaves the new window out.

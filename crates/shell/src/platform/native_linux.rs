@@ -310,7 +310,17 @@ pub async fn notify(shell: &Arc<Shell>, title: String, body: String, actions: Ve
             buttons.extend([action.id, action.label]);
         }
         let hints = glib::VariantDict::new(None).end();
-        (name, 0_u32, "", title, body, buttons, hints, -1_i32).to_variant()
+        // Put together by hand: a value that is a variant already would be boxed in another one.
+        Variant::tuple_from_iter([
+            name.to_variant(),
+            0_u32.to_variant(),
+            "".to_variant(),
+            title.to_variant(),
+            body.to_variant(),
+            buttons.to_variant(),
+            hints,
+            (-1_i32).to_variant(),
+        ])
     })
     .await?;
     let id = shown.try_child_value(0).and_then(|id| id.get::<u32>());

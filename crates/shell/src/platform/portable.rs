@@ -8,11 +8,12 @@ use crate::navigation::{self, Verdict};
 use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
+use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::permission::Permission;
 use staysail_protocol::webview::Proxy;
 use std::sync::{Arc, Mutex, PoisonError};
-use tao::window::{Window, WindowBuilder};
+use tao::window::{ProgressBarState, ProgressState, Window, WindowBuilder};
 use wry::{
     NewWindowResponse, PageLoadEvent, PermissionKind, PermissionResponse, ProxyConfig, ProxyEndpoint,
     WebView, WebViewBuilder,
@@ -29,9 +30,8 @@ pub fn build(
     spec: &WindowSpec,
 ) -> Result<WebView, String> {
     let (shell, label) = (shell.clone(), spec.label.clone());
-    let builder = decide(builder, &shell, &label);
-    let builder =
-        with_proxy(drops::listen(downloads::listen(builder, &shell, &label), &shell, &label), &shell);
+    let builder = with_proxy(decide(builder, &shell, &label), &shell);
+    let builder = drops::listen(downloads::listen(builder, &shell, &label), &shell, &label);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -41,6 +41,26 @@ pub fn build(
         })
         .build(window)
         .map_err(|error| error.to_string())
+}
+
+fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
+    let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };
+    match shell.facts().config.webview.proxy.as_deref().and_then(Proxy::parse) {
+        Some(Proxy::Http(host, port)) => builder.with_proxy_config(ProxyConfig::Http(endpoint(host, port))),
+        Some(Proxy::Socks5(host, port)) => {
+            builder.with_proxy_config(ProxyConfig::Socks5(endpoint(host, port)))
+        }
+        #[cfg(windows)]
+        Some(Proxy::None) => {
+            use wry::WebViewBuilderExtWindows;
+            // In place of wry's own arguments, which are these without the last (wry: `with_additional_browser_args`).
+            builder.with_additional_browser_args(
+                "--disable-features=msWebOOUI,msPdfOOUI,msSmartScreenProtection --no-proxy-server",
+            )
+        }
+        // WKWebView always follows the system's settings where no proxy is named.
+        _ => builder,
+    }
 }
 
 /// Decides where the page goes and what it is permitted.
@@ -100,26 +120,6 @@ fn permission(kind: PermissionKind) -> Option<Permission> {
         PermissionKind::Autoplay => Permission::Autoplay,
         _ => return None,
     })
-}
-
-fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
-    let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };
-    match shell.facts().config.webview.proxy.as_deref().and_then(Proxy::parse) {
-        Some(Proxy::Http(host, port)) => builder.with_proxy_config(ProxyConfig::Http(endpoint(host, port))),
-        Some(Proxy::Socks5(host, port)) => {
-            builder.with_proxy_config(ProxyConfig::Socks5(endpoint(host, port)))
-        }
-        #[cfg(windows)]
-        Some(Proxy::None) => {
-            use wry::WebViewBuilderExtWindows;
-            // In place of wry's own arguments, which are these without the last (wry: `with_additional_browser_args`).
-            builder.with_additional_browser_args(
-                "--disable-features=msWebOOUI,msPdfOOUI,msSmartScreenProtection --no-proxy-server",
-            )
-        }
-        // WKWebView always follows the system's settings where no proxy is named.
-        _ => builder,
-    }
 }
 
 /// The new window stays above `parent` and is minimised with it.
@@ -200,6 +200,21 @@ pub fn locale() -> Option<String> {
 
 /// These systems give their leave by themselves.
 pub fn set_activation(_window: &Window, _activation: &str) {}
+
+/// Shows progress at the icon in the task bar or the dock.
+pub fn set_progress(window: &Window, progress: Progress, _data_dir: &str) {
+    window.set_progress_bar(progress_bar(progress));
+}
+
+fn progress_bar(progress: Progress) -> ProgressBarState {
+    let (state, progress) = match progress {
+        Progress::None => (ProgressState::None, None),
+        Progress::Indeterminate => (ProgressState::Indeterminate, None),
+        Progress::Percent(percent) => (ProgressState::Normal, Some(percent.min(100))),
+        Progress::Error(percent) => (ProgressState::Error, Some(percent.min(100))),
+    };
+    ProgressBarState { state: Some(state), progress, desktop_filename: None }
+}
 
 /// Puts the menu where the system has it.
 pub fn attach_menu(menu: &Menu, window: &Window) {

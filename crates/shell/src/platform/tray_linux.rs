@@ -1,5 +1,5 @@
 //! The tray of Linux desktops: StatusNotifierItem, and its menu by `com.canonical.dbusmenu`, both spoken by the D-Bus
-//! that GTK brings along (ADR 7).
+//! that GTK brings along (ADR 9).
 //!
 //! # Theory of operation
 //! The item is an object on the session bus; a desktop that has a tray runs a watcher, which is told of it. When there

@@ -22,7 +22,7 @@ impl WindowHandle {
     /// # async fn example(window: staysail::WindowHandle) -> Result<(), staysail::CallError> {
     /// use staysail::webview::PdfLayout;
     /// let layout = PdfLayout { landscape: true, ..PdfLayout::default() };
-    /// window.print_to_pdf(std::path::Path::new("/home/ada/chart.pdf"), layout).await?;
+    /// window.print_to_pdf(std::path::Path::new("chart.pdf"), layout).await?;
     /// # Ok(()) }
     /// ```
     pub fn print_to_pdf(&self, path: &Path, layout: PdfLayout) -> Request<()> {

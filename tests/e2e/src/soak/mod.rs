@@ -199,7 +199,7 @@ impl Run<'_> {
     fn reload(&mut self) -> anyhow::Result<()> {
         self.take();
         let load = self.page.run("return soak.load", &[])?;
-        if self.report.reloads % 2 == 0 {
+        if self.report.reloads.is_multiple_of(2) {
             self.shell.page_changed()?;
         } else {
             // The answer to the script may be lost with the page.

@@ -27,6 +27,10 @@ pub fn decide(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
     let decider = Decider { shell: shell.clone(), label: label.to_string(), last: RefCell::default() };
     view.connect_decide_policy(move |_, decision, kind| {
         let stay = match kind {
+            PolicyDecisionType::Response if decider.is_for_download(decision) => {
+                decision.download();
+                return true;
+            }
             PolicyDecisionType::NavigationAction => decider.navigation(decision),
             PolicyDecisionType::NewWindowAction => {
                 decider.new_window(action_of(decision).as_ref());
@@ -78,7 +82,8 @@ impl Decider {
             return true;
         }
         let (address, gesture) = (address_of(&action), action.is_user_gesture());
-        if is_link && self.is_of_the_page(&address) {
+        if is_link && self.may_be_downloaded(&address) {
+            // WebKit knows whether the link is one to download. If it is none, the answer is held back below.
             return false;
         }
         match navigation::somewhere(&self.shell, &self.label, &address, Some(gesture)) {
@@ -91,10 +96,26 @@ impl Decider {
         }
     }
 
-    /// What the page has made itself: a link to it is one to download. Shown it is not: `answer` sees to that.
-    fn is_of_the_page(&self, address: &str) -> bool {
-        let of_blob = address.strip_prefix("blob:").and_then(origin_of);
-        of_blob.is_some_and(|origin| self.shell.is_app_origin(&origin)) || address.starts_with("data:")
+    /// What the page has made itself, or is of an origin that downloads may come from.
+    fn may_be_downloaded(&self, address: &str) -> bool {
+        let own = address.strip_prefix("blob:").and_then(origin_of);
+        own.is_some_and(|origin| self.shell.is_allowed_origin(&self.label, &origin))
+            || address.starts_with("data:")
+            || self.is_download_origin(address)
+    }
+
+    fn is_download_origin(&self, address: &str) -> bool {
+        let settings = self.shell.facts().config.webview;
+        origin_of(address).is_some_and(|origin| settings.download_origins.contains(&origin))
+    }
+
+    /// Whether a link of the window leads to an origin of which nothing is shown in it, but may be downloaded.
+    fn is_for_download(&self, decision: &PolicyDecision) -> bool {
+        let Some(response) = decision.downcast_ref::<ResponsePolicyDecision>() else { return false };
+        let address = response.request().and_then(|request| request.uri()).unwrap_or_default();
+        response.is_main_frame_main_resource()
+            && self.is_download_origin(&address)
+            && !navigation::is_allowed(&self.shell, &self.label, &address)
     }
 
     fn new_window(&self, action: Option<&NavigationAction>) {

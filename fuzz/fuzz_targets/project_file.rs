@@ -1,0 +1,4 @@
+//! `project_file` of tests/parsers, driven by libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| staysail_parsers::run("project_file", bytes));

@@ -1,0 +1,50 @@
+//! What must hold of every parser of foreign bytes, whatever the bytes: one function a parser, driven by libFuzzer
+//! (`fuzz/`, `./x fuzz`) and, over the seeds kept in `fuzz/seeds`, by `cargo test`.
+//!
+//! A function panics when something does not hold, and returns whether the parser took the bytes: seeds are kept that are
+//! taken, so that no target rots into one that refuses everything.
+//!
+//! **Invariant:** knows nothing of libFuzzer, and starts nothing: a function is done when it returns.
+
+mod messages;
+mod names;
+mod releases;
+mod streams;
+
+// Parsers inside programs, compiled here as they are there.
+#[path = "../../../crates/cli/src/project/mod.rs"]
+pub mod project;
+#[path = "../../../crates/shell/src/requested.rs"]
+pub mod requested;
+#[path = "../../../crates/shell/port/wire.rs"]
+pub mod wire;
+
+/// A target: its name, and what must hold.
+pub type Target = (&'static str, fn(&[u8]) -> bool);
+
+/// All of them; `fuzz/fuzz_targets` has a file for each.
+pub const TARGETS: [Target; 14] = [
+    ("frame", streams::frame),
+    ("wire", streams::wire),
+    ("bridge", messages::bridge),
+    ("worker", messages::worker),
+    ("control", messages::control),
+    ("describe", messages::describe),
+    ("desktop", messages::desktop),
+    ("capability", names::capability),
+    ("scope", names::scope),
+    ("requested", names::requested),
+    ("project_file", names::project_file),
+    ("manifest", releases::manifest),
+    ("delta", releases::delta),
+    ("bundle", releases::bundle),
+];
+
+/// Runs a target by its name, for the fuzzer.
+///
+/// # Panics
+/// When there is no such target, or something does not hold.
+pub fn run(name: &str, bytes: &[u8]) {
+    let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target of TARGETS");
+    target(bytes);
+}

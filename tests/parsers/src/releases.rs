@@ -1,0 +1,84 @@
+//! What comes from a release server or lies at the end of an executable.
+
+use sha2::{Digest, Sha256};
+use staysail_protocol::manifest::{Manifest, check_path};
+use staysail_update::bundle::read_attached;
+use staysail_update::pack;
+
+/// A release manifest.
+pub fn manifest(bytes: &[u8]) -> bool {
+    let Ok(manifest) = Manifest::parse(bytes) else { return false };
+    for file in manifest.page.iter().chain(manifest.backend.values().flatten()) {
+        assert!(check_path(&file.path).is_ok() && file.sha256.len() == 64 && file.blob.sha256.len() == 64);
+        let path = std::path::Path::new(&file.path);
+        let plain = |part| matches!(part, std::path::Component::Normal(_));
+        assert!(path.components().all(plain), "{path:?} leads out of its folder");
+    }
+    let again =
+        Manifest::parse(&manifest.to_bytes()).expect("a manifest that was read can be written and read");
+    assert_eq!(
+        (&again.page, &again.backend, &again.deltas),
+        (&manifest.page, &manifest.backend, &manifest.deltas)
+    );
+    assert_eq!(
+        (&again.app, &again.version, again.sequence),
+        (&manifest.app, &manifest.version, manifest.sequence)
+    );
+    true
+}
+
+/// A compressed file or a patch: announced size (2 bytes), length of the old file (1 byte), old file, the rest.
+pub fn delta(bytes: &[u8]) -> bool {
+    let Some(([low, high, old_length], rest)) = bytes.split_first_chunk::<3>() else { return false };
+    let size = u64::from(u16::from_le_bytes([*low, *high]));
+    let (old, packed) = rest.split_at(usize::from(*old_length).min(rest.len()));
+    let applied = pack::apply(old, packed, size);
+    for found in [&applied, &pack::decompress(packed, size)] {
+        assert!(
+            found.as_ref().map_or(true, |content| content.len() as u64 == size),
+            "not the announced size"
+        );
+    }
+    // And the way there: any two files make a patch that leads from one to the other, and never to more than announced.
+    if old.len() + packed.len() < 512 {
+        let patch =
+            pack::diff(old, packed).expect("memory to compress in").expect("small files fit one window");
+        assert_eq!(pack::apply(old, &patch, packed.len() as u64).as_deref(), Ok(packed));
+        if !packed.is_empty() {
+            assert!(pack::apply(old, &patch, packed.len() as u64 - 1).is_err());
+        }
+    }
+    applied.is_ok()
+}
+
+/// A release attached to an executable. A first byte of 0: the file as it is. Otherwise what follows is length of the
+/// index (2 bytes), blobs and index, and gets a trailer that fits: what lies behind the hash is reached, too.
+pub fn bundle(bytes: &[u8]) -> bool {
+    let Some((kind, rest)) = bytes.split_first() else { return false };
+    let file = if *kind == 0 { rest.to_vec() } else { with_trailer(rest) };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("app");
+    std::fs::write(&path, file).expect("a temporary file");
+    let Ok(Some(attached)) = read_attached(&path) else { return false };
+    let files = attached.manifest.page.iter().chain(attached.manifest.backend.values().flatten());
+    for entry in files.take(8) {
+        if let Ok(Some(content)) = attached.content(entry) {
+            assert_eq!(content.len() as u64, entry.size);
+            let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hash, entry.sha256, "content that is not what was released was handed out");
+        }
+    }
+    true
+}
+
+fn with_trailer(rest: &[u8]) -> Vec<u8> {
+    const MAGIC: &[u8] = b"STAYSAIL-RELEASE";
+    let Some(([low, high], payload)) = rest.split_first_chunk::<2>() else { return Vec::new() };
+    let index = u64::from(u16::from_le_bytes([*low, *high]));
+    let mut trailer = MAGIC.to_vec();
+    trailer.extend_from_slice(&1_u32.to_le_bytes());
+    trailer.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+    trailer.extend_from_slice(&index.to_le_bytes());
+    let hash = Sha256::new().chain_update(payload).chain_update(&trailer).finalize();
+    [payload, &trailer, &hash, MAGIC].concat()
+}

@@ -1,0 +1,68 @@
+//! Frames cut out of streams: every cut of the stream yields the same frames, and what was cut out is what was put in.
+
+use crate::wire;
+use staysail_protocol::frame::Decoder;
+use std::io::{ErrorKind, Read};
+
+/// `staysail_protocol::frame`. The first byte says in which pieces the rest arrives.
+pub fn frame(bytes: &[u8]) -> bool {
+    let Some((step, bytes)) = bytes.split_first() else { return false };
+    let cut = |step: usize| {
+        let (mut decoder, mut frames) = (Decoder::default(), Vec::new());
+        for piece in bytes.chunks(step) {
+            decoder.extend(piece);
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    };
+    let whole = cut(bytes.len().max(1));
+    assert_eq!(cut(usize::from(*step).max(1)), whole, "the pieces of the stream made a difference");
+    let mut again = Vec::new();
+    for frame in &whole.0 {
+        frame.encode_into(&mut again).expect("a frame that was read is within the limits");
+    }
+    assert!(bytes.starts_with(&again), "a frame is not what its bytes were");
+    !whole.0.is_empty()
+}
+
+/// `crates/shell/port/wire.rs`. The first byte says how much a read hands out.
+pub fn wire(bytes: &[u8]) -> bool {
+    /// A socket that has so much at a time, and then nothing for now.
+    struct Trickle<'a>(&'a [u8], usize, bool);
+    impl Read for Trickle<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            self.2 = !self.2;
+            if self.2 || self.0.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let count = self.1.min(self.0.len()).min(into.len());
+            into[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+    let Some((step, bytes)) = bytes.split_first() else { return false };
+    let mut stream = Trickle(bytes, usize::from(*step).max(1), false);
+    let (mut reader, mut again, mut taken) = (wire::Reader::default(), Vec::new(), 0);
+    // Each empty-handed read is followed by one that is not, as long as there is something.
+    while !stream.0.is_empty() {
+        match reader.next(&mut stream) {
+            Ok(Some(frame)) => {
+                assert!(frame.body.len() <= wire::BODY_BYTES_MAX);
+                again.extend(wire::head(frame.kind, frame.port, frame.ticket, frame.body.len()));
+                again.extend(frame.body);
+                taken += 1;
+            }
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+    assert!(bytes.starts_with(&again), "a frame is not what its bytes were");
+    taken > 0
+}
