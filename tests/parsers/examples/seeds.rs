@@ -12,6 +12,7 @@ use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::{CommandSpec, Description, WindowSpec};
 use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, ModeConfig, UpdateSource};
 use staysail_protocol::notice::{UpdateEvent, UpdateNotice};
+use staysail_protocol::permission::Permission;
 use staysail_protocol::scope::{Access, FileScope};
 use staysail_protocol::{CallError, ErrorCode, control, worker};
 use staysail_update::bundle::{Contents, attach};
@@ -65,16 +66,17 @@ fn frame() -> Seeds {
     vec![("one", stream(255, &frames[..1])), ("three", stream(7, &frames))]
 }
 
+fn put_frame(bytes: &mut Vec<u8>, kind: wire::Kind, port: u64, ticket: u64, body: &[u8]) {
+    bytes.extend(wire::head(kind, port, ticket, body.len()));
+    bytes.extend(body);
+}
+
 fn port() -> Seeds {
     let mut bytes = vec![5];
-    let mut add = |kind, port, ticket, body: &[u8]| {
-        bytes.extend(wire::head(kind, port, ticket, body.len()));
-        bytes.extend(body);
-    };
-    add(wire::Kind::Hello, 0, 0, b"token");
-    add(wire::Kind::Open, 1, 0, b"main\napp://localhost/");
-    add(wire::Kind::Request, 1, 9, b"{\"k\":\"x\",\"t\":\"next\"}");
-    add(wire::Kind::Raw, 1, 9, b"");
+    put_frame(&mut bytes, wire::Kind::Hello, 0, 0, b"token");
+    put_frame(&mut bytes, wire::Kind::Open, 1, 0, b"main\napp://localhost/");
+    put_frame(&mut bytes, wire::Kind::Request, 1, 9, b"{\"k\":\"x\",\"t\":\"next\"}");
+    put_frame(&mut bytes, wire::Kind::Raw, 1, 9, b"");
     vec![("session", bytes)]
 }
 
@@ -165,8 +167,9 @@ fn mode() -> ModeConfig {
         allow: vec!["fs.*".into()],
         commands: Some(vec!["save_*".into()]),
         origins: vec!["https://docs.example.com".into()],
+        navigate: vec!["https://www.example.com".into()],
+        permissions: vec![Permission::Microphone],
         files: vec![FileScope { path: "$DATA/**".into(), access: Access::ReadWrite }],
-        ..Capability::default()
     };
     let constants = [("api".to_owned(), json!("https://example.com"))].into();
     ModeConfig { capabilities: vec![capability], constants, ..ModeConfig::default() }

@@ -56,7 +56,7 @@ pub fn wire(bytes: &[u8]) -> bool {
             Ok(Some(frame)) => {
                 assert!(frame.body.len() <= wire::BODY_BYTES_MAX);
                 again.extend(wire::head(frame.kind, frame.port, frame.ticket, frame.body.len()));
-                again.extend(&frame.body);
+                again.extend(frame.body);
                 taken += 1;
             }
             Ok(None) => {}
