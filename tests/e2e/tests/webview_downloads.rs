@@ -244,9 +244,11 @@ fn zz_probe() {
         project.write("frontend/main.js", &format!("{main}\nsetTimeout(() => {{ const link = document.createElement('a'); link.download = 'notes.txt'; link.href = URL.createObjectURL(new Blob(['ahoy'])); document.body.append(link); link.click(); }}, 500);\n"))?;
         let mut dev = Dev::start_with(stage, &project, &[("STAYSAIL_AUTOMATION", "0")])?;
         dev.wait("swap_done", 0, std::time::Duration::from_secs(400))?;
-        let found = staysail_e2e::wait_until("the file", std::time::Duration::from_secs(8), || match files(&folder) {
-            Ok(names) if names == ["notes.txt"] => Ok(()),
-            other => Err(format!("{other:?}")),
+        let found = staysail_e2e::wait_until("the file", std::time::Duration::from_secs(8), || {
+            match files(&folder) {
+                Ok(names) if names == ["notes.txt"] => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
         });
         for line in dev.program.lines() {
             eprintln!("LINE {line}");
