@@ -145,6 +145,12 @@ fn this_window(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("window-place-center")?;
     sink.press("window-mode-top")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_ABOVE")?;
+    staysail_e2e::wait_until("the window to know that it is on top", EDIT, || {
+        match sink.run("return (await api.currentWindow.state()).alwaysOnTop") {
+            Ok(answer) if answer == true => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
     sink.press("window-mode-top")?;
     sink.press("window-mode-maximized")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_MAXIMIZED_VERT")?;
@@ -156,7 +162,12 @@ fn this_window(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     size([1000, 700])?;
     sink.press("window-mode-minimize")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN")?;
-    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_FOCUSED")?;
+    staysail_e2e::wait_until("the window to be back", EDIT, || {
+        match stage.display.tool("xdotool", &["getactivewindow"]) {
+            Ok(active) if active.trim() == window => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
     sink.press("window-look-icon")?;
     sink.wait_property(window, "_NET_WM_ICON", "Icon (128 x 128)")?;
     sink.press("window-look-zoom")?;

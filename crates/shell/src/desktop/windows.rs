@@ -395,7 +395,7 @@ impl Windows {
             let had_menu = has_menu(spec);
             spec.decorations = yes;
             if !self.menus.is_empty() && has_menu(spec) != had_menu {
-                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                let change = if had_menu { platform::take_menu_bar } else { platform::attach_menu };
                 change(self.menus.bar(), window);
             }
         }
@@ -565,6 +565,10 @@ impl Windows {
         }
         self.remember(label);
         if let Some(open) = self.open.remove(label) {
+            // The next window may be given the same address, and would count as one that has its menu bar.
+            if has_menu(&open.spec) && !self.menus.is_empty() {
+                platform::take_menu_bar(self.menus.bar(), &open.window);
+            }
             if open.spec.modal
                 && let Some(parent) = open.spec.parent.as_ref().and_then(|parent| self.open.get(parent))
             {
