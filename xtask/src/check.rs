@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The steps, in order.
 pub const STEPS: [&str; 11] =
-    ["format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "notebook", "windows"];
+    ["format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "examples", "windows"];
 
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Fetching RustSec's list.
@@ -91,14 +91,28 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
         "page" => page(root),
-        "notebook" => {
-            let mut command = cargo(&["test", "--workspace", "--locked"]);
-            command.current_dir(root.join("examples/notebook"));
-            run(name, command.env("CARGO_TARGET_DIR", root.join("target/notebook")), STEP_LIMIT)
-        }
+        "examples" => examples(root),
         "windows" => windows(root),
         _ => anyhow::bail!("there is no step `{name}`"),
     }
+}
+
+/// Each a workspace of its own; what they are built from they share with the projects of the window tests.
+fn examples(root: &Path) -> anyhow::Result<Outcome> {
+    let test = |example: &str| {
+        let mut command = Command::new("cargo");
+        command
+            .args(["test", "--workspace", "--locked"])
+            .current_dir(root.join("examples").join(example))
+            .env("CARGO_TARGET_DIR", root.join("target/e2e/cargo"));
+        run("examples", &mut command, STEP_LIMIT)
+    };
+    let mut both = test("notebook")?;
+    let kitchen_sink = test("kitchen-sink")?;
+    both.ok &= kitchen_sink.ok;
+    both.took += kitchen_sink.took;
+    both.tally.add(kitchen_sink.tally);
+    Ok(both)
 }
 
 fn tidy(root: &Path) -> anyhow::Result<Outcome> {

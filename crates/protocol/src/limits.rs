@@ -131,7 +131,7 @@ pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
 /// A second start has handed its arguments over to the first within this time, or ends with an error.
-pub const HANDOVER_TIMEOUT_MS: u64 = 5_000;
+pub const HANDOVER_TIMEOUT_MS: u64 = 10_000;
 /// Largest start (arguments and working folder) that is handed over.
 pub const HANDOVER_BYTES_MAX: usize = 1 << 20;
 /// Starts that may be handed over at once; others wait.

@@ -103,7 +103,7 @@ pub struct ModeConfig {
     /// What the pages of which windows may do beyond calling the app's own commands.
     pub capabilities: Vec<Capability>,
     /// How the webview is set up; read at the start of the app.
-    pub webview: WebviewConfig,
+    pub webview: Box<WebviewConfig>,
     /// Constants for Rust (`app.constant`) and page (`constants` of `@staysail/api`).
     pub constants: BTreeMap<String, serde_json::Value>,
     /// Milliseconds a new worker has to say hello.
@@ -124,7 +124,7 @@ impl Default for ModeConfig {
             inspector: false,
             csp: None,
             capabilities: Vec::new(),
-            webview: WebviewConfig::default(),
+            webview: Box::default(),
             constants: BTreeMap::new(),
             hello_timeout_ms: limits::HELLO_TIMEOUT_MS,
             probation_s: limits::PROBATION_S,

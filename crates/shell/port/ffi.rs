@@ -90,6 +90,7 @@ unsafe extern "C" {
     pub fn jsc_value_is_function(value: *mut JSCValue) -> gboolean;
     pub fn jsc_value_is_typed_array(value: *mut JSCValue) -> gboolean;
     pub fn jsc_value_new_null(context: *mut JSCContext) -> *mut JSCValue;
+    pub fn jsc_value_new_boolean(context: *mut JSCContext, value: gboolean) -> *mut JSCValue;
     pub fn jsc_value_new_number(context: *mut JSCContext, number: f64) -> *mut JSCValue;
     pub fn jsc_value_new_string_from_bytes(context: *mut JSCContext, bytes: *mut GBytes) -> *mut JSCValue;
     pub fn jsc_value_new_typed_array(context: *mut JSCContext, kind: u32, length: usize) -> *mut JSCValue;

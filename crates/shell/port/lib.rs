@@ -36,6 +36,9 @@ use wire::{Kind, Reader};
 const PRIORITY: i32 = 100;
 /// Answers handed out before other work gets its turn.
 const ANSWERS_PER_TURN_MAX: usize = 128;
+/// Answers of this size and more go to the page as bytes, texts too: the page's decoder is many times faster than the
+/// interface for C.
+const TEXT_BYTES_MAX: usize = 16 << 10;
 /// Requests below this size go in one piece: to copy them costs less than to write twice.
 const COPIED_BYTES_MAX: usize = 64 << 10;
 /// Most that is kept allocated for requests the socket did not take at once.
@@ -422,8 +425,9 @@ unsafe fn hand(callback: *mut JSCValue, ticket: u64, kind: Kind, body: Vec<u8>) 
     // it; the array is as long as it says.
     unsafe {
         let context = jsc_value_get_context(callback);
-        let value = match kind {
-            Kind::Raw => {
+        let as_bytes = kind == Kind::Raw || body.len() >= TEXT_BYTES_MAX;
+        let value = match as_bytes {
+            true => {
                 // Memory of our own is not let into WebKit's cage for buffers: the bytes are copied.
                 let array = jsc_value_new_typed_array(context, JSC_TYPED_ARRAY_UINT8, body.len());
                 let mut length = 0;
@@ -435,7 +439,7 @@ unsafe fn hand(callback: *mut JSCValue, ticket: u64, kind: Kind, body: Vec<u8>) 
                 g_object_unref(array.cast());
                 buffer
             }
-            _ => {
+            false => {
                 let body = Box::new(body);
                 let (data, length) = (body.as_ptr(), body.len());
                 let bytes =
@@ -446,9 +450,10 @@ unsafe fn hand(callback: *mut JSCValue, ticket: u64, kind: Kind, body: Vec<u8>) 
             }
         };
         let ticket = jsc_value_new_number(context, ticket as f64);
-        let parameters = [ticket, value];
+        let is_text = jsc_value_new_boolean(context, i32::from(kind != Kind::Raw));
+        let parameters = [ticket, value, is_text];
         let result = jsc_value_function_callv(callback, parameters.len() as u32, parameters.as_ptr());
-        for value in [result, ticket, value, callback] {
+        for value in [result, ticket, value, is_text, callback] {
             if !value.is_null() {
                 g_object_unref(value.cast());
             }

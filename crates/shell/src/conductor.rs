@@ -5,7 +5,8 @@
 //! the `Lineup`, the gate of the router closes, calls under way get a bounded time to end, the
 //! old worker's declared state is handed over, and the gate opens to the new worker. From the first moment to the
 //! last there is a worker to return to: before the switch by opening the gate again, after it by thawing the old
-//! worker, which stays frozen in memory through the new one's probation.
+//! worker, which stays frozen in memory through the new one's probation. However fast swaps follow each other, each
+//! worker has its time (`drain_s`) to finish its calls before it is ended.
 //!
 //! A worker's connection that ends unexpectedly is a crash. Within probation it returns to the frozen worker;
 //! otherwise the same executable is started again, with the newest checkpoint of its state and a growing pause,
@@ -26,7 +27,7 @@ use staysail_protocol::worker::{ToShell, ToWorker};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex as PlainMutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, oneshot};
 
@@ -44,6 +45,16 @@ struct Seat {
     replies: PlainMutex<Replies>,
     /// Its connection has ended: no question will be answered any more.
     gone: AtomicBool,
+    drains: Drains,
+}
+
+/// What is known of the drains of a worker: it may be returned to, and drained again later.
+#[derive(Default)]
+struct Drains {
+    /// Number of the newest one, or of its being called off.
+    newest: AtomicU64,
+    /// The newest one is over.
+    done: AtomicBool,
 }
 
 #[derive(Default)]
@@ -167,13 +178,13 @@ impl Conductor {
         }
         let previous = lineup.active.replace(new.clone());
         if let Some(older) = lineup.frozen.take() {
-            older.worker.clone().retire();
+            probation::let_go(&older);
         }
         let (verdict_in, verdict) = oneshot::channel();
         lineup.verdict = Some(verdict_in);
         lineup.frozen = previous;
         if let (Some(old), Some(retired)) = (&lineup.frozen, retired) {
-            shell.runtime.spawn(probation::drain(shell.clone(), old.clone(), retired, config.drain_s));
+            probation::drain(shell, old, retired, config.drain_s);
         }
         shell.runtime.spawn(probation::watch(shell.clone(), new, config.probation_s));
         drop(lineup);
@@ -195,7 +206,12 @@ impl Conductor {
         let welcome = shell.welcome(&launch.version);
         let timeout = Duration::from_millis(config.hello_timeout_ms);
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
-        let seat = Arc::new(Seat { worker, replies: PlainMutex::default(), gone: AtomicBool::new(false) });
+        let seat = Arc::new(Seat {
+            worker,
+            replies: PlainMutex::default(),
+            gone: AtomicBool::new(false),
+            drains: Drains::default(),
+        });
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
     }

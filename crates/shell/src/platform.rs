@@ -97,7 +97,7 @@ use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
     attach_menu, detach_menu, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
-    show_context_menu, with_parent, with_skip_taskbar,
+    show_context_menu, take_menu_bar, with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.

@@ -73,7 +73,9 @@ impl<'a> KitchenSink<'a> {
     /// # Errors
     /// When there is none, or it is not shown.
     pub fn go(&self, section: &str) -> anyhow::Result<()> {
-        self.page.click(&self.page.find(&format!("nav a[href='#{section}']"))?)?;
+        // The list scrolls; WebKit's driver finds what it has scrolled to not interactable at times.
+        self.page
+            .run("document.querySelector(`nav a[href='#${arguments[0]}']`).click()", &[json!(section)])?;
         let shown = format!("return document.getElementById('section-{section}')?.hidden === false");
         self.page.wait_for(&format!("the section {section}"), &shown, ANSWER)
     }
@@ -83,6 +85,8 @@ impl<'a> KitchenSink<'a> {
     /// # Errors
     /// When there is none.
     pub fn press(&self, button: &str) -> anyhow::Result<()> {
+        let show = "document.getElementById(arguments[0]).scrollIntoView({ block: 'center' })";
+        self.page.run(show, &[json!(button)])?;
         self.page.click(&self.page.find(&format!("#{button}"))?)
     }
 

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest wait for a second start to end; `handover_timeout_ms` and the start of a process.
-const HANDOVER: Duration = Duration::from_secs(12);
+const HANDOVER: Duration = Duration::from_secs(20);
 
 const LISTENS: &str = "            let told = app.clone();\n            \
     app.on_opened(move |opened| told.log(\"info\", format!(\"worker opened {:?} {:?} {}\", opened.urls, opened.files, opened.first)));\n";
@@ -141,7 +141,8 @@ fn a_first_instance_that_hangs_is_said_to_hang_and_one_that_was_killed_leaves_no
         drop((first, page));
         let (second, page) = Running::live(stage, &executable)?;
         // The app leaves and comes back by its own wish; its lock is free for the one that follows.
-        page.run("void fixture.staysail.application.relaunch(['--again', 'x'])", &[])?;
+        // The page may be gone before it can say that it has asked.
+        let _ = page.run("void fixture.staysail.application.relaunch(['--again', 'x'])", &[]);
         drop(page);
         let mut second = second;
         second.program.wait(HANDOVER)?;
@@ -167,7 +168,7 @@ fn of_many_starts_at_the_same_moment_one_stays_and_is_told_of_all_others() {
                 let command = second(stage, &executable, &[&argument], Path::new("/"));
                 starts.push(Program::start(&argument, command)?);
             }
-            let mut left =
+            let ended =
                 staysail_e2e::wait_until("all starts but one to end", Duration::from_secs(30), || {
                     let ended: Vec<_> = starts.iter_mut().map(Program::ended).collect();
                     if ended.iter().flatten().count() < 5 {
@@ -175,15 +176,14 @@ fn of_many_starts_at_the_same_moment_one_stays_and_is_told_of_all_others() {
                     }
                     Ok(ended)
                 })?;
-            ensure!(left.iter().flatten().all(std::process::ExitStatus::success), "round {round}: {left:?}");
-            let at = left.iter().position(Option::is_none);
-            left.clear();
+            ensure!(
+                ended.iter().flatten().all(std::process::ExitStatus::success),
+                "round {round}: {ended:?}"
+            );
+            let at = ended.iter().position(Option::is_none);
             let Some(at) = at else { anyhow::bail!("round {round}: none stayed") };
             let first = &mut starts[at];
-            for number in (0..6).filter(|number| *number != at) {
-                // The log of production is on standard error; the worker tells of each start.
-                let _ = number;
-            }
+            // The log of production is on standard error; the worker tells of each start.
             let begun = Instant::now();
             staysail_e2e::wait_until("the worker to be told of the other five", EDIT, || {
                 let told = first.lines().iter().filter(|line| line.contains("worker opened")).count();

@@ -80,22 +80,19 @@ fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     let window = sink.window("Frameless")?;
     sink.wait_property(&window, "_MOTIF_WM_HINTS", "0x0, 0x0")?;
     sink.wait_painted(&window)?;
-    stage.screenshot("frameless-1");
     let (x, y) = place(stage, &window)?;
-    staysail_e2e::wait_until("the window to be dragged", std::time::Duration::from_secs(6), || {
-        let drag = |arguments: &[&str]| {
-            stage.display.tool("xdotool", arguments).map_err(|error| format!("{error:#}"))
-        };
-        let at = place(stage, &window).map_err(|error| format!("{error:#}"))?;
-        let (from_x, from_y) = ((at.0 + 90).to_string(), (at.1 + 20).to_string());
-        let (to_x, to_y) = ((at.0 + 210).to_string(), (at.1 + 80).to_string());
-        drag(&["mousemove", &from_x, &from_y, "mousedown", "1"])?;
-        drag(&["mousemove", "--sync", &to_x, &to_y])?;
-        drag(&["mousemove_relative", "--sync", "1", "1"])?;
-        drag(&["mouseup", "1"])?;
+    let drag = |arguments: &[&str]| stage.display.tool("xdotool", arguments);
+    drag(&["mousemove", "--sync", &(x + 90).to_string(), &(y + 20).to_string(), "mousedown", "1"])?;
+    // The page asks for the drag when it hears of the button: the mouse is moved until the window follows.
+    let mut step = 0;
+    staysail_e2e::wait_until("the window to be dragged", EDIT, || {
+        step = (step + 1) % 8;
+        let (to_x, to_y) = ((x + 200 + step).to_string(), (y - 160 - step).to_string());
+        drag(&["mousemove", &to_x, &to_y]).map_err(|error| format!("{error:#}"))?;
         let now = place(stage, &window).map_err(|error| format!("{error:#}"))?;
-        if now.0 - x >= 60 && now.1 - y >= 30 { Ok(()) } else { Err(format!("it is at {now:?}")) }
+        if now.0 - x >= 60 && y - now.1 >= 60 { Ok(()) } else { Err(format!("it is at {now:?}")) }
     })?;
+    drag(&["mouseup", "1"])?;
     sink.picture("frameless")?;
     sink.run("await new api.AppWindow('frameless').close()")?;
     sink.wait_gone("Frameless")
@@ -148,6 +145,12 @@ fn this_window(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("window-place-center")?;
     sink.press("window-mode-top")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_ABOVE")?;
+    staysail_e2e::wait_until("the window to know that it is on top", EDIT, || {
+        match sink.run("return (await api.currentWindow.state()).alwaysOnTop") {
+            Ok(answer) if answer == true => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
     sink.press("window-mode-top")?;
     sink.press("window-mode-maximized")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_MAXIMIZED_VERT")?;
@@ -159,7 +162,12 @@ fn this_window(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     size([1000, 700])?;
     sink.press("window-mode-minimize")?;
     sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_HIDDEN")?;
-    sink.wait_property(window, "_NET_WM_STATE", "_NET_WM_STATE_FOCUSED")?;
+    staysail_e2e::wait_until("the window to be back", EDIT, || {
+        match stage.display.tool("xdotool", &["getactivewindow"]) {
+            Ok(active) if active.trim() == window => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
     sink.press("window-look-icon")?;
     sink.wait_property(window, "_NET_WM_ICON", "Icon (128 x 128)")?;
     sink.press("window-look-zoom")?;

@@ -62,6 +62,13 @@ fn links_out_open_in_the_users_browser_when_the_user_clicks_and_the_window_stays
                 at("sent")
             ),
             "location.href = 'mailto:sent@example.com'".to_owned(),
+            // What a page makes itself may be downloaded, and is no page of the window.
+            "const link = document.createElement('a'); document.body.append(link); \
+             link.href = URL.createObjectURL(new Blob(['<title>made</title>'], { type: 'text/html' })); link.click()"
+                .to_owned(),
+            "const link = document.createElement('a'); document.body.append(link); \
+             link.href = 'data:text/html,<title>made</title>'; link.click()"
+                .to_owned(),
             format!(
                 "document.body.insertAdjacentHTML('beforeend', '<meta http-equiv=refresh content=\"0;url={}\">')",
                 at("sent")

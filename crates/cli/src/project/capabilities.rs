@@ -119,6 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_names_every_feature_and_permission() {
+        let guide = include_str!("../../../../docs/guide/capabilities.md");
+        for feature in staysail_protocol::desktop::features::all() {
+            let (group, operation) = feature.split_once('.').unwrap();
+            let row = guide.lines().find(|line| line.starts_with(&format!("| `{group}` |")));
+            let named = row.is_some_and(|row| row.contains(&format!("`{operation}`")));
+            assert!(named, "docs/guide/capabilities.md does not name {feature}");
+        }
+        let safety = include_str!("../../../../docs/guide/safety.md");
+        let refusal = serde_json::from_str::<staysail_protocol::permission::Permission>("\"?\"").unwrap_err();
+        for name in refusal.to_string().split('`').skip(3).step_by(2) {
+            assert!(safety.contains(&format!("`{name}`")), "docs/guide/safety.md does not name {name}");
+        }
+    }
+
+    #[test]
     fn what_can_work_is_accepted() {
         for capability in [
             "windows = [\"*\"]\nallow = [\"*\"]",

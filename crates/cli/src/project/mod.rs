@@ -182,7 +182,7 @@ impl Project {
             inspector: section.inspector.unwrap_or(inspector),
             csp: section.csp.clone(),
             capabilities: self.config.capabilities.clone(),
-            webview: self.config.webview.clone(),
+            webview: Box::new(self.config.webview.clone()),
             constants: section.constants.clone(),
             hello_timeout_ms: section.hello_timeout_ms.unwrap_or(limits::HELLO_TIMEOUT_MS),
             probation_s: section.probation_s.unwrap_or(limits::PROBATION_S),

@@ -7,16 +7,26 @@ use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// Lets the worker before finish its calls under a deadline, then freezes it.
-pub(super) async fn drain(shell: Arc<Shell>, old: Arc<Seat>, retired: JoinHandle<()>, drain_s: u64) {
+/// Lets the worker before finish its calls under a deadline. Then it is frozen; ended, when by then nobody would return
+/// to it any more.
+pub(super) fn drain(shell: &Arc<Shell>, old: &Arc<Seat>, retired: JoinHandle<()>, drain_s: u64) {
+    let number = old.drains.newest.fetch_add(1, Ordering::SeqCst) + 1;
+    old.drains.done.store(false, Ordering::SeqCst);
+    shell.runtime.spawn(drain_to_end(shell.clone(), old.clone(), number, retired, drain_s));
+}
+
+async fn drain_to_end(shell: Arc<Shell>, old: Arc<Seat>, number: u64, retired: JoinHandle<()>, drain_s: u64) {
     let finished = tokio::time::timeout(Duration::from_secs(drain_s), retired).await.is_ok();
     let lineup = shell.conductor.lineup.lock().await;
-    if !lineup.frozen.as_ref().is_some_and(|frozen| Arc::ptr_eq(frozen, &old)) {
+    if old.drains.newest.load(Ordering::SeqCst) != number {
+        // It was returned to meanwhile.
         return;
     }
+    old.drains.done.store(true, Ordering::SeqCst);
     if !finished {
         shell.router.abandon(&old.worker, drain_s);
     }
@@ -24,7 +34,19 @@ pub(super) async fn drain(shell: Arc<Shell>, old: Arc<Seat>, retired: JoinHandle
         old.worker.id,
         &CallError::new(ErrorCode::Superseded, "a newer version took over; ask it to go on"),
     );
-    old.worker.freeze();
+    if lineup.frozen.as_ref().is_some_and(|frozen| Arc::ptr_eq(frozen, &old)) {
+        old.worker.freeze();
+    } else {
+        old.worker.clone().retire();
+    }
+}
+
+/// Nobody will return to this worker: it ends, as soon as its calls have. Called with the lineup locked.
+pub(super) fn let_go(old: &Arc<Seat>) {
+    // Otherwise its drain ends it.
+    if old.drains.done.load(Ordering::SeqCst) {
+        old.worker.clone().retire();
+    }
 }
 
 /// Watches the active worker as long as it is active: signs of life always, health checks within probation.
@@ -96,7 +118,7 @@ async fn commit(shell: &Arc<Shell>, seat: &Arc<Seat>) {
         return;
     }
     if let Some(old) = lineup.frozen.take() {
-        old.worker.clone().retire();
+        let_go(&old);
     }
     if let Some(verdict) = lineup.verdict.take() {
         let _ = verdict.send(Ok(()));
@@ -117,6 +139,8 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
         return true;
     }
     let Some(old) = lineup.frozen.take() else { return false };
+    // Its drain is called off.
+    old.drains.newest.fetch_add(1, Ordering::SeqCst);
     tracing::warn!(reason, "returning to the backend before");
     shell.router.close();
     let bad = lineup.active.replace(old.clone());

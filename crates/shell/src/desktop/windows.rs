@@ -163,12 +163,27 @@ impl Windows {
             spec.position = position;
             maximized |= place.maximized;
         }
+        if spec.position.is_none() {
+            spec.position = self.over_parent(&spec);
+        }
         let open = self.build(target, &spec, maximized)?;
         self.labels.insert(open.window.id(), spec.label.clone());
         let label = spec.label.clone();
         self.open.insert(label.clone(), open);
         self.tell(&label, WindowNews::Created);
         Ok(())
+    }
+
+    /// The middle of its parent, where a window with one is looked for.
+    fn over_parent(&self, spec: &WindowSpec) -> Option<(f64, f64)> {
+        let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+        let scale = parent.scale_factor();
+        let corner = parent.outer_position().ok()?.to_logical::<f64>(scale);
+        let outer = parent.outer_size().to_logical::<f64>(scale);
+        let x = corner.x + (outer.width - spec.width) / 2.0;
+        // Never with its title bar above that of the parent, which the user can reach.
+        let y = (corner.y + (outer.height - spec.height) / 2.0).max(corner.y);
+        Some((x, y))
     }
 
     fn build(&mut self, target: &Target, spec: &WindowSpec, maximized: bool) -> Done<Open> {
@@ -380,7 +395,7 @@ impl Windows {
             let had_menu = has_menu(spec);
             spec.decorations = yes;
             if !self.menus.is_empty() && has_menu(spec) != had_menu {
-                let change = if had_menu { platform::detach_menu } else { platform::attach_menu };
+                let change = if had_menu { platform::take_menu_bar } else { platform::attach_menu };
                 change(self.menus.bar(), window);
             }
         }
@@ -550,6 +565,10 @@ impl Windows {
         }
         self.remember(label);
         if let Some(open) = self.open.remove(label) {
+            // The next window may be given the same address, and would count as one that has its menu bar.
+            if has_menu(&open.spec) && !self.menus.is_empty() {
+                platform::take_menu_bar(self.menus.bar(), &open.window);
+            }
             if open.spec.modal
                 && let Some(parent) = open.spec.parent.as_ref().and_then(|parent| self.open.get(parent))
             {

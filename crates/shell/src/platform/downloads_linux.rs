@@ -62,7 +62,6 @@ fn started(shell: &Arc<Shell>, download: &Download, label_of: fn(&GtkWebView) ->
     let failure: Rc<Cell<Option<String>>> = Rc::default();
     let offered = shell.clone();
     download.connect_decide_destination(move |download, name| {
-        eprintln!("DECIDE {id} {name}");
         let response = download.response();
         let total = response.as_ref().map(|response| response.content_length()).filter(|total| *total > 0);
         let status = response.map_or(0, |response| response.status_code());

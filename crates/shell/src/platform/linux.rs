@@ -100,6 +100,11 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     }
 }
 
+/// Takes the menu bar of this window away.
+pub fn take_menu_bar(menu: &Menu, window: &Window) {
+    detach_menu(menu, window);
+}
+
 /// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
 pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
     // muda's own way waits here until the menu is closed, and nothing else would go on.

@@ -254,9 +254,17 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
     let _ = (menu, window);
 }
 
+/// Takes the menu bar of this window away. On macOS windows have none of their own.
+pub fn take_menu_bar(menu: &Menu, window: &Window) {
+    #[cfg(not(target_os = "macos"))]
+    detach_menu(menu, window);
+    #[cfg(target_os = "macos")]
+    let _ = (menu, window);
+}
+
 /// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
 pub fn show_context_menu(menu: &Menu, window: &Window, at: Option<(f64, f64)>) {
-    let at = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
+    let at: Option<muda::dpi::Position> = at.map(|(x, y)| muda::dpi::LogicalPosition::new(x, y).into());
     #[cfg(windows)]
     {
         use tao::platform::windows::WindowExtWindows;

@@ -13,7 +13,8 @@ type Done<T = ()> = Result<T, String>;
 ///
 /// # Errors
 /// None.
-pub fn reconcile(_program: &Program, _opens: &Opens) -> Done<bool> {
+pub fn reconcile(program: &Program, opens: &Opens) -> Done<bool> {
+    tracing::debug!(app = program.name, schemes = ?opens.schemes, "links and files are registered by the app's bundle");
     Ok(false)
 }
 

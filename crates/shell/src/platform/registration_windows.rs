@@ -15,7 +15,7 @@ const APPROVED: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\Star
 
 type Done<T = ()> = Result<T, String>;
 
-fn text(error: windows_registry::Error) -> String {
+fn text(error: windows::core::Error) -> String {
     error.message()
 }
 
@@ -52,9 +52,12 @@ pub fn reconcile(program: &Program, opens: &Opens) -> Done<bool> {
             let _ = CURRENT_USER.remove_tree(&notes);
         } else {
             let key = CURRENT_USER.create(&notes).map_err(text)?;
-            let list = |list: &[String]| list.iter().map(String::clone).collect::<Vec<_>>();
-            key.set_multi_string("Schemes", &list(&wanted.schemes)).map_err(text)?;
-            key.set_multi_string("Extensions", &list(&extensions)).map_err(text)?;
+            let set = |name: &str, list: &[String]| {
+                let list: Vec<&str> = list.iter().map(String::as_str).collect();
+                key.set_multi_string(name, &list).map_err(text)
+            };
+            set("Schemes", &wanted.schemes)?;
+            set("Extensions", &extensions)?;
         }
         // SAFETY: this event takes no items.
         unsafe { SHChangeNotify(SHCNE_ASSOCCHANGED, SHCNF_IDLIST, None, None) };

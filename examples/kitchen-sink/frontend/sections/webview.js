@@ -30,7 +30,7 @@ const forget = () => storage.clear("cache");
 // #region downloads
 function download(text) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.href = `data:text/plain,${encodeURIComponent(text)}`;
   link.download = "log.txt";
   link.click();
 }

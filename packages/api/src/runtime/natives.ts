@@ -30,6 +30,12 @@ const partsOf = (of: object) => [getter(of, "buffer"), getter(of, "byteOffset"),
 const partsOfArray = partsOf(typedArrays);
 const partsOfView = partsOf(DataView.prototype);
 
+const decoder = new TextDecoder();
+const decodeNow = TextDecoder.prototype.decode;
+
+/** UTF-8 as text. */
+export const decode = (bytes: ArrayBuffer): string => apply(decodeNow, decoder, [bytes]);
+
 /** A value as text, whoever `String` is by now. */
 export const toText: (value: unknown) => string = String;
 export const toNumber: (value: unknown) => number = Number;
@@ -134,8 +140,8 @@ export function scriptMessages(): ((text: string) => Promise<string>) | null {
 
 /** Sends a request with its ticket; false when it can not be sent. */
 export type PortSend = (ticket: number, text: string, bytes: Uint8Array | null) => boolean;
-/** Takes an answer. Ticket 0: the port has ended, and no further answer comes. */
-export type PortReceive = (ticket: number, answer: string | ArrayBuffer) => void;
+/** Takes an answer; a long text comes as bytes. Ticket 0: the port has ended, and no further answer comes. */
+export type PortReceive = (ticket: number, answer: string | ArrayBuffer, is_text?: boolean) => void;
 type OpenPort = (label: string, receive: PortReceive) => PortSend | null;
 
 // Taken away before the page's own scripts run, whoever's page it is.

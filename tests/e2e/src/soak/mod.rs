@@ -5,7 +5,7 @@
 //! nothing is compiled in between. The page hands over what it saw each second, which is held against the ledger the
 //! workers write: no call lost, none executed twice. Meanwhile memory, handles, threads and processes are sampled.
 
-mod control;
+pub mod control;
 mod samples;
 
 use crate::child;
@@ -117,13 +117,65 @@ impl Report {
 
 struct Run<'a> {
     stage: &'a Stage,
-    worker: PathBuf,
-    folder: PathBuf,
-    shell: Shell,
-    page: Session,
+    stand: Stand,
     report: Report,
     calls: Vec<Call>,
     sampled: Instant,
+}
+
+/// The app that is soaked: its page up, its first worker live, no load yet.
+pub struct Stand {
+    /// The shell.
+    pub shell: Shell,
+    /// Its page.
+    pub page: Session,
+    worker: PathBuf,
+    folder: PathBuf,
+}
+
+impl Stand {
+    /// Builds and starts it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let project = Project::named(stage, "soak")?;
+        let worker = build(stage, &project)?;
+        let folder = stage.folder.path().join("workers");
+        std::fs::create_dir_all(&folder)?;
+        let mut shell = Shell::start(stage, &project.file("frontend"))?;
+        let first = folder.join("soaked-0");
+        std::fs::copy(&worker, &first)?;
+        shell.swap(&first, STEP)?;
+        let page = Session::attach(stage, shell.port, STEP)?;
+        let stand = Self { shell, page, worker, folder };
+        stand.wait_up(None)?;
+        Ok(stand)
+    }
+
+    /// Exchanges the worker for another copy of itself and says how long calls were held up, in milliseconds.
+    ///
+    /// # Errors
+    /// When it does not become live.
+    pub fn swap(&mut self, number: u64) -> anyhow::Result<f64> {
+        let copy = self.folder.join(format!("soaked-{number}"));
+        std::fs::copy(&self.worker, &copy)?;
+        let gate_ms = self.shell.swap(&copy, STEP)?;
+        if let Some(old) = number.checked_sub(COPIES_KEPT) {
+            std::fs::remove_file(self.folder.join(format!("soaked-{old}")))?;
+        }
+        Ok(gate_ms)
+    }
+
+    fn wait_up(&self, before: Option<&Value>) -> anyhow::Result<()> {
+        crate::wait_until("the page to be up", STEP, || {
+            match self.page.run("return window.soak?.load", &[]) {
+                Ok(load) if load.is_string() && Some(&load) != before => Ok(()),
+                Ok(other) => Err(other.to_string()),
+                Err(error) => Err(format!("{error:#}")),
+            }
+        })
+    }
 }
 
 /// Carries a plan out.
@@ -131,20 +183,9 @@ struct Run<'a> {
 /// # Errors
 /// When the app can not be started or driven any more; what is wrong with its calls is in the report.
 pub fn run(stage: &Stage, plan: Plan) -> anyhow::Result<Report> {
-    let project = Project::named(stage, "soak")?;
-    let worker = build(stage, &project)?;
-    let folder = stage.folder.path().join("workers");
-    std::fs::create_dir_all(&folder)?;
-    let mut shell = Shell::start(stage, &project.file("frontend"))?;
-    let first = folder.join("soaked-0");
-    std::fs::copy(&worker, &first)?;
-    shell.swap(&first, STEP)?;
-    let page = Session::attach(stage, shell.port, STEP)?;
-    let report = Report::default();
-    let mut run =
-        Run { stage, worker, folder, shell, page, report, calls: Vec::new(), sampled: Instant::now() };
-    run.wait_up(None)?;
-    run.page.run("soak.start()", &[])?;
+    let stand = Stand::start(stage)?;
+    let mut run = Run { stage, stand, report: Report::default(), calls: Vec::new(), sampled: Instant::now() };
+    run.stand.page.run("soak.start()", &[])?;
     let begun = Instant::now();
     let pause = plan.duration.div_f64(plan.swaps as f64);
     let mut loads_due = 0.0;
@@ -184,40 +225,25 @@ impl Run<'_> {
     }
 
     fn swap(&mut self, number: u64) -> anyhow::Result<()> {
-        let copy = self.folder.join(format!("soaked-{number}"));
-        std::fs::copy(&self.worker, &copy)?;
-        let gate_ms = self.shell.swap(&copy, STEP)?;
+        let gate_ms = self.stand.swap(number)?;
         self.report.gate_ms.push(gate_ms);
         self.report.swaps = number;
-        if let Some(old) = number.checked_sub(COPIES_KEPT) {
-            std::fs::remove_file(self.folder.join(format!("soaked-{old}")))?;
-        }
         Ok(())
     }
 
     /// Half of them by the shell, as after an edit; half by the page itself, as by a user.
     fn reload(&mut self) -> anyhow::Result<()> {
         self.take();
-        let load = self.page.run("return soak.load", &[])?;
+        let load = self.stand.page.run("return soak.load", &[])?;
         if self.report.reloads.is_multiple_of(2) {
-            self.shell.page_changed()?;
+            self.stand.shell.page_changed()?;
         } else {
             // The answer to the script may be lost with the page.
-            let _ = self.page.run("setTimeout(() => location.reload())", &[]);
+            let _ = self.stand.page.run("setTimeout(() => location.reload())", &[]);
         }
-        self.wait_up(Some(&load))?;
+        self.stand.wait_up(Some(&load))?;
         self.report.reloads += 1;
         Ok(())
-    }
-
-    fn wait_up(&self, before: Option<&Value>) -> anyhow::Result<()> {
-        crate::wait_until("the page to be up", STEP, || {
-            match self.page.run("return window.soak?.load", &[]) {
-                Ok(load) if load.is_string() && Some(&load) != before => Ok(()),
-                Ok(other) => Err(other.to_string()),
-                Err(error) => Err(format!("{error:#}")),
-            }
-        })
     }
 
     fn watch(&mut self) -> anyhow::Result<()> {
@@ -225,16 +251,16 @@ impl Run<'_> {
             self.sampled = Instant::now();
             self.take();
             let live = self.live();
-            self.report.samples.take(self.stage, self.shell.program.id(), &live);
+            self.report.samples.take(self.stage, self.stand.shell.program.id(), &live);
         }
-        let ended = self.shell.program.ended();
-        ensure!(ended.is_none(), "the shell ended: {ended:?}\n{}", self.shell.program.tail());
+        let ended = self.stand.shell.program.ended();
+        ensure!(ended.is_none(), "the shell ended: {ended:?}\n{}", self.stand.shell.program.tail());
         Ok(())
     }
 
     /// Takes over what the page saw. A page that is just being loaded is asked again later.
     fn take(&mut self) {
-        if let Ok(taken) = self.page.run("return window.soak ? soak.take() : null", &[]) {
+        if let Ok(taken) = self.stand.page.run("return window.soak ? soak.take() : null", &[]) {
             self.accept(&taken);
         }
     }
@@ -253,11 +279,11 @@ impl Run<'_> {
 
     /// Lets everything end, and holds page and ledger against each other.
     fn settle(mut self) -> anyhow::Result<Report> {
-        self.page.run_async("await soak.stop()", &[]).context("waiting for the last answers")?;
+        self.stand.page.run_async("await soak.stop()", &[]).context("waiting for the last answers")?;
         self.take();
-        let rest = self.page.run("return soak.rest()", &[])?;
+        let rest = self.stand.page.run("return soak.rest()", &[])?;
         self.calls.extend(ledger::calls(&rest)?);
-        self.shell.end()?;
+        self.stand.shell.end()?;
         let executions = ledger::executions(&self.stage.ledger_file())?;
         let report = &mut self.report;
         report.executed = executions.len();
