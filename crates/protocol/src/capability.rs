@@ -9,9 +9,11 @@
 //! Foreign pages are named by their whole origin. Two lists keep apart what is often mixed up: `navigate` lets the window
 //! show them, `origins` lets them call from it.
 
+use crate::desktop::{features, parts};
 use crate::permission::Permission;
 use crate::scope::FileScope;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// One `[[capabilities]]` of `staysail.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,10 +77,9 @@ impl<'a> Granted<'a> {
 
     /// Whether the page may use any feature of a group, and so is told of its events.
     pub fn group(self, group: &str) -> bool {
-        let prefix = format!("{group}.");
-        self.each().flat_map(|capability| &capability.allow).any(|pattern| {
-            pattern.starts_with(&prefix) || (pattern.contains('*') && matches(pattern, &format!("{prefix}*")))
-        })
+        // By the features there are, not by how a pattern looks: `*.set` means something of windows and nothing of trays.
+        let of_group = |feature: &&String| parts(feature).is_some_and(|(name, _)| name == group);
+        all_features().iter().filter(of_group).any(|feature| self.feature(feature))
     }
 
     /// Whether the page is told of what happens to a window: of its own when it may use anything of the group; of others
@@ -165,6 +166,12 @@ pub fn check_origin(origin: &str, calls: bool) -> Result<(), (String, String)> {
     Ok(())
 }
 
+/// Every native feature, made once: this is asked for each event.
+fn all_features() -> &'static [String] {
+    static ALL: OnceLock<Vec<String>> = OnceLock::new();
+    ALL.get_or_init(features::all)
+}
+
 fn any_matches(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, name))
 }
@@ -212,6 +219,28 @@ mod tests {
         assert!(
             !granted.feature("window.close") && !granted.group("window") && !granted.origin("https://a.b")
         );
+    }
+
+    /// Found by the fuzz target `capability`: `*t*` allowed `window.set` and told of no event of windows.
+    #[test]
+    fn whoever_may_use_a_feature_of_a_group_is_told_of_its_events_however_the_pattern_is_written() {
+        for (pattern, group, told) in [
+            ("*t*", "window", true),
+            ("*.set", "window", true),
+            ("win*.set", "window", true),
+            ("window.state", "window", true),
+            ("*.popup", "menu", true),
+            ("*.popup", "tray", false),
+            ("window.nothing", "window", false),
+            ("windows.*", "window", false),
+        ] {
+            let all = [Capability {
+                windows: vec!["*".into()],
+                allow: vec![pattern.into()],
+                ..Capability::default()
+            }];
+            assert_eq!(Granted::to(&all, "main").group(group), told, "{pattern} {group}");
+        }
     }
 
     #[test]
