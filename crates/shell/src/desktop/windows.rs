@@ -353,7 +353,8 @@ impl Windows {
             maximized: window.is_maximized(),
             minimized: window.is_minimized(),
             fullscreen: window.fullscreen().is_some(),
-            always_on_top: window.is_always_on_top(),
+            // tao does not know it on Linux.
+            always_on_top: spec.always_on_top,
             resizable: window.is_resizable(),
             decorations: window.is_decorated(),
             theme: told_theme(window.theme()),
