@@ -316,7 +316,7 @@ mod tests {
             (format!("{APP}[frontend.dev]\nurl = \"localhost:1\"\n"), 4, "neither http"),
             (format!("{APP}[debug]\nlog = 3\n"), 4, "invalid type"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
-            (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown variant"),
+            (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "Known here: folder, ask, deny"),
         ] {
             let message = refused(&text);
             assert!(
