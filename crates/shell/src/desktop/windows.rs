@@ -490,7 +490,9 @@ impl Windows {
 
     /// Moves a window with the mouse, whose button is down.
     pub fn start_dragging(&self, label: &str) -> Done {
-        let dragged = self.find(label)?.window.drag_window();
+        let open = self.find(label)?;
+        let dragged = open.window.drag_window();
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 
@@ -506,7 +508,9 @@ impl Windows {
             Edge::West => ResizeDirection::West,
             Edge::NorthWest => ResizeDirection::NorthWest,
         };
-        let dragged = self.find(label)?.window.drag_resize_window(direction);
+        let open = self.find(label)?;
+        let dragged = open.window.drag_resize_window(direction);
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 
