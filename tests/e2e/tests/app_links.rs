@@ -71,14 +71,13 @@ fn launch(stage: &Stage, entry: &Path, argument: &str) -> anyhow::Result<Command
     let file = gio::glib::KeyFile::new();
     file.load_from_file(entry, gio::glib::KeyFileFlags::NONE)?;
     let line = file.string("Desktop Entry", "Exec")?;
-    let mut words = gio::glib::shell_parse_argv(line.as_str())?.into_iter();
-    let program = words.next().context("a program")?;
-    let mut command =
-        stage.command(Path::new(&PathBuf::from(program).display().to_string().replace("%%", "%")));
-    command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}")).current_dir("/");
-    for word in words {
-        command.arg(if word == "%U" { argument.into() } else { word });
-    }
+    let words = gio::glib::shell_parse_argv(line.as_str())?;
+    let mut words = words.into_iter().map(|word| match word.to_string_lossy().as_ref() {
+        "%U" => argument.to_string(),
+        word => word.replace("%%", "%"),
+    });
+    let mut command = stage.command(Path::new(&words.next().context("a program")?));
+    command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}")).args(words).current_dir("/");
     Ok(command)
 }
 
@@ -143,7 +142,8 @@ fn a_link_starts_the_app_or_reaches_the_running_one_and_is_not_lost() {
         let words = gio::glib::shell_parse_argv(file.string("Desktop Entry", "Exec")?.as_str())?;
         let words: Vec<String> =
             words.into_iter().map(|word| word.to_string_lossy().replace("%%", "%")).collect();
-        ensure!(words == [executable.display().to_string().as_str(), "--hidden", "a \"b\" %c"], "{words:?}");
+        let path = executable.display().to_string();
+        ensure!(words == ["/usr/bin/env", &path, "--hidden", "a \"b\" %c"], "{words:?}");
         let text = std::fs::read_to_string(&places.autostart)?;
         std::fs::write(&places.autostart, text + "Hidden=true\n")?;
         let state = page.run_async("return await fixture.staysail.autostart.state()", &[])?;

@@ -30,7 +30,7 @@ fn other_program(stage: &Stage) -> anyhow::Result<Program> {
 
 fn told(page: &Page, count: usize, expected: &Value) -> anyhow::Result<()> {
     let script = format!(
-        "return window.told.length === {count} && JSON.stringify(window.told.at(-1)) === JSON.stringify({expected})"
+        "return window.told.length === {count} && JSON.stringify(Object.entries(window.told.at(-1) ?? {{}}).sort()) === JSON.stringify(Object.entries({expected}).sort())"
     );
     page.wait_for(&expected.to_string(), &script, EDIT)
 }

@@ -130,7 +130,9 @@ fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
 }
 
 fn told(page: &Page, expected: &Value) -> anyhow::Result<()> {
-    let script = format!("return JSON.stringify(window.told.at(-1)) === JSON.stringify({expected})");
+    let script = format!(
+        "return JSON.stringify(Object.entries(window.told.at(-1) ?? {{}}).sort()) === JSON.stringify(Object.entries({expected}).sort())"
+    );
     page.wait_for(&expected.to_string(), &script, EDIT)
 }
 

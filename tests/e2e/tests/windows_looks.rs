@@ -168,7 +168,16 @@ fn a_window_without_a_title_bar_is_dragged_and_resized_by_what_its_page_says() {
             if now[2] > width + 20 && now[3] > height + 20 { Ok(()) } else { Err(format!("{now:?}")) }
         })?;
         stage.display.tool("xdotool", &["mouseup", "1"])?;
-        let [x, y, width, _] = place(stage, &window)?;
+        // The page has caught up with the window, and the window with the mouse.
+        let [x, y, width, _] = staysail_e2e::wait_until("the page to fill the window", EDIT, || {
+            let inner =
+                page.run("return [innerWidth, innerHeight]", &[]).map_err(|error| format!("{error:#}"))?;
+            let now = place(stage, &window).map_err(|error| format!("{error:#}"))?;
+            if inner == json!([now[2], now[3]]) { Ok(now) } else { Err(format!("{inner} in {now:?}")) }
+        })?;
+        stage.screenshot("resized");
+        let idle = page.run("return scrollY === 0 && getSelection().isCollapsed", &[])?;
+        ensure!(idle == true, "the page goes on as if the button was down");
         go(stage, x + width - 18, y + 18)?;
         stage.display.tool("xdotool", &["click", "1"])?;
         page.wait_for("the button in the title bar", "return window.pressed === true", EDIT)?;
@@ -200,6 +209,10 @@ fn modal_transparent_and_icon_windows_are_what_the_desktop_takes_them_for() {
         wait_property(stage, &modal, "_NET_WM_STATE", |text| text.contains("_NET_WM_STATE_MODAL"))?;
         let id: i64 = main.parse()?;
         wait_property(stage, &modal, "WM_TRANSIENT_FOR", |text| text.contains(&format!("{id:#x}")))?;
+        let middle = |[x, y, width, height]: [i32; 4]| (x + width / 2, y + height / 2);
+        let (ours, theirs) = (middle(place(stage, &main)?), middle(place(stage, &modal)?));
+        let (x, y) = ((ours.0 - theirs.0).abs(), (ours.1 - theirs.1).abs());
+        ensure!(x < 20 && y < 40, "not over its parent: {ours:?} {theirs:?}");
         stage.screenshot("modal");
         // Closed, the parent has its input again.
         done(&page, "await new AppWindow('modal').destroy()")?;
@@ -281,7 +294,7 @@ fn a_page_from_right_to_left_at_twice_the_pixels_with_dead_keys_is_as_it_should_
         )?;
         ensure!(aligned == true, "the heading does not begin at the right");
         let state = run(&page, "return [(await currentWindow.state()).scale, (await screens())[0].scale]")?;
-        ensure!(state == json!([2.0, 2.0]), "{state}");
+        ensure!(state == json!([2, 2]), "{state}");
         stage.screenshot("twice");
 
         let window = stage.display.window("Counter under test", EDIT)?;

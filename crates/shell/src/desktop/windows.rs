@@ -163,12 +163,27 @@ impl Windows {
             spec.position = position;
             maximized |= place.maximized;
         }
+        if spec.position.is_none() {
+            spec.position = self.over_parent(&spec);
+        }
         let open = self.build(target, &spec, maximized)?;
         self.labels.insert(open.window.id(), spec.label.clone());
         let label = spec.label.clone();
         self.open.insert(label.clone(), open);
         self.tell(&label, WindowNews::Created);
         Ok(())
+    }
+
+    /// The middle of its parent, where a window with one is looked for.
+    fn over_parent(&self, spec: &WindowSpec) -> Option<(f64, f64)> {
+        let parent = &self.open.get(spec.parent.as_ref()?)?.window;
+        let scale = parent.scale_factor();
+        let corner = parent.outer_position().ok()?.to_logical::<f64>(scale);
+        let outer = parent.outer_size().to_logical::<f64>(scale);
+        let x = corner.x + (outer.width - spec.width) / 2.0;
+        // Never with its title bar above that of the parent, which the user can reach.
+        let y = (corner.y + (outer.height - spec.height) / 2.0).max(corner.y);
+        Some((x, y))
     }
 
     fn build(&mut self, target: &Target, spec: &WindowSpec, maximized: bool) -> Done<Open> {
@@ -475,7 +490,9 @@ impl Windows {
 
     /// Moves a window with the mouse, whose button is down.
     pub fn start_dragging(&self, label: &str) -> Done {
-        let dragged = self.find(label)?.window.drag_window();
+        let open = self.find(label)?;
+        let dragged = open.window.drag_window();
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 
@@ -491,7 +508,9 @@ impl Windows {
             Edge::West => ResizeDirection::West,
             Edge::NorthWest => ResizeDirection::NorthWest,
         };
-        let dragged = self.find(label)?.window.drag_resize_window(direction);
+        let open = self.find(label)?;
+        let dragged = open.window.drag_resize_window(direction);
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 

@@ -8,9 +8,11 @@
 
 use crate::desktop::drops;
 use crate::shell::Shell;
+use gtk::SelectionData;
 use gtk::gdk::DragContext;
 use gtk::gio;
 use gtk::glib;
+use gtk::glib::translate::ToGlibPtr;
 use gtk::prelude::{DragContextExtManual, FileExt, WidgetExt};
 use staysail_protocol::desktop::drop::DropKind;
 use std::cell::{Cell, RefCell};
@@ -65,7 +67,7 @@ pub fn listen(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
         let may_know = received.shell.granted(&received.label, |granted| granted.group("drop"));
         if !may_know && tells_a_path(&data.data()) {
             // WebKit comes after this and passes on what it finds: the path of a file, as the text of a link.
-            data.set(&data.data_type(), data.format().max(8), &[]);
+            blank(data);
         }
         if !is_list || received.state.get() == State::Inside {
             return;
@@ -115,6 +117,22 @@ pub fn listen(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
 /// Dragged from this app: the page knows what it is.
 fn is_own(context: &DragContext) -> bool {
     context.drag_get_source_widget().is_some()
+}
+
+/// Writes spaces over what is dragged, in its place: GTK frees the memory it has itself, so nothing else may be put there.
+fn blank(data: &SelectionData) {
+    let pointer: *const gtk::ffi::GtkSelectionData = data.to_glib_none().0;
+    let mut length = 0;
+    // SAFETY: the data is GTK's own, on the heap, alive as long as the signal is handled and used on this thread only;
+    // of the bytes it has, none more is written.
+    unsafe {
+        let bytes = gtk::ffi::gtk_selection_data_get_data_with_length(pointer, &mut length);
+        if let Ok(length) = usize::try_from(length)
+            && !bytes.is_null()
+        {
+            std::ptr::write_bytes(bytes.cast_mut(), b' ', length);
+        }
+    }
 }
 
 /// Whether what is dragged names a file: as an address, or as a path in a line of its own.

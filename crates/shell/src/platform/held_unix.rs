@@ -206,11 +206,12 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         FileType::Symlink => FileKind::Link,
         _ => FileKind::Other,
     };
-    let (seconds, milliseconds) = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000);
+    // The parts have other types on other systems.
+    let modified = i128::from(stat.st_mtime) * 1_000 + i128::from(stat.st_mtime_nsec) / 1_000_000;
     Stat {
         kind,
         size: if kind == FileKind::File { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 },
-        modified: u64::try_from(seconds.saturating_mul(1_000).saturating_add(milliseconds)).ok(),
+        modified: u64::try_from(modified).ok(),
         readonly: stat.st_mode & 0o222 == 0,
     }
 }

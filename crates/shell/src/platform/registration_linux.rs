@@ -133,7 +133,9 @@ fn command_line(program: &Program, arguments: impl IntoIterator<Item = String>) 
             program.executable.display()
         )
     })?;
-    let mut line = quoted(executable);
+    // GLib looks for the program under its name with `%%` in it, and takes the entry for broken.
+    let through = if executable.contains('%') { "/usr/bin/env " } else { "" };
+    let mut line = format!("{through}{}", quoted(executable));
     for argument in arguments {
         line.push(' ');
         line += &argument;
@@ -387,6 +389,7 @@ mod tests {
     fn what_people_are_shown_can_begin_no_line_and_no_element() {
         let program = Program { id: "a.b".into(), name: "A\nExec=rm".into(), executable: "/x".into() };
         let entry = entry_text(&program, &types(&["a/b"])).unwrap();
+        assert!(entry.contains("\nExec=\"/x\" %U\n"), "{entry}");
         assert_eq!(entry.lines().filter(|line| line.starts_with("Exec=")).count(), 1, "{entry}");
         let file = staysail_protocol::desktop::app::FileType {
             extensions: vec!["kap".into()],
