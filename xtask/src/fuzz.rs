@@ -80,7 +80,7 @@ pub fn fuzz(root: &Path, minutes: u64, wanted: &[String]) -> anyhow::Result<bool
             .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
             .arg(format!("-max_len={INPUT_BYTES_MAX}"))
             .arg(format!("-artifact_prefix={}/{name}-", findings.display()))
-            .args(["-print_final_stats=1", "-verbosity=0"])
+            .args(["-print_final_stats=1", "-print_funcs=0", "-verbosity=0"])
             .current_dir(root);
         if !run(&format!("fuzz {name}"), &mut target, Duration::from_secs(minutes * 60) + GRACE)?.ok {
             broken.push(name.as_str());

@@ -176,6 +176,8 @@ fn a_window_without_a_title_bar_is_dragged_and_resized_by_what_its_page_says() {
             if inner == json!([now[2], now[3]]) { Ok(now) } else { Err(format!("{inner} in {now:?}")) }
         })?;
         stage.screenshot("resized");
+        let idle = page.run("return scrollY === 0 && getSelection().isCollapsed", &[])?;
+        ensure!(idle == true, "the page goes on as if the button was down");
         go(stage, x + width - 18, y + 18)?;
         stage.display.tool("xdotool", &["click", "1"])?;
         page.wait_for("the button in the title bar", "return window.pressed === true", EDIT)?;
