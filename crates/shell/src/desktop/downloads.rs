@@ -204,7 +204,7 @@ impl Downloads {
         tracing::warn!(id, url = download.event.url, ?state, reason, "a download ended before it was whole");
         tell(shell, &download.event);
         if let Some(partial) = download.partial {
-            shell.runtime.spawn_blocking(move || std::fs::remove_file(partial));
+            shell.runtime.spawn_blocking(move || remove(&partial));
         }
     }
 
@@ -324,10 +324,19 @@ pub fn tidy_up(shell: &Arc<Shell>) {
     for partial in partials {
         // Somebody may have changed the list: nothing is removed that could not be one of ours.
         if partial.to_str().is_some_and(|path| path.ends_with(file_name::PARTIAL)) {
-            let _ = std::fs::remove_file(partial);
+            remove(&partial);
         }
     }
     let _ = std::fs::remove_file(record);
+}
+
+/// Removes what is not whole.
+fn remove(partial: &Path) {
+    let _ = std::fs::remove_file(partial);
+    // WebKitGTK writes beside it until it is done.
+    let mut beside = partial.as_os_str().to_owned();
+    beside.push(".wkdownload");
+    let _ = std::fs::remove_file(beside);
 }
 
 /// Does what is asked. A page sees and steers the downloads of its own window.
