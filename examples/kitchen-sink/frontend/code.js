@@ -23,8 +23,10 @@ function kind([, comment, string, number, word]) {
 function highlighted(text, language) {
   const lines = text.split("\n").map((line) => {
     const shown = element("span", { class: "line" });
-    shown.style.setProperty("--indent", `${line.match(/^ */)[0].length + 2}ch`);
-    let end = 0;
+    const indent = line.match(/^ */)[0];
+    shown.style.setProperty("--indent", `${indent.length}ch`);
+    shown.append(element("span", { class: "indent" }, indent));
+    let end = indent.length;
     for (const match of line.matchAll(TOKENS[language] ?? TOKENS.js)) {
       const name = kind(match);
       if (!name) continue;

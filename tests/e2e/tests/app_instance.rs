@@ -7,6 +7,7 @@ use staysail_e2e::built::{self, Running};
 use staysail_e2e::child::{self, Program};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::page::Page;
+use staysail_e2e::processes::Process;
 use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
 use std::path::{Path, PathBuf};
@@ -52,8 +53,7 @@ fn told(page: &Page, count: usize) -> anyhow::Result<Value> {
 }
 
 fn shells(stage: &Stage) -> usize {
-    let is_shell =
-        |process: &&staysail_e2e::processes::Process| process.command_line.contains("installed/counter");
+    let is_shell = |process: &&Process| process.command_line.contains("installed/counter");
     stage.processes().iter().filter(is_shell).count()
 }
 
@@ -72,6 +72,10 @@ fn a_second_start_hands_its_arguments_over_and_brings_the_window_to_the_front() 
         );
         let window = stage.display.window("Counter under test", EDIT)?;
         stage.display.tool("xdotool", &["windowminimize", "--sync", &window])?;
+        staysail_e2e::wait_until("the window out of sight", EDIT, || {
+            let shown = stage.display.windows("Counter under test");
+            if shown.is_empty() { Ok(()) } else { Err(format!("{shown:?}")) }
+        })?;
         let folder = stage.folder.path().join("charts");
         std::fs::create_dir(&folder)?;
         std::fs::write(folder.join("a b.kap"), "here be dragons")?;
@@ -99,7 +103,9 @@ fn a_second_start_hands_its_arguments_over_and_brings_the_window_to_the_front() 
         })?;
         staysail_e2e::wait_until("the window in front", EDIT, || {
             let active = stage.display.tool("xdotool", &["getactivewindow"]).unwrap_or_default();
-            if active.trim() == window { Ok(()) } else { Err(format!("{active} is active")) }
+            let shown = stage.display.windows("Counter under test");
+            let is_there = active.trim() == window && shown == [window.clone()];
+            if is_there { Ok(()) } else { Err(format!("{active} is active, {shown:?} is shown")) }
         })?;
         stage.screenshot("in-front");
         ensure!(shells(stage) == 1, "{:?}", stage.processes());
@@ -147,12 +153,14 @@ fn a_first_instance_that_hangs_is_said_to_hang_and_one_that_was_killed_leaves_no
         let mut second = second;
         second.program.wait(HANDOVER)?;
         stage.display.window("Counter under test", EDIT)?;
-        let again: Vec<_> = stage
-            .processes()
-            .into_iter()
-            .filter(|process| process.command_line.ends_with("--again x"))
-            .collect();
-        ensure!(again.len() == 1, "{again:?}");
+        staysail_e2e::wait_until("one app with the new arguments", EDIT, || {
+            // Beside it the short-lived process that starts its worker, which looks like it.
+            let is_app = |process: &Process| {
+                process.command_line.ends_with("--again x") && process.name != "staysail-start"
+            };
+            let again: Vec<_> = stage.processes().into_iter().filter(is_app).collect();
+            if again.len() == 1 { Ok(()) } else { Err(format!("{again:?}")) }
+        })?;
         Ok(())
     });
 }

@@ -71,6 +71,26 @@ fn keyboard(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
                 && document.getElementById('calls-greet-code').textContent.includes('invoke(') \
                 || document.activeElement?.outerHTML";
     sink.page.wait_for("the other code by the arrow key", code, EDIT)?;
+    sink.page.run("const filter = document.getElementById('filter'); filter.value = ''; filter.dispatchEvent(new Event('input'))", &[])?;
+    Ok(())
+}
+
+fn sizes(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    let fits = "const wide = [...document.querySelectorAll('main, section, article, .what, form, output, aside')] \
+                .filter(one => one.offsetParent && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === 'visible'); \
+                return document.documentElement.scrollWidth <= innerWidth && wide.length === 0 \
+                || [document.documentElement.scrollWidth, innerWidth, ...wide.map(one => one.id || one.className)].join()";
+    sink.go("calls")?;
+    sink.run("await api.currentWindow.set({ size: [900, 600] })")?;
+    sink.page.wait_for("the small window", "return innerWidth === 900", EDIT)?;
+    sink.page.wait_for("the page to fit a small window", fits, EDIT)?;
+    sink.picture("small")?;
+    sink.run("await api.currentWindow.set({ zoom: 2 })")?;
+    sink.page.wait_for("the enlarged page", "return innerWidth === 450", EDIT)?;
+    sink.page.wait_for("the page to fit enlarged", fits, EDIT)?;
+    sink.picture("enlarged")?;
+    sink.run("await api.currentWindow.set({ zoom: 1, size: [1180, 800] })")?;
+    sink.page.wait_for("the page in its own size", "return innerWidth === 1180", EDIT)?;
     sink.page.run(
         "const theme = document.getElementById('theme'); theme.value = 'dark'; theme.dispatchEvent(new Event('change'))",
         &[],

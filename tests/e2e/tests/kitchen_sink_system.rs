@@ -149,9 +149,11 @@ fn webview(sink: &KitchenSink<'_>, downloads: &std::path::Path) -> anyhow::Resul
     sink.try_out("webview-cookies", "list", "taste = chocolate")?;
     sink.try_out("webview-cookies", "remove", "1 removed")?;
     sink.press("webview-downloads-download")?;
-    sink.wait_answer("webview-downloads", |text| text.ends_with("log.txt: finished, 19 bytes"))?;
-    let saved = std::fs::read_to_string(downloads.join("log.txt"))?;
-    ensure!(saved == "Wind from the west.", "{saved}");
+    sink.wait_answer("webview-downloads", |text| {
+        text.lines().last().is_some_and(|line| line.starts_with("sail.png: finished"))
+    })?;
+    let icon = std::fs::read(sink.project.file("frontend/icons/sail.png"))?;
+    ensure!(std::fs::read(downloads.join("sail.png"))? == icon, "another file was saved");
     Ok(())
 }
 

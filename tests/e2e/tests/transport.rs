@@ -162,7 +162,7 @@ fn a_damaged_library_is_replaced_and_one_that_can_not_be_written_is_done_without
         ensure!(library(&mut dev)? == true, "no port");
         drop(dev);
         stage.wait_nothing_left_of("WebKitWebProcess")?;
-        let folder = cargo_target().join("webview/port");
+        let folder = cargo_target().join("apps/dev.staysail.counter/webview/port");
         let file = std::fs::read_dir(&folder)?
             .flatten()
             .next()

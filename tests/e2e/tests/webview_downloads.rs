@@ -182,7 +182,7 @@ fn a_download_from_elsewhere_needs_its_origin_named_and_leaves_no_half_file_when
         stage.wait_nothing_left_of("staysail-shell")?;
         let left = files(&folder)?;
         ensure!(
-            left.iter().all(|name| name == "evil.bin" || name.ends_with(".part")),
+            left.iter().all(|name| name == "evil.bin" || name.contains(".part")),
             "a half file: {left:?}"
         );
         drop(page);
@@ -231,28 +231,5 @@ fn the_app_says_where_a_download_goes_or_that_there_is_none() {
         wait_state(&page, "cancelled")?;
         ensure!(files(&folder)?.is_empty(), "{:?}", files(&folder)?);
         Ok(())
-    });
-}
-
-#[test]
-fn zz_probe() {
-    play("downloads-probe", |stage| {
-        let folder = folder(stage)?;
-        let project = Project::fixture(stage)?;
-        project.allow(ALL)?;
-        let main = project.read("frontend/main.js")?;
-        project.write("frontend/main.js", &format!("{main}\nsetTimeout(() => {{ const link = document.createElement('a'); link.download = 'notes.txt'; link.href = URL.createObjectURL(new Blob(['ahoy'])); document.body.append(link); link.click(); }}, 500);\n"))?;
-        let mut dev = Dev::start_with(stage, &project, &[("STAYSAIL_AUTOMATION", "0")])?;
-        dev.wait("swap_done", 0, std::time::Duration::from_secs(400))?;
-        let found = staysail_e2e::wait_until("the file", std::time::Duration::from_secs(8), || {
-            match files(&folder) {
-                Ok(names) if names == ["notes.txt"] => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        });
-        for line in dev.program.lines() {
-            eprintln!("LINE {line}");
-        }
-        found
     });
 }

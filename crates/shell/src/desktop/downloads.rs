@@ -27,7 +27,8 @@ struct Download {
     event: DownloadEvent,
     /// Where it is written until it is whole.
     partial: Option<PathBuf>,
-    told: Option<Instant>,
+    /// How far it is will be told soon.
+    tells: bool,
     heard: Instant,
 }
 
@@ -76,7 +77,7 @@ impl Downloads {
             return None;
         }
         let now = Instant::now();
-        table.under_way.insert(id, Download { event, partial: None, told: None, heard: now });
+        table.under_way.insert(id, Download { event, partial: None, tells: false, heard: now });
         drop(table);
         shell.runtime.spawn(watch(shell.clone(), id));
         Some(id)
@@ -130,8 +131,7 @@ impl Downloads {
         let partial = file_name::partial(parent, name);
         download.event.path = path.display().to_string();
         download.event.state = DownloadState::Running;
-        (download.partial, download.heard, download.told) =
-            (Some(partial.clone()), Instant::now(), Some(Instant::now()));
+        (download.partial, download.heard) = (Some(partial.clone()), Instant::now());
         let event = download.event.clone();
         let partials: Vec<PathBuf> = table.partials();
         drop(table);
@@ -150,12 +150,19 @@ impl Downloads {
             self.fail(shell, id, &too_large());
             return false;
         }
-        let pause = Duration::from_millis(PAGE_DOWNLOAD_TELL_MS);
-        if download.told.is_none_or(|told| told.elapsed() >= pause) {
-            download.told = Some(Instant::now());
-            let event = download.event.clone();
-            drop(table);
-            tell(shell, &event);
+        // Told a while later: what comes meanwhile is told with it, and the last of it, too.
+        if !std::mem::replace(&mut download.tells, true) {
+            let shell = shell.clone();
+            shell.runtime.clone().spawn(async move {
+                tokio::time::sleep(Duration::from_millis(PAGE_DOWNLOAD_TELL_MS)).await;
+                let event = shell.downloads.table().under_way.get_mut(&id).map(|download| {
+                    download.tells = false;
+                    download.event.clone()
+                });
+                if let Some(event) = event {
+                    tell(&shell, &event);
+                }
+            });
         }
         true
     }
@@ -163,7 +170,11 @@ impl Downloads {
     /// It is whole: it gets its name.
     pub fn finish(&self, shell: &Arc<Shell>, id: u64) {
         let Some(mut download) = self.take(shell, id) else { return };
-        let Some(partial) = download.partial else { return };
+        let Some(partial) = download.partial else {
+            (download.event.state, download.event.reason) =
+                (DownloadState::Failed, "the webview did not ask where it goes".into());
+            return tell(shell, &download.event);
+        };
         let shell = shell.clone();
         shell.runtime.clone().spawn_blocking(move || {
             let put = file_name::put(&partial, Path::new(&download.event.path), Taken::Number);
@@ -193,7 +204,7 @@ impl Downloads {
         tracing::warn!(id, url = download.event.url, ?state, reason, "a download ended before it was whole");
         tell(shell, &download.event);
         if let Some(partial) = download.partial {
-            shell.runtime.spawn_blocking(move || std::fs::remove_file(partial));
+            shell.runtime.spawn_blocking(move || remove(&partial));
         }
     }
 
@@ -313,10 +324,19 @@ pub fn tidy_up(shell: &Arc<Shell>) {
     for partial in partials {
         // Somebody may have changed the list: nothing is removed that could not be one of ours.
         if partial.to_str().is_some_and(|path| path.ends_with(file_name::PARTIAL)) {
-            let _ = std::fs::remove_file(partial);
+            remove(&partial);
         }
     }
     let _ = std::fs::remove_file(record);
+}
+
+/// Removes what is not whole.
+fn remove(partial: &Path) {
+    let _ = std::fs::remove_file(partial);
+    // WebKitGTK writes beside it until it is done.
+    let mut beside = partial.as_os_str().to_owned();
+    beside.push(".wkdownload");
+    let _ = std::fs::remove_file(beside);
 }
 
 /// Does what is asked. A page sees and steers the downloads of its own window.

@@ -353,7 +353,8 @@ impl Windows {
             maximized: window.is_maximized(),
             minimized: window.is_minimized(),
             fullscreen: window.fullscreen().is_some(),
-            always_on_top: window.is_always_on_top(),
+            // tao does not know it on Linux.
+            always_on_top: spec.always_on_top,
             resizable: window.is_resizable(),
             decorations: window.is_decorated(),
             theme: told_theme(window.theme()),
@@ -489,7 +490,9 @@ impl Windows {
 
     /// Moves a window with the mouse, whose button is down.
     pub fn start_dragging(&self, label: &str) -> Done {
-        let dragged = self.find(label)?.window.drag_window();
+        let open = self.find(label)?;
+        let dragged = open.window.drag_window();
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 
@@ -505,7 +508,9 @@ impl Windows {
             Edge::West => ResizeDirection::West,
             Edge::NorthWest => ResizeDirection::NorthWest,
         };
-        let dragged = self.find(label)?.window.drag_resize_window(direction);
+        let open = self.find(label)?;
+        let dragged = open.window.drag_resize_window(direction);
+        platform::webview::let_go(open.page.webview());
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 

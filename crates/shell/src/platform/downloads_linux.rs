@@ -3,6 +3,9 @@
 use super::SCHEME;
 use crate::desktop::downloads::Place;
 use crate::shell::Shell;
+use gtk::glib::gobject_ffi;
+use gtk::glib::prelude::StaticType;
+use gtk::glib::translate::{IntoGlib, ToGlibPtr};
 use http::{HeaderMap, Method};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -35,12 +38,33 @@ thread_local! {
     static UNDER_WAY: RefCell<HashMap<u64, UnderWay>> = RefCell::default();
 }
 
-/// Hears of the downloads of a context. `label_of` knows the windows.
-pub fn prepare_context(
-    context: &WebContext,
-    shell: &Arc<Shell>,
-    label_of: fn(&GtkWebView) -> Option<String>,
-) {
+/// Hears of the downloads of a context, and nobody else does. `label_of` knows the windows. To be called whenever wry has
+/// built a view: it then listens, too, unasked, once more for each view, and decides before all others that a download
+/// goes straight to its name in the user's folder (wry: `WebViewAttributes::default`).
+pub fn listen(context: &WebContext, shell: &Arc<Shell>, label_of: fn(&GtkWebView) -> Option<String>) {
+    let pointer: *mut webkit2gtk_sys::WebKitWebContext = context.to_glib_none().0;
+    // SAFETY: the context is alive, the signal is one of its class; what is found by it alone is disconnected once. (All
+    // at once GLib disconnects only what is matched by more than the signal.)
+    unsafe {
+        let signal =
+            gobject_ffi::g_signal_lookup(c"download-started".as_ptr(), WebContext::static_type().into_glib());
+        loop {
+            let mask = gobject_ffi::G_SIGNAL_MATCH_ID;
+            let handler = gobject_ffi::g_signal_handler_find(
+                pointer.cast(),
+                mask,
+                signal,
+                0,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            );
+            if handler == 0 {
+                break;
+            }
+            gobject_ffi::g_signal_handler_disconnect(pointer.cast(), handler);
+        }
+    }
     let shell = shell.clone();
     context.connect_download_started(move |_, download| started(&shell, download, label_of));
 }

@@ -323,13 +323,13 @@ unsafe extern "C" fn received(
 /// What all webviews share, before the first of them loads anything and so starts a web process.
 fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>, is_private: bool) -> Result<(), String> {
     let context = view.context().ok_or("the webview has no context")?;
+    downloads::listen(&context, shell, label_of);
     let pointer: *mut webkit2gtk_sys::WebKitWebContext = context.to_glib_none().0;
     // A context that is gone may have had the same address; it was a private one, whose like come prepared never.
     if !PREPARED.with_borrow_mut(|prepared| prepared.insert(pointer as usize)) && !is_private {
         return Ok(());
     }
     webview::prepare_context(&context, &shell.facts().config.webview, is_private);
-    downloads::prepare_context(&context, shell, label_of);
     if let Some(offer) = port::offer(shell) {
         context.set_web_extensions_directory(&offer.folder.to_string_lossy());
         context.set_web_extensions_initialization_user_data(&offer.address.to_variant());

@@ -4,10 +4,11 @@
 //! inside the main loop until the answer is there, and whatever comes in meanwhile would find the windows taken.
 
 use crate::desktop::webview::{Done, Search};
+use gtk::gdk;
 use gtk::gio::{self, Cancellable};
-use gtk::glib::translate::{FromGlibPtrContainer, ToGlibPtr, from_glib_full};
+use gtk::glib::translate::{FromGlibPtrContainer, ToGlibPtr, ToGlibPtrMut, from_glib_full};
 use gtk::glib::{self, TimeSpan};
-use gtk::prelude::WidgetExt;
+use gtk::prelude::{SeatExt, WidgetExt};
 use staysail_protocol::desktop::cookies::{Cookie, SameSite, StorageKind};
 use staysail_protocol::desktop::find::Found;
 use staysail_protocol::desktop::page::PdfLayout;
@@ -130,6 +131,30 @@ pub fn print_to_pdf(view: &WebView, file: &Path, layout: &PdfLayout, done: Done<
         kept.take();
     });
     operation.print();
+}
+
+/// The window manager has taken the mouse over, to move or resize the window, and will have its release for itself: the page
+/// is told one, or it would go on as if the button was down, select and scroll. Outside of it, so that nothing is clicked.
+pub fn let_go(view: &WebView) {
+    let view = view.webview();
+    glib::idle_add_local_once(move || {
+        let Some(surface) = view.window() else { return };
+        let Some(pointer) = surface.display().default_seat().and_then(|seat| seat.pointer()) else { return };
+        let mut event = gdk::Event::new(gdk::EventType::ButtonRelease);
+        let raw: *mut gdk::ffi::GdkEvent = event.to_glib_none_mut().0;
+        // SAFETY: an event of this type is a GdkEventButton; it frees the reference to its window, which is made here.
+        unsafe {
+            let button = raw.cast::<gdk::ffi::GdkEventButton>();
+            (*button).window = surface.to_glib_full();
+            (*button).send_event = 1;
+            (*button).time = gdk::ffi::GDK_CURRENT_TIME as u32;
+            ((*button).x, (*button).y) = (-1.0, -1.0);
+            (*button).state = gdk::ffi::GDK_BUTTON1_MASK;
+            (*button).button = gdk::ffi::GDK_BUTTON_PRIMARY as u32;
+            (*button).device = pointer.to_glib_none().0;
+        }
+        view.event(&event);
+    });
 }
 
 fn address(view: &GtkWebView) -> usize {

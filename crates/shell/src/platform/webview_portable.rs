@@ -36,6 +36,9 @@ pub fn print_to_pdf(_view: &WebView, _file: &Path, _layout: &PdfLayout, done: Do
     let _ = done.send(Err("this system's webview prints to no file".into()));
 }
 
+/// These systems tell the page of the mouse's release themselves.
+pub fn let_go(_view: &WebView) {}
+
 /// Finds a text, or goes on with the one before.
 pub fn find(view: &WebView, search: Search, done: Done<Found>) {
     let order = match search {

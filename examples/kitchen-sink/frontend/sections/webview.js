@@ -28,11 +28,10 @@ const forget = () => storage.clear("cache");
 // #endregion
 
 // #region downloads
-function download(text) {
+function download(path) {
   const link = document.createElement("a");
-  link.href = `data:text/plain,${encodeURIComponent(text)}`;
-  link.download = "log.txt";
-  link.click();
+  Object.assign(link, { href: path, download: "" });
+  link.click(); // as the user does with a link in the page
 }
 
 const follow = (say) => downloads.onEvent(({ name, state, received }) => say(`${name}: ${state}, ${received} bytes`));
@@ -82,8 +81,7 @@ export default {
       id: "downloads",
       title: "Downloads",
       about: "Saved to the user's download folder under a name that is free, each step told.",
-      fields: [{ name: "text", label: "Text", type: "textarea", value: "Wind from the west." }],
-      actions: [{ id: "download", label: "Download it", run: ({ text }) => download(text) }],
+      actions: [{ id: "download", label: "Download the icon", run: () => download("/icons/sail.png") }],
       extra: ({ log }) => follow(log),
       needs: ["download.list", "download.cancel"],
     },

@@ -143,24 +143,43 @@ function start(): void {
   Object.defineProperty(window, "__STAYSAIL__", { value: runtime });
 }
 
+/** The mouse drags, rather than clicks, once it has gone this far with its button down. */
+const DRAG_DISTANCE_PX = 4;
+
 /**
  * `data-staysail-drag` makes an element the title bar of a window without one: it drags the window, and a double click
  * fills the screen. Controls inside it work as ever.
+ *
+ * A press alone does not begin to drag: the window manager would take the mouse, and with it the second press of a double
+ * click; told too late, after the release, it would hold on to the window until the next one.
  */
 function dragByRegions(desktop: (feature: string, args?: object) => Promise<unknown>): void {
+  const failed = (reason: unknown): void => reportError(reason);
+  let from: { x: number; y: number } | null = null;
   addEventListener("mousedown", (event) => {
+    from = null;
     if (event.button !== 0 || event.defaultPrevented || !event.isTrusted || !(event.target instanceof Element)) return;
     const near = event.target.closest("[data-staysail-drag], a, button, input, select, textarea, summary, [contenteditable], [data-staysail-no-drag]");
     if (!near?.hasAttribute("data-staysail-drag")) return;
     event.preventDefault();
-    const failed = (reason: unknown): void => reportError(reason);
-    if (event.detail !== 2) return natives.settle(desktop("window.start_dragging"), () => {}, failed);
+    if (event.detail !== 2) {
+      from = { x: event.screenX, y: event.screenY };
+      return;
+    }
     natives.settle(
       desktop("window.state"),
       (state) => natives.settle(desktop("window.set", { change: { maximized: !natives.own(state, "maximized") } }), () => {}, failed),
       failed,
     );
   });
+  addEventListener("mousemove", (event) => {
+    if (!from || !event.isTrusted) return;
+    const is_down = (event.buttons & 1) === 1;
+    if (is_down && Math.hypot(event.screenX - from.x, event.screenY - from.y) < DRAG_DISTANCE_PX) return;
+    from = null;
+    if (is_down) natives.settle(desktop("window.start_dragging"), () => {}, failed);
+  });
+  addEventListener("mouseup", () => (from = null));
 }
 
 /** Calls `then` when the page is loaded and its first frame is painted. */

@@ -1,9 +1,9 @@
 //! `fs.*`: files, for pages.
 //!
 //! # Theory of operation
-//! [`reach`] decides, by names alone, whether a path may be touched, and where it begins: a folder of the system's, of
-//! the project file's or of the user's choice. [`disk`] goes down from there by handles of folders that follow no link
-//! ([`crate::platform::held`]) and does what was asked. Nothing touches the disk before the first has agreed, and
+//! `reach` decides, by names alone, whether a path may be touched, and where it begins: a folder of the system's, of
+//! the project file's or of the user's choice. `disk` goes down from there by handles of folders that follow no link
+//! (`crate::platform::held`) and does what was asked. Nothing touches the disk before the first has agreed, and
 //! whatever touches it runs on a thread that may block, a few at once, with a bound on the wait.
 //!
 //! **Invariant:** no path of a page is ever given to the system whole; only names below a folder held open are.
