@@ -32,6 +32,11 @@ impl Project {
     /// When files can not be copied.
     pub fn named(stage: &Stage, name: &str) -> anyhow::Result<Self> {
         let root = stage.folder.path().join(name);
+        // Data of development lie beside what cargo builds, which all tests share.
+        let data = cargo_target().join(format!("apps/dev.staysail.{name}/data"));
+        if data.exists() {
+            std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
+        }
         let staysail = repository().join("crates/staysail").display().to_string();
         copy(&repository().join("tests/e2e/fixtures").join(name), &root, &staysail)?;
         // The versions of the workspace: everything is in cargo's cache already, and a test never resolves anew.

@@ -82,21 +82,23 @@ fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.wait_painted(&window)?;
     let (x, y) = place(stage, &window)?;
     let drag = |arguments: &[&str]| stage.display.tool("xdotool", arguments);
-    // The page asks for the drag when it hears of the button, which it may not do yet: the button is pressed anew until
-    // the window follows the mouse.
+    // The drag begins a little after the mouse has moved, from where it is then, and the page may not listen yet: the
+    // mouse goes on in small steps, and the button is pressed anew when the window has not followed to their end.
     let mut step = 0;
     staysail_e2e::wait_until("the window to be dragged", EDIT, || {
         let told = |error: anyhow::Error| format!("{error:#}");
-        if step % 20 == 0 {
-            let (grip_x, grip_y) = ((x + 90).to_string(), (y + 20).to_string());
+        let now = place(stage, &window).map_err(told)?;
+        if now.0 - x >= 60 && y - now.1 >= 60 {
+            return Ok(());
+        }
+        if step % 30 == 0 {
+            let (grip_x, grip_y) = ((now.0 + 90).to_string(), (now.1 + 20).to_string());
             drag(&["mouseup", "1", "mousemove", "--sync", &grip_x, &grip_y, "mousedown", "1"])
                 .map_err(told)?;
         }
         step += 1;
-        let (to_x, to_y) = ((x + 200 + step % 8).to_string(), (y - 160 - step % 8).to_string());
-        drag(&["mousemove", &to_x, &to_y]).map_err(told)?;
-        let now = place(stage, &window).map_err(told)?;
-        if now.0 - x >= 60 && y - now.1 >= 60 { Ok(()) } else { Err(format!("it is at {now:?}")) }
+        drag(&["mousemove_relative", "--sync", "--", "8", "-8"]).map_err(told)?;
+        Err(format!("it is at {now:?}"))
     })?;
     drag(&["mouseup", "1"])?;
     sink.picture("frameless")?;
