@@ -40,6 +40,8 @@ pub enum ToShell {
         /// What to show; `None` takes it away.
         overlay: Option<Overlay>,
     },
+    /// Open the web inspector of the window in front.
+    Inspect,
     /// Close all windows and exit.
     Exit,
     /// A message of another version; ignored.

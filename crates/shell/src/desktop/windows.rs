@@ -514,6 +514,14 @@ impl Windows {
         dragged.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))
     }
 
+    /// Opens the web inspector of the window in front, or of the first one.
+    pub fn inspect(&self) {
+        let in_front = self.open.values().find(|open| open.focused);
+        if let Some(open) = in_front.or_else(|| self.open.values().next()) {
+            open.page.webview().open_devtools();
+        }
+    }
+
     /// Loads the page of a window again.
     pub fn reload(&self, label: &str) {
         if let Some(open) = self.open.get(label) {
