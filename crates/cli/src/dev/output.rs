@@ -39,24 +39,70 @@ use std::time::Instant;
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
-    ShellStarted { pid: u32, shell: String },
+    ShellStarted {
+        pid: u32,
+        shell: String,
+    },
     WindowOpen,
-    PageReady { window: String, generation: u64 },
-    BuildStarted { build: u64, files: Vec<String> },
-    BuildFailed { build: u64, cargo_ms: f64, errors: String },
-    BuildUnchanged { build: u64, cargo_ms: f64 },
-    BuildCancelled { build: u64 },
+    PageReady {
+        window: String,
+        generation: u64,
+    },
+    BuildStarted {
+        build: u64,
+        files: Vec<String>,
+    },
+    BuildFailed {
+        build: u64,
+        cargo_ms: f64,
+        errors: String,
+    },
+    BuildUnchanged {
+        build: u64,
+        cargo_ms: f64,
+    },
+    BuildCancelled {
+        build: u64,
+    },
     SwapDone(SwapDone),
-    SwapExplained { swap: u64, explained: Explained },
-    SwapFailed { id: u64, build: u64, reason: String },
-    WorkerLost { reason: String, restarting: bool },
-    StylesChanged { paths: Vec<String>, watch_ms: f64 },
-    PageChanged { paths: Vec<String>, watch_ms: f64 },
-    PageReport { report: PageReport },
-    WorkerLog { level: String, message: String },
-    TypesWritten { path: String },
-    Notice { message: String },
-    Error { message: String },
+    SwapExplained {
+        swap: u64,
+        #[serde(flatten)]
+        explained: Explained,
+    },
+    SwapFailed {
+        id: u64,
+        build: u64,
+        reason: String,
+    },
+    WorkerLost {
+        reason: String,
+        restarting: bool,
+    },
+    StylesChanged {
+        paths: Vec<String>,
+        watch_ms: f64,
+    },
+    PageChanged {
+        paths: Vec<String>,
+        watch_ms: f64,
+    },
+    PageReport {
+        report: PageReport,
+    },
+    WorkerLog {
+        level: String,
+        message: String,
+    },
+    TypesWritten {
+        path: String,
+    },
+    Notice {
+        message: String,
+    },
+    Error {
+        message: String,
+    },
     Ended,
 }
 
