@@ -68,6 +68,7 @@ pub fn event_loop() -> (EventLoop<Wish>, Ui) {
 /// Runs the windows until the last one is closed or the shell is told to exit. Never returns.
 pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
     crate::desktop::downloads::tidy_up(&shell);
+    crate::desktop::fs::incoming::tidy_up(&shell);
     let mut windows = Windows::new(&shell);
     event_loop.run(move |event, target, flow| {
         *flow = ControlFlow::Wait;
