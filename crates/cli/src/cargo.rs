@@ -302,30 +302,7 @@ pub fn failure_text(notices: &str) -> String {
 
 /// Every source file of the program, from the dependency file cargo writes beside it.
 pub fn sources(executable: &Path) -> Vec<PathBuf> {
-    let Ok(text) = std::fs::read_to_string(executable.with_extension("d")) else { return Vec::new() };
-    parse_dependencies(&text)
-}
-
-/// `program: source source …`, where a space inside a path is `\ `.
-fn parse_dependencies(text: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for line in text.lines() {
-        let Some((_, list)) = line.split_once(": ") else { continue };
-        let mut path = String::new();
-        let mut characters = list.chars().peekable();
-        while let Some(c) = characters.next() {
-            match c {
-                '\\' if characters.peek() == Some(&' ') => path.push(characters.next().unwrap_or(' ')),
-                ' ' if !path.is_empty() => found.push(PathBuf::from(std::mem::take(&mut path))),
-                ' ' => {}
-                c => path.push(c),
-            }
-        }
-        if !path.is_empty() {
-            found.push(path.into());
-        }
-    }
-    found
+    staysail_watch::depinfo::read(&executable.with_extension("d"))
 }
 
 /// Runs the finished program with the argument that makes it describe itself.
@@ -385,12 +362,6 @@ mod tests {
         assert!(choose(&many, None).unwrap_err().to_string().contains("a, b"));
         assert_eq!(choose(&many, Some("b")).unwrap().binary, "b");
         assert!(choose(&many, Some("c")).unwrap_err().to_string().contains("one of: a, b"));
-    }
-
-    #[test]
-    fn sources_with_spaces_in_their_path_are_whole() {
-        let found = parse_dependencies("/t/app: /p/a.rs /p/with\\ space/b.rs\n");
-        assert_eq!(found, [PathBuf::from("/p/a.rs"), PathBuf::from("/p/with space/b.rs")]);
     }
 
     #[test]
