@@ -27,7 +27,8 @@ export default (_, { mode }) => ({
     new webpack.EnvironmentPlugin({ STAYSAIL_MODE: mode === "production" ? "production" : "debug" }),
   ],
   devtool: mode === "production" ? false : "source-map",
-  devServer: { host: address.hostname, port: address.port, hot: true },
+  // HTML is no module that could be exchanged: its page is loaded again.
+  devServer: { host: address.hostname, port: address.port, hot: true, watchFiles: ["src/index.html"] },
   performance: { hints: false },
   stats: "errors-warnings",
 });

@@ -1,7 +1,7 @@
 import { Channel, invoke } from "@staysail/api";
 import { type CSSProperties, type SubmitEvent, useEffect, useState } from "react";
 import Sail from "./Sail";
-import { useEvent, useNews, usePreserved } from "./staysail";
+import { useEvent, useNews, usePreserved } from "./hooks";
 import { counted, wayOf } from "./words";
 
 export default function App() {
