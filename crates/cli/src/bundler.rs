@@ -96,6 +96,7 @@ impl Bundler {
 
     /// Tells whether the backend compiles. A bundler that can not be told shows nothing, and the window still does.
     pub fn backend(&self, root: &Path, state: State, errors: &str) {
+        let errors = &with_whole_paths(&crate::style::without_colours(errors), root);
         let place = place(errors);
         let (file, line, column) =
             place.map_or((None, 1, 1), |(file, line, column)| (Some(root.join(file)), line, column));
@@ -138,10 +139,20 @@ impl Bundler {
     }
 }
 
+/// A bundler's overlay makes links of whole paths only, and knows nothing of the folder that cargo ran in.
+fn with_whole_paths(errors: &str, root: &Path) -> String {
+    let whole = |line: &str| match line.split_once("--> ") {
+        Some((before, place)) if before.trim().is_empty() => {
+            format!("{before}--> {}\n", root.join(place).display())
+        }
+        _ => format!("{line}\n"),
+    };
+    errors.lines().map(whole).collect()
+}
+
 /// The first place that rustc names: `  --> backend/core/src/lib.rs:12:5`.
 fn place(errors: &str) -> Option<(String, u32, u32)> {
-    let plain = crate::style::without_colours(errors);
-    let line = plain.lines().find_map(|line| line.trim_start().strip_prefix("--> "))?;
+    let line = errors.lines().find_map(|line| line.trim_start().strip_prefix("--> "))?;
     let (rest, column) = line.trim_end().rsplit_once(':')?;
     let (file, line) = rest.rsplit_once(':')?;
     Some((file.to_owned(), line.parse().ok()?, column.parse().ok()?))
@@ -156,5 +167,8 @@ mod tests {
         let said = "error[E0308]: mismatched types\n  --> backend/core/src/lib.rs:12:5\n   |\n";
         assert_eq!(place(said), Some(("backend/core/src/lib.rs".into(), 12, 5)));
         assert_eq!(place("error: no such command\n"), None);
+        let root = if cfg!(windows) { r"C:\app" } else { "/app" };
+        let whole = with_whole_paths(said, Path::new(root));
+        assert!(whole.contains(&format!("--> {root}")) && whole.contains("lib.rs:12:5\n   |\n"), "{whole}");
     }
 }

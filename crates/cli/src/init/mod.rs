@@ -1,6 +1,7 @@
 //! `staysail init`: a new project, whole or not at all.
 
 mod ask;
+mod existing;
 mod here;
 mod name;
 mod packages;

@@ -93,6 +93,13 @@ pub fn files(source: &Source, answers: &Answers) -> Result<Vec<(PathBuf, Vec<u8>
     Ok(filled)
 }
 
+/// Files with the placeholders filled in that need no template of their own.
+pub fn filled(files: &[File], answers: &Answers) -> Vec<(PathBuf, Vec<u8>)> {
+    let values = values(answers, &Packages::find());
+    let fill = |file: &File| (disguise(&file.path, answers), fill(file.content.clone(), &values));
+    files.iter().map(fill).collect()
+}
+
 /// A project that somebody keeps as a template without saying anything about it: nothing is filled in.
 fn as_it_is(files: Vec<File>, source: &Source) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     if !files.iter().any(|file| file.path == Path::new("staysail.toml")) {
