@@ -148,11 +148,20 @@ fn deny(root: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The page's client library: types, build and its own tests.
+/// The packages of the page, client library and Vite plugin: types, build and their own tests.
 fn page(root: &Path) -> anyhow::Result<Outcome> {
+    let mut whole = package(root, "api")?;
+    let plugin = package(root, "vite-plugin")?;
+    whole.ok &= plugin.ok;
+    whole.took += plugin.took;
+    whole.tally.add(plugin.tally);
+    Ok(whole)
+}
+
+fn package(root: &Path, name: &str) -> anyhow::Result<Outcome> {
     let npm = |arguments: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(arguments).current_dir(root.join("packages/api"));
+        command.args(arguments).current_dir(root.join("packages").join(name));
         command
     };
     let mut outcome = run("page", &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;

@@ -15,6 +15,7 @@ mod control;
 mod description;
 mod explain;
 mod filter;
+mod frontend;
 mod keyboard;
 mod output;
 mod place;
@@ -26,6 +27,7 @@ mod underway;
 mod versions;
 mod watch;
 
+use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
 use crate::project::Mode;
 use crate::{cargo, shell_binary};
@@ -73,7 +75,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let writes_files = server.as_ref().is_none_or(|server| server.url.is_none());
     if writes_files && !project.dist().is_dir() {
         match (&project.config.frontend.build, &server) {
-            (Some(build), _) => server::run_to_end(&folder, &build.command, project.mode.name())?,
+            (Some(build), _) => {
+                let bundler = Bundler::begin(&project, &backend.version, None)?;
+                server::run_to_end(&folder, &build.command, bundler.variables())?;
+            }
             (None, Some(_)) => std::fs::create_dir_all(project.dist()).context("making the page's folder")?,
             (None, None) => bail!(
                 "the page's folder {} does not exist.\n  Make it, or correct frontend.dist in {}.",

@@ -5,14 +5,15 @@ mod asked;
 use super::description;
 use super::explain::{Around, Trace};
 use super::filter::Filter;
+use super::frontend::Frontend;
 use super::keyboard::Key;
 use super::output::{Output, Said, SwapDone, clock, milliseconds};
-use super::server::DevServer;
 use super::shell::{FromShell, ShellLink};
 use super::status::Status;
 use super::underway::{Build, Swap};
 use super::versions::Versions;
 use super::watch::{self, Changes, Seen, Watch};
+use crate::bundler::State;
 use crate::cargo::{self, Backend, Message, Profile};
 use crate::project::Project;
 use crate::style;
@@ -36,6 +37,8 @@ pub enum Incoming {
     Shell(FromShell),
     ServerLine(String),
     ServerEnded(String),
+    ServerAgain,
+    ServerBack,
     Described(PathBuf, Box<Result<Description>>),
     Key(Key),
     Quit,
@@ -59,7 +62,7 @@ pub struct Session {
     sender: Sender<Incoming>,
     watch: Watch,
     shell: Option<ShellLink>,
-    server: Option<DevServer>,
+    frontend: Frontend,
     versions: Versions,
     builds: u64,
     swaps: BTreeMap<u64, Swap>,
@@ -67,7 +70,8 @@ pub struct Session {
     build: Option<Build>,
     /// When the last build ended.
     built: Option<Instant>,
-    overlay: bool,
+    /// What lies over the page because of the last build.
+    overlay: Option<Overlay>,
     /// The executable that is live, and the newest that was built.
     live: Option<PathBuf>,
     newest: Option<PathBuf>,
@@ -100,6 +104,8 @@ impl Session {
         watch.sources(cargo::sources(&built));
         let versions = Versions::open(&target)?;
         let status = Status { name: project.name().to_owned(), ..Status::default() };
+        let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
+        let frontend = Frontend::new(&project, version, sender.clone())?;
         Ok(Self {
             output,
             project,
@@ -108,14 +114,14 @@ impl Session {
             sender,
             watch,
             shell: None,
-            server: None,
+            frontend,
             versions,
             builds: 0,
             swaps: BTreeMap::new(),
             swaps_asked: 0,
             build: None,
             built: None,
-            overlay: false,
+            overlay: None,
             live: None,
             newest: None,
             warned: Vec::new(),
@@ -149,12 +155,9 @@ impl Session {
                 Incoming::ServerLine(line) => {
                     self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
                 }
-                Incoming::ServerEnded(status) => {
-                    let message = format!(
-                        "the dev server ended ({status}); page edits do not show until `staysail dev` is started again"
-                    );
-                    self.output.say(&Said::Error { message });
-                }
+                Incoming::ServerEnded(status) => self.server_ended(&status),
+                Incoming::ServerAgain => self.server_again(),
+                Incoming::ServerBack => self.server_back(),
                 Incoming::Described(path, result) => self.described(&path, *result),
                 Incoming::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
                 Incoming::Key(key) => self.key(key)?,
@@ -172,31 +175,30 @@ impl Session {
         if let Some(shell) = self.shell.take() {
             shell.end();
         }
-        if let Some(server) = self.server.take() {
-            server.end();
-        }
+        self.frontend.end();
     }
 
     fn start_server(&mut self) -> Result<()> {
-        let Some(config) = self.project.config.frontend.dev.clone() else { return Ok(()) };
-        let url = config.url.as_deref();
-        if let Some(command) = &config.command {
-            let (lines, ends) = (self.sender.clone(), self.sender.clone());
-            let line = move |line| drop(lines.send(Incoming::ServerLine(line)));
-            let ended = move |status| drop(ends.send(Incoming::ServerEnded(status)));
-            let server = DevServer::start(&self.project, command, url, line, ended)?;
-            let server = self.server.insert(server);
-            if let Some(url) = url {
-                server.wait_for(url)?;
-            }
-        } else if let Some(url) = url
-            && !super::server::accepts(url)?
-        {
-            bail!(
-                "nothing answers at {url}, and frontend.dev in staysail.toml has no command to start it.\n  Start your dev server first, or add its command."
-            );
+        let output = &self.output;
+        self.frontend.start(&self.project, |message| output.tell(message))
+    }
+
+    fn server_ended(&mut self, status: &str) {
+        let ended = self.frontend.ended(status);
+        self.output.say(&Said::Error { message: ended.message });
+        self.send(&ToShell::Overlay { overlay: Some(ended.overlay) });
+    }
+
+    fn server_again(&mut self) {
+        if let Err(error) = self.frontend.again(&self.project) {
+            self.output.say(&Said::Error { message: format!("{error:#}") });
         }
-        Ok(())
+    }
+
+    fn server_back(&mut self) {
+        self.output.say(&Said::Notice { message: "the dev server is back".into() });
+        let overlay = self.overlay.clone();
+        self.send(&ToShell::Overlay { overlay });
     }
 
     fn start_shell(&mut self) -> Result<()> {
@@ -208,7 +210,7 @@ impl Session {
             name: project.name().into(),
             version: project.config.app.version.clone().unwrap_or_else(|| self.backend.version.clone()),
             page_dir: served.map(|folder| folder.display().to_string()),
-            dev_url: project.config.frontend.dev.as_ref().and_then(|server| server.url.clone()),
+            dev_url: self.frontend.url.clone(),
             config: project.mode_config(),
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
@@ -375,8 +377,8 @@ impl Session {
         let cargo_ms = milliseconds(build.started.elapsed());
         self.status.build_errors = if success || build.swapped { 0 } else { build.errors.len().max(1) };
         if success {
-            if self.overlay {
-                self.overlay = false;
+            self.frontend.bundler().backend(&self.project.root, State::Good, "");
+            if self.overlay.take().is_some() {
                 self.send(&ToShell::Overlay { overlay: None });
             }
             if build.unchanged {
@@ -405,8 +407,12 @@ impl Session {
             .into(),
             retry: false,
         };
-        self.overlay = true;
-        self.send(&ToShell::Overlay { overlay: Some(overlay) });
+        // A bundler that shows it in its own overlay is enough.
+        self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
+        if self.live.is_none() || !self.frontend.bundler().shows_errors() {
+            self.overlay = Some(overlay.clone());
+            self.send(&ToShell::Overlay { overlay: Some(overlay) });
+        }
         self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors });
     }
 
@@ -422,7 +428,10 @@ impl Session {
     fn described(&mut self, built: &Path, result: Result<Description>) {
         self.watch.sources(cargo::sources(built));
         match result {
-            Ok(description) => description::keep(&self.project, &description, &self.output),
+            Ok(description) => {
+                description::keep(&self.project, &description, &self.output);
+                self.frontend.described(&description);
+            }
             Err(error) => self.output.say(&Said::Notice { message: format!("{error:#}") }),
         }
     }
