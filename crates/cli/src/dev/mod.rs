@@ -11,6 +11,7 @@
 //! An error leaves everything as it was: a build that fails puts an overlay over the page while the old backend
 //! goes on serving. The lines for programs (`--json`) are documented in [`output`].
 
+mod browser;
 mod control;
 mod description;
 mod filter;
@@ -45,6 +46,8 @@ pub struct Arguments {
     /// Look for changes at intervals (network file systems and WSL send no notifications).
     #[arg(long)]
     poll: bool,
+    #[command(flatten)]
+    browser: browser::Flags,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -86,7 +89,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     if std::io::stdin().is_terminal() {
         read_keyboard(sender.clone());
     }
-    let mut session = Session::new(project, backend, shell, output, sender, arguments.poll)?;
+    let mut session =
+        Session::new(project, backend, shell, output, sender, arguments.poll, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);

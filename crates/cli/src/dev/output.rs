@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `shell_started` | `pid`, `shell` |
 //! | `window_open` | |
+//! | `browser_ready` | `url`: the address that lets a browser in, with its token |
 //! | `page_ready` | `window`, `generation` |
 //! | `build_started` | `build`, `files` (what was saved; empty at the start) |
 //! | `build_failed` | `build`, `cargo_ms`, `errors` |
@@ -38,6 +39,7 @@ use std::time::Instant;
 pub enum Said {
     ShellStarted { pid: u32, shell: String },
     WindowOpen,
+    BrowserReady { url: String },
     PageReady { window: String, generation: u64 },
     BuildStarted { build: u64, files: Vec<String> },
     BuildFailed { build: u64, cargo_ms: f64, errors: String },
@@ -178,6 +180,7 @@ fn words(said: &Said) -> Option<String> {
     Some(match said {
         Said::ShellStarted { .. } | Said::Ended | Said::BuildCancelled { .. } => return None,
         Said::WindowOpen => "window open".into(),
+        Said::BrowserReady { url } => format!("in any browser: {url}"),
         Said::PageReady { window, generation: 1 } => format!("page ready in window {window}"),
         Said::PageReady { .. } => return None,
         Said::BuildStarted { files, .. } if files.is_empty() => "building the backend …".into(),

@@ -1,5 +1,6 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
+use super::browser::{Browser, Exchange, Flags};
 use super::description;
 use super::filter::Filter;
 use super::output::{Output, Said, SwapDone, milliseconds};
@@ -18,6 +19,7 @@ use staysail_protocol::interface::Description;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -59,6 +61,8 @@ pub struct Session {
     newest: Option<PathBuf>,
     warned: Vec<String>,
     window_open: bool,
+    browsers: Flags,
+    browser: Option<Browser>,
 }
 
 impl Session {
@@ -70,6 +74,7 @@ impl Session {
         output: Output,
         sender: Sender<Incoming>,
         poll: bool,
+        browsers: Flags,
     ) -> Result<Self> {
         let served = project.served();
         let target = project.target();
@@ -101,6 +106,8 @@ impl Session {
             newest: None,
             warned: Vec::new(),
             window_open: false,
+            browsers,
+            browser: None,
         })
     }
 
@@ -116,6 +123,8 @@ impl Session {
                 Incoming::Seen(Seen::Notice(message)) => self.output.say(&Said::Notice { message }),
                 Incoming::Cargo(number, message) => self.cargo(number, message)?,
                 Incoming::Shell(FromShell::Said(message)) => self.shell(message),
+                // Answers are handed over where they come in.
+                Incoming::Shell(FromShell::Answered(_)) => {}
                 Incoming::Shell(FromShell::Line(line)) => eprintln!("{} {line}", style::dim("shell")),
                 Incoming::Shell(FromShell::Gone { well: true, .. }) => return Ok(ExitCode::SUCCESS),
                 Incoming::Shell(FromShell::Gone { status, .. }) => {
@@ -146,6 +155,7 @@ impl Session {
     /// Ends everything that was started.
     pub fn end(&mut self) {
         self.output.progress(None);
+        self.browser = None;
         if let Some(build) = self.build.take() {
             build.tree.kill();
         }
@@ -192,12 +202,28 @@ impl Session {
             config: project.mode_config(),
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
+            no_window: self.browsers.without_window(),
         };
-        let sender = self.sender.clone();
-        let shell =
-            ShellLink::start(&self.program, start, move |what| drop(sender.send(Incoming::Shell(what))))?;
+        let (dev_url, sender, exchange) =
+            (start.dev_url.clone(), self.sender.clone(), Arc::new(Exchange::default()));
+        let answered = exchange.clone();
+        let shell = ShellLink::start(&self.program, start, move |what| match what {
+            FromShell::Answered(frame) => answered.answered(frame),
+            what => drop(sender.send(Incoming::Shell(what))),
+        })?;
         self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
+        exchange.connect(shell.control());
         self.shell = Some(shell);
+        if self.browsers.browser {
+            let browser = Browser::start(self.browsers.browser_port, dev_url.as_deref(), exchange)?;
+            self.output.say(&Said::BrowserReady { url: browser.url().into() });
+            if self.browsers.without_window() && !self.browsers.no_window {
+                let message = "there is no display: the page is in the browser alone".into();
+                self.output.say(&Said::Notice { message });
+            }
+            browser.open();
+            self.browser = Some(browser);
+        }
         // A build may have finished while the dev server was waited for; its messages are still in the queue.
         Ok(())
     }
@@ -412,7 +438,8 @@ impl Session {
             }
             ToTool::Page(report) => self.output.say(&Said::PageReport { report }),
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
-            ToTool::Closing | ToTool::Unknown => {}
+            // Answers have a number and go another way.
+            ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }
     }
 
