@@ -1,8 +1,9 @@
 // `staysail dev --browser --no-window` under test: a copy of an app in a folder of its own, started, listened to, and
 // ended with everything it started. Chromium is the system's.
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -42,6 +43,7 @@ export function project() {
   };
   settle(root);
   cpSync(join(repository, "Cargo.lock"), join(root, "Cargo.lock"));
+  appendFileSync(join(root, "staysail.toml"), '\n[[capabilities]]\nwindows = ["main"]\nallow = ["window.*", "app.info"]\n');
   return { root, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
@@ -113,6 +115,17 @@ export class Dev {
     this.child.kill("SIGTERM");
     await this.ended;
   }
+}
+
+/** A port that was free a moment ago. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject).listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** One plain HTTP request with exactly these headers: status, headers and text. */
