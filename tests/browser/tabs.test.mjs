@@ -76,7 +76,7 @@ test("calls, typed errors, raw bytes, streams and signals work in a tab", async 
 test("what needs a window says so and names the call, and what needs none works", async () => {
   const page = await tab();
   const refused = await page.evaluate(() =>
-    window.fixture.staysail.currentWindow.setTitle("x").then(() => null, ({ code, message, details }) => ({ code, message, details })),
+    window.fixture.staysail.currentWindow.set({ title: "x" }).then(() => null, ({ code, message, details }) => ({ code, message, details })),
   );
   assert.equal(refused?.code, "NoWindow", JSON.stringify(refused));
   assert.match(refused.message, /`window\.set` needs a window of the app: a browser tab has none/);

@@ -1,6 +1,6 @@
 // A page of Vite's in Chromium, through `staysail dev --browser`: hot module replacement as Vite means it.
 import assert from "node:assert/strict";
-import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -22,9 +22,9 @@ before(
         "window.__STAYSAIL__.call(\"answer\", { id: \"v\" }).then(({ version }) => (document.querySelector(\"p\").textContent = version));\n" +
         'import.meta.hot.accept("./text.js", (module) => show(module.text));\n',
       "frontend/text.js": 'export const text = "one";\n',
-      "frontend/vite.config.js": "export default {};\n",
+      "frontend/package.json": '{ "private": true, "type": "module" }\n',
     };
-    await import("node:fs").then(({ mkdirSync }) => mkdirSync(frontend));
+    mkdirSync(frontend);
     for (const [path, text] of Object.entries(files)) writeFileSync(join(app.root, path), text);
     symlinkSync(fileURLToPath(new URL("node_modules", import.meta.url)), join(frontend, "node_modules"));
     edit(app.root, "staysail.toml", 'dist = "frontend"', 'dist = "frontend/dist"');

@@ -19,11 +19,7 @@ use std::sync::Arc;
 /// Does what the tool asks for on behalf of a browser; `number` and `body` are its frame's.
 pub fn heed(shell: &Arc<Shell>, link: &Link, number: u64, message: ToShell, body: Vec<u8>) {
     match message {
-        ToShell::TabOpened { window, secret } => {
-            if !shell.pages.open_tab(&window, secret) {
-                tracing::warn!(window, "the app has a window of this label; the browser tab gets no page");
-            }
-        }
+        ToShell::TabOpened { window, secret } => open(shell, &window, secret),
         ToShell::TabClosed { window } => {
             shell.pages.close_tab(&window);
             shell.streams.forget(&window);
@@ -49,6 +45,12 @@ pub fn heed(shell: &Arc<Shell>, link: &Link, number: u64, message: ToShell, body
             });
         }
         _ => {}
+    }
+}
+
+fn open(shell: &Shell, window: &str, secret: String) {
+    if !shell.pages.open_tab(window, secret) {
+        tracing::warn!(window, "the app has a window of this label; the browser tab gets no page");
     }
 }
 

@@ -73,7 +73,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     if let Asker::Page(visitor) = asker
         && shell.pages.is_tab(&visitor.window)
         && is_done_to_window(group, operation)
-        && !names_window(arguments)
+        && !names_window(shell, arguments)
     {
         return Err(no_window(name, "a browser tab has none"));
     }
@@ -94,8 +94,9 @@ fn is_done_to_window(group: &str, operation: &str) -> bool {
     }
 }
 
-fn names_window(arguments: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(arguments).is_ok_and(|arguments| arguments["label"].is_string())
+fn names_window(shell: &Shell, arguments: &[u8]) -> bool {
+    let arguments = serde_json::from_slice::<Value>(arguments).unwrap_or_default();
+    arguments["label"].as_str().is_some_and(|label| !shell.pages.is_tab(label))
 }
 
 fn no_window(name: &str, why: &str) -> CallError {
