@@ -11,6 +11,7 @@
 //! An error leaves everything as it was: a build that fails puts an overlay over the page while the old backend
 //! goes on serving. The lines for programs (`--json`) are documented in [`output`].
 
+mod browser;
 mod control;
 mod description;
 mod explain;
@@ -54,6 +55,8 @@ pub struct Arguments {
     /// After each save, say where its time went and what would shorten it.
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    browser: browser::Flags,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -96,7 +99,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     ));
     let keyboard = Keyboard::start(sender.clone());
     let options = Options { poll: arguments.poll, explain: arguments.explain };
-    let mut session = Session::new(project, backend, shell, output, sender, options)?;
+    let mut session = Session::new(project, backend, shell, output, sender, options, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);

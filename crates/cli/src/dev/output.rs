@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `shell_started` | `pid`, `shell` |
 //! | `window_open` | |
+//! | `browser_ready` | `url`: the address that lets a browser in, with its token |
 //! | `page_ready` | `window`, `generation` |
 //! | `build_started` | `build`, `files` (what was saved; empty at the start) |
 //! | `build_failed` | `build`, `cargo_ms`, `errors` |
@@ -44,6 +45,9 @@ pub enum Said {
         shell: String,
     },
     WindowOpen,
+    BrowserReady {
+        url: String,
+    },
     PageReady {
         window: String,
         generation: u64,
@@ -267,6 +271,7 @@ fn words(said: &Said) -> Option<String> {
     Some(match said {
         Said::ShellStarted { .. } | Said::Ended | Said::BuildCancelled { .. } => return None,
         Said::WindowOpen => "window open".into(),
+        Said::BrowserReady { url } => format!("in any browser: {url}"),
         Said::PageReady { window, generation: 1 } => format!("page ready in window {window}"),
         Said::PageReady { .. } => return None,
         Said::BuildStarted { files, .. } if files.is_empty() => "building the backend …".into(),

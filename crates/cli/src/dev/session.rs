@@ -2,6 +2,7 @@
 
 mod asked;
 
+use super::browser::{Browser, Exchange, Flags};
 use super::description;
 use super::explain::{Around, Trace};
 use super::filter::Filter;
@@ -24,6 +25,7 @@ use staysail_protocol::interface::Description;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -81,6 +83,8 @@ pub struct Session {
     status: Status,
     /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
     waiting: Option<(BTreeSet<String>, Option<Instant>)>,
+    browsers: Flags,
+    browser: Option<Browser>,
 }
 
 impl Session {
@@ -92,6 +96,7 @@ impl Session {
         output: Output,
         sender: Sender<Incoming>,
         options: Options,
+        browsers: Flags,
     ) -> Result<Self> {
         let served = project.served();
         let target = project.target();
@@ -129,6 +134,8 @@ impl Session {
             explain: options.explain,
             status,
             waiting: None,
+            browsers,
+            browser: None,
         })
     }
 
@@ -145,6 +152,8 @@ impl Session {
                 Incoming::Seen(Seen::Notice(message)) => self.output.say(&Said::Notice { message }),
                 Incoming::Cargo(number, message) => self.cargo(number, message)?,
                 Incoming::Shell(FromShell::Said(message)) => self.shell(message),
+                // Answers are handed over where they come in.
+                Incoming::Shell(FromShell::Answered(_)) => {}
                 Incoming::Shell(FromShell::Line(line)) => eprintln!("{} {line}", style::dim("shell")),
                 Incoming::Shell(FromShell::Gone { well: true, .. }) => return Ok(ExitCode::SUCCESS),
                 Incoming::Shell(FromShell::Gone { status, .. }) => {
@@ -169,6 +178,7 @@ impl Session {
     /// Ends everything that was started.
     pub fn end(&mut self) {
         self.output.show(None);
+        self.browser = None;
         if let Some(build) = self.build.take() {
             build.tree.kill();
         }
@@ -214,12 +224,28 @@ impl Session {
             config: project.mode_config(),
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
+            no_window: self.browsers.without_window(),
         };
-        let sender = self.sender.clone();
-        let shell =
-            ShellLink::start(&self.program, start, move |what| drop(sender.send(Incoming::Shell(what))))?;
+        let (dev_url, sender, exchange) =
+            (start.dev_url.clone(), self.sender.clone(), Arc::new(Exchange::default()));
+        let answered = exchange.clone();
+        let shell = ShellLink::start(&self.program, start, move |what| match what {
+            FromShell::Answered(frame) => answered.answered(frame),
+            what => drop(sender.send(Incoming::Shell(what))),
+        })?;
         self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
+        exchange.connect(shell.control());
         self.shell = Some(shell);
+        if self.browsers.browser {
+            let browser = Browser::start(self.browsers.browser_port, dev_url.as_deref(), exchange)?;
+            self.output.say(&Said::BrowserReady { url: browser.url().into() });
+            if self.browsers.without_window() && !self.browsers.no_window {
+                let message = "there is no display: the page is in the browser alone".into();
+                self.output.say(&Said::Notice { message });
+            }
+            browser.open();
+            self.browser = Some(browser);
+        }
         // A build may have finished while the dev server was waited for; its messages are still in the queue.
         Ok(())
     }
@@ -466,7 +492,8 @@ impl Session {
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
-            ToTool::Closing | ToTool::Unknown => {}
+            // Answers have a number and go another way.
+            ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }
     }
 
