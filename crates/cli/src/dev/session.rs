@@ -85,6 +85,8 @@ pub struct Session {
     waiting: Option<(BTreeSet<String>, Option<Instant>)>,
     browsers: Flags,
     browser: Option<Browser>,
+    /// Requests of browser tabs on their way to the shell and back.
+    exchange: Arc<Exchange>,
 }
 
 impl Session {
@@ -136,6 +138,7 @@ impl Session {
             waiting: None,
             browsers,
             browser: None,
+            exchange: Arc::default(),
         })
     }
 
@@ -226,8 +229,7 @@ impl Session {
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
         };
-        let (dev_url, sender, exchange) =
-            (start.dev_url.clone(), self.sender.clone(), Arc::new(Exchange::default()));
+        let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
         let answered = exchange.clone();
         let shell = ShellLink::start(&self.program, start, move |what| match what {
             FromShell::Answered(frame) => answered.answered(frame),
@@ -236,15 +238,13 @@ impl Session {
         self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
         exchange.connect(shell.control());
         self.shell = Some(shell);
+        self.exchange = exchange;
         if self.browsers.browser {
-            let browser = Browser::start(self.browsers.browser_port, dev_url.as_deref(), exchange)?;
-            self.output.say(&Said::BrowserReady { url: browser.url().into() });
+            self.open_browser()?;
             if self.browsers.without_window() && !self.browsers.no_window {
                 let message = "there is no display: the page is in the browser alone".into();
                 self.output.say(&Said::Notice { message });
             }
-            browser.open();
-            self.browser = Some(browser);
         }
         // A build may have finished while the dev server was waited for; its messages are still in the queue.
         Ok(())

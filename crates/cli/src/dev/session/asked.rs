@@ -1,6 +1,8 @@
 //! What keys of the terminal ask of the running loop.
 
+use super::super::browser::Browser;
 use super::super::keyboard::{self, Key};
+use super::super::output::Said;
 use super::super::underway::Swap;
 use super::Session;
 use crate::cargo::Profile;
@@ -27,13 +29,30 @@ impl Session {
             Key::Toggle => self.toggle()?,
             Key::Inspector => self.send(&ToShell::Inspect),
             Key::Browser => {
-                self.output.tell("start `staysail dev --browser` to have the app in your browser")
+                if let Err(error) = self.open_browser() {
+                    self.output.say(&Said::Error { message: format!("{error:#}") });
+                }
             }
             Key::Clear => self.output.clear(),
             Key::Blank => self.output.tell(""),
             Key::Help => self.output.tell(keyboard::HELP),
             Key::Quit => {}
         }
+        Ok(())
+    }
+
+    /// Opens the app in the user's browser, which this serves from the first time on.
+    pub(super) fn open_browser(&mut self) -> Result<()> {
+        let browser = match self.browser.take() {
+            Some(browser) => browser,
+            None => {
+                let (port, url) = (self.browsers.browser_port, self.frontend.url.clone());
+                Browser::start(port, url.as_deref(), self.exchange.clone())?
+            }
+        };
+        self.output.say(&Said::BrowserReady { url: browser.url().into() });
+        browser.open();
+        self.browser = Some(browser);
         Ok(())
     }
 
