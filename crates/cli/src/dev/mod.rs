@@ -55,6 +55,9 @@ pub struct Arguments {
     /// After each save, say where its time went and what would shorten it.
     #[arg(long)]
     explain: bool,
+    /// Hold each new backend until a debugger is attached to it (lldb, gdb, your editor).
+    #[arg(long)]
+    debug_worker: bool,
     #[command(flatten)]
     browser: browser::Flags,
 }
@@ -98,7 +101,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         project.mode.name()
     ));
     let keyboard = Keyboard::start(sender.clone());
-    let options = Options { poll: arguments.poll, explain: arguments.explain };
+    let options =
+        Options { poll: arguments.poll, explain: arguments.explain, debug_worker: arguments.debug_worker };
     let mut session = Session::new(project, backend, shell, output, sender, options, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();

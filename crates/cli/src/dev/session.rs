@@ -53,6 +53,8 @@ pub struct Options {
     pub poll: bool,
     /// Say where the time of each save went.
     pub explain: bool,
+    /// Hold each backend until a debugger is attached.
+    pub debug_worker: bool,
 }
 
 /// `staysail dev`, running.
@@ -79,7 +81,7 @@ pub struct Session {
     newest: Option<PathBuf>,
     warned: Vec<String>,
     window_open: bool,
-    explain: bool,
+    options: Options,
     status: Status,
     /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
     waiting: Option<(BTreeSet<String>, Option<Instant>)>,
@@ -133,7 +135,7 @@ impl Session {
             newest: None,
             warned: Vec::new(),
             window_open: false,
-            explain: options.explain,
+            options,
             status,
             waiting: None,
             browsers,
@@ -228,6 +230,7 @@ impl Session {
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
+            debug_worker: self.options.debug_worker,
         };
         let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
         let answered = exchange.clone();
@@ -328,7 +331,7 @@ impl Session {
         self.status.busy = Some("building".into());
         self.build = Some(Build {
             number,
-            trace: self.explain.then(|| Trace::begin(tree.id())),
+            trace: self.options.explain.then(|| Trace::begin(tree.id())),
             tree,
             saved,
             started,
