@@ -435,6 +435,7 @@ impl Session {
             }
             .into(),
             retry: false,
+            fresh: false,
         };
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
@@ -495,6 +496,7 @@ impl Session {
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
+            ToTool::StartFresh => self.start_afresh(),
             // Answers have a number and go another way.
             ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }

@@ -48,9 +48,11 @@ export class OverlayView {
   #content: unknown = null;
   #small = false;
   #retry: () => void;
+  #fresh: () => void;
 
-  constructor(retry: () => void) {
+  constructor(retry: () => void, fresh: () => void) {
     this.#retry = retry;
+    this.#fresh = fresh;
     addEventListener(
       "keydown",
       (event) => {
@@ -114,6 +116,12 @@ export class OverlayView {
     const foot = make("footer");
     foot.append(make("p", "", say("advice")));
     if (own(this.#content, "retry") === true) foot.append(this.#button("Try again", "", "retry", () => this.#retry()));
+    if (own(this.#content, "fresh") === true) {
+      foot.append(
+        this.#button("Keep the old one", "Hides this; the old backend goes on", "", () => this.#minimise()),
+        this.#button("Start fresh", "Starts the new backend without the state", "retry", () => this.#fresh()),
+      );
+    }
     panel.append(head, detail, foot);
     return panel;
   }
