@@ -24,6 +24,7 @@ h1{all:unset;flex:1;font-weight:650;font-size:15px;min-width:0;overflow-wrap:any
 border-radius:99px;color:#171a23;background:var(--accent)}
 pre{margin:0;padding:12px 18px;overflow:auto;flex:1 1 auto;font:12.5px/1.55 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
 background:#0d0f15;white-space:pre;tab-size:4;user-select:text;-webkit-user-select:text}
+.state pre{white-space:pre-wrap}
 pre:empty,footer p:empty{display:none}
 footer{display:flex;align-items:center;gap:14px;padding:10px 18px 12px;color:#aeb5c4}
 footer p{margin:0;flex:1}
