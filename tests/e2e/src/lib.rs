@@ -15,6 +15,7 @@ pub mod child;
 pub mod desktop_bus;
 pub mod dev;
 pub mod display;
+pub mod drag;
 pub mod foreign;
 pub mod kitchen_sink;
 pub mod ledger;
