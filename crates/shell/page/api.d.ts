@@ -51,7 +51,9 @@ export type ErrorCode =
 /** A newer version took over before this stream had ended; call again to go on. */
  | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage"
 /** A file could not be read or written; `isFileError` tells why. */
- | "File" | "Internal"
+ | "File"
+/** The page is in a browser tab, which has no window this could be done to; `details.feature` names the call. */
+ | "NoWindow" | "Internal"
 /** The page is not shown in a window of Staysail. */
  | "NoShell";
 /** What the promise of a failed call is rejected with. */

@@ -212,6 +212,14 @@ impl Windows {
         self.declared.opens.clone()
     }
 
+    /// Opens the web inspector of the window in front, or of the first one.
+    pub fn inspect(&self) {
+        let in_front = self.open.values().find(|open| open.focused);
+        if let Some(open) = in_front.or_else(|| self.open.values().next()) {
+            open.page.webview().open_devtools();
+        }
+    }
+
     /// Loads the page of a window again.
     pub fn reload(&self, label: &str) {
         if let Some(open) = self.open.get(label) {
