@@ -22,6 +22,8 @@ pub mod ledger;
 pub mod page;
 pub mod processes;
 pub mod project;
+#[cfg(target_os = "linux")]
+pub mod shortcut_portal;
 pub mod soak;
 pub mod stage;
 pub mod template;
