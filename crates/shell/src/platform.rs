@@ -47,6 +47,10 @@ pub(crate) mod shortcuts;
 #[cfg(not(target_os = "linux"))]
 #[path = "platform/shortcuts_portable.rs"]
 pub(crate) mod shortcuts;
+#[cfg(target_os = "linux")]
+mod shortcuts_portal;
+#[cfg(target_os = "linux")]
+mod shortcuts_x11;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/registration_linux.rs"]
