@@ -23,6 +23,24 @@ impl Findings {
     pub fn is_empty(&self) -> bool {
         self.gone.is_empty() && self.new.is_empty() && self.changed.is_empty()
     }
+
+    /// What went and came again under the same name, as the same kind of thing, is there as before; of a file only
+    /// the content can be another one.
+    pub fn cancel(&mut self) {
+        let is_file = |known: &Known| !known.is_folder();
+        let both = self
+            .gone
+            .iter()
+            .filter(|(path, old)| self.new.get(*path).is_some_and(|new| new.is_folder() == old.is_folder()));
+        let both: Vec<_> = both.map(|(path, known)| (path.clone(), is_file(known))).collect();
+        for (path, file) in both {
+            self.gone.remove(&path);
+            self.new.remove(&path);
+            if file {
+                self.changed.insert(path);
+            }
+        }
+    }
 }
 
 /// What has moved.
@@ -74,8 +92,8 @@ pub fn pair(findings: &Findings, hints: &[(PathBuf, PathBuf)]) -> Moves {
         for (old, before) in below(&findings.gone, from) {
             let Ok(rest) = old.strip_prefix(from) else { continue };
             let now = to.join(rest);
-            let there = findings.new.get(&now);
-            if there.is_some_and(|it| it.is_folder() == before.is_folder() && it.id() == before.id()) {
+            // Another thing of the same kind under the same name is that file with other content.
+            if findings.new.get(&now).is_some_and(|it| it.is_folder() == before.is_folder()) {
                 moves.along.insert(now, old.clone());
             }
         }
@@ -112,11 +130,11 @@ pub fn arrange(findings: &Findings, moves: &Moves) -> Vec<Event> {
         let found = nearest.and_then(|(to, from)| Some(to.join(path.strip_prefix(from).ok()?)));
         found.unwrap_or_else(|| path.to_path_buf())
     };
-    let replaced = |path: &Path| new.contains_key(path);
+    let replaced = |path: &Path| new.contains_key(&place(path));
     let mut events = Vec::new();
     // 1. A file where a folder is now.
     for (path, known) in gone {
-        if !known.is_folder() && replaced(path) {
+        if !known.is_folder() && !moved.contains(path.as_path()) && replaced(path) {
             events.push(Event::Unlink(path.clone()));
         }
     }

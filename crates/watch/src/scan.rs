@@ -41,10 +41,21 @@ enum Reach {
     Everything,
 }
 
+/// Whether a file was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Nothing says so.
+    No,
+    /// What would say so may have been missed.
+    Perhaps,
+    /// An event says so.
+    Yes,
+}
+
 /// How a place is looked at.
 #[derive(Debug, Clone, Copy)]
 struct How {
-    written: bool,
+    written: Written,
     /// The folder's watch may be gone.
     rewatch: bool,
     into: Reach,
@@ -300,7 +311,7 @@ impl Scan {
         let now = Instant::now();
         let mut found = Found::default();
         if everything {
-            let how = How { written: true, rewatch: true, into: Reach::Everything };
+            let how = How { written: Written::Perhaps, rewatch: true, into: Reach::Everything };
             for at in 0..self.roots.len() {
                 let path = self.roots[at].path.clone();
                 self.check(&path, how, now, &mut found);
@@ -309,7 +320,8 @@ impl Scan {
         let doubtful = names_that_differ_by_case(suspects.keys());
         for (path, sign) in suspects {
             let into = if sign.taken { Reach::Everything } else { Reach::Entries };
-            let how = How { written: sign.written, rewatch: sign.taken, into };
+            let written = if sign.written { Written::Yes } else { Written::No };
+            let how = How { written, rewatch: sign.taken, into };
             if doubtful.contains(path.as_path()) && !is_really_there(path) {
                 self.compare(path, None, how, now, &mut found);
             } else {
@@ -325,7 +337,7 @@ impl Scan {
         let mut found = Found::default();
         let mut folders: Vec<PathBuf> = self.polled.iter().cloned().collect();
         folders.sort_unstable();
-        let how = How { written: false, rewatch: false, into: Reach::Entries };
+        let how = How { written: Written::No, rewatch: false, into: Reach::Entries };
         for folder in folders {
             // It may have gone since, with the one above.
             if self.tree.folders.contains_key(&folder) {
@@ -345,7 +357,7 @@ impl Scan {
         // Bounded: a folder comes here only when one of its paths was let go of.
         while !self.again.is_empty() {
             let mut found = Found::default();
-            let how = How { written: true, rewatch: false, into: Reach::Entries };
+            let how = How { written: Written::Perhaps, rewatch: false, into: Reach::Entries };
             for path in std::mem::take(&mut self.again) {
                 self.check(&path, how, now, &mut found);
             }
@@ -374,15 +386,26 @@ impl Scan {
             (None, None) => {}
             (None, Some(seen)) => self.arrive(path, seen, found),
             (Some(known), None) if seen.is_some_and(|seen| known.same_kind(&seen)) => self.leave(path),
+            (Some(_), None) if found.new.contains_key(path) => self.forget_new(path, found),
             (Some(_), None) => drop(found.gone.insert(path.into())),
             (Some(known), Some(seen)) if !known.same_kind(&seen) => {
-                found.replaced.insert(path.into(), known);
-                found.replaced.extend(self.tree.below(path));
-                self.leave(path);
+                found.gone.remove(path);
+                if found.new.contains_key(path) {
+                    self.forget_new(path, found);
+                } else {
+                    let below = self.tree.below(path).into_iter().chain([(path.to_path_buf(), known)]);
+                    let below = below.filter(|(path, _)| found.new.remove(path).is_none());
+                    // What was there at first is what counts, if it is replaced twice.
+                    for (path, known) in below.collect::<Vec<_>>() {
+                        found.replaced.entry(path).or_insert(known);
+                    }
+                    self.leave(path);
+                }
                 self.arrive(path, seen, found);
             }
             (Some(Known::Folder(id)), Some(Seen::Folder(now_id))) => {
                 self.held.remove(path);
+                found.gone.remove(path);
                 let mut how = how;
                 if id != now_id {
                     let others = self.tree.replace(path, now_id);
@@ -399,10 +422,12 @@ impl Scan {
                 }
             }
             (Some(Known::File(file)), Some(Seen::File(stamp, _))) => {
+                found.gone.remove(path);
                 self.compare_file(path, file, stamp, how, now, found);
             }
             (Some(Known::File(mut file)), Some(Seen::Link(stamp, target))) => {
                 self.held.remove(path);
+                found.gone.remove(path);
                 if file.hash != Some(target) {
                     found.changed.insert(path.into());
                 }
@@ -424,7 +449,7 @@ impl Scan {
     ) {
         let polled = path.parent().is_some_and(|folder| self.polled.contains(folder));
         let same = stamp == file.stamp;
-        if same && (file.young.is_none() || !(how.written || polled)) {
+        if same && (file.young.is_none() || (how.written == Written::No && !polled)) {
             self.held.remove(path);
             return;
         }
@@ -448,7 +473,7 @@ impl Scan {
         let changed = match (file.hash, hash) {
             (Some(old), Some(new)) => old != new,
             // Nothing tells what it held: it was never read. A sign of writing is believed then.
-            (None, _) if same => how.written && !polled && !long,
+            (None, _) if same => how.written == Written::Yes && !polled && !long,
             _ => {
                 let facts = |stamp: &Stamp| (stamp.length, stamp.modified, stamp.id);
                 facts(&stamp) != facts(&file.stamp)
@@ -461,6 +486,13 @@ impl Scan {
         if changed {
             found.changed.insert(path.into());
         }
+    }
+
+    /// What came in this round and went again was never there.
+    fn forget_new(&mut self, path: &Path, found: &mut Found) {
+        found.new.retain(|new, _| !new.starts_with(path));
+        found.changed.retain(|changed| !changed.starts_with(path));
+        self.leave(path);
     }
 
     /// Takes in something new; a folder with everything in it.
@@ -553,9 +585,15 @@ impl Scan {
             }
             Err(error) => return self.denied(folder, &error),
         };
-        self.allowed(folder);
+        if self.told.remove(&(Subject::Denied, folder.to_path_buf())) {
+            // It could not be watched before either; what came between the listing and the watch is seen by another.
+            self.watch(folder);
+            self.again.insert(folder.into());
+        }
         let into = if how.into == Reach::Everything { Reach::Everything } else { Reach::No };
-        let below = How { into, ..how };
+        // A name taken from a folder says nothing of the files in it.
+        let written = if how.written == Written::Yes { Written::Perhaps } else { how.written };
+        let below = How { into, written, ..how };
         let Some(known) = self.tree.folders.get(folder) else { return };
         let mut missing: HashSet<_> = known.entries.keys().cloned().collect();
         let changed_rules = into == Reach::Everything;
@@ -674,13 +712,6 @@ impl Scan {
             path.display()
         );
         self.notice(Subject::Denied, path, message);
-    }
-
-    /// The next refusal is told again.
-    fn allowed(&mut self, path: &Path) {
-        if !self.told.is_empty() {
-            self.told.remove(&(Subject::Denied, path.into()));
-        }
     }
 }
 
