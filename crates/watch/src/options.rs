@@ -203,3 +203,10 @@ impl Watch {
         let _ = self.inputs.send(Input::Also(files.into_iter().collect()));
     }
 }
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // The system's notification holds the other end of the channel, so closing ours says nothing.
+        let _ = self.inputs.send(Input::End);
+    }
+}

@@ -169,3 +169,71 @@ pub fn arrange(findings: &Findings, moves: &Moves) -> Vec<Event> {
     events.extend(changed.iter().cloned().map(Event::Change));
     events
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Stamp;
+    use crate::tree::File;
+
+    /// A file of which the system tells no number.
+    fn file() -> Known {
+        let stamp = Stamp { length: 1, modified: 1, touched: 0, id: None };
+        Known::File(File { stamp, hash: None, young: None, link: false })
+    }
+
+    fn findings(gone: &[(&str, Known)], new: &[(&str, Known)]) -> Findings {
+        let map = |list: &[(&str, Known)]| list.iter().map(|(path, known)| (path.into(), *known)).collect();
+        Findings { gone: map(gone), new: map(new), changed: BTreeSet::new() }
+    }
+
+    #[test]
+    fn w26_without_numbers_the_systems_pairs_tell_what_moved() {
+        let gone = [("a", Known::Folder(None)), ("a/x", file()), ("b", file())];
+        let new = [("c", Known::Folder(None)), ("c/x", file()), ("d", file())];
+        let found = findings(&gone, &new);
+        let hints = [("a".into(), "c".into()), ("b".into(), "d".into())];
+        let events = arrange(&found, &pair(&found, &hints));
+        let rename = |from: &str, to: &str| (PathBuf::from(from), PathBuf::from(to));
+        let ((from, to), (old, name)) = (rename("a", "c"), rename("b", "d"));
+        assert_eq!(events, [Event::RenameDir { from, to }, Event::Rename { from: old, to: name }]);
+        let unpaired = arrange(&found, &pair(&found, &[]));
+        assert!(unpaired.iter().all(|event| event.from().is_none()), "{unpaired:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn w27_of_two_names_of_one_file_none_is_taken_for_the_one_that_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x"), "").unwrap();
+        let Ok(Some(crate::disk::Seen::File(stamp, _))) = crate::disk::look(&folder.path().join("x"), false)
+        else {
+            panic!("no file");
+        };
+        let known = Known::File(File { stamp, hash: None, young: None, link: false });
+        let found = findings(&[("a", known), ("b", known)], &[("c", known)]);
+        let events = arrange(&found, &pair(&found, &[]));
+        let path = |name: &str| PathBuf::from(name);
+        assert_eq!(events, [Event::Unlink(path("b")), Event::Unlink(path("a")), Event::Add(path("c"))]);
+        let found = findings(&[("a", known)], &[("c", known)]);
+        assert!(matches!(arrange(&found, &pair(&found, &[]))[..], [Event::Rename { .. }]));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_moved_folders_entry_is_told_where_it_is_by_then() {
+        let mut found = findings(
+            &[("a", Known::Folder(None)), ("a/x", file()), ("a/y", Known::Folder(None))],
+            &[("b", Known::Folder(None)), ("b/x", Known::Folder(None)), ("b/y", file())],
+        );
+        found.cancel();
+        let events = arrange(&found, &pair(&found, &[("a".into(), "b".into())]));
+        let expected = [
+            Event::Unlink("a/x".into()),
+            Event::RenameDir { from: "a".into(), to: "b".into() },
+            Event::AddDir("b/x".into()),
+            Event::UnlinkDir("b/y".into()),
+            Event::Add("b/y".into()),
+        ];
+        assert_eq!(events, expected);
+    }
+}

@@ -1,7 +1,7 @@
 //! The system's limits and the command itself: chapters 7 and 8 of `docs/spec/watch.md`.
 
 use crate::events::{LONG, filled, watch};
-use crate::process::Watched;
+use crate::process::{Ends, Watched};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -147,17 +147,16 @@ fn w53_a_hundred_thousand_files_are_watched_in_bounded_memory() {
 fn w60_lines_for_people_are_short_and_a_name_can_not_break_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a"), "1").unwrap();
-    let mut child =
-        command().current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let mut command = command();
+    command.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Ends(command.spawn().unwrap());
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.0.stderr.take().unwrap()));
     assert_eq!(lines.next().unwrap().unwrap(), "watching 1 files in 1 folders; Ctrl-C ends it");
     fs::write(folder.path().join("b\n\x1b[31m"), "").unwrap();
-    let mut out = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut out = std::io::BufRead::lines(std::io::BufReader::new(child.0.stdout.take().unwrap()));
     assert_eq!(out.next().unwrap().unwrap(), "add       b\u{fffd}\u{fffd}[31m");
     fs::rename(folder.path().join("a"), folder.path().join("c")).unwrap();
     assert_eq!(out.next().unwrap().unwrap(), "rename    a → c");
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn w61_its_own_output_in_the_watched_folder_is_not_told_of() {
     let folder = tempfile::tempdir().unwrap();
     let log = fs::File::create(folder.path().join("log")).unwrap();
     fs::write(folder.path().join("end"), "").unwrap();
-    let mut child = command().arg("--json").current_dir(folder.path()).stdout(log).spawn().unwrap();
+    let _child = Ends(command().arg("--json").current_dir(folder.path()).stdout(log).spawn().unwrap());
     let text = || fs::read_to_string(folder.path().join("log")).unwrap();
     while !text().contains("ready") {
         std::thread::yield_now();
@@ -177,8 +176,6 @@ fn w61_its_own_output_in_the_watched_folder_is_not_told_of() {
         }
     }
     assert!(!text().contains("/log\""), "{}", text());
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
@@ -285,45 +282,40 @@ fn w65_ctrl_c_ends_it_well_and_the_command_with_everything_it_started() {
 #[test]
 fn w66_what_the_command_prints_never_mixes_with_the_lines_for_programs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = command()
-        .args(["--json", "--initial", "--exec", "echo not json"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = command();
+    command.args(["--json", "--initial", "--exec", "echo not json"]).current_dir(folder.path());
+    let mut child = Ends(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let mut errors = String::new();
-    let mut stderr = child.stderr.take().unwrap();
+    let mut stderr = child.0.stderr.take().unwrap();
     while !errors.contains("not json\n") {
         let mut part = [0; 64];
         let count = stderr.read(&mut part).unwrap();
         assert!(count > 0, "it ended: {errors}");
         errors.push_str(&String::from_utf8_lossy(&part[..count]));
     }
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.0.stdout.take().unwrap()));
     for line in lines.map_while(Result::ok) {
         let line: Value = serde_json::from_str(&line).expect("JSON");
         if line["event"] == "exit" {
             break;
         }
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
 fn w67_it_ends_when_nobody_reads_any_longer() {
     let folder = tempfile::tempdir().unwrap();
+    let mut command = command();
     let mut child =
-        command().arg("--json").current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        Ends(command.arg("--json").current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut out = std::io::BufReader::new(child.0.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut out, &mut String::new()).unwrap();
     drop(out);
     let (mut count, mut ended) = (0, None);
     while ended.is_none() {
         count += 1;
         fs::write(folder.path().join("a"), format!("{count}")).unwrap();
-        ended = child.try_wait().unwrap();
+        ended = child.0.try_wait().unwrap();
         std::thread::yield_now();
     }
     assert!(ended.unwrap().success());

@@ -12,9 +12,19 @@ pub const BOUND: Duration = Duration::from_secs(60);
 /// Created and removed to learn that everything before was seen.
 const SENTINEL: &str = "sentinel";
 
+/// A program that ends with the test, whatever becomes of it.
+pub struct Ends(pub Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// `staysail watch --json`, running in a folder of its own. Ends with the test.
 pub struct Watched {
-    child: Child,
+    child: Ends,
     lines: Receiver<Value>,
     /// Gone with the test.
     _folder: tempfile::TempDir,
@@ -37,9 +47,9 @@ impl Watched {
         let mut command = Command::new(env!("CARGO_BIN_EXE_staysail"));
         command.current_dir(&root).env("NO_COLOR", "1").args(["watch", "--json"]);
         change(&mut command);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Ends(command.stdout(Stdio::piped()).spawn().unwrap());
         let (sender, lines) = channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = BufReader::new(child.0.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no line of JSON: {line}"));
@@ -57,7 +67,7 @@ impl Watched {
     }
 
     pub fn id(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap()
+        i32::try_from(self.child.0.id()).unwrap()
     }
 
     /// Lines up to the first this is true of; that one is the last.
@@ -129,13 +139,6 @@ impl Watched {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
             }
         }
-        (lines, self.child.wait().unwrap().success())
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        (lines, self.child.0.wait().unwrap().success())
     }
 }

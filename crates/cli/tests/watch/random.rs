@@ -10,7 +10,7 @@ const OPERATIONS: usize = 10_000;
 /// Operations between two points at which everything is compared.
 const ROUND: usize = 250;
 /// One round in so many, where the system's queue is made to overflow.
-const FLOODED: usize = 3;
+const FLOODED: usize = 8;
 
 /// xorshift64*, so that a seed means the same everywhere.
 struct Random(u64);
