@@ -13,6 +13,7 @@
 //! process of its own. Whatever a command started ends with it.
 
 mod build;
+mod bundler;
 mod cargo;
 mod commands;
 mod dev;

@@ -169,3 +169,7 @@ pub const KEEP_AWAKE_MAX: usize = 64;
 pub const DESKTOP_TIMEOUT_MS: u64 = 5_000;
 /// A tool that refreshes the desktop's tables of links and files gets this long.
 pub const REGISTRATION_TIMEOUT_MS: u64 = 10_000;
+/// A browser tab that has not come back by then (a reload does) is gone, and its state with it.
+pub const BROWSER_TAB_GONE_MS: u64 = 10_000;
+/// Most browser tabs at once.
+pub const BROWSER_TABS_MAX: usize = 256;
