@@ -76,3 +76,51 @@ fn a_taken_port_is_no_obstacle_for_a_bundler_that_is_told_its_port() {
         stage.wait_nothing_left(SOON)
     });
 }
+
+#[test]
+fn a_dev_server_with_a_certificate_of_its_own_is_shown_and_exchanges_modules() {
+    play("https", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let mut openssl = stage.command("openssl".as_ref());
+        openssl.current_dir(project.file("frontend")).args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "certificate.pem",
+        ]);
+        staysail_e2e::child::run("openssl", openssl, SOON)?;
+        project.edit("staysail.toml", "http://localhost", "https://localhost")?;
+        project.edit(
+            "frontend/vite.config.js",
+            "plugins: [staysail()]",
+            "plugins: [staysail()], server: { https: { key: readFileSync('key.pem'), cert: readFileSync('certificate.pem') } }",
+        )?;
+        let config = project.read("frontend/vite.config.js")?;
+        project.write(
+            "frontend/vite.config.js",
+            &format!("import {{ readFileSync }} from 'node:fs';\n{config}"),
+        )?;
+        let (dev, page) = live(stage, &project)?;
+        let scheme = page.run("return location.protocol", &[])?;
+        ensure!(scheme == "https:", "the page came by {scheme}");
+        greet(&page, "Hello")?;
+        page.run("window.mark = 'same load'", &[])?;
+        project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
+        let live =
+            "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
+        page.wait_for("a style by the secure socket", live, EDIT)?;
+        ensure!(page.run("return window.mark", &[])? == "same load", "the page was loaded again");
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
