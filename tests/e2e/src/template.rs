@@ -203,8 +203,11 @@ pub fn end(stage: &Stage, project: &Project, mut dev: Dev) -> anyhow::Result<()>
     if let Some((_, port)) = settings.split_once("localhost:") {
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         // Not `bind`: any connection of somebody else's may have been given that number meanwhile.
-        let answer = std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>()?));
-        ensure!(answer.is_err(), "something still listens at port {port}");
+        let address = ("127.0.0.1", port.parse::<u16>()?);
+        crate::wait_until("the port to be free", SOON, || match std::net::TcpStream::connect(address) {
+            Ok(_) => Err(format!("something listens at {port}")),
+            Err(_) => Ok(()),
+        })?;
     }
     Ok(())
 }

@@ -3,9 +3,23 @@
 use anyhow::{Context, ensure};
 use serde_json::json;
 use staysail_e2e::dev::EDIT;
+use staysail_e2e::page::Page;
+use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
 use staysail_e2e::template::{SOON, end, greet, init, install, live};
 use std::net::TcpListener;
+
+/// Makes the page say when the bundler's socket is open: an edit before that is news to nobody, with Vite alone, too.
+fn say_when_connected(project: &Project) -> anyhow::Result<()> {
+    let file = "frontend/src/main.js";
+    let script = "import.meta.hot?.on('staysail:backend', () => (window.connected = true));\n\
+                  import.meta.hot?.send('staysail:hello');\n";
+    project.write(file, &format!("{}{script}", project.read(file)?))
+}
+
+fn wait_connected(page: &Page) -> anyhow::Result<()> {
+    page.wait_for("the bundler's socket", "return window.connected === true", EDIT)
+}
 
 /// The process that serves the page, and not the ones that started it.
 fn server(stage: &Stage) -> anyhow::Result<i32> {
@@ -23,6 +37,7 @@ fn a_dev_server_that_ends_is_started_again_and_the_page_comes_back_with_its_stat
     play("server-again", |stage| {
         let project = init(stage, "vite", "js")?;
         install(stage, &project)?;
+        say_when_connected(&project)?;
         let (mut dev, page) = live(stage, &project)?;
         page.send_keys(&page.find("#name")?, "Ada")?;
         greet(&page, "Hello, Ada!")?;
@@ -46,6 +61,7 @@ fn a_dev_server_that_ends_is_started_again_and_the_page_comes_back_with_its_stat
                 EDIT,
             )?;
         }
+        wait_connected(&page)?;
         project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
         let live =
             "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
@@ -110,11 +126,13 @@ fn a_dev_server_with_a_certificate_of_its_own_is_shown_and_exchanges_modules() {
             "frontend/vite.config.js",
             &format!("import {{ readFileSync }} from 'node:fs';\n{config}"),
         )?;
+        say_when_connected(&project)?;
         let (dev, page) = live(stage, &project)?;
         let scheme = page.run("return location.protocol", &[])?;
         ensure!(scheme == "https:", "the page came by {scheme}");
         greet(&page, "Hello")?;
         page.run("window.mark = 'same load'", &[])?;
+        wait_connected(&page)?;
         project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
         let live =
             "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
