@@ -9,8 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The steps, in order.
-pub const STEPS: [&str; 11] =
-    ["format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "examples", "windows"];
+pub const STEPS: [&str; 12] = [
+    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "examples", "browser",
+    "windows",
+];
 
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Fetching RustSec's list.
@@ -35,8 +37,8 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
             continue;
         }
         let without_build = outcomes.iter().any(|outcome| outcome.name == "build" && !outcome.ok);
-        if name == "windows" && without_build {
-            println!("\n=== windows: left out, there is nothing to open a window with (step `build` failed)");
+        if (name == "windows" || name == "browser") && without_build {
+            println!("\n=== {name}: left out, there is nothing to open a window with (step `build` failed)");
             continue;
         }
         outcomes.push(step(root, name)?);
@@ -90,7 +92,8 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
                 ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
-        "page" => page(root),
+        "page" => npm_tests(root, name, &["packages/api", "packages/vite-plugin"]),
+        "browser" => npm_tests(root, name, &["tests/browser"]),
         "examples" => examples(root),
         "windows" => windows(root),
         _ => anyhow::bail!("there is no step `{name}`"),
@@ -148,28 +151,32 @@ fn deny(root: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The packages of the page, client library and Vite plugin: types, build and their own tests.
-fn page(root: &Path) -> anyhow::Result<Outcome> {
-    let mut whole = package(root, "api")?;
-    let plugin = package(root, "vite-plugin")?;
-    whole.ok &= plugin.ok;
-    whole.took += plugin.took;
-    whole.tally.add(plugin.tally);
-    Ok(whole)
-}
-
-fn package(root: &Path, name: &str) -> anyhow::Result<Outcome> {
-    let npm = |arguments: &[&str]| {
-        let mut command = Command::new("npm");
-        command.args(arguments).current_dir(root.join("packages").join(name));
-        command
-    };
-    let mut outcome = run("page", &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
-    if outcome.ok {
-        let test = run("page", &mut npm(&["test"]), STEP_LIMIT)?;
-        outcome = Outcome { took: outcome.took + test.took, ..test };
+/// Several folders that are tested by Node.js: the packages of the page (`page`: types, build and their own tests), and
+/// apps in Chromium (`browser`).
+fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcome> {
+    let mut whole: Option<Outcome> = None;
+    for folder in folders {
+        let npm = |arguments: &[&str]| {
+            let mut command = Command::new("npm");
+            command.args(arguments).current_dir(root.join(folder));
+            command
+        };
+        let mut outcome = run(name, &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
+        if outcome.ok {
+            let test = run(name, &mut npm(&["test"]), STEP_LIMIT)?;
+            outcome = Outcome { took: outcome.took + test.took, ..test };
+        }
+        whole = Some(match whole.take() {
+            None => outcome,
+            Some(mut before) => {
+                before.ok &= outcome.ok;
+                before.took += outcome.took;
+                before.tally.add(outcome.tally);
+                before
+            }
+        });
     }
-    Ok(outcome)
+    whole.ok_or_else(|| anyhow::anyhow!("{name}: no folder is tested"))
 }
 
 /// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.

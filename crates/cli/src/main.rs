@@ -6,6 +6,7 @@
 //! | a save goes live | [`dev`] |
 //! | one executable to ship | [`build`], [`run`] |
 //! | a signed release | [`keys`], [`publish`] |
+//! | what changes in a folder | [`watch`] |
 //! | what the machine has | [`doctor`], [`version`] |
 //!
 //! **Invariant:** runs without a display and links no webview; windows belong to the shell, which is started as a
@@ -26,6 +27,7 @@ mod shell_binary;
 mod style;
 mod types;
 mod version;
+mod watch;
 
 use clap::Parser;
 use std::process::ExitCode;

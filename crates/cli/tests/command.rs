@@ -1,9 +1,12 @@
 //! The command as people meet it: what it refuses, in which words, and that nothing is left of it.
 
+#[path = "support/failure.rs"]
+mod failure;
 mod support;
 
+use failure::failure;
 use std::path::Path;
-use support::{failure, project, staysail};
+use support::{project, staysail};
 
 fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).unwrap().next().is_none()

@@ -2,6 +2,9 @@
 //!
 //! The tool starts the shell with an inherited socket (`STAYSAIL_CONTROL`: descriptor number on Unix, pipe
 //! name on Windows). When the socket closes, whichever side is left ends itself and everything it started.
+//!
+//! Pages in browser tabs (`staysail dev --browser`) talk to the tool, which hands each of their requests on as a frame
+//! with a number of its own (`Frame::call`, never 0) and the request as its body; the answer carries the same number.
 
 use crate::{bridge::Overlay, bridge::PageReport, interface::Description, manifest::ModeConfig};
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,34 @@ pub enum ToShell {
         /// What to show; `None` takes it away.
         overlay: Option<Overlay>,
     },
+    /// Open the web inspector of the window in front.
+    Inspect,
+    /// A browser tab shows the page. It counts as a window from now on, with the capabilities of `main`.
+    TabOpened {
+        /// Its label, [`tab_label`].
+        window: String,
+        /// What its page says hello with.
+        secret: String,
+    },
+    /// A browser tab is gone.
+    TabClosed {
+        /// Its label.
+        window: String,
+    },
+    /// A request of the page in a tab: the text `crate::bridge` describes, in the body. Answered with `TabAnswer`.
+    TabRequest {
+        /// Label of the tab.
+        window: String,
+    },
+    /// A browser asks for a file of the page. Answered with `PageFile`.
+    PageFile {
+        /// `GET` or `HEAD`.
+        method: String,
+        /// Percent-encoded path, without the query.
+        path: String,
+        /// Headers that have a say in the answer.
+        headers: Vec<(String, String)>,
+    },
     /// Close all windows and exit.
     Exit,
     /// A message of another version; ignored.
@@ -64,6 +95,19 @@ pub struct Start {
     pub description: Option<Description>,
     /// Folder for the app's data.
     pub data_dir: String,
+    /// Open no window and need no display: pages are in browser tabs only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_window: bool,
+}
+
+/// The label of the browser tab with this number, counted from 1.
+pub fn tab_label(number: u64) -> String {
+    format!("browser-{number}")
+}
+
+/// Whether a window of this label can be a browser tab. An app may give a window of its own such a label, too.
+pub fn may_be_tab(label: &str) -> bool {
+    label.starts_with("browser-")
 }
 
 /// Shell to development tool.
@@ -108,6 +152,19 @@ pub enum ToTool {
         level: String,
         /// The line.
         message: String,
+    },
+    /// Answer to the `TabRequest` of the same number: the text or the raw bytes, in the body.
+    TabAnswer {
+        /// The body is a result of raw bytes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        raw: bool,
+    },
+    /// Answer to the `PageFile` of the same number; the file is in the body.
+    PageFile {
+        /// HTTP status.
+        status: u16,
+        /// Headers.
+        headers: Vec<(String, String)>,
     },
     /// The user closed the last window; the shell is about to exit.
     Closing,

@@ -36,6 +36,9 @@ pub enum ErrorCode {
     BadMessage,
     /// A file could not be read or written; `details` is a [`crate::desktop::fs::FileErrorDetails`].
     File,
+    /// The page is in a browser tab (`staysail dev --browser`), which has no window this could be done to, or the app
+    /// runs without windows; `details` names the `feature`.
+    NoWindow,
     /// Something failed inside Staysail.
     Internal,
 }

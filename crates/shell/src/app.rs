@@ -5,6 +5,7 @@ use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::{CallError, ErrorCode};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy, EventLoopWindowTarget};
@@ -28,23 +29,49 @@ pub enum Wish {
 /// The way to the thread of the windows. Cheap to clone.
 #[derive(Clone)]
 pub struct Ui {
-    proxy: Arc<Mutex<EventLoopProxy<Wish>>>,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Windows(Arc<Mutex<EventLoopProxy<Wish>>>),
+    /// There are no windows; what is left to ask for is the end.
+    Without(Sender<i32>),
 }
 
 impl Ui {
     /// Asks; the windows' thread does it as soon as it can. After the event loop ended nothing happens.
     pub fn wish(&self, wish: Wish) {
-        let _ = self.proxy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).send_event(wish);
+        match &self.way {
+            Way::Windows(proxy) => {
+                let _ = proxy.lock().unwrap_or_else(std::sync::PoisonError::into_inner).send_event(wish);
+            }
+            Way::Without(end) => {
+                if let Wish::Exit(code) = wish {
+                    let _ = end.send(code);
+                }
+            }
+        }
+    }
+
+    /// Whether there can be windows.
+    pub fn has_windows(&self) -> bool {
+        matches!(self.way, Way::Windows(_))
     }
 
     /// Has something done on the windows' thread and brings what came of it.
     ///
     /// # Errors
-    /// When the app is ending.
+    /// When the app is ending, or has no windows.
     pub async fn ask<T: Send + 'static>(
         &self,
         errand: impl FnOnce(&mut Windows, &Target) -> T + Send + 'static,
     ) -> Result<T, CallError> {
+        if !self.has_windows() {
+            let message =
+                "the app runs without windows (`staysail dev --browser --no-window`, or no display)";
+            return Err(CallError::new(ErrorCode::NoWindow, message));
+        }
         let (answer_in, answer) = tokio::sync::oneshot::channel();
         self.wish(Wish::Do(Box::new(move |windows, target| {
             let _ = answer_in.send(errand(windows, target));
@@ -62,12 +89,26 @@ impl Ui {
 pub fn event_loop() -> (EventLoop<Wish>, Ui) {
     let event_loop = EventLoopBuilder::<Wish>::with_user_event().build();
     let proxy = Arc::new(Mutex::new(event_loop.create_proxy()));
-    (event_loop, Ui { proxy })
+    (event_loop, Ui { way: Way::Windows(proxy) })
+}
+
+/// The way to no windows at all, and where the end is heard of. No display is needed.
+pub fn without_windows() -> (Receiver<i32>, Ui) {
+    let (end, ended) = channel();
+    (ended, Ui { way: Way::Without(end) })
+}
+
+/// Waits until the shell is told to exit. Never returns.
+pub fn run_without_windows(ended: &Receiver<i32>, shell: &Arc<Shell>) -> ! {
+    let code = ended.recv().unwrap_or(0);
+    shut_down(shell);
+    std::process::exit(code)
 }
 
 /// Runs the windows until the last one is closed or the shell is told to exit. Never returns.
 pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
     crate::desktop::downloads::tidy_up(&shell);
+    crate::desktop::fs::incoming::tidy_up(&shell);
     let mut windows = Windows::new(&shell);
     event_loop.run(move |event, target, flow| {
         *flow = ControlFlow::Wait;
@@ -100,9 +141,13 @@ pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
 /// Ends the workers in order, then the event loop. A worker that takes longer ends with its connection.
 fn end(shell: &Arc<Shell>, windows: &mut Windows, flow: &mut ControlFlow, code: i32) {
     windows.remember_all();
+    shut_down(shell);
+    *flow = ControlFlow::ExitWithCode(code);
+}
+
+fn shut_down(shell: &Arc<Shell>) {
     let patience = std::time::Duration::from_millis(staysail_protocol::limits::SHUTDOWN_MS);
     let _ =
         shell.runtime.block_on(async { tokio::time::timeout(patience, shell.conductor.shut_down()).await });
     shell.application.ended();
-    *flow = ControlFlow::ExitWithCode(code);
 }

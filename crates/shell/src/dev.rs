@@ -7,11 +7,13 @@ use crate::assets::Source;
 use crate::conductor::SwapOptions;
 use crate::reload;
 use crate::shell::{Facts, Observer, Shell};
+use crate::tabs;
 use crate::worker::Launch;
 use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::control::{Start, ToShell, ToTool};
 use staysail_protocol::frame::Frame;
+use staysail_protocol::interface::Description;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
@@ -72,6 +74,11 @@ impl Connection {
         }
     }
 
+    /// Whether pages are in browser tabs only.
+    pub fn no_window(&self) -> bool {
+        self.start.no_window
+    }
+
     /// Opens the windows that are known and serves the tool until it is gone.
     pub fn serve(self, shell: Arc<Shell>) {
         let Self { link, frames, start } = self;
@@ -83,8 +90,7 @@ impl Connection {
         let tool = Tool { link };
         shell.set_observer(Arc::new(tool.clone()));
         if let Some(description) = start.description {
-            shell.ui.wish(Wish::Declare(description.windows, Box::new(description.desktop)));
-            tool.tell(&ToTool::WindowsOpen);
+            tool.declare(&shell, description);
         }
         let swaps = Arc::new(Swaps::default());
         shell.runtime.spawn(exchange(shell.clone(), swaps.clone(), tool.clone(), start.version));
@@ -115,6 +121,15 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
             }
         };
         let message = match frame.message::<ToShell>() {
+            Ok(
+                message @ (ToShell::TabOpened { .. }
+                | ToShell::TabClosed { .. }
+                | ToShell::TabRequest { .. }
+                | ToShell::PageFile { .. }),
+            ) => {
+                tabs::heed(&shell, &tool.link, frame.call, message, frame.body);
+                continue;
+            }
             Ok(message) => message,
             Err(error) => {
                 tracing::error!(%error, "a message of the development tool could not be read; it is ignored");
@@ -141,8 +156,9 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
                 reload::all(&shell);
             }
             ToShell::Overlay { overlay } => shell.show_overlay(overlay),
+            ToShell::Inspect => shell.ui.wish(Wish::Do(Box::new(|windows, _| windows.inspect()))),
             ToShell::Exit => break,
-            ToShell::Start(_) | ToShell::Unknown => {}
+            _ => {}
         }
     }
     shell.ui.exit(0);
@@ -162,11 +178,8 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 tool.tell(&ToTool::SwapDone { id: swap.id, timing: switched.timing });
                 shell.hide_overlay("worker");
                 if let Some(worker) = shell.router.active() {
-                    let description = &worker.hello.description;
-                    let declared = Box::new(description.desktop.clone());
-                    shell.ui.wish(Wish::Declare(description.windows.clone(), declared));
+                    tool.declare(&shell, worker.hello.description.clone());
                 }
-                tool.tell(&ToTool::WindowsOpen);
                 if switched.new_interface {
                     reload::all(&shell);
                 }
@@ -213,6 +226,14 @@ struct Tool {
 }
 
 impl Tool {
+    /// Opens the windows, and says so.
+    fn declare(&self, shell: &Shell, description: Description) {
+        if shell.ui.has_windows() {
+            shell.ui.wish(Wish::Declare(description.windows, Box::new(description.desktop)));
+            self.tell(&ToTool::WindowsOpen);
+        }
+    }
+
     fn tell(&self, message: &ToTool) {
         if let Err(error) = self.link.send(&Frame::new(0, message, Vec::new())) {
             tracing::error!(%error, "the development tool was not told something");

@@ -39,9 +39,17 @@ pub fn launch() -> Result<(), String> {
                 .map_err(|_| "the development tool did not say what to show in time".to_string())??;
             let facts = connection.facts();
             start_log(&facts.config.log);
+            let begin = Start { handover: Handover::of_this_start(), ..Start::default() };
+            if connection.no_window() {
+                let (end, ui) = app::without_windows();
+                let shell = Shell::new(ui, runtime.handle().clone(), facts);
+                shell.application.begin(begin);
+                connection.serve(shell.clone());
+                app::run_without_windows(&end, &shell);
+            }
             let (event_loop, ui) = app::event_loop();
             let shell = Shell::new(ui, runtime.handle().clone(), facts);
-            shell.application.begin(Start { handover: Handover::of_this_start(), ..Start::default() });
+            shell.application.begin(begin);
             connection.serve(shell.clone());
             app::run(event_loop, shell)
         }

@@ -33,4 +33,5 @@ pub mod router;
 mod secret;
 pub mod shell;
 pub mod streams;
+pub mod tabs;
 pub mod worker;

@@ -11,6 +11,7 @@ use crate::responder::Responder;
 use crate::router::Router;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::PageEvent;
+use staysail_protocol::control::may_be_tab;
 use staysail_protocol::limits::{
     EVENT_BATCH_BYTES_MAX, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX, OPENED_WAITING_MAX,
 };
@@ -34,6 +35,8 @@ struct Page {
     ready: bool,
     boot_error: Option<String>,
     closed: bool,
+    /// In a browser tab, not in a window of the shell.
+    in_tab: bool,
 }
 
 /// Events on their way to one page. Windows that get the same event share its text.
@@ -86,22 +89,30 @@ impl Pages {
     /// A window opens. Returns the secret for its start script.
     pub fn open(&self, window: &str) -> String {
         let secret = crate::secret::token();
-        let page = Page {
-            secret: secret.clone(),
-            key: String::new(),
-            generation: 0,
-            epoch: 0,
-            events: Events::default(),
-            when_ready: VecDeque::new(),
-            waiting: None,
-            kept: None,
-            kept_is_used: false,
-            ready: false,
-            boot_error: None,
-            closed: false,
-        };
-        self.pages().insert(window.to_string(), page);
+        self.pages().insert(window.to_string(), Page::new(secret.clone(), false));
         secret
+    }
+
+    /// A browser tab opens; its page knows the secret already. `false` when there is a window of this label.
+    pub fn open_tab(&self, window: &str, secret: String) -> bool {
+        let mut pages = self.pages();
+        let free = pages.get(window).is_none_or(|page| page.in_tab || page.closed);
+        if free {
+            pages.insert(window.to_string(), Page::new(secret, true));
+        }
+        free
+    }
+
+    /// A browser tab is gone.
+    pub fn close_tab(&self, window: &str) {
+        if self.is_tab(window) {
+            self.close(window);
+        }
+    }
+
+    /// Whether this page is in a browser tab.
+    pub fn is_tab(&self, window: &str) -> bool {
+        may_be_tab(window) && self.pages().get(window).is_some_and(|page| page.in_tab)
     }
 
     /// A window is gone.
@@ -302,6 +313,24 @@ impl Pages {
 type Delivery = Option<(Responder, String)>;
 
 impl Page {
+    fn new(secret: String, in_tab: bool) -> Self {
+        Self {
+            secret,
+            key: String::new(),
+            generation: 0,
+            epoch: 0,
+            events: Events::default(),
+            when_ready: VecDeque::new(),
+            waiting: None,
+            kept: None,
+            kept_is_used: false,
+            ready: false,
+            boot_error: None,
+            closed: false,
+            in_tab,
+        }
+    }
+
     fn take_delivery(&mut self) -> Delivery {
         self.waiting.as_ref()?;
         if self.ready {

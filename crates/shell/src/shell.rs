@@ -184,6 +184,8 @@ impl Shell {
     /// Asks for something of a window's capabilities.
     pub fn granted<T>(&self, window: &str, ask: impl FnOnce(Granted<'_>) -> T) -> T {
         let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A browser tab shows what the main window shows, and may do the same.
+        let window = if self.pages.is_tab(window) { "main" } else { window };
         ask(Granted::to(&facts.config.capabilities, window))
     }
 

@@ -1,4 +1,4 @@
-// Builds dist/ and the two files the shell embeds (crates/shell/page). `--check` writes nothing and fails when
+// Builds dist/, what the shell embeds (crates/shell/page) and the start script of browser tabs (crates/cli/page). `--check` writes nothing and fails when
 // what is committed is not what the source makes.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -39,12 +39,13 @@ function declarations() {
 }
 
 export async function outputs() {
-  const start = await bundle("src/runtime/start.ts", { format: "iife", minify: true });
+  const start = (in_tab) => bundle("src/runtime/start.ts", { format: "iife", minify: true, define: { IN_TAB: String(in_tab) } });
   const types = declarations();
   return {
     "dist/index.js": `// ${note}\n` + (await bundle("src/index.ts", { format: "esm" })),
     "dist/index.d.ts": `// ${note}\n` + types,
-    "../../crates/shell/page/start.js": `/* ${note} */\nfunction(boot){"use strict";${start.trimEnd()}}\n`,
+    "../../crates/shell/page/start.js": `/* ${note} */\nfunction(boot){"use strict";${(await start(false)).trimEnd()}}\n`,
+    "../../crates/cli/page/tab.js": `/* ${note} */\n${await start(true)}`,
     "../../crates/shell/page/api.js": `// ${note}\n` + (await bundle("src/global.ts", { format: "esm" })),
     "../../crates/shell/page/api.d.ts": `// ${note}\n` + types,
   };

@@ -70,6 +70,8 @@ export type ErrorCode =
   | "BadMessage"
   /** A file could not be read or written; `isFileError` tells why. */
   | "File"
+  /** The page is in a browser tab, which has no window this could be done to; `details.feature` names the call. */
+  | "NoWindow"
   | "Internal"
   /** The page is not shown in a window of Staysail. */
   | "NoShell";

@@ -191,6 +191,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                     None => eprintln!("{text}"),
                 }
             }
+            cargo::Message::Compiled(_) => {}
             cargo::Message::Executable(path) => executable = Some(path),
             cargo::Message::Finished { success, notices } => {
                 if let Some(bar) = &bar {

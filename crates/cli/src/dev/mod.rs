@@ -11,14 +11,19 @@
 //! An error leaves everything as it was: a build that fails puts an overlay over the page while the old backend
 //! goes on serving. The lines for programs (`--json`) are documented in [`output`].
 
+mod browser;
 mod control;
 mod description;
+mod explain;
 mod filter;
 mod frontend;
+mod keyboard;
 mod output;
+mod place;
 pub mod server;
 mod session;
 mod shell;
+mod status;
 mod underway;
 mod versions;
 mod watch;
@@ -29,9 +34,9 @@ use crate::project::Mode;
 use crate::{cargo, shell_binary};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use keyboard::Keyboard;
 use output::{Output, Said};
-use session::{Incoming, Session};
-use std::io::{BufRead, IsTerminal};
+use session::{Incoming, Options, Session};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -47,6 +52,11 @@ pub struct Arguments {
     /// Look for changes at intervals (network file systems and WSL send no notifications).
     #[arg(long)]
     poll: bool,
+    /// After each save, say where its time went and what would shorten it.
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    browser: browser::Flags,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -81,20 +91,19 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
 
-    let help = if std::io::stdin().is_terminal() { " — type h and Enter for help" } else { "" };
     output.tell(&format!(
-        "{} {} ({} mode){help}",
+        "{} {} ({} mode)",
         crate::style::strong("staysail dev:"),
         project.name(),
         project.mode.name()
     ));
-    if std::io::stdin().is_terminal() {
-        read_keyboard(sender.clone());
-    }
-    let mut session = Session::new(project, backend, shell, output, sender, arguments.poll)?;
+    let keyboard = Keyboard::start(sender.clone());
+    let options = Options { poll: arguments.poll, explain: arguments.explain };
+    let mut session = Session::new(project, backend, shell, output, sender, options, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);
+    drop(keyboard);
     result
 }
 
@@ -103,19 +112,10 @@ fn end_on_signals(sender: Sender<Incoming>) -> Result<()> {
     let again = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if again.swap(true, Ordering::SeqCst) || sender.send(Incoming::Quit).is_err() {
+            keyboard::restore();
             // Guardians and the parent-death signal take everything along.
             std::process::exit(130);
         }
     })
     .context("signals can not be handled")
-}
-
-fn read_keyboard(sender: Sender<Incoming>) {
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(Incoming::Line(line)).is_err() {
-                return;
-            }
-        }
-    });
 }

@@ -1,10 +1,16 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
+mod asked;
+
+use super::browser::{Browser, Exchange, Flags};
 use super::description;
+use super::explain::{Around, Trace};
 use super::filter::Filter;
 use super::frontend::Frontend;
-use super::output::{Output, Said, SwapDone, milliseconds};
+use super::keyboard::Key;
+use super::output::{Output, Said, SwapDone, clock, milliseconds};
 use super::shell::{FromShell, ShellLink};
+use super::status::Status;
 use super::underway::{Build, Swap};
 use super::versions::Versions;
 use super::watch::{self, Changes, Seen, Watch};
@@ -16,9 +22,10 @@ use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
 use staysail_protocol::interface::Description;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -35,8 +42,17 @@ pub enum Incoming {
     ServerAgain,
     ServerBack,
     Described(PathBuf, Box<Result<Description>>),
-    Line(String),
+    Key(Key),
     Quit,
+}
+
+/// How it is to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Look for changes in intervals.
+    pub poll: bool,
+    /// Say where the time of each save went.
+    pub explain: bool,
 }
 
 /// `staysail dev`, running.
@@ -63,6 +79,14 @@ pub struct Session {
     newest: Option<PathBuf>,
     warned: Vec<String>,
     window_open: bool,
+    explain: bool,
+    status: Status,
+    /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
+    waiting: Option<(BTreeSet<String>, Option<Instant>)>,
+    browsers: Flags,
+    browser: Option<Browser>,
+    /// Requests of browser tabs on their way to the shell and back.
+    exchange: Arc<Exchange>,
 }
 
 impl Session {
@@ -73,18 +97,20 @@ impl Session {
         program: PathBuf,
         output: Output,
         sender: Sender<Incoming>,
-        poll: bool,
+        options: Options,
+        browsers: Flags,
     ) -> Result<Self> {
         let served = project.served();
         let target = project.target();
         std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
         let filter = Filter::new(&project.root, served.as_deref(), &project.types(), &target);
         let seen = sender.clone();
-        let watch = Watch::start(filter, poll, move |what| drop(seen.send(Incoming::Seen(what))))
+        let watch = Watch::start(filter, options.poll, move |what| drop(seen.send(Incoming::Seen(what))))
             .context("files can not be watched; try `staysail dev --poll`")?;
         let built = target.join(Profile::Develop.folder()).join(&backend.binary);
         watch.sources(cargo::sources(&built));
         let versions = Versions::open(&target)?;
+        let status = Status { name: project.name().to_owned(), ..Status::default() };
         let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
         let frontend = Frontend::new(&project, version, sender.clone())?;
         Ok(Self {
@@ -107,6 +133,12 @@ impl Session {
             newest: None,
             warned: Vec::new(),
             window_open: false,
+            explain: options.explain,
+            status,
+            waiting: None,
+            browsers,
+            browser: None,
+            exchange: Arc::default(),
         })
     }
 
@@ -116,12 +148,15 @@ impl Session {
         self.start_server()?;
         self.start_shell()?;
         loop {
+            self.output.show(Some(&self.status));
             let incoming = inbox.recv().context("everything that could say something has ended")?;
             match incoming {
                 Incoming::Seen(Seen::Changed(changes, first)) => self.changed(&changes, first)?,
                 Incoming::Seen(Seen::Notice(message)) => self.output.say(&Said::Notice { message }),
                 Incoming::Cargo(number, message) => self.cargo(number, message)?,
                 Incoming::Shell(FromShell::Said(message)) => self.shell(message),
+                // Answers are handed over where they come in.
+                Incoming::Shell(FromShell::Answered(_)) => {}
                 Incoming::Shell(FromShell::Line(line)) => eprintln!("{} {line}", style::dim("shell")),
                 Incoming::Shell(FromShell::Gone { well: true, .. }) => return Ok(ExitCode::SUCCESS),
                 Incoming::Shell(FromShell::Gone { status, .. }) => {
@@ -136,11 +171,8 @@ impl Session {
                 Incoming::ServerAgain => self.server_again(),
                 Incoming::ServerBack => self.server_back(),
                 Incoming::Described(path, result) => self.described(&path, *result),
-                Incoming::Line(line) => {
-                    if self.keyboard(line.trim())? {
-                        return Ok(ExitCode::SUCCESS);
-                    }
-                }
+                Incoming::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
+                Incoming::Key(key) => self.key(key)?,
                 Incoming::Quit => return Ok(ExitCode::SUCCESS),
             }
         }
@@ -148,7 +180,8 @@ impl Session {
 
     /// Ends everything that was started.
     pub fn end(&mut self) {
-        self.output.progress(None);
+        self.output.show(None);
+        self.browser = None;
         if let Some(build) = self.build.take() {
             build.tree.kill();
         }
@@ -194,12 +227,25 @@ impl Session {
             config: project.mode_config(),
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
+            no_window: self.browsers.without_window(),
         };
-        let sender = self.sender.clone();
-        let shell =
-            ShellLink::start(&self.program, start, move |what| drop(sender.send(Incoming::Shell(what))))?;
+        let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
+        let answered = exchange.clone();
+        let shell = ShellLink::start(&self.program, start, move |what| match what {
+            FromShell::Answered(frame) => answered.answered(frame),
+            what => drop(sender.send(Incoming::Shell(what))),
+        })?;
         self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
+        exchange.connect(shell.control());
         self.shell = Some(shell);
+        self.exchange = exchange;
+        if self.browsers.browser {
+            self.open_browser()?;
+            if self.browsers.without_window() && !self.browsers.no_window {
+                let message = "there is no display: the page is in the browser alone".into();
+                self.output.say(&Said::Notice { message });
+            }
+        }
         // A build may have finished while the dev server was waited for; its messages are still in the queue.
         Ok(())
     }
@@ -239,7 +285,14 @@ impl Session {
             let name =
                 |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
             let files: Vec<String> = changes.backend.iter().map(name).collect();
-            self.start_build(&files, Some(first))?;
+            match &mut self.waiting {
+                Some((saved, since)) => {
+                    saved.extend(files);
+                    since.get_or_insert(first);
+                    self.status.waiting = Some(saved.len());
+                }
+                None => self.start_build(&files, Some(first))?,
+            }
         }
         Ok(())
     }
@@ -272,8 +325,10 @@ impl Session {
         let tree = cargo::build(&self.project, &self.backend, Profile::Develop, move |message| {
             drop(sender.send(Incoming::Cargo(number, message)));
         })?;
+        self.status.busy = Some("building".into());
         self.build = Some(Build {
             number,
+            trace: self.explain.then(|| Trace::begin(tree.id())),
             tree,
             saved,
             started,
@@ -291,15 +346,21 @@ impl Session {
         let Some(build) = self.build.as_mut().filter(|build| build.number == number) else { return Ok(()) };
         match message {
             Message::Progress(line) => {
-                if self.live.is_none() {
-                    self.output.progress(Some(&line));
+                if let Some(trace) = &mut build.trace {
+                    trace.progress(&line);
+                }
+                self.status.busy = Some(style::without_colours(line.trim()));
+            }
+            Message::Compiled(crate_) => {
+                if let Some(trace) = &mut build.trace {
+                    trace.compiled(crate_);
                 }
             }
             Message::Diagnostic { level, rendered } if level == "error" => build.errors.push(rendered),
             Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
             Message::Executable(path) => self.executable(&path)?,
             Message::Finished { success, notices } => {
-                self.output.progress(None);
+                self.status.busy = None;
                 if let Some(build) = self.build.take() {
                     self.built = Some(Instant::now());
                     self.finished(build, success, notices);
@@ -318,6 +379,7 @@ impl Session {
             return Ok(());
         };
         build.swapped = true;
+        let trace = build.trace.take();
         self.swaps_asked += 1;
         let id = self.swaps_asked;
         let swap = Swap {
@@ -327,7 +389,9 @@ impl Session {
             saved: build.saved,
             started: build.started,
             cargo_ms: milliseconds(asked - build.started),
+            copied: Instant::now(),
             asked,
+            trace,
         };
         self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
         self.swaps.insert(id, swap);
@@ -337,6 +401,7 @@ impl Session {
 
     fn finished(&mut self, build: Build, success: bool, notices: String) {
         let cargo_ms = milliseconds(build.started.elapsed());
+        self.status.build_errors = if success || build.swapped { 0 } else { build.errors.len().max(1) };
         if success {
             self.frontend.bundler().backend(&self.project.root, State::Good, "");
             if self.overlay.take().is_some() {
@@ -406,6 +471,7 @@ impl Session {
                 self.output.say(&Said::WindowOpen);
             }
             ToTool::PageReady { window, generation } => {
+                self.status.page_errors = 0;
                 self.output.say(&Said::PageReady { window, generation })
             }
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),
@@ -417,11 +483,17 @@ impl Session {
                 }
             }
             ToTool::WorkerLost { reason, restarting } => {
+                self.status.lost = !restarting;
                 self.output.say(&Said::WorkerLost { reason, restarting })
             }
-            ToTool::Page(report) => self.output.say(&Said::PageReport { report }),
+            ToTool::Page(mut report) => {
+                report.place = super::place::of(&report.place, &self.project);
+                self.status.page_errors += usize::from(report.level == "error");
+                self.output.say(&Said::PageReport { report });
+            }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
-            ToTool::Closing | ToTool::Unknown => {}
+            // Answers have a number and go another way.
+            ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }
     }
 
@@ -430,19 +502,29 @@ impl Session {
         let now = Instant::now();
         let first = self.live.is_none();
         self.live = Some(swap.path.clone());
+        let watch_ms = swap.saved.map_or(0.0, |saved| milliseconds(swap.started - saved));
+        let total_ms = milliseconds(now - swap.saved.unwrap_or(swap.started));
+        self.status.lost = false;
+        self.status.live_since = Some(clock());
+        self.status.last_save_ms = swap.saved.map(|_| total_ms).or(self.status.last_save_ms);
         self.output.say(&Said::SwapDone(SwapDone {
             id,
             build: swap.build,
-            watch_to_build: swap.saved.map_or(0.0, |saved| milliseconds(swap.started - saved)),
+            watch_to_build: watch_ms,
             cargo_ms: swap.cargo_ms,
             swap_ms: milliseconds(now - swap.asked),
-            total_ms: milliseconds(now - swap.saved.unwrap_or(swap.started)),
+            total_ms,
             hello_ms: timing.hello_ms,
             quiesce_ms: timing.quiesce_ms,
             restore_ms: timing.restore_ms,
             gate_ms: timing.gate_ms,
             first,
         }));
+        if let Some(trace) = &swap.trace {
+            let copy_ms = milliseconds(swap.copied - swap.asked);
+            let around = Around { watch_ms, cargo_ms: swap.cargo_ms, copy_ms, swap: timing, total_ms };
+            self.output.say(&Said::SwapExplained { swap: id, explained: trace.explain(&around) });
+        }
         let used: Vec<PathBuf> = self
             .live
             .iter()
@@ -452,34 +534,5 @@ impl Session {
             .collect();
         self.versions.clean_up(&used);
         self.describe(swap.path, swap.built);
-    }
-
-    /// Does what a line from the keyboard asks for; `true` to end.
-    fn keyboard(&mut self, line: &str) -> Result<bool> {
-        match line {
-            "q" | "quit" => return Ok(true),
-            "r" => {
-                self.versions.forget();
-                self.start_build(&[], None)?;
-            }
-            "f" => match self.newest.clone() {
-                Some(path) => {
-                    self.swaps_asked += 1;
-                    let now = Instant::now();
-                    let folder = self.project.target().join(Profile::Develop.folder());
-                    let built = folder.join(&self.backend.binary);
-                    let swap = Swap { build: self.builds, path: path.clone(), built, saved: None, started: now, cargo_ms: 0.0, asked: now };
-                    self.swaps.insert(self.swaps_asked, swap);
-                    let worker = path.display().to_string();
-                    self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
-                }
-                None => self.output.tell("nothing is built yet"),
-            },
-            "" => {}
-            _ => self.output.tell(
-                "  r  build and swap the backend\n  f  start the backend afresh, without its kept state\n  q  end\n  h  this help",
-            ),
-        }
-        Ok(false)
     }
 }

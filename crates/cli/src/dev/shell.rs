@@ -3,11 +3,12 @@
 use super::control::{Offer, Reader, Writer};
 use anyhow::{Context, Result};
 use staysail_protocol::control::{Start, ToShell, ToTool};
+use staysail_protocol::frame::Frame;
 use staysail_supervise::Tree;
 use std::io::BufReader;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Windows and worker get this long to end in order.
@@ -29,6 +30,8 @@ const NOISE: [&str; 8] = [
 pub enum FromShell {
     /// It says something.
     Said(ToTool),
+    /// It answers the request of this number.
+    Answered(Frame),
     /// A line of its own output.
     Line(String),
     /// It has ended: by itself after its window was closed, or not.
@@ -43,7 +46,21 @@ pub enum FromShell {
 /// A running shell.
 pub struct ShellLink {
     tree: Arc<Tree>,
-    control: Writer,
+    control: Control,
+}
+
+/// Sends frames to the shell, one after the other, from any thread.
+#[derive(Clone)]
+pub struct Control(Arc<Mutex<Writer>>);
+
+impl Control {
+    /// Sends a frame. A shell that is gone reports that itself.
+    pub fn send(&self, frame: &Frame) {
+        let mut bytes = Vec::new();
+        if frame.encode_into(&mut bytes).is_ok() {
+            let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(&bytes);
+        }
+    }
 }
 
 impl ShellLink {
@@ -63,7 +80,7 @@ impl ShellLink {
         let tree = offer.hand_to(spawn).spawn().context("the shell could not be started")?;
         let tree = Arc::new(tree);
         let (control, from_shell) = offer.accept()?;
-        let link = Self { tree: tree.clone(), control };
+        let link = Self { tree: tree.clone(), control: Control(Arc::new(Mutex::new(control))) };
         link.send(&ToShell::Start(Box::new(start)));
         let sink = Arc::new(sink);
         for stream in [tree.take_stdout().map(boxed), tree.take_stderr().map(boxed)].into_iter().flatten() {
@@ -88,10 +105,12 @@ impl ShellLink {
 
     /// Sends a message. A shell that is gone reports that itself.
     pub fn send(&self, message: &ToShell) {
-        let mut bytes = Vec::new();
-        if staysail_protocol::frame::Frame::new(0, message, Vec::new()).encode_into(&mut bytes).is_ok() {
-            let _ = self.control.send(&bytes);
-        }
+        self.control.send(&Frame::new(0, message, Vec::new()));
+    }
+
+    /// The way to the shell, for others.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Closes the windows and ends the shell with everything it started.
@@ -126,6 +145,7 @@ fn read(mut socket: Reader, sink: &impl Fn(FromShell)) {
         decoder.extend(&buffer[..count]);
         loop {
             match decoder.next_frame() {
+                Ok(Some(frame)) if frame.call != 0 => sink(FromShell::Answered(frame)),
                 Ok(Some(frame)) => {
                     if let Ok(message) = frame.message::<ToTool>() {
                         sink(FromShell::Said(message));

@@ -40,6 +40,8 @@ pub struct Question {
 /// Does what is asked.
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -> Answer {
     let own = match asker {
+        // A dialog asked for from a browser tab stands alone.
+        Asker::Page(visitor) if shell.pages.is_tab(&visitor.window) => None,
         Asker::Page(visitor) => Some(visitor.window.clone()),
         Asker::Worker(_) => None,
     };

@@ -70,6 +70,51 @@ pub async fn answer_page(
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[u8]) -> Answer {
     permitted(shell, asker, name)?;
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
+    if let Asker::Page(visitor) = asker
+        && shell.pages.is_tab(&visitor.window)
+        && is_done_to_window(group, operation)
+        && !names_window(shell, arguments)
+    {
+        return Err(no_window(name, "a browser tab has none"));
+    }
+    let done = done(shell, asker, name, group, operation, arguments).await;
+    done.map_err(|error| match error.code {
+        ErrorCode::NoWindow if error.details.is_null() => no_window(name, &error.message),
+        _ => error,
+    })
+}
+
+/// Whether this is done to the window a page is in, unless another is named.
+fn is_done_to_window(group: &str, operation: &str) -> bool {
+    match group {
+        "window" => !matches!(operation, "create" | "list" | "screens"),
+        "menu" => operation == "popup",
+        "page" | "find" => true,
+        _ => false,
+    }
+}
+
+fn names_window(shell: &Shell, arguments: &[u8]) -> bool {
+    let arguments = serde_json::from_slice::<Value>(arguments).unwrap_or_default();
+    arguments["label"].as_str().is_some_and(|label| !shell.pages.is_tab(label))
+}
+
+fn no_window(name: &str, why: &str) -> CallError {
+    let message = format!("`{name}` needs a window of the app: {why}. In the app's own window it works");
+    CallError {
+        details: serde_json::json!({ "feature": name }),
+        ..CallError::new(ErrorCode::NoWindow, message)
+    }
+}
+
+async fn done(
+    shell: &Arc<Shell>,
+    asker: &Asker,
+    name: &str,
+    group: &str,
+    operation: &str,
+    arguments: &[u8],
+) -> Answer {
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,

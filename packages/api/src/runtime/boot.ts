@@ -13,6 +13,8 @@ export interface Boot {
 }
 
 declare global {
+  /** Whether the page is in a browser tab rather than in a window; a constant of the build. */
+  const IN_TAB: boolean;
   /** Argument of the function that `scripts/build.mjs` wraps around the bundle. */
   const boot: Boot;
 }

@@ -5,6 +5,7 @@
  * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
 import type { Binary, Facts, Mode, Runtime } from "../index";
+import type { Boot } from "./boot";
 import { CallError } from "./call_error";
 import { toJson } from "./json";
 import { Keeper } from "./keep";
@@ -14,6 +15,7 @@ import { OverlayView } from "./overlay";
 import { Reporter } from "./reports";
 import { Session } from "./session";
 import { exchange } from "./styles";
+import { makeTabTransport, openTab } from "./tab";
 import { makeTransport } from "./transport";
 
 /** Calls under way get this long to be answered before the page reloads. */
@@ -23,13 +25,22 @@ const RELOAD_GIVE_UP_MS = 3_000;
 /** A page without a first frame within this time (a hidden window) counts as painted. */
 const PAINT_MS_MAX = 300;
 
-function start(): void {
-  const session = new Session(makeTransport(boot));
+/** Shown in a browser tab when `staysail dev` has ended. */
+const LOST = {
+  kind: "worker",
+  title: "staysail dev has ended",
+  detail: "",
+  advice: "The page stays as it is, but nothing answers it. Start `staysail dev --browser` again and open the address it prints.",
+  retry: false,
+};
+
+function start(here: Boot): void {
+  const session: Session = new Session(IN_TAB ? makeTabTransport(here, () => overlay.show(LOST)) : makeTransport(here));
   const listeners = new Listeners();
   const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
   const reporter = new Reporter((report) => void session.request({ t: "report" }, report));
   const keeper = new Keeper((message) => reporter.report({ kind: "error", level: "error", message, place: "" }));
-  const overlay = new OverlayView(() => void session.request({ t: "retry_backend" }, ""));
+  const overlay: OverlayView = new OverlayView(() => void session.request({ t: "retry_backend" }, ""));
   let is_ready = false;
   let leaving = false;
 
@@ -71,7 +82,7 @@ function start(): void {
 
   let restored = false;
   const ready = new Promise<void>((resolve, reject) => {
-    session.hello(boot.secret, (welcome) => {
+    session.hello(here.secret, (welcome) => {
       const config = natives.own(welcome, "config");
       facts.mode = natives.own(config, "mode") as Mode;
       facts.version = natives.toText(natives.own(welcome, "version"));
@@ -126,7 +137,8 @@ function start(): void {
       if (bytes) session.request({ t: "desktop", f, a: text }, bytes, resolve, reject);
       else session.request({ t: "desktop", f }, text, resolve, reject);
     });
-  dragByRegions(desktop);
+  // The window of a tab is the browser's.
+  if (!IN_TAB) dragByRegions(desktop);
 
   const runtime: Runtime = Object.freeze({
     CallError,
@@ -198,4 +210,7 @@ function afterPaint(then: () => void): void {
   else addEventListener("load", loaded, { once: true });
 }
 
-if (window.top === window && boot.allowed.includes(`${location.protocol}//${location.host}`)) start();
+if (window.top === window) {
+  const here = IN_TAB ? openTab() : boot;
+  if (here.allowed.includes(`${location.protocol}//${location.host}`)) start(here);
+}
