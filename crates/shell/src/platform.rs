@@ -63,6 +63,15 @@ pub(crate) mod registration;
 pub(crate) mod registration;
 
 #[cfg(target_os = "linux")]
+#[path = "platform/certificate_linux.rs"]
+mod certificate;
+#[cfg(target_os = "macos")]
+#[path = "platform/certificate_macos.rs"]
+mod certificate;
+#[cfg(windows)]
+#[path = "platform/certificate_windows.rs"]
+mod certificate;
+#[cfg(target_os = "linux")]
 #[path = "platform/downloads_linux.rs"]
 pub(crate) mod downloads;
 #[cfg(not(target_os = "linux"))]
@@ -169,6 +178,9 @@ impl Context {
             builder = builder.with_user_agent(agent);
         }
         let webview = system::build(builder, shell, window, spec)?;
+        if shell.facts().dev_url.is_some() {
+            certificate::accept(&webview, shell);
+        }
         let page = WindowPage { webview };
         page.load(shell, &spec.url);
         Ok(page)
