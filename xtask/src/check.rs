@@ -92,7 +92,7 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
                 ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
-        "page" => npm_tests(root, name, "packages/api"),
+        "page" => page(root),
         "browser" => npm_tests(root, name, "tests/browser"),
         "examples" => examples(root),
         "windows" => windows(root),
@@ -151,8 +151,17 @@ fn deny(root: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// What is tested by Node.js: the page's client library (`page`: types, build and its own tests), and apps in Chromium
-/// (`browser`).
+/// The packages of the page, client library and Vite plugin: types, build and their own tests.
+fn page(root: &Path) -> anyhow::Result<Outcome> {
+    let mut whole = npm_tests(root, "page", "packages/api")?;
+    let plugin = npm_tests(root, "page", "packages/vite-plugin")?;
+    whole.ok &= plugin.ok;
+    whole.took += plugin.took;
+    whole.tally.add(plugin.tally);
+    Ok(whole)
+}
+
+/// What is tested by Node.js, in this folder.
 fn npm_tests(root: &Path, name: &str, folder: &str) -> anyhow::Result<Outcome> {
     let npm = |arguments: &[&str]| {
         let mut command = Command::new("npm");

@@ -159,6 +159,8 @@ pub enum Message {
         /// The text.
         rendered: String,
     },
+    /// This was compiled, not found as it was.
+    Compiled(Compiled),
     /// The backend's executable is ready at this path.
     Executable(PathBuf),
     /// Cargo has ended. Always the last message.
@@ -170,8 +172,19 @@ pub enum Message {
     },
 }
 
+/// A part of a package that was compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// Name of the crate.
+    pub name: String,
+    /// `lib`, `bin`, `proc-macro`, `custom-build` …
+    pub kind: String,
+}
+
 #[derive(Deserialize)]
 struct Line {
+    #[serde(default)]
+    fresh: bool,
     reason: String,
     target: Option<Target>,
     executable: Option<PathBuf>,
@@ -226,7 +239,7 @@ pub fn build(
     let (waited, binary) = (tree.clone(), backend.binary.clone());
     std::thread::spawn(move || {
         for line in stdout.into_iter().flat_map(|stream| lines(BufReader::new(stream))) {
-            if let Some(message) = understand(&line, &binary) {
+            for message in understand(&line, &binary) {
                 sink(message);
             }
         }
@@ -247,32 +260,35 @@ pub fn lines(mut stream: impl BufRead) -> impl Iterator<Item = String> {
     })
 }
 
-fn understand(line: &str, binary: &str) -> Option<Message> {
-    // Most lines are artifacts of dependencies: the two kinds that count are told apart before parsing.
-    let program = line.contains("\"executable\":\"");
-    if !program && !line.contains("\"reason\":\"compiler-message\"") {
-        return None;
+fn understand(line: &str, binary: &str) -> Vec<Message> {
+    // Most lines are of what was there already: those that count are told apart before parsing.
+    let counts = ["\"executable\":\"", "\"reason\":\"compiler-message\"", "\"fresh\":false"];
+    if !counts.iter().any(|part| line.contains(part)) {
+        return Vec::new();
     }
-    let line: Line = serde_json::from_str(line).ok()?;
+    let Ok(line) = serde_json::from_str::<Line>(line) else { return Vec::new() };
     match line.reason.as_str() {
         "compiler-artifact" => {
-            let target =
-                line.target.filter(|t| t.name == binary && t.kind.iter().any(|kind| kind == "bin"))?;
-            drop(target);
-            line.executable.map(Message::Executable)
+            let Some(target) = line.target else { return Vec::new() };
+            let kind = target.kind.first().cloned().unwrap_or_default();
+            let is_backend = target.name == binary && kind == "bin";
+            let compiled = (!line.fresh).then_some(Message::Compiled(Compiled { name: target.name, kind }));
+            let executable = line.executable.filter(|_| is_backend).map(Message::Executable);
+            compiled.into_iter().chain(executable).collect()
         }
-        "compiler-message" => {
-            let message = line.message?;
-            // "N warnings emitted", "aborting due to …": sums, said again by cargo.
-            let sum = message.message.contains("warning emitted")
-                || message.message.contains("warnings emitted")
-                || message.message.starts_with("aborting due to");
-            let rendered = message.rendered.filter(|_| !sum)?;
-            let level = if message.level.starts_with("error") { "error" } else { "warning" };
-            Some(Message::Diagnostic { level: level.into(), rendered })
-        }
-        _ => None,
+        "compiler-message" => line.message.and_then(diagnostic).into_iter().collect(),
+        _ => Vec::new(),
     }
+}
+
+fn diagnostic(message: Rendered) -> Option<Message> {
+    // "N warnings emitted", "aborting due to …": sums, said again by cargo.
+    let sum = message.message.contains("warning emitted")
+        || message.message.contains("warnings emitted")
+        || message.message.starts_with("aborting due to");
+    let rendered = message.rendered.filter(|_| !sum)?;
+    let level = if message.level.starts_with("error") { "error" } else { "warning" };
+    Some(Message::Diagnostic { level: level.into(), rendered })
 }
 
 /// Cargo's own words about a failure: from the first line that says error.
@@ -286,30 +302,7 @@ pub fn failure_text(notices: &str) -> String {
 
 /// Every source file of the program, from the dependency file cargo writes beside it.
 pub fn sources(executable: &Path) -> Vec<PathBuf> {
-    let Ok(text) = std::fs::read_to_string(executable.with_extension("d")) else { return Vec::new() };
-    parse_dependencies(&text)
-}
-
-/// `program: source source …`, where a space inside a path is `\ `.
-fn parse_dependencies(text: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for line in text.lines() {
-        let Some((_, list)) = line.split_once(": ") else { continue };
-        let mut path = String::new();
-        let mut characters = list.chars().peekable();
-        while let Some(c) = characters.next() {
-            match c {
-                '\\' if characters.peek() == Some(&' ') => path.push(characters.next().unwrap_or(' ')),
-                ' ' if !path.is_empty() => found.push(PathBuf::from(std::mem::take(&mut path))),
-                ' ' => {}
-                c => path.push(c),
-            }
-        }
-        if !path.is_empty() {
-            found.push(path.into());
-        }
-    }
-    found
+    staysail_watch::depinfo::read(&executable.with_extension("d"))
 }
 
 /// Runs the finished program with the argument that makes it describe itself.
@@ -372,24 +365,22 @@ mod tests {
     }
 
     #[test]
-    fn sources_with_spaces_in_their_path_are_whole() {
-        let found = parse_dependencies("/t/app: /p/a.rs /p/with\\ space/b.rs\n");
-        assert_eq!(found, [PathBuf::from("/p/a.rs"), PathBuf::from("/p/with space/b.rs")]);
-    }
-
-    #[test]
     fn only_the_backends_own_program_and_diagnostics_are_taken_from_cargo() {
         let artifact = r#"{"reason":"compiler-artifact","target":{"name":"app","kind":["bin"]},"executable":"/t/app","fresh":false}"#;
-        assert!(
-            matches!(understand(artifact, "app"), Some(Message::Executable(path)) if path == Path::new("/t/app"))
-        );
-        assert!(understand(artifact, "other").is_none());
+        let [Message::Compiled(compiled), Message::Executable(path)] = &understand(artifact, "app")[..]
+        else {
+            panic!("{:?}", understand(artifact, "app"))
+        };
+        assert_eq!((compiled.name.as_str(), path.as_path()), ("app", Path::new("/t/app")));
+        assert!(matches!(understand(artifact, "other")[..], [Message::Compiled(_)]));
+        let fresh = artifact.replace("\"fresh\":false", "\"fresh\":true");
+        assert!(matches!(understand(&fresh, "app")[..], [Message::Executable(_)]));
         let error =
             r#"{"reason":"compiler-message","message":{"rendered":"boom","level":"error","message":"x"}}"#;
         assert!(
-            matches!(understand(error, "app"), Some(Message::Diagnostic { level, .. }) if level == "error")
+            matches!(&understand(error, "app")[..], [Message::Diagnostic { level, .. }] if level == "error")
         );
         let sum = r#"{"reason":"compiler-message","message":{"rendered":"s","level":"error","message":"aborting due to 1 previous error"}}"#;
-        assert!(understand(sum, "app").is_none());
+        assert!(understand(sum, "app").is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: names, flags and help of every command, and which module does it.
 
 use crate::project::{Mode, Project};
-use crate::{build, dev, doctor, init, keys, publish, run, version};
+use crate::{build, dev, doctor, init, keys, publish, run, version, watch};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Publish a release, signed and with a delta from the one before.
     Publish(Publish),
+    /// Tell what changes in folders, or run a command each time.
+    Watch(watch::Arguments),
     /// Check that this machine has everything an app needs.
     Doctor(doctor::Arguments),
     /// Show the versions of Staysail and of what it uses.
@@ -71,6 +73,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
             publish::run(publish, || build::assemble(&project.load(Mode::Production)?))
                 .map(|_| ExitCode::SUCCESS)
         }
+        Command::Watch(arguments) => watch::run(arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     }

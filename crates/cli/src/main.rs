@@ -6,12 +6,14 @@
 //! | a save goes live | [`dev`] |
 //! | one executable to ship | [`build`], [`run`] |
 //! | a signed release | [`keys`], [`publish`] |
+//! | what changes in a folder | [`watch`] |
 //! | what the machine has | [`doctor`], [`version`] |
 //!
 //! **Invariant:** runs without a display and links no webview; windows belong to the shell, which is started as a
 //! process of its own. Whatever a command started ends with it.
 
 mod build;
+mod bundler;
 mod cargo;
 mod commands;
 mod dev;
@@ -25,6 +27,7 @@ mod shell_binary;
 mod style;
 mod types;
 mod version;
+mod watch;
 
 use clap::Parser;
 use std::process::ExitCode;

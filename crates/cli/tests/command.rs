@@ -1,9 +1,12 @@
 //! The command as people meet it: what it refuses, in which words, and that nothing is left of it.
 
+#[path = "support/failure.rs"]
+mod failure;
 mod support;
 
+use failure::failure;
 use std::path::Path;
-use support::{failure, project, staysail};
+use support::{project, staysail};
 
 fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).unwrap().next().is_none()
@@ -54,42 +57,6 @@ fn a_folder_without_write_permission_is_named() {
     }
     let error = failure(&staysail(folder.path()).args(["init", "hello"]).output().unwrap());
     assert!(error.contains("no permission to write in") && error.contains("nothing was written"), "{error}");
-}
-
-#[test]
-fn both_templates_become_projects_without_a_placeholder_left() {
-    for language in ["js", "ts"] {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments =
-            ["init", "my-notes", "--language", language, "--id", "org.example.notes", "--title", "Notes!"];
-        let output = staysail(folder.path()).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert!(
-            String::from_utf8_lossy(&output.stdout).contains("cd my-notes\n  staysail dev"),
-            "{output:?}"
-        );
-        let made = folder.path().join("my-notes");
-        for file in ["staysail.toml", "Cargo.toml", ".gitignore", "frontend", "backend"] {
-            assert!(made.join(file).exists(), "{language}: {file} is missing");
-        }
-        let settings = std::fs::read_to_string(made.join("staysail.toml")).unwrap();
-        assert!(settings.contains("org.example.notes"), "{settings}");
-        let walk = ignore::WalkBuilder::new(&made).standard_filters(false).build();
-        for entry in walk.flatten().filter(|entry| entry.path().is_file()) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let text = String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).into_owned();
-            for placeholder in ["{{name}}", "{{id}}", "{{title}}", "_dependency}}"] {
-                assert!(
-                    !text.contains(placeholder),
-                    "{language}: {} holds {placeholder}",
-                    entry.path().display()
-                );
-            }
-            assert!(!name.ends_with(".template") && name != "_gitignore", "{name} kept its disguise");
-        }
-        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(left.len(), 1, "nothing lies beside the project: {left:?}");
-    }
 }
 
 #[test]

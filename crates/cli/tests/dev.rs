@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+#[path = "support/failure.rs"]
+mod failure;
 mod support;
 
 use serde_json::Value;
@@ -278,7 +280,7 @@ fn a_taken_port_and_a_dev_server_that_ends_are_named() {
             "[app]\nid = \"com.example.tiny\"\n[frontend.dev]\ncommand = \"{command}\"\nurl = \"http://127.0.0.1:{port}\"\n"
         );
         std::fs::write(folder.path().join("staysail.toml"), text).unwrap();
-        support::failure(&staysail(folder.path()).args(["dev", "--json"]).output().unwrap())
+        failure::failure(&staysail(folder.path()).args(["dev", "--json"]).output().unwrap())
     };
     let error = settings("sleep 1000", port);
     assert!(error.contains("already listens at") && error.contains("choose another port"), "{error}");

@@ -40,6 +40,18 @@ struct Outbox {
 const FRAMES_AT_ONCE_MAX: usize = 64;
 
 impl Outbox {
+    /// Keeps a frame for later. Small ones that are no calls are put together: a flood of them is a few pieces of memory.
+    fn keep(&mut self, call: u64, parcel: Parcel) {
+        let parcel = match self.backlog.back_mut() {
+            Some((0, last)) if call == 0 => match last.join(parcel) {
+                None => return,
+                Some(parcel) => parcel,
+            },
+            _ => parcel,
+        };
+        self.backlog.push_back((call, parcel));
+    }
+
     /// So many more bytes of the backlog were written.
     fn wrote(&mut self, count: usize) {
         self.written += count;
@@ -97,13 +109,13 @@ impl Link {
     pub fn send_parcel(&self, call: u64, parcel: Parcel) {
         let mut outbox = self.outbox();
         if outbox.backlog.is_empty() && !outbox.closed {
-            match self.shared.socket.try_write(&parcel.from(0)) {
+            match self.shared.socket.try_write(&parcel.rest(0)) {
                 Ok(count) if count == parcel.len() => return,
                 Ok(count) => outbox.written = count,
                 Err(_) => outbox.written = 0,
             }
         }
-        outbox.backlog.push_back((call, parcel));
+        outbox.keep(call, parcel);
         drop(outbox);
         self.shared.room.notify_one();
     }
@@ -138,7 +150,7 @@ impl Link {
             let mut pieces = Vec::with_capacity(2 * FRAMES_AT_ONCE_MAX);
             for (index, (_, parcel)) in outbox.backlog.iter().take(FRAMES_AT_ONCE_MAX).enumerate() {
                 let written = if index == 0 { outbox.written } else { 0 };
-                pieces.extend(parcel.from(written).into_iter().filter(|piece| !piece.is_empty()));
+                pieces.extend(parcel.rest(written).into_iter().filter(|piece| !piece.is_empty()));
             }
             match self.shared.socket.try_write(&pieces) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -32,7 +32,7 @@ pub struct Capability {
     pub navigate: Vec<String>,
     /// What the app's own pages may ask the webview for, e.g. the microphone.
     pub permissions: Vec<Permission>,
-    /// Files the page may touch with the features `fs.*`.
+    /// Files the page may touch: with the features `fs.*`, by printing to PDF, by saying where a download goes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileScope>,
 }

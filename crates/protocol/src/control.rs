@@ -69,6 +69,8 @@ pub enum ToShell {
         /// Headers that have a say in the answer.
         headers: Vec<(String, String)>,
     },
+    /// Open the web inspector of the window in front.
+    Inspect,
     /// Close all windows and exit.
     Exit,
     /// A message of another version; ignored.

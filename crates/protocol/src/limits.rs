@@ -102,6 +102,28 @@ pub const CHANNEL_PUSHES_MAX: usize = 64;
 pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 /// Quiet time after a file event before it is acted upon.
 pub const WATCH_QUIET_MS: u64 = 25;
+/// However long saves go on, they are acted upon after this time.
+pub const WATCH_QUIET_MAX_MS: u64 = 400;
+/// A file that is gone, or suddenly empty, is reported so when it still is after this time: editors save that way.
+pub const WATCH_SETTLE_MS: u64 = 100;
+/// Pause between two looks at files of which no events come.
+pub const WATCH_POLL_MS: u64 = 300;
+/// Looks at intervals take at most this share of one processor: one part in so many.
+pub const WATCH_POLL_SHARE: u32 = 5;
+/// Files beyond this size are compared by length and time instead of content.
+pub const WATCH_COMPARED_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes of content read at the start of a watch; other files are compared by length and time until they change.
+pub const WATCH_START_READ_BYTES_MAX: u64 = 32 << 20;
+/// Most files whose content is read at the start of a watch.
+pub const WATCH_START_READ_FILES_MAX: usize = 5_000;
+/// Coarsest step in which a file system keeps times (FAT): a file saved twice within it may look the same.
+pub const WATCH_TIME_STEP_MS: u64 = 2_000;
+/// A program that is started again after a change gets this long to end before it is killed.
+pub const WATCH_EXEC_END_MS: u64 = 2_000;
+/// Most bytes of changed paths a program started by `staysail watch` finds in its environment.
+pub const WATCH_EXEC_PATHS_BYTES_MAX: usize = 64 << 10;
+/// Most files and folders of one watch; what is beyond is not watched and told so.
+pub const WATCH_ENTRIES_MAX: usize = 1_000_000;
 /// Most bytes a page reads of a file at once; longer ones are read in parts.
 pub const FS_READ_BYTES_MAX: u64 = 256 << 20;
 /// Most bytes a page writes into a file at once; longer ones are written in parts, by `append`.

@@ -49,11 +49,27 @@ __export(index_exports, {
   windows: () => windows
 });
 
+// src/spelling.ts
+function spelled(options) {
+  const out = {};
+  for (const [name, value] of Object.entries(options)) {
+    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
+  }
+  return out;
+}
+function unspelled(answer) {
+  const out = {};
+  for (const [name, value] of Object.entries(answer)) {
+    out[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
+  }
+  return out;
+}
+
 // src/app.ts
 var runtime = globalThis.__STAYSAIL__;
 var ask = (feature, args) => runtime ? runtime.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
 var application = Object.freeze({
-  info: () => ask("app.info"),
+  info: async () => unspelled(await ask("app.info")),
   /** Shows and focuses the main window; opens it when it is closed. */
   show: () => ask("app.show"),
   /** Ends the app in order. */
@@ -68,7 +84,7 @@ var application = Object.freeze({
 });
 var tray = Object.freeze({
   /** Puts this icon into the tray, in place of the one that is there. */
-  set: ({ menuOnClick, ...tray2 }) => ask("tray.set", { tray: { ...tray2, menu_on_click: menuOnClick ?? false } }),
+  set: (tray2) => ask("tray.set", { tray: spelled(tray2) }),
   /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
   update: ({ png, ...change }) => {
     let text = "";
@@ -107,20 +123,6 @@ var power = Object.freeze({
 var runtime2 = globalThis.__STAYSAIL__;
 var noShell = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
 var native = (feature, args) => runtime2 ? runtime2.desktop(feature, args) : noShell();
-function spelled(options) {
-  const out = {};
-  for (const [name, value] of Object.entries(options)) {
-    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
-  }
-  return out;
-}
-function unspelled(answer) {
-  const out = {};
-  for (const [name, value] of Object.entries(answer)) {
-    out[name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())] = value;
-  }
-  return out;
-}
 var AppWindow = class {
   #label;
   /** The window with this label, whether it is open or not. */
@@ -303,7 +305,10 @@ var fs = Object.freeze({
   /** Writes at the end of a file, which is made when it is not there. */
   append: (path, content) => typeof content === "string" ? ask2("append", { path, text: content }) : ask2("append", { path }, content),
   /** What the page may read in a folder, by name. */
-  list: (path) => ask2("list", { path }),
+  list: async (path) => {
+    const entries = await ask2("list", { path });
+    return entries.map((entry) => unspelled(entry));
+  },
   /** What is known of a file or folder; of a link, not of where it leads. */
   stat: (path) => ask2("stat", { path }),
   /** Whether something is there. */
@@ -327,7 +332,7 @@ function onFileDrop(handler) {
 var page = Object.freeze({
   /** Shows the system's dialog for printing. */
   print: () => native2("page.print"),
-  /** Prints to a PDF file. Resolves when it is written whole. */
+  /** Prints to a PDF file the page may write, as with `fs`. Resolves when it is written whole. */
   printToPdf: (path, options = {}) => {
     const { overwrite = false, paper, margins, ...rest } = options;
     const layout = { ...rest };
@@ -346,11 +351,21 @@ var find = Object.freeze({
   /** Takes the marks away. */
   stop: () => native2("find.stop")
 });
+var cookieFrom = ({ expires_s, ...cookie }) => ({
+  ...unspelled(cookie),
+  ...expires_s === void 0 ? {} : { expires: expires_s }
+});
 var cookies = Object.freeze({
   /** All of them, or those a request to `url` would carry. */
-  list: (options = {}) => native2("cookies.list", options),
-  get: (url, name) => native2("cookies.get", { url, name }),
-  set: (cookie) => native2("cookies.set", { cookie }),
+  list: async (options = {}) => {
+    const all = await native2("cookies.list", options);
+    return all.map(cookieFrom);
+  },
+  get: async (url, name) => {
+    const found = await native2("cookies.get", { url, name });
+    return found && cookieFrom(found);
+  },
+  set: ({ expires, ...cookie }) => native2("cookies.set", { cookie: { ...spelled(cookie), ...expires === void 0 ? {} : { expires_s: expires } } }),
   /** Resolves with how many there were. */
   remove: (url, name) => native2("cookies.remove", { url, name }),
   clear: () => native2("cookies.clear")
@@ -362,7 +377,7 @@ var storage = Object.freeze({
 var downloads = Object.freeze({
   /** Those under way. */
   list: () => native2("download.list"),
-  /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+  /** Takes one that waits (`downloads = "ask"`): to a path the page may write, into the user's download folder without one. */
   accept: (id, path) => native2("download.accept", { id, path: path ?? null }),
   /** Ends one; nothing of it stays. */
   cancel: (id) => native2("download.cancel", { id }),

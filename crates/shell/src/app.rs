@@ -108,6 +108,7 @@ pub fn run_without_windows(ended: &Receiver<i32>, shell: &Arc<Shell>) -> ! {
 /// Runs the windows until the last one is closed or the shell is told to exit. Never returns.
 pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
     crate::desktop::downloads::tidy_up(&shell);
+    crate::desktop::fs::incoming::tidy_up(&shell);
     let mut windows = Windows::new(&shell);
     event_loop.run(move |event, target, flow| {
         *flow = ControlFlow::Wait;

@@ -156,6 +156,7 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
                 reload::all(&shell);
             }
             ToShell::Overlay { overlay } => shell.show_overlay(overlay),
+            ToShell::Inspect => shell.ui.wish(Wish::Do(Box::new(|windows, _| windows.inspect()))),
             ToShell::Exit => break,
             _ => {}
         }

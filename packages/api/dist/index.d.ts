@@ -659,9 +659,10 @@ export interface ApplicationInfo {
     locale: string;
     /** The installed executable; empty in development. */
     executable: string;
-    data_dir: string;
-    home_dir: string;
-    temp_dir: string;
+    /** Folder for the app's own data: `$DATA` of `fs`. */
+    dataDir: string;
+    homeDir: string;
+    tempDir: string;
     /** Arguments of the start, without the program's name. */
     arguments: string[];
     /** Working folder of the start. */
@@ -725,7 +726,7 @@ export type TrayEvent = {
 /** The app's icon in the tray. */
 export declare const tray: Readonly<{
     /** Puts this icon into the tray, in place of the one that is there. */
-    set: ({ menuOnClick, ...tray }: TrayOptions) => Promise<TrayState>;
+    set: (tray: TrayOptions) => Promise<TrayState>;
     /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
     update: ({ png, ...change }: {
         icon?: string;
@@ -800,7 +801,7 @@ export interface FileStat {
 export interface FileEntry extends FileStat {
     name: string;
     /** The name is no Unicode, and shown with replacement characters: it can not be opened from a page. */
-    unreadable_name?: boolean;
+    unreadableName?: boolean;
 }
 /** Why a file could not be read or written. */
 export type FileFault = "not_found" | "exists" | "no_permission" | "disk_full" | "read_only" | "is_folder" | "not_a_folder" | "not_empty" | "is_link" | "not_a_file" | "not_text" | "other_disk" | "busy" | "bad_name" | "io";
@@ -896,7 +897,7 @@ export interface PdfOptions {
 export declare const page: Readonly<{
     /** Shows the system's dialog for printing. */
     print: () => Promise<void>;
-    /** Prints to a PDF file. Resolves when it is written whole. */
+    /** Prints to a PDF file the page may write, as with `fs`. Resolves when it is written whole. */
     printToPdf: (path: string, options?: PdfOptions) => Promise<void>;
 }>;
 /** What was found. */
@@ -927,10 +928,11 @@ export interface Cookie {
     domain: string;
     path?: string;
     /** When it ends, in seconds since 1970; with the app's session when absent. */
-    expires_s?: number;
+    expires?: number;
     secure?: boolean;
-    http_only?: boolean;
-    same_site?: "none" | "lax" | "strict";
+    /** No script of a page sees it. */
+    httpOnly?: boolean;
+    sameSite?: "none" | "lax" | "strict";
 }
 /** Cookies of the webview. All windows share them, private ones apart: name such a window by `label`. */
 export declare const cookies: Readonly<{
@@ -940,7 +942,7 @@ export declare const cookies: Readonly<{
         label?: string;
     }) => Promise<Cookie[]>;
     get: (url: string, name: string) => Promise<Cookie | null>;
-    set: (cookie: Cookie) => Promise<void>;
+    set: ({ expires, ...cookie }: Cookie) => Promise<void>;
     /** Resolves with how many there were. */
     remove: (url: string, name: string) => Promise<number>;
     clear: () => Promise<void>;
@@ -972,7 +974,7 @@ export interface DownloadEvent {
 export declare const downloads: Readonly<{
     /** Those under way. */
     list: () => Promise<DownloadEvent[]>;
-    /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+    /** Takes one that waits (`downloads = "ask"`): to a path the page may write, into the user's download folder without one. */
     accept: (id: number, path?: string) => Promise<void>;
     /** Ends one; nothing of it stays. */
     cancel: (id: number) => Promise<void>;

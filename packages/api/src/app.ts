@@ -4,6 +4,7 @@
  */
 import type { MenuItem } from "./desktop";
 import { CallError, listen, type Runtime, type Unlisten } from "./index";
+import { spelled, unspelled } from "./spelling";
 
 const runtime = (globalThis as { __STAYSAIL__?: Runtime }).__STAYSAIL__;
 
@@ -26,9 +27,10 @@ export interface ApplicationInfo {
   locale: string;
   /** The installed executable; empty in development. */
   executable: string;
-  data_dir: string;
-  home_dir: string;
-  temp_dir: string;
+  /** Folder for the app's own data: `$DATA` of `fs`. */
+  dataDir: string;
+  homeDir: string;
+  tempDir: string;
   /** Arguments of the start, without the program's name. */
   arguments: string[];
   /** Working folder of the start. */
@@ -53,7 +55,7 @@ export type ApplicationEvent = OpenedEvent;
 
 /** The app as a whole. */
 export const application = Object.freeze({
-  info: (): Promise<ApplicationInfo> => ask("app.info"),
+  info: async (): Promise<ApplicationInfo> => unspelled(await ask("app.info")),
   /** Shows and focuses the main window; opens it when it is closed. */
   show: (): Promise<void> => ask("app.show"),
   /** Ends the app in order. */
@@ -94,8 +96,7 @@ export type TrayEvent =
 /** The app's icon in the tray. */
 export const tray = Object.freeze({
   /** Puts this icon into the tray, in place of the one that is there. */
-  set: ({ menuOnClick, ...tray }: TrayOptions): Promise<TrayState> =>
-    ask("tray.set", { tray: { ...tray, menu_on_click: menuOnClick ?? false } }),
+  set: (tray: TrayOptions): Promise<TrayState> => ask("tray.set", { tray: spelled(tray) }),
   /** Changes the icon that is there. `png` is a picture of its own in place of a file. */
   update: ({ png, ...change }: { icon?: string; png?: Uint8Array; tooltip?: string; title?: string }): Promise<void> => {
     let text = "";

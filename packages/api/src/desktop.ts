@@ -3,6 +3,7 @@
  * `staysail.toml`; without one its promise is rejected with `Denied`.
  */
 import { CallError, listen, type Runtime, type Unlisten } from "./index";
+import { spelled, unspelled } from "./spelling";
 
 const runtime = (globalThis as { __STAYSAIL__?: Runtime }).__STAYSAIL__;
 
@@ -11,24 +12,6 @@ const noShell = (): Promise<never> =>
 
 const native = (feature: string, args?: object): Promise<never> =>
   runtime ? (runtime.desktop(feature, args) as Promise<never>) : noShell();
-
-/** `minSize` as the shell spells it: `min_size`. */
-function spelled(options: object): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    out[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value;
-  }
-  return out;
-}
-
-/** `always_on_top` as the page spells it: `alwaysOnTop`. */
-function unspelled<T>(answer: object): T {
-  const out: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(answer)) {
-    out[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
-  }
-  return out as T;
-}
 
 /** Width and height, or left and top, in logical pixels. */
 export type Pair = [number, number];

@@ -3,6 +3,7 @@
  * chose in a dialog. Paths are absolute or begin with a variable: `$DATA/charts/a.kap`.
  */
 import { CallError, type Binary, type Runtime } from "./index";
+import { unspelled } from "./spelling";
 
 const runtime = (globalThis as { __STAYSAIL__?: Runtime }).__STAYSAIL__;
 
@@ -29,7 +30,7 @@ export interface FileStat {
 export interface FileEntry extends FileStat {
   name: string;
   /** The name is no Unicode, and shown with replacement characters: it can not be opened from a page. */
-  unreadable_name?: boolean;
+  unreadableName?: boolean;
 }
 
 /** Why a file could not be read or written. */
@@ -82,7 +83,10 @@ export const fs = Object.freeze({
   append: (path: string, content: string | Binary): Promise<void> =>
     typeof content === "string" ? ask("append", { path, text: content }) : ask("append", { path }, content),
   /** What the page may read in a folder, by name. */
-  list: (path: string): Promise<FileEntry[]> => ask("list", { path }),
+  list: async (path: string): Promise<FileEntry[]> => {
+    const entries: object[] = await ask("list", { path });
+    return entries.map((entry) => unspelled<FileEntry>(entry));
+  },
   /** What is known of a file or folder; of a link, not of where it leads. */
   stat: (path: string): Promise<FileStat> => ask("stat", { path }),
   /** Whether something is there. */

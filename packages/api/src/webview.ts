@@ -3,6 +3,7 @@
  * Each needs a capability in `staysail.toml`; without one its promise is rejected with `Denied`.
  */
 import { CallError, listen, type Runtime, type Unlisten } from "./index";
+import { spelled, unspelled } from "./spelling";
 
 const runtime = (globalThis as { __STAYSAIL__?: Runtime }).__STAYSAIL__;
 
@@ -49,7 +50,7 @@ export interface PdfOptions {
 export const page = Object.freeze({
   /** Shows the system's dialog for printing. */
   print: (): Promise<void> => native("page.print"),
-  /** Prints to a PDF file. Resolves when it is written whole. */
+  /** Prints to a PDF file the page may write, as with `fs`. Resolves when it is written whole. */
   printToPdf: (path: string, options: PdfOptions = {}): Promise<void> => {
     const { overwrite = false, paper, margins, ...rest } = options;
     const layout: Record<string, unknown> = { ...rest };
@@ -86,19 +87,31 @@ export interface Cookie {
   domain: string;
   path?: string;
   /** When it ends, in seconds since 1970; with the app's session when absent. */
-  expires_s?: number;
+  expires?: number;
   secure?: boolean;
-  http_only?: boolean;
-  same_site?: "none" | "lax" | "strict";
+  /** No script of a page sees it. */
+  httpOnly?: boolean;
+  sameSite?: "none" | "lax" | "strict";
 }
+
+const cookieFrom = ({ expires_s, ...cookie }: { expires_s?: number }): Cookie => ({
+  ...unspelled<Cookie>(cookie),
+  ...(expires_s === undefined ? {} : { expires: expires_s }),
+});
 
 /** Cookies of the webview. All windows share them, private ones apart: name such a window by `label`. */
 export const cookies = Object.freeze({
   /** All of them, or those a request to `url` would carry. */
-  list: (options: { url?: string; label?: string } = {}): Promise<Cookie[]> =>
-    native("cookies.list", options),
-  get: (url: string, name: string): Promise<Cookie | null> => native("cookies.get", { url, name }),
-  set: (cookie: Cookie): Promise<void> => native("cookies.set", { cookie }),
+  list: async (options: { url?: string; label?: string } = {}): Promise<Cookie[]> => {
+    const all: object[] = await native("cookies.list", options);
+    return all.map(cookieFrom);
+  },
+  get: async (url: string, name: string): Promise<Cookie | null> => {
+    const found: object | null = await native("cookies.get", { url, name });
+    return found && cookieFrom(found);
+  },
+  set: ({ expires, ...cookie }: Cookie): Promise<void> =>
+    native("cookies.set", { cookie: { ...spelled(cookie), ...(expires === undefined ? {} : { expires_s: expires }) } }),
   /** Resolves with how many there were. */
   remove: (url: string, name: string): Promise<number> => native("cookies.remove", { url, name }),
   clear: (): Promise<void> => native("cookies.clear"),
@@ -133,7 +146,7 @@ export interface DownloadEvent {
 export const downloads = Object.freeze({
   /** Those under way. */
   list: (): Promise<DownloadEvent[]> => native("download.list"),
-  /** Takes one that waits (`downloads = "ask"`); into the user's download folder without a path. */
+  /** Takes one that waits (`downloads = "ask"`): to a path the page may write, into the user's download folder without one. */
   accept: (id: number, path?: string): Promise<void> => native("download.accept", { id, path: path ?? null }),
   /** Ends one; nothing of it stays. */
   cancel: (id: number): Promise<void> => native("download.cancel", { id }),

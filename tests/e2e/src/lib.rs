@@ -23,6 +23,7 @@ pub mod processes;
 pub mod project;
 pub mod soak;
 pub mod stage;
+pub mod template;
 pub mod webdriver;
 
 use std::time::{Duration, Instant};

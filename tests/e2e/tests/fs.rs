@@ -128,6 +128,59 @@ fn what_the_user_chooses_in_a_dialog_the_page_may_touch_and_not_what_lies_beside
     });
 }
 
+/// A PDF is written by the webview, which follows links and knows no scopes.
+#[test]
+fn a_page_is_printed_where_its_scopes_name_and_by_rust_wherever_the_user_may_write() {
+    play("files-printed", |stage| {
+        let project = Project::fixture(stage)?;
+        let folder = stage.folder.path().canonicalize()?;
+        let shown = folder.display().to_string();
+        for name in ["prints", "elsewhere"] {
+            std::fs::create_dir(folder.join(name))?;
+        }
+        std::os::unix::fs::symlink("../elsewhere", folder.join("prints/link"))?;
+        project.allow(&format!(
+            "windows = [\"main\"]\nallow = [\"page.*\"]\nfiles = [\n  {{ path = \"{shown}/prints/**\", access = \
+             \"read_write\" }},\n  {{ path = \"{shown}/elsewhere/*\" }},\n]"
+        ))?;
+        let (_dev, page) = Dev::live(stage, &project)?;
+        let print = |path: &str| {
+            run(&page, &format!("await fixture.staysail.page.printToPdf('{shown}/{path}'); return true"))
+        };
+        for (path, error, says) in [
+            ("outside.pdf", "Denied", "may not change"),
+            ("elsewhere/readable.pdf", "Denied", "it may read it"),
+            ("prints/link/through.pdf", "File", "link"),
+            ("prints/../outside.pdf", "InvalidArguments", ".."),
+            ("prints/.hidden.pdf", "Denied", "staysail.toml"),
+        ] {
+            let refused = print(path)?;
+            ensure!(
+                refused["error"] == error
+                    && refused["message"].as_str().is_some_and(|message| message.contains(says)),
+                "{path}: {refused}"
+            );
+        }
+        for path in ["prints/chart.pdf", "prints/new/folder/chart.pdf"] {
+            let printed = print(path)?;
+            ensure!(printed == true, "{path}: {printed}");
+            ensure!(std::fs::read(folder.join(path))?.starts_with(b"%PDF-"), "{path}");
+        }
+        let outside = folder.join("elsewhere/rust.pdf");
+        let printed = page.call("print", &json!({ "path": outside }))?;
+        ensure!(printed["error"].is_null(), "{printed}");
+        ensure!(std::fs::read(&outside)?.starts_with(b"%PDF-"));
+        ensure!(!folder.join("outside.pdf").exists());
+        let elsewhere: Vec<_> =
+            std::fs::read_dir(folder.join("elsewhere"))?.flatten().map(|entry| entry.file_name()).collect();
+        ensure!(elsewhere == ["rust.pdf"], "{elsewhere:?}");
+        let own = staysail_e2e::stage::cargo_target().join("apps/dev.staysail.counter/incoming");
+        let left: Vec<_> = std::fs::read_dir(&own)?.flatten().map(|entry| entry.file_name()).collect();
+        ensure!(left.is_empty(), "left in {}: {left:?}", own.display());
+        Ok(())
+    });
+}
+
 /// Both ways bytes travel: by the port, and by requests of the app's scheme.
 #[test]
 fn a_quarter_of_a_gigabyte_is_written_and_read_back_and_more_is_refused_by_name() {

@@ -71,13 +71,11 @@ fn alone(stage: &Stage, executable: &std::path::Path) -> anyhow::Result<(Running
 #[test]
 fn the_template_with_vite_shows_a_module_edit_without_a_reload_and_leaves_no_dev_server() {
     play("stranger_ts", |stage| {
-        let project = init(stage, &["hello-ts", "--language", "ts", "--template", "vanilla"])?;
+        let project = init(stage, &["hello-ts", "--language", "ts", "--template", "vite"])?;
         let port = staysail_e2e::free_port()?;
-        for file in ["staysail.toml", "frontend/vite.config.ts"] {
-            let text = project.read(file)?;
-            ensure!(text.contains("5173"), "{file} does not name the port");
-            project.write(file, &text.replace("5173", &port.to_string()))?;
-        }
+        let settings = project.read("staysail.toml")?;
+        ensure!(settings.contains("5173"), "staysail.toml does not name the port");
+        project.write("staysail.toml", &settings.replace("5173", &port.to_string()))?;
         let mut dev = Dev::start(stage, &project)?;
         dev.wait("swap_done", 0, COLD_BUILD)?;
         let page = Page::attach_only(stage, dev.port, Duration::from_secs(90))?;

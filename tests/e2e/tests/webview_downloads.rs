@@ -198,7 +198,8 @@ fn the_app_says_where_a_download_goes_or_that_there_is_none() {
     play("downloads-ask", |stage| {
         let folder = folder(stage)?;
         let project = Project::fixture(stage)?;
-        project.allow(ALL)?;
+        let chosen = stage.folder.path().canonicalize()?.join("chosen-*");
+        project.allow(&format!("{ALL}\nfiles = [{{ path = {chosen:?}, access = \"read_write\" }}]"))?;
         let settings = project.read("staysail.toml")?;
         project.write("staysail.toml", &format!("{settings}\n[webview]\ndownloads = \"ask\"\n"))?;
         let (_dev, page) = Dev::live(stage, &project)?;
@@ -211,19 +212,30 @@ fn the_app_says_where_a_download_goes_or_that_there_is_none() {
             click(&page, link)?;
             let asked = wait_state(&page, "requested")?;
             ensure!(asked["name"] == name && asked["path"] == "", "{asked}");
-            let place = stage.folder.path().join(format!("chosen-{name}"));
-            for wrong in ["relative.txt", "/nowhere/at/all/x.txt"] {
+            let place = stage.folder.path().canonicalize()?.join(format!("chosen-{name}"));
+            for (wrong, error) in [("relative.txt", "InvalidArguments"), ("/nowhere/at/all/x.txt", "Denied")]
+            {
                 let accept = format!(
                     "return fixture.staysail.downloads.accept({}, '{wrong}').then(() => 'taken', error => error.code)",
                     asked["id"]
                 );
-                ensure!(page.run_async(&accept, &[])? == "InvalidArguments", "{wrong}");
+                ensure!(page.run_async(&accept, &[])? == error, "{wrong}");
             }
             let accept = format!("await fixture.staysail.downloads.accept({}, {:?})", asked["id"], place);
             page.run_async(&accept, &[])?;
             let finished = wait_state(&page, "finished")?;
             ensure!(finished["path"] == json!(place) && place.is_file(), "{finished}");
         }
+        // A name that is taken gets a number, as in the user's folder.
+        page.run("window.told.length = 0", &[])?;
+        click(&page, "link.download = 'a.txt'; link.href = 'data:text/plain,second'")?;
+        let asked = wait_state(&page, "requested")?;
+        let place = stage.folder.path().canonicalize()?.join("chosen-a.txt");
+        page.run_async(&format!("await fixture.staysail.downloads.accept({}, {place:?})", asked["id"]), &[])?;
+        let finished = wait_state(&page, "finished")?;
+        let second = place.with_file_name("chosen-a (1).txt");
+        ensure!(finished["path"] == json!(second), "{finished}");
+        ensure!(std::fs::read(&second)? == b"second" && std::fs::read(&place)? == b"ahoy");
         page.run("window.told.length = 0", &[])?;
         click(&page, "link.download = 'b.txt'; link.href = 'data:text/plain,b'")?;
         let asked = wait_state(&page, "requested")?;

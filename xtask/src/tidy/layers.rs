@@ -3,15 +3,16 @@
 use super::{Finding, Tree, rules::crate_folders};
 
 /// Crate folder, and which of our crates it may use. Tests may use more (`DEV`).
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("crates/protocol", &[]),
     ("crates/macros", &[]),
     ("crates/supervise", &[]),
     ("crates/link", &["staysail-protocol"]),
     ("crates/update", &["staysail-protocol"]),
+    ("crates/watch", &["staysail-protocol"]),
     ("crates/shell", &["staysail-link", "staysail-protocol", "staysail-supervise", "staysail-update"]),
     ("crates/staysail", &["staysail-link", "staysail-protocol", "staysail-macros"]),
-    ("crates/cli", &["staysail-protocol", "staysail-supervise", "staysail-update"]),
+    ("crates/cli", &["staysail-protocol", "staysail-supervise", "staysail-update", "staysail-watch"]),
     ("crates/server", &["staysail-protocol"]),
     ("tests/e2e", &["staysail-protocol", "staysail-supervise"]),
     ("xtask", &["staysail-supervise"]),

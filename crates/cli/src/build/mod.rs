@@ -1,5 +1,6 @@
 //! `staysail build`: the one executable to ship, and the release that `staysail publish` publishes.
 
+use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
 use crate::dev::server;
 use crate::project::{Mode, Project};
@@ -90,7 +91,10 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         .with_context(|| format!("writing {}", project.types().display()))?;
     if let Some(build) = &project.config.frontend.build {
         eprintln!("{} {}", style::dim("frontend"), build.command);
-        server::run_to_end(&folder, &build.command, project.mode.name())?;
+        let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
+        let bundler = Bundler::begin(project, version, None).context("making the bundler's folder")?;
+        bundler.interface(&description);
+        server::run_to_end(&folder, &build.command, bundler.variables())?;
     }
     let dist = project.dist();
     if !dist.join("index.html").is_file() {
@@ -187,6 +191,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                     None => eprintln!("{text}"),
                 }
             }
+            cargo::Message::Compiled(_) => {}
             cargo::Message::Executable(path) => executable = Some(path),
             cargo::Message::Finished { success, notices } => {
                 if let Some(bar) = &bar {

@@ -1,14 +1,12 @@
 //! Which files belong to the page, which to the backend, and which to nobody.
 
 use crate::project::FILE_NAME;
-use ignore::gitignore::Gitignore;
+use staysail_watch::{Rules, editors};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Folders nobody writes by hand.
 const NEVER: [&str; 4] = ["target", "node_modules", "build", "__pycache__"];
-/// Most folders looked into for ignore rules.
-const FOLDERS_MAX: usize = 20_000;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +28,8 @@ pub struct Filter {
     types: PathBuf,
     /// Where cargo builds.
     target: PathBuf,
-    ignores: Vec<Gitignore>,
+    /// Git's.
+    pub rules: Rules,
     sources: HashSet<PathBuf>,
     /// Folders of sources outside of the project.
     outside: HashSet<PathBuf>,
@@ -39,55 +38,29 @@ pub struct Filter {
 impl Filter {
     /// The rules of a project.
     pub fn new(root: &Path, page: Option<&Path>, types: &Path, target: &Path) -> Self {
-        let mut filter = Self {
+        Self {
             root: root.into(),
             page: page.map(Into::into),
             types: types.into(),
             target: target.into(),
-            ignores: Vec::new(),
+            rules: Rules::new(&[root.to_path_buf()]),
             sources: HashSet::new(),
             outside: HashSet::new(),
-        };
-        filter.read_ignores();
-        filter
-    }
-
-    fn read_ignores(&mut self) {
-        let mut folders = vec![self.root.clone()];
-        let mut at = 0;
-        while at < folders.len().min(FOLDERS_MAX) {
-            let folder = folders[at].clone();
-            at += 1;
-            let rules = folder.join(".gitignore");
-            if rules.is_file() {
-                // A rule that can not be read ignores nothing; git says the same of it.
-                self.ignores.push(Gitignore::new(&rules).0);
-            }
-            let Ok(listing) = std::fs::read_dir(&folder) else { continue };
-            let below = listing.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            folders.extend(below.map(|entry| entry.path()).filter(|path| self.folder_counts(path)));
         }
     }
 
     /// Folders to begin at.
     pub fn roots(&self) -> Vec<PathBuf> {
         let mut roots = vec![self.root.clone()];
-        roots.extend(self.page.iter().filter(|page| !self.folder_counts_by_rules(page)).cloned());
-        roots.extend(self.outside.iter().cloned());
+        roots.extend(self.page.iter().filter(|page| page.is_dir() && !page.starts_with(&self.root)).cloned());
         roots
     }
 
-    /// Takes the list of the backend's sources; returns those outside of the project.
+    /// Takes the list of the backend's sources; returns those to be watched wherever they are.
     pub fn set_sources(&mut self, files: Vec<PathBuf>) -> Vec<PathBuf> {
-        let outside: Vec<PathBuf> =
-            files.iter().filter(|file| !file.starts_with(&self.root)).cloned().collect();
-        self.outside = outside.iter().filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
         self.sources = files.into_iter().filter(|file| !file.starts_with(&self.target)).collect();
-        outside
-    }
-
-    /// The backend's sources as last told.
-    pub fn sources(&self) -> Vec<PathBuf> {
+        let outside = self.sources.iter().filter(|file| !file.starts_with(&self.root));
+        self.outside = outside.filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
         self.sources.iter().cloned().collect()
     }
 
@@ -109,19 +82,15 @@ impl Filter {
         if folder.starts_with(&self.target) || hidden_or_foreign(below, &NEVER) {
             return false;
         }
-        !self.ignored(folder, true)
-    }
-
-    fn ignored(&self, path: &Path, folder: bool) -> bool {
-        let rules = self.ignores.iter().filter(|rules| path.starts_with(rules.path()));
-        rules.into_iter().any(|rules| rules.matched_path_or_any_parents(path, folder).is_ignore())
+        let within = folder.ancestors().take_while(|above| *above != self.root);
+        !within.into_iter().any(|above| self.rules.ignored(above, true))
     }
 
     /// What this file is for; empty when it does not count.
     pub fn kinds(&self, file: &Path) -> Vec<Kind> {
         let mut kinds = Vec::new();
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return kinds };
-        if file == self.types || is_editors_own(name) {
+        if file == self.types || editors::own(name) {
             return kinds;
         }
         let folder = file.parent().unwrap_or(file);
@@ -150,7 +119,7 @@ impl Filter {
         if self.outside.contains(folder) {
             return true;
         }
-        self.folder_counts_by_rules(folder) && !(name != "Cargo.lock" && self.ignored(file, false))
+        self.folder_counts_by_rules(folder) && !(name != "Cargo.lock" && self.rules.ignored(file, false))
     }
 }
 
@@ -160,17 +129,6 @@ fn hidden_or_foreign(below: &Path, names: &[&str]) -> bool {
         let part = part.as_os_str().to_string_lossy();
         names.contains(&part.as_ref()) || (part.starts_with('.') && part != ".well-known")
     })
-}
-
-/// Files editors write beside the one they save.
-fn is_editors_own(name: &str) -> bool {
-    name.ends_with('~')
-        || name == "4913"
-        || name.starts_with(".#")
-        || (name.starts_with('#') && name.ends_with('#'))
-        || [".swp", ".swx", ".tmp", ".bak", "___jb_tmp___", "___jb_old___"]
-            .iter()
-            .any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -200,6 +158,7 @@ mod tests {
             ("staysail.toml", vec![Kind::Project]),
             ("README.md", vec![]),
             ("scratch/x.rs", vec![]),
+            ("scratch/deep/x.rs", vec![]),
             ("target/staysail/out.rs", vec![]),
             ("build/x.rs", vec![]),
             ("a/target/x.rs", vec![]),
@@ -216,6 +175,6 @@ mod tests {
         let page = root.join("dist");
         let filter = Filter::new(root, Some(&page), &root.join("x.d.ts"), &root.join("target"));
         assert_eq!(filter.kinds(&page.join("a.css")), [Kind::Page]);
-        assert!(filter.roots().contains(&page));
+        assert!(filter.folder_counts(&page));
     }
 }

@@ -14,23 +14,29 @@
 mod browser;
 mod control;
 mod description;
+mod explain;
 mod filter;
+mod frontend;
+mod keyboard;
 mod output;
+mod place;
 pub mod server;
 mod session;
 mod shell;
+mod status;
 mod underway;
 mod versions;
 mod watch;
 
+use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
 use crate::project::Mode;
 use crate::{cargo, shell_binary};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use keyboard::Keyboard;
 use output::{Output, Said};
-use session::{Incoming, Session};
-use std::io::{BufRead, IsTerminal};
+use session::{Incoming, Options, Session};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -48,6 +54,9 @@ pub struct Arguments {
     poll: bool,
     #[command(flatten)]
     browser: browser::Flags,
+    /// After each save, say where its time went and what would shorten it.
+    #[arg(long)]
+    explain: bool,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -69,7 +78,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let writes_files = server.as_ref().is_none_or(|server| server.url.is_none());
     if writes_files && !project.dist().is_dir() {
         match (&project.config.frontend.build, &server) {
-            (Some(build), _) => server::run_to_end(&folder, &build.command, project.mode.name())?,
+            (Some(build), _) => {
+                let bundler = Bundler::begin(&project, &backend.version, None)?;
+                server::run_to_end(&folder, &build.command, bundler.variables())?;
+            }
             (None, Some(_)) => std::fs::create_dir_all(project.dist()).context("making the page's folder")?,
             (None, None) => bail!(
                 "the page's folder {} does not exist.\n  Make it, or correct frontend.dist in {}.",
@@ -79,21 +91,19 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
 
-    let help = if std::io::stdin().is_terminal() { " — type h and Enter for help" } else { "" };
     output.tell(&format!(
-        "{} {} ({} mode){help}",
+        "{} {} ({} mode)",
         crate::style::strong("staysail dev:"),
         project.name(),
         project.mode.name()
     ));
-    if std::io::stdin().is_terminal() {
-        read_keyboard(sender.clone());
-    }
-    let mut session =
-        Session::new(project, backend, shell, output, sender, arguments.poll, arguments.browser)?;
+    let keyboard = Keyboard::start(sender.clone());
+    let options = Options { poll: arguments.poll, explain: arguments.explain, browsers: arguments.browser };
+    let mut session = Session::new(project, backend, shell, output, sender, options)?;
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);
+    drop(keyboard);
     result
 }
 
@@ -102,19 +112,10 @@ fn end_on_signals(sender: Sender<Incoming>) -> Result<()> {
     let again = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if again.swap(true, Ordering::SeqCst) || sender.send(Incoming::Quit).is_err() {
+            keyboard::restore();
             // Guardians and the parent-death signal take everything along.
             std::process::exit(130);
         }
     })
     .context("signals can not be handled")
-}
-
-fn read_keyboard(sender: Sender<Incoming>) {
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(Incoming::Line(line)).is_err() {
-                return;
-            }
-        }
-    });
 }

@@ -14,6 +14,7 @@
 //! | `build_unchanged` | `build`, `cargo_ms`: cargo had nothing to do |
 //! | `build_cancelled` | `build` |
 //! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms` |
+//! | `swap_explained` | `swap`, `total_ms`, `parts` (`name`, `ms`, `note`), `advice`; with `--explain` |
 //! | `swap_failed` | `id`, `build`, `reason` |
 //! | `worker_lost` | `reason`, `restarting` |
 //! | `styles_changed`, `page_changed` | `paths`, `watch_ms`: from the first file event to the shell |
@@ -27,6 +28,8 @@
 //! `watch_to_build`: first file event to the start of cargo. `cargo_ms`: start of cargo to the executable. `swap_ms`:
 //! executable to live. `total_ms`: first file event to live; at the start and after `r`, from the start of cargo.
 
+use super::explain::Explained;
+use super::status::Status;
 use crate::style;
 use serde::Serialize;
 use staysail_protocol::bridge::PageReport;
@@ -37,24 +40,73 @@ use std::time::Instant;
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
-    ShellStarted { pid: u32, shell: String },
+    ShellStarted {
+        pid: u32,
+        shell: String,
+    },
     WindowOpen,
-    BrowserReady { url: String },
-    PageReady { window: String, generation: u64 },
-    BuildStarted { build: u64, files: Vec<String> },
-    BuildFailed { build: u64, cargo_ms: f64, errors: String },
-    BuildUnchanged { build: u64, cargo_ms: f64 },
-    BuildCancelled { build: u64 },
+    BrowserReady {
+        url: String,
+    },
+    PageReady {
+        window: String,
+        generation: u64,
+    },
+    BuildStarted {
+        build: u64,
+        files: Vec<String>,
+    },
+    BuildFailed {
+        build: u64,
+        cargo_ms: f64,
+        errors: String,
+    },
+    BuildUnchanged {
+        build: u64,
+        cargo_ms: f64,
+    },
+    BuildCancelled {
+        build: u64,
+    },
     SwapDone(SwapDone),
-    SwapFailed { id: u64, build: u64, reason: String },
-    WorkerLost { reason: String, restarting: bool },
-    StylesChanged { paths: Vec<String>, watch_ms: f64 },
-    PageChanged { paths: Vec<String>, watch_ms: f64 },
-    PageReport { report: PageReport },
-    WorkerLog { level: String, message: String },
-    TypesWritten { path: String },
-    Notice { message: String },
-    Error { message: String },
+    SwapExplained {
+        swap: u64,
+        #[serde(flatten)]
+        explained: Explained,
+    },
+    SwapFailed {
+        id: u64,
+        build: u64,
+        reason: String,
+    },
+    WorkerLost {
+        reason: String,
+        restarting: bool,
+    },
+    StylesChanged {
+        paths: Vec<String>,
+        watch_ms: f64,
+    },
+    PageChanged {
+        paths: Vec<String>,
+        watch_ms: f64,
+    },
+    PageReport {
+        report: PageReport,
+    },
+    WorkerLog {
+        level: String,
+        message: String,
+    },
+    TypesWritten {
+        path: String,
+    },
+    Notice {
+        message: String,
+    },
+    Error {
+        message: String,
+    },
     Ended,
 }
 
@@ -86,7 +138,45 @@ struct Line<'a> {
 pub struct Output {
     json: bool,
     started: Instant,
-    progress: Option<indicatif::ProgressBar>,
+    foot: Option<Foot>,
+}
+
+/// The line at the foot of the terminal.
+struct Foot {
+    bar: indicatif::ProgressBar,
+    line: String,
+    busy: bool,
+}
+
+impl Foot {
+    fn new() -> Self {
+        let foot = Self { bar: indicatif::ProgressBar::new_spinner(), line: String::new(), busy: true };
+        foot.bar.set_style(Self::style(true));
+        foot
+    }
+
+    fn style(busy: bool) -> indicatif::ProgressStyle {
+        let template = if busy { "{spinner} {wide_msg}" } else { "{wide_msg}" };
+        indicatif::ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner())
+    }
+
+    /// Draws it when it says something else: a line that never changes costs nothing.
+    fn show(&mut self, line: String, busy: bool) {
+        if busy != self.busy || self.line.is_empty() {
+            self.busy = busy;
+            self.bar.set_style(Self::style(busy));
+            match busy {
+                true => self.bar.enable_steady_tick(std::time::Duration::from_millis(120)),
+                false => self.bar.disable_steady_tick(),
+            }
+        }
+        if line != self.line {
+            self.bar.set_message(line.clone());
+            self.line = line;
+            self.bar.tick();
+        }
+    }
 }
 
 /// A duration in milliseconds, to a hundredth.
@@ -97,7 +187,7 @@ pub fn milliseconds(duration: std::time::Duration) -> f64 {
 impl Output {
     /// For programs or for people.
     pub fn new(json: bool) -> Self {
-        Self { json, started: Instant::now(), progress: None }
+        Self { json, started: Instant::now(), foot: None }
     }
 
     /// A line that is only for people.
@@ -107,26 +197,27 @@ impl Output {
         }
     }
 
-    /// Shows what cargo works on, in one line that goes away.
-    pub fn progress(&mut self, text: Option<&str>) {
+    /// Shows this at the foot of the terminal; `None` takes it away.
+    pub fn show(&mut self, status: Option<&Status>) {
         use std::io::IsTerminal;
         if self.json || !std::io::stderr().is_terminal() {
             return;
         }
-        match text {
-            None => {
-                if let Some(bar) = self.progress.take() {
-                    bar.finish_and_clear();
-                }
+        let Some(status) = status else {
+            if let Some(foot) = self.foot.take() {
+                foot.bar.finish_and_clear();
             }
-            Some(text) => {
-                let bar = self.progress.get_or_insert_with(|| {
-                    let bar = indicatif::ProgressBar::new_spinner();
-                    bar.enable_steady_tick(std::time::Duration::from_millis(120));
-                    bar
-                });
-                bar.set_message(style::without_colours(text.trim()));
-            }
+            return;
+        };
+        let (line, busy) = (status.line(), status.busy.is_some());
+        let foot = self.foot.get_or_insert_with(Foot::new);
+        foot.show(line, busy);
+    }
+
+    /// Clears the terminal.
+    pub fn clear(&self) {
+        if !self.json {
+            self.line("\x1b[2J\x1b[3J\x1b[H");
         }
     }
 
@@ -149,18 +240,18 @@ impl Output {
             // The terminal may be gone; that ends nothing here.
             let _ = writeln!(std::io::stdout(), "{text}");
         };
-        match &self.progress {
-            Some(bar) => bar.suspend(write),
+        match &self.foot {
+            Some(foot) => foot.bar.suspend(write),
             None => write(),
         }
     }
 }
 
-fn clock() -> String {
+pub fn clock() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S").to_string()
 }
 
-fn seconds(milliseconds: f64) -> String {
+pub fn seconds(milliseconds: f64) -> String {
     if milliseconds < 100.0 {
         format!("{:.3}", milliseconds / 1e3)
     } else {
@@ -199,6 +290,7 @@ fn words(said: &Said) -> Option<String> {
             let parts = format!("(cargo {}, swap {})", seconds(done.cargo_ms), seconds(done.swap_ms));
             format!("{} in {} s  {}", style::good(what), seconds(done.total_ms), style::dim(&parts))
         }
+        Said::SwapExplained { explained, .. } => explained.table(),
         Said::SwapFailed { reason, .. } => {
             format!("{}; the backend before goes on serving\n  {reason}", style::bad("swap failed"))
         }

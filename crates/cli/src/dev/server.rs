@@ -1,5 +1,6 @@
 //! An external dev server: started with its whole process tree guarded, waited for, ended with us.
 
+use crate::bundler::Bundler;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use staysail_supervise::{Spawn, Tree};
@@ -36,22 +37,18 @@ impl DevServer {
     pub fn start(
         project: &Project,
         command: &str,
-        url: Option<&str>,
+        bundler: &Bundler,
         line: impl Fn(String) + Send + Clone + 'static,
         ended: impl FnOnce(String) + Send + 'static,
     ) -> Result<Self> {
-        if let Some(url) = url
-            && accepts(url)?
-        {
-            bail!(
-                "something already listens at {url}, so the dev server can not.\n  End that program, or choose another port in frontend.dev of staysail.toml (and in your bundler's configuration)."
-            );
-        }
-        let tree = shell_command(command)
+        let spawn = shell_command(command)
             .current_dir(project.frontend_folder())
             // Bundlers open a browser by default; the window is ours. Colours survive the pipe.
             .env("BROWSER", "none")
-            .env("FORCE_COLOR", "1")
+            .env("FORCE_COLOR", "1");
+        let tree = bundler
+            .variables()
+            .fold(spawn, |spawn, (name, value)| spawn.env(name, value))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .guarded(true)
@@ -110,6 +107,12 @@ impl DevServer {
         output[from..].iter().map(|line| format!("  | {line}\n")).collect()
     }
 
+    /// What it said last, after it has ended.
+    pub fn last_words(&self) -> String {
+        self.hear_out();
+        self.said()
+    }
+
     /// Ends it and everything it started.
     pub fn end(&self) {
         // Its own end has been reported; how it ended is of no interest now.
@@ -157,10 +160,14 @@ pub fn accepts(url: &str) -> Result<bool> {
 }
 
 /// Runs a command of the frontend to its end, its output going where ours goes.
-pub fn run_to_end(folder: &Path, command: &str, mode: &str) -> Result<()> {
-    let tree = shell_command(command)
-        .current_dir(folder)
-        .env("STAYSAIL_MODE", mode)
+pub fn run_to_end<'a>(
+    folder: &Path,
+    command: &str,
+    variables: impl Iterator<Item = (&'static str, &'a str)>,
+) -> Result<()> {
+    let spawn = shell_command(command).current_dir(folder);
+    let tree = variables
+        .fold(spawn, |spawn, (name, value)| spawn.env(name, value))
         .stdout(copy_of_stderr()?)
         .guarded(true)
         .spawn()
@@ -187,7 +194,7 @@ fn copy_of_stderr() -> Result<Stdio> {
 pub fn install_packages(folder: &Path) -> Result<()> {
     if folder.join("package.json").is_file() && !folder.join("node_modules").is_dir() {
         eprintln!("installing the frontend's packages (npm install in {}) …", folder.display());
-        run_to_end(folder, "npm install --no-fund --no-audit --loglevel=error", "debug")?;
+        run_to_end(folder, "npm install --no-fund --no-audit --loglevel=error", std::iter::empty())?;
     }
     Ok(())
 }

@@ -1,22 +1,29 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
+mod asked;
+mod opening;
+
 use super::browser::{Browser, Exchange, Flags};
 use super::description;
+use super::explain::{Around, Trace};
 use super::filter::Filter;
-use super::output::{Output, Said, SwapDone, milliseconds};
-use super::server::DevServer;
+use super::frontend::Frontend;
+use super::keyboard::Key;
+use super::output::{Output, Said, SwapDone, clock, milliseconds};
 use super::shell::{FromShell, ShellLink};
+use super::status::Status;
 use super::underway::{Build, Swap};
 use super::versions::Versions;
 use super::watch::{self, Changes, Seen, Watch};
+use crate::bundler::State;
 use crate::cargo::{self, Backend, Message, Profile};
 use crate::project::Project;
 use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
-use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
+use staysail_protocol::control::{SwapTiming, ToShell, ToTool};
 use staysail_protocol::interface::Description;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,9 +40,22 @@ pub enum Incoming {
     Shell(FromShell),
     ServerLine(String),
     ServerEnded(String),
+    ServerAgain,
+    ServerBack,
     Described(PathBuf, Box<Result<Description>>),
-    Line(String),
+    Key(Key),
     Quit,
+}
+
+/// How it is to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Look for changes in intervals.
+    pub poll: bool,
+    /// Say where the time of each save went.
+    pub explain: bool,
+    /// Who shows the page besides the window.
+    pub browsers: Flags,
 }
 
 /// `staysail dev`, running.
@@ -47,7 +67,7 @@ pub struct Session {
     sender: Sender<Incoming>,
     watch: Watch,
     shell: Option<ShellLink>,
-    server: Option<DevServer>,
+    frontend: Frontend,
     versions: Versions,
     builds: u64,
     swaps: BTreeMap<u64, Swap>,
@@ -55,7 +75,8 @@ pub struct Session {
     build: Option<Build>,
     /// When the last build ended.
     built: Option<Instant>,
-    overlay: bool,
+    /// What lies over the page because of the last build.
+    overlay: Option<Overlay>,
     /// The executable that is live, and the newest that was built.
     live: Option<PathBuf>,
     newest: Option<PathBuf>,
@@ -63,6 +84,11 @@ pub struct Session {
     window_open: bool,
     browsers: Flags,
     browser: Option<Browser>,
+    exchange: Arc<Exchange>,
+    explain: bool,
+    status: Status,
+    /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
+    waiting: Option<(BTreeSet<String>, Option<Instant>)>,
 }
 
 impl Session {
@@ -73,19 +99,21 @@ impl Session {
         program: PathBuf,
         output: Output,
         sender: Sender<Incoming>,
-        poll: bool,
-        browsers: Flags,
+        options: Options,
     ) -> Result<Self> {
         let served = project.served();
         let target = project.target();
         std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
         let filter = Filter::new(&project.root, served.as_deref(), &project.types(), &target);
         let seen = sender.clone();
-        let watch = Watch::start(filter, poll, move |what| drop(seen.send(Incoming::Seen(what))))
+        let watch = Watch::start(filter, options.poll, move |what| drop(seen.send(Incoming::Seen(what))))
             .context("files can not be watched; try `staysail dev --poll`")?;
         let built = target.join(Profile::Develop.folder()).join(&backend.binary);
         watch.sources(cargo::sources(&built));
         let versions = Versions::open(&target)?;
+        let status = Status { name: project.name().to_owned(), ..Status::default() };
+        let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
+        let frontend = Frontend::new(&project, version, sender.clone())?;
         Ok(Self {
             output,
             project,
@@ -94,20 +122,24 @@ impl Session {
             sender,
             watch,
             shell: None,
-            server: None,
+            frontend,
             versions,
             builds: 0,
             swaps: BTreeMap::new(),
             swaps_asked: 0,
             build: None,
             built: None,
-            overlay: false,
+            overlay: None,
             live: None,
             newest: None,
             warned: Vec::new(),
             window_open: false,
-            browsers,
+            browsers: options.browsers,
             browser: None,
+            exchange: Arc::default(),
+            explain: options.explain,
+            status,
+            waiting: None,
         })
     }
 
@@ -117,6 +149,7 @@ impl Session {
         self.start_server()?;
         self.start_shell()?;
         loop {
+            self.output.show(Some(&self.status));
             let incoming = inbox.recv().context("everything that could say something has ended")?;
             match incoming {
                 Incoming::Seen(Seen::Changed(changes, first)) => self.changed(&changes, first)?,
@@ -135,18 +168,12 @@ impl Session {
                 Incoming::ServerLine(line) => {
                     self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
                 }
-                Incoming::ServerEnded(status) => {
-                    let message = format!(
-                        "the dev server ended ({status}); page edits do not show until `staysail dev` is started again"
-                    );
-                    self.output.say(&Said::Error { message });
-                }
+                Incoming::ServerEnded(status) => self.server_ended(&status),
+                Incoming::ServerAgain => self.server_again(),
+                Incoming::ServerBack => self.server_back(),
                 Incoming::Described(path, result) => self.described(&path, *result),
-                Incoming::Line(line) => {
-                    if self.keyboard(line.trim())? {
-                        return Ok(ExitCode::SUCCESS);
-                    }
-                }
+                Incoming::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
+                Incoming::Key(key) => self.key(key)?,
                 Incoming::Quit => return Ok(ExitCode::SUCCESS),
             }
         }
@@ -154,7 +181,7 @@ impl Session {
 
     /// Ends everything that was started.
     pub fn end(&mut self) {
-        self.output.progress(None);
+        self.output.show(None);
         self.browser = None;
         if let Some(build) = self.build.take() {
             build.tree.kill();
@@ -162,70 +189,30 @@ impl Session {
         if let Some(shell) = self.shell.take() {
             shell.end();
         }
-        if let Some(server) = self.server.take() {
-            server.end();
-        }
+        self.frontend.end();
     }
 
     fn start_server(&mut self) -> Result<()> {
-        let Some(config) = self.project.config.frontend.dev.clone() else { return Ok(()) };
-        let url = config.url.as_deref();
-        if let Some(command) = &config.command {
-            let (lines, ends) = (self.sender.clone(), self.sender.clone());
-            let line = move |line| drop(lines.send(Incoming::ServerLine(line)));
-            let ended = move |status| drop(ends.send(Incoming::ServerEnded(status)));
-            let server = DevServer::start(&self.project, command, url, line, ended)?;
-            let server = self.server.insert(server);
-            if let Some(url) = url {
-                server.wait_for(url)?;
-            }
-        } else if let Some(url) = url
-            && !super::server::accepts(url)?
-        {
-            bail!(
-                "nothing answers at {url}, and frontend.dev in staysail.toml has no command to start it.\n  Start your dev server first, or add its command."
-            );
-        }
-        Ok(())
+        let output = &self.output;
+        self.frontend.start(&self.project, |message| output.tell(message))
     }
 
-    fn start_shell(&mut self) -> Result<()> {
-        let project = &self.project;
-        let data_dir = project.app_folder().join("data");
-        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-        let served = project.served();
-        let start = Start {
-            name: project.name().into(),
-            version: project.config.app.version.clone().unwrap_or_else(|| self.backend.version.clone()),
-            page_dir: served.map(|folder| folder.display().to_string()),
-            dev_url: project.config.frontend.dev.as_ref().and_then(|server| server.url.clone()),
-            config: project.mode_config(),
-            description: description::cached(&project.app_folder()),
-            data_dir: data_dir.display().to_string(),
-            no_window: self.browsers.without_window(),
-        };
-        let (dev_url, sender, exchange) =
-            (start.dev_url.clone(), self.sender.clone(), Arc::new(Exchange::default()));
-        let answered = exchange.clone();
-        let shell = ShellLink::start(&self.program, start, move |what| match what {
-            FromShell::Answered(frame) => answered.answered(frame),
-            what => drop(sender.send(Incoming::Shell(what))),
-        })?;
-        self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
-        exchange.connect(shell.control());
-        self.shell = Some(shell);
-        if self.browsers.browser {
-            let browser = Browser::start(self.browsers.browser_port, dev_url.as_deref(), exchange)?;
-            self.output.say(&Said::BrowserReady { url: browser.url().into() });
-            if self.browsers.without_window() && !self.browsers.no_window {
-                let message = "there is no display: the page is in the browser alone".into();
-                self.output.say(&Said::Notice { message });
-            }
-            browser.open();
-            self.browser = Some(browser);
+    fn server_ended(&mut self, status: &str) {
+        let ended = self.frontend.ended(status);
+        self.output.say(&Said::Error { message: ended.message });
+        self.send(&ToShell::Overlay { overlay: Some(ended.overlay) });
+    }
+
+    fn server_again(&mut self) {
+        if let Err(error) = self.frontend.again(&self.project) {
+            self.output.say(&Said::Error { message: format!("{error:#}") });
         }
-        // A build may have finished while the dev server was waited for; its messages are still in the queue.
-        Ok(())
+    }
+
+    fn server_back(&mut self) {
+        self.output.say(&Said::Notice { message: "the dev server is back".into() });
+        let overlay = self.overlay.clone();
+        self.send(&ToShell::Overlay { overlay });
     }
 
     fn send(&self, message: &ToShell) {
@@ -263,7 +250,14 @@ impl Session {
             let name =
                 |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
             let files: Vec<String> = changes.backend.iter().map(name).collect();
-            self.start_build(&files, Some(first))?;
+            match &mut self.waiting {
+                Some((saved, since)) => {
+                    saved.extend(files);
+                    since.get_or_insert(first);
+                    self.status.waiting = Some(saved.len());
+                }
+                None => self.start_build(&files, Some(first))?,
+            }
         }
         Ok(())
     }
@@ -296,8 +290,10 @@ impl Session {
         let tree = cargo::build(&self.project, &self.backend, Profile::Develop, move |message| {
             drop(sender.send(Incoming::Cargo(number, message)));
         })?;
+        self.status.busy = Some("building".into());
         self.build = Some(Build {
             number,
+            trace: self.explain.then(|| Trace::begin(tree.id())),
             tree,
             saved,
             started,
@@ -315,15 +311,21 @@ impl Session {
         let Some(build) = self.build.as_mut().filter(|build| build.number == number) else { return Ok(()) };
         match message {
             Message::Progress(line) => {
-                if self.live.is_none() {
-                    self.output.progress(Some(&line));
+                if let Some(trace) = &mut build.trace {
+                    trace.progress(&line);
+                }
+                self.status.busy = Some(style::without_colours(line.trim()));
+            }
+            Message::Compiled(crate_) => {
+                if let Some(trace) = &mut build.trace {
+                    trace.compiled(crate_);
                 }
             }
             Message::Diagnostic { level, rendered } if level == "error" => build.errors.push(rendered),
             Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
             Message::Executable(path) => self.executable(&path)?,
             Message::Finished { success, notices } => {
-                self.output.progress(None);
+                self.status.busy = None;
                 if let Some(build) = self.build.take() {
                     self.built = Some(Instant::now());
                     self.finished(build, success, notices);
@@ -342,6 +344,7 @@ impl Session {
             return Ok(());
         };
         build.swapped = true;
+        let trace = build.trace.take();
         self.swaps_asked += 1;
         let id = self.swaps_asked;
         let swap = Swap {
@@ -351,7 +354,9 @@ impl Session {
             saved: build.saved,
             started: build.started,
             cargo_ms: milliseconds(asked - build.started),
+            copied: Instant::now(),
             asked,
+            trace,
         };
         self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
         self.swaps.insert(id, swap);
@@ -361,9 +366,10 @@ impl Session {
 
     fn finished(&mut self, build: Build, success: bool, notices: String) {
         let cargo_ms = milliseconds(build.started.elapsed());
+        self.status.build_errors = if success || build.swapped { 0 } else { build.errors.len().max(1) };
         if success {
-            if self.overlay {
-                self.overlay = false;
+            self.frontend.bundler().backend(&self.project.root, State::Good, "");
+            if self.overlay.take().is_some() {
                 self.send(&ToShell::Overlay { overlay: None });
             }
             if build.unchanged {
@@ -392,8 +398,12 @@ impl Session {
             .into(),
             retry: false,
         };
-        self.overlay = true;
-        self.send(&ToShell::Overlay { overlay: Some(overlay) });
+        // A bundler that shows it in its own overlay is enough.
+        self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
+        if self.live.is_none() || !self.frontend.bundler().shows_errors() {
+            self.overlay = Some(overlay.clone());
+            self.send(&ToShell::Overlay { overlay: Some(overlay) });
+        }
         self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors });
     }
 
@@ -409,7 +419,10 @@ impl Session {
     fn described(&mut self, built: &Path, result: Result<Description>) {
         self.watch.sources(cargo::sources(built));
         match result {
-            Ok(description) => description::keep(&self.project, &description, &self.output),
+            Ok(description) => {
+                description::keep(&self.project, &description, &self.output);
+                self.frontend.described(&description);
+            }
             Err(error) => self.output.say(&Said::Notice { message: format!("{error:#}") }),
         }
     }
@@ -423,6 +436,7 @@ impl Session {
                 self.output.say(&Said::WindowOpen);
             }
             ToTool::PageReady { window, generation } => {
+                self.status.page_errors = 0;
                 self.output.say(&Said::PageReady { window, generation })
             }
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),
@@ -434,9 +448,14 @@ impl Session {
                 }
             }
             ToTool::WorkerLost { reason, restarting } => {
+                self.status.lost = !restarting;
                 self.output.say(&Said::WorkerLost { reason, restarting })
             }
-            ToTool::Page(report) => self.output.say(&Said::PageReport { report }),
+            ToTool::Page(mut report) => {
+                report.place = super::place::of(&report.place, &self.project);
+                self.status.page_errors += usize::from(report.level == "error");
+                self.output.say(&Said::PageReport { report });
+            }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
             // Answers have a number and go another way.
             ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
@@ -448,19 +467,29 @@ impl Session {
         let now = Instant::now();
         let first = self.live.is_none();
         self.live = Some(swap.path.clone());
+        let watch_ms = swap.saved.map_or(0.0, |saved| milliseconds(swap.started - saved));
+        let total_ms = milliseconds(now - swap.saved.unwrap_or(swap.started));
+        self.status.lost = false;
+        self.status.live_since = Some(clock());
+        self.status.last_save_ms = swap.saved.map(|_| total_ms).or(self.status.last_save_ms);
         self.output.say(&Said::SwapDone(SwapDone {
             id,
             build: swap.build,
-            watch_to_build: swap.saved.map_or(0.0, |saved| milliseconds(swap.started - saved)),
+            watch_to_build: watch_ms,
             cargo_ms: swap.cargo_ms,
             swap_ms: milliseconds(now - swap.asked),
-            total_ms: milliseconds(now - swap.saved.unwrap_or(swap.started)),
+            total_ms,
             hello_ms: timing.hello_ms,
             quiesce_ms: timing.quiesce_ms,
             restore_ms: timing.restore_ms,
             gate_ms: timing.gate_ms,
             first,
         }));
+        if let Some(trace) = &swap.trace {
+            let copy_ms = milliseconds(swap.copied - swap.asked);
+            let around = Around { watch_ms, cargo_ms: swap.cargo_ms, copy_ms, swap: timing, total_ms };
+            self.output.say(&Said::SwapExplained { swap: id, explained: trace.explain(&around) });
+        }
         let used: Vec<PathBuf> = self
             .live
             .iter()
@@ -470,34 +499,5 @@ impl Session {
             .collect();
         self.versions.clean_up(&used);
         self.describe(swap.path, swap.built);
-    }
-
-    /// Does what a line from the keyboard asks for; `true` to end.
-    fn keyboard(&mut self, line: &str) -> Result<bool> {
-        match line {
-            "q" | "quit" => return Ok(true),
-            "r" => {
-                self.versions.forget();
-                self.start_build(&[], None)?;
-            }
-            "f" => match self.newest.clone() {
-                Some(path) => {
-                    self.swaps_asked += 1;
-                    let now = Instant::now();
-                    let folder = self.project.target().join(Profile::Develop.folder());
-                    let built = folder.join(&self.backend.binary);
-                    let swap = Swap { build: self.builds, path: path.clone(), built, saved: None, started: now, cargo_ms: 0.0, asked: now };
-                    self.swaps.insert(self.swaps_asked, swap);
-                    let worker = path.display().to_string();
-                    self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
-                }
-                None => self.output.tell("nothing is built yet"),
-            },
-            "" => {}
-            _ => self.output.tell(
-                "  r  build and swap the backend\n  f  start the backend afresh, without its kept state\n  q  end\n  h  this help",
-            ),
-        }
-        Ok(false)
     }
 }

@@ -1,5 +1,6 @@
 //! What is under way: one build at most, and the swaps the shell has not answered yet.
 
+use super::explain::Trace;
 use staysail_supervise::Tree;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub struct Build {
     /// Its executable was handed to the shell.
     pub swapped: bool,
     pub unchanged: bool,
+    /// What it does, when the time of saves is to be explained.
+    pub trace: Option<Trace>,
 }
 
 /// A swap under way.
@@ -28,5 +31,8 @@ pub struct Swap {
     pub saved: Option<Instant>,
     pub started: Instant,
     pub cargo_ms: f64,
+    /// The executable was there, and had a path of its own.
     pub asked: Instant,
+    pub copied: Instant,
+    pub trace: Option<Trace>,
 }

@@ -1,12 +1,18 @@
 //! `staysail init`: a new project, whole or not at all.
 
+mod ask;
+mod existing;
+mod here;
 mod name;
+mod packages;
+mod source;
 mod template;
 
 use crate::{project, style};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use dialoguer::{Input, Select};
+use dialoguer::Input;
+use source::Source;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,9 +22,9 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Name of the project: small letters, digits, `-` and `_`.
     name: Option<String>,
-    /// What the page is made with.
-    #[arg(long, value_enum)]
-    template: Option<Template>,
+    /// What the page is made with: a name of `--list`, a folder, or a Git repository (`URL#BRANCH`).
+    #[arg(long, value_name = "NAME|FOLDER|GIT-URL")]
+    template: Option<String>,
     /// Language of the page.
     #[arg(long, value_enum)]
     language: Option<Language>,
@@ -31,19 +37,24 @@ pub struct Arguments {
     /// Folder to make [default: NAME].
     #[arg(long, value_name = "FOLDER")]
     directory: Option<PathBuf>,
-}
-
-/// What the page is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Template {
-    /// HTML, CSS and scripts, no framework.
-    Vanilla,
+    /// Name the templates.
+    #[arg(long, conflicts_with_all = ["name", "template", "here"])]
+    list: bool,
+    /// Add Staysail to the page in this folder: a Vite, Webpack or static project.
+    #[arg(long, conflicts_with_all = ["template", "language", "directory"])]
+    here: bool,
+    /// With --here: show what would be written, and write nothing.
+    #[arg(long, requires = "here")]
+    dry_run: bool,
+    /// With --here: write without asking.
+    #[arg(long, short, requires = "here")]
+    yes: bool,
 }
 
 /// Language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Language {
-    /// JavaScript, no build step.
+    /// JavaScript.
     Js,
     /// TypeScript.
     Ts,
@@ -58,17 +69,21 @@ pub struct Answers {
     pub id: String,
     /// Name for people.
     pub title: String,
-    /// Name of the template's folder.
-    pub template: String,
 }
 
 /// Asks for what the flags left open (on a terminal), then makes the project.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if arguments.list {
+        return list();
+    }
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if arguments.here {
+        return here::run(&arguments, terminal);
+    }
     let asked_for_name = arguments.name.is_none();
     let name = match arguments.name {
         Some(name) => name,
-        None if ask => {
+        None if terminal => {
             let valid = |name: &String| name::check(name);
             Input::new().with_prompt("Name of the project").validate_with(valid).interact_text()?
         }
@@ -76,7 +91,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     name::check(&name).map_err(anyhow::Error::msg)?;
     // Everything has a default: only someone who did not even give a name wants to be asked for the rest.
-    let ask = ask && asked_for_name;
+    let ask = terminal && asked_for_name;
     let folder = arguments.directory.unwrap_or_else(|| PathBuf::from(&name));
     check_folder(&folder)?;
     let title = match arguments.title {
@@ -85,38 +100,45 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         None => name::title(&name),
     };
     name::check_title(&title).map_err(anyhow::Error::msg)?;
-    let default_id = format!("com.example.{name}");
-    let id = match arguments.id {
-        Some(id) => id,
-        None if ask => {
-            let valid = |id: &String| project::check_id(id);
-            Input::new().with_prompt("Identifier").default(default_id).validate_with(valid).interact_text()?
-        }
-        None => default_id,
+    let id = identifier(arguments.id, &name, ask)?;
+    let source = match &arguments.template {
+        Some(other) if Source::is_repository(other) => Source::clone(other)?,
+        Some(other) if Source::is_folder(other) => Source::of_folder(other)?,
+        named => Source::named(&ask::template(named.as_deref(), arguments.language, ask)?),
     };
-    project::check_id(&id)
-        .map_err(|problem| anyhow::anyhow!("{problem}; use one such as com.example.{name}"))?;
-    let template = arguments.template.unwrap_or(Template::Vanilla);
-    let language = match arguments.language {
-        Some(language) => language,
-        None if ask => {
-            let items = ["JavaScript (no build step)", "TypeScript"];
-            let chosen =
-                Select::new().with_prompt("Language of the page").items(items).default(0).interact()?;
-            if chosen == 1 { Language::Ts } else { Language::Js }
-        }
-        None => Language::Js,
-    };
-    let template = match (template, language) {
-        (Template::Vanilla, Language::Js) => "vanilla-js",
-        (Template::Vanilla, Language::Ts) => "vanilla-ts",
-    };
-    let answers = Answers { name, id, title, template: template.into() };
-    let files = template::files(&answers)?;
+    let answers = Answers { name, id, title };
+    let files = template::files(&source, &answers)?;
     write(&folder, &files)?;
     println!("{} {} in {}", style::good("made"), style::strong(&answers.title), folder.display());
     println!("\n  cd {}\n  staysail dev\n", folder.display());
     println!("Then change backend/ or frontend/ and save: the open window follows.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The identifier: given, asked for, or made from the name.
+fn identifier(given: Option<String>, name: &str, ask: bool) -> Result<String> {
+    let default = format!("com.example.{name}");
+    let id = match given {
+        Some(id) => id,
+        None if ask => {
+            let valid = |id: &String| project::check_id(id);
+            Input::new().with_prompt("Identifier").default(default).validate_with(valid).interact_text()?
+        }
+        None => default,
+    };
+    project::check_id(&id)
+        .map_err(|problem| anyhow::anyhow!("{problem}; use one such as com.example.{name}"))?;
+    Ok(id)
+}
+
+/// `staysail init --list`
+fn list() -> Result<ExitCode> {
+    println!("{:<10} {:<10} {}", "template", "language", "the page");
+    for listed in template::list()? {
+        println!("{:<10} {:<10} {}", listed.name, listed.language, listed.template.summary);
+    }
+    println!("\nstaysail init NAME --template react --language ts");
+    println!("A folder or a Git repository is a template, too: --template https://example.com/template.git");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -37,7 +37,8 @@ pub fn check(name: &str) -> Result<(), String> {
     Err(format!("{problem}; nothing was written.{hint}"))
 }
 
-fn suggestion(name: &str) -> Option<String> {
+/// The nearest name that would do; `None` when nothing is left, or when it does already.
+pub fn suggestion(name: &str) -> Option<String> {
     let mut hint = String::new();
     for c in name.chars().take(LENGTH_MAX - 4) {
         match c.to_ascii_lowercase() {

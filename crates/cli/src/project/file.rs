@@ -73,6 +73,9 @@ pub struct DevServer {
     pub command: Option<String>,
     /// Where it listens; without one it only writes files, and the page is served from `dist`.
     pub url: Option<String>,
+    /// When its port is taken, the next free one is used; the server must take it from its environment.
+    #[serde(default)]
+    pub any_port: bool,
 }
 
 /// `[frontend.build]`

@@ -1,6 +1,8 @@
 //! `files` of `[[capabilities]]`: patterns that can not mean anything are refused before they are signed.
 
 use super::file::Config;
+use staysail_protocol::capability::matches;
+use staysail_protocol::desktop::features;
 use staysail_protocol::scope::Pattern;
 
 /// A pattern that is none: itself, what is wrong, what to do.
@@ -24,9 +26,9 @@ pub fn check(config: &Config) -> Result<(), BadPattern> {
                 });
             }
         }
-        let uses_files = config.capabilities.iter().flat_map(|one| &one.allow);
+        let mut allowed = config.capabilities.iter().flat_map(|one| &one.allow);
         if let Some(scope) = capability.files.first()
-            && !uses_files.into_iter().any(|allowed| allowed.starts_with("fs.") || allowed.starts_with('*'))
+            && !allowed.any(|pattern| files_are_touched_by(pattern))
         {
             return Err(BadPattern {
                 pattern: scope.path.clone(),
@@ -34,11 +36,17 @@ pub fn check(config: &Config) -> Result<(), BadPattern> {
                     "[[capabilities]] number {} names `files`, and no capability allows a feature to use them",
                     number + 1
                 ),
-                remedy: "Add \"fs.*\" to its `allow`, or single ones such as \"fs.read_text\".".into(),
+                remedy: "Add \"fs.*\" to its `allow`, or single ones such as \"fs.read_text\" or \"page.print_to_pdf\"."
+                    .into(),
             });
         }
     }
     Ok(())
+}
+
+/// Whether a pattern of `allow` allows something that touches files.
+fn files_are_touched_by(pattern: &str) -> bool {
+    features::all().iter().any(|feature| features::touches_files(feature) && matches(pattern, feature))
 }
 
 #[cfg(test)]
@@ -69,6 +77,10 @@ mod tests {
                 message.starts_with(&format!("staysail.toml:{line}: ")) && message.contains(part),
                 "{message}"
             );
+        }
+        for pattern in ["page.*", "download.accept", "*.write", "*"] {
+            let lines = format!("{APP}allow = [{pattern:?}]\nfiles = [{{ path = \"$DATA/**\" }}]\n");
+            assert!(parse(&lines, Path::new("x")).is_ok(), "{pattern}");
         }
         let good = "allow = [\"fs.read\"]\nfiles = [{ path = \"C:/charts/*\" }, { path = \"$DATA/**\", access = \"read_write\" }]";
         assert!(parse(&format!("{APP}{good}\n"), Path::new("x")).is_ok());

@@ -1,7 +1,7 @@
 //! Projects in temporary folders, and the command as a child that always ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 /// The command, in this folder, with nothing of the caller's settings.
 pub fn staysail(folder: &Path) -> Command {
@@ -24,12 +24,6 @@ pub fn scripted_shell() -> PathBuf {
         "not built: `cargo test -p staysail-cli` builds it, `--test NAME` alone does not"
     );
     path
-}
-
-/// Standard error of a command that must fail.
-pub fn failure(output: &Output) -> String {
-    assert!(!output.status.success(), "it succeeded: {output:?}");
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A backend that needs no dependency: it only describes itself.

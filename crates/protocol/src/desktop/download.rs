@@ -17,7 +17,7 @@ pub enum DownloadRequest {
     Accept {
         /// Its number.
         id: u64,
-        /// Where to, absolute; a free name in the user's download folder when absent. A file that is there is never
+        /// Where to: for a page a path it may write, for the worker an absolute one; a free name in the user's download folder when absent. A file that is there is never
         /// overwritten: the number is put behind the name.
         #[serde(default)]
         path: Option<String>,

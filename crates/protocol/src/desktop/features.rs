@@ -41,6 +41,11 @@ pub fn all() -> Vec<String> {
     groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
 }
 
+/// Whether a feature touches files by the `files` of a capability.
+pub fn touches_files(feature: &str) -> bool {
+    feature.starts_with("fs.") || matches!(feature, "page.print_to_pdf" | "download.accept")
+}
+
 /// The operations of a group: asked for one that is none, serde names those there are. So nothing is listed twice.
 fn operations<R: DeserializeOwned>() -> Vec<String> {
     let refusal = read::<R>("?", b"{}").err().unwrap_or_default();
@@ -67,6 +72,13 @@ mod tests {
         ] {
             assert!(features.iter().any(|known| known == feature), "{feature} is missing in {features:?}");
         }
+        assert_eq!(
+            features
+                .iter()
+                .filter(|feature| super::touches_files(feature) && !feature.starts_with("fs."))
+                .count(),
+            2
+        );
         assert!(features.iter().all(|feature| super::super::parts(feature).is_some()), "{features:?}");
     }
 }

@@ -16,7 +16,8 @@ pub enum PageRequest {
     PrintToPdf {
         /// The window; the asking page's own when absent.
         label: Option<String>,
-        /// Where to: an absolute path that ends in `.pdf`.
+        /// Where to: a path that ends in `.pdf`. A page names one it may write (`files` of its capability), as with
+        /// `fs.write`; the worker an absolute one, in a folder that is there.
         path: String,
         /// Put it in place of a file that is there.
         #[serde(default)]

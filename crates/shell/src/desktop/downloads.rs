@@ -7,6 +7,7 @@
 //! removed at the next start.
 
 use super::file_name::{self, Taken};
+use super::fs::incoming::{Incoming, incoming};
 use super::{Answer, Asker, answer, invalid};
 use crate::platform::downloads as platform;
 use crate::shell::{Shell, origin_of};
@@ -27,6 +28,8 @@ struct Download {
     event: DownloadEvent,
     /// Where it is written until it is whole.
     partial: Option<PathBuf>,
+    /// It goes where a page wants it, if the page may write there.
+    incoming: Option<Incoming>,
     /// How far it is will be told soon.
     tells: bool,
     heard: Instant,
@@ -77,7 +80,9 @@ impl Downloads {
             return None;
         }
         let now = Instant::now();
-        table.under_way.insert(id, Download { event, partial: None, tells: false, heard: now });
+        table
+            .under_way
+            .insert(id, Download { event, partial: None, incoming: None, tells: false, heard: now });
         drop(table);
         shell.runtime.spawn(watch(shell.clone(), id));
         Some(id)
@@ -101,7 +106,7 @@ impl Downloads {
             return Place::Later;
         }
         drop(table);
-        match self.accept(shell, id, None) {
+        match self.accept(shell, id, None, None) {
             Ok(partial) => Place::Partial(partial),
             Err(error) => {
                 self.fail(shell, id, &error.message);
@@ -111,11 +116,28 @@ impl Downloads {
     }
 
     /// Decides where a download goes, and says where it is written until it is whole.
-    fn accept(&self, shell: &Arc<Shell>, id: u64, path: Option<PathBuf>) -> Result<PathBuf, CallError> {
+    /// A page has it go where the page may write (`incoming`), the worker wherever it likes (`path`).
+    fn accept(
+        &self,
+        shell: &Arc<Shell>,
+        id: u64,
+        path: Option<PathBuf>,
+        incoming: Option<Incoming>,
+    ) -> Result<PathBuf, CallError> {
         let mut table = self.table();
         let download = table.under_way.get_mut(&id).ok_or_else(|| unknown(id))?;
         if download.partial.is_some() {
             return Err(invalid(format!("the download {id} has its place already")));
+        }
+        if let Some(incoming) = incoming {
+            let partial = incoming.file().to_path_buf();
+            (download.event.path, download.event.state) = (incoming.wanted(), DownloadState::Running);
+            (download.partial, download.heard) = (Some(partial.clone()), Instant::now());
+            download.incoming = Some(incoming);
+            let event = download.event.clone();
+            drop(table);
+            tell(shell, &event);
+            return Ok(partial);
         }
         let path = match path {
             Some(path) => path,
@@ -177,16 +199,22 @@ impl Downloads {
         };
         let shell = shell.clone();
         shell.runtime.clone().spawn_blocking(move || {
-            let put = file_name::put(&partial, Path::new(&download.event.path), Taken::Number);
+            let length = std::fs::metadata(&partial).map(|file| file.len());
+            let put = match download.incoming.take() {
+                Some(incoming) => incoming.settle(Taken::Number).map_err(|error| error.message),
+                None => file_name::put(&partial, Path::new(&download.event.path), Taken::Number)
+                    .map(|path| path.display().to_string())
+                    .map_err(|error| error.to_string()),
+            };
             let event = &mut download.event;
             match put {
                 Ok(path) => {
-                    event.received = std::fs::metadata(&path).map_or(event.received, |file| file.len());
-                    (event.path, event.state) = (path.display().to_string(), DownloadState::Finished);
+                    event.received = length.unwrap_or(event.received);
+                    (event.path, event.state) = (path, DownloadState::Finished);
                 }
-                Err(error) => {
+                Err(reason) => {
                     let _ = std::fs::remove_file(&partial);
-                    (event.state, event.reason) = (DownloadState::Failed, error.to_string());
+                    (event.state, event.reason) = (DownloadState::Failed, reason);
                 }
             }
             tell(&shell, event);
@@ -204,7 +232,11 @@ impl Downloads {
         tracing::warn!(id, url = download.event.url, ?state, reason, "a download ended before it was whole");
         tell(shell, &download.event);
         if let Some(partial) = download.partial {
-            shell.runtime.spawn_blocking(move || remove(&partial));
+            // With what keeps it: `incoming` removes the file, too.
+            shell.runtime.spawn_blocking(move || {
+                remove(&partial);
+                drop(download.incoming);
+            });
         }
     }
 
@@ -222,7 +254,8 @@ impl Downloads {
 
 impl Table {
     fn partials(&self) -> Vec<PathBuf> {
-        self.under_way.values().filter_map(|download| download.partial.clone()).collect()
+        let noted = self.under_way.values().filter(|download| download.incoming.is_none());
+        noted.filter_map(|download| download.partial.clone()).collect()
     }
 }
 
@@ -359,7 +392,13 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DownloadRequest)
         }
         DownloadRequest::Accept { id, path } => {
             known(id)?;
-            let partial = shell.downloads.accept(shell, id, path.map(PathBuf::from))?;
+            let partial = match (asker, path) {
+                (Asker::Page(visitor), Some(path)) => {
+                    let incoming = incoming(shell, &visitor.window, path, Taken::Number).await?;
+                    shell.downloads.accept(shell, id, None, Some(incoming))?
+                }
+                (_, path) => shell.downloads.accept(shell, id, path.map(PathBuf::from), None)?,
+            };
             shell.ui.ask(move |_, _| platform::place(id, &partial)).await?;
             Ok(Value::Null)
         }

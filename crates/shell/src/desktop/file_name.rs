@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A file that is being written ends in this.
 pub const PARTIAL: &str = ".part";
 /// Names of one file that are tried, from `name` to `name (999)`.
-const NAMES_MAX: u32 = 1_000;
+pub const NAMES_MAX: u32 = 1_000;
 /// An ending longer than this is no ending but a part of the name.
 const ENDING_BYTES_MAX: usize = 16;
 
@@ -90,11 +90,10 @@ pub fn put(partial: &Path, wanted: &Path, taken: Taken) -> std::io::Result<PathB
         return Ok(wanted.to_path_buf());
     }
     let name = wanted.file_name().and_then(|name| name.to_str()).unwrap_or("download");
-    let (stem, ending) = parts(name);
     for number in 0..NAMES_MAX {
         let path = match number {
             0 => wanted.to_path_buf(),
-            number => wanted.with_file_name(format!("{stem} ({number}){ending}")),
+            number => wanted.with_file_name(numbered(name, number)),
         };
         match take(partial, &path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && taken == Taken::Number => {}
@@ -103,6 +102,12 @@ pub fn put(partial: &Path, wanted: &Path, taken: Taken) -> std::io::Result<PathB
         }
     }
     Err(std::io::Error::new(ErrorKind::AlreadyExists, format!("there are {NAMES_MAX} files of that name")))
+}
+
+/// The name with a number behind it: `log (2).tar.gz`.
+pub fn numbered(name: &str, number: u32) -> String {
+    let (stem, ending) = parts(name);
+    format!("{stem} ({number}){ending}")
 }
 
 /// Renames, unless the name is taken.

@@ -1,8 +1,11 @@
 //! `page.*`, `find.*`, `cookies.*` and `storage.*`: what the webview of a window can do.
 
-use super::{Answer, Asker, answer, file_name, invalid};
+use super::file_name::{self, Taken};
+use super::fs::incoming::incoming;
+use super::{Answer, Asker, answer, invalid};
 use crate::app::Target;
 use crate::desktop::Windows;
+use crate::pages::Visitor;
 use crate::platform::webview as platform;
 use crate::shell::{Shell, origin_of};
 use serde_json::Value;
@@ -11,7 +14,7 @@ use staysail_protocol::desktop::find::{FindRequest, Found};
 use staysail_protocol::desktop::page::{PageRequest, PdfLayout};
 use staysail_protocol::limits::{FIND_TIMEOUT_MS, PRINT_TIMEOUT_S, STORAGE_TIMEOUT_MS};
 use staysail_protocol::{CallError, ErrorCode};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -78,43 +81,58 @@ pub async fn page(shell: &Arc<Shell>, asker: &Asker, request: PageRequest) -> An
             printed.await?.map(|()| Value::Null)
         }
         PageRequest::PrintToPdf { label, path, overwrite, layout } => {
-            print_to_pdf(shell, window(asker, label)?, PathBuf::from(path), overwrite, layout).await
+            let label = window(asker, label)?;
+            layout.check().map_err(invalid)?;
+            if !Path::new(&path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf")) {
+                return Err(invalid(format!("`{path}` does not end in .pdf; nothing was printed")));
+            }
+            let taken = if overwrite { Taken::Replace } else { Taken::Refuse };
+            match asker {
+                Asker::Page(visitor) => print_in_reach(shell, visitor, label, path, taken, layout).await,
+                Asker::Worker(_) => print_anywhere(shell, label, PathBuf::from(path), taken, layout).await,
+            }
         }
     }
 }
 
-async fn print_to_pdf(
+/// For a page: where its scopes of files, or the user, let it write.
+async fn print_in_reach(
+    shell: &Arc<Shell>,
+    visitor: &Visitor,
+    label: String,
+    path: String,
+    taken: Taken,
+    layout: PdfLayout,
+) -> Answer {
+    let incoming = incoming(shell, &visitor.window, path, taken).await?;
+    print(shell, label, incoming.file().to_path_buf(), layout).await?;
+    on_disk(move || incoming.settle(taken).map(drop)).await?;
+    Ok(Value::Null)
+}
+
+/// For the worker: wherever the user may write.
+async fn print_anywhere(
     shell: &Arc<Shell>,
     label: String,
     path: PathBuf,
-    overwrite: bool,
+    taken: Taken,
     layout: PdfLayout,
 ) -> Answer {
-    layout.check().map_err(invalid)?;
-    let is_pdf = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"));
-    let folder = path.parent().filter(|folder| path.is_absolute() && folder.is_dir());
-    let (Some(folder), true) = (folder, is_pdf) else {
+    let Some(folder) = path.parent().filter(|folder| path.is_absolute() && folder.is_dir()) else {
         return Err(invalid(format!(
-            "`{}` is no absolute path that ends in .pdf, in a folder that is there",
+            "`{}` is no absolute path in a folder that is there; nothing was printed",
             path.display()
         )));
     };
-    if !overwrite && path.symlink_metadata().is_ok() {
+    if taken == Taken::Refuse && path.symlink_metadata().is_ok() {
         return Err(invalid(format!(
             "{} is there already; `overwrite` puts the new one in its place",
             path.display()
         )));
     }
     let partial = file_name::partial(folder, &path.file_name().unwrap_or_default().to_string_lossy());
-    let target = partial.clone();
-    let printed =
-        later(shell, Duration::from_secs(PRINT_TIMEOUT_S), "print_timeout_s", move |windows, _, done| {
-            platform::print_to_pdf(windows.page(&label)?.webview(), &target, &layout, done);
-            Ok(())
-        })
-        .await;
-    let placed = tokio::task::spawn_blocking(move || {
-        let taken = if overwrite { file_name::Taken::Replace } else { file_name::Taken::Refuse };
+    let printed = print(shell, label, partial.clone(), layout).await;
+    on_disk(move || {
         let placed = printed.and_then(|()| {
             file_name::put(&partial, &path, taken).map_err(|error| {
                 CallError::new(
@@ -126,10 +144,23 @@ async fn print_to_pdf(
         if placed.is_err() {
             let _ = std::fs::remove_file(&partial);
         }
-        placed
-    });
-    let placed = placed.await.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))?;
-    placed.map(|_| Value::Null)
+        placed.map(drop)
+    })
+    .await?;
+    Ok(Value::Null)
+}
+
+async fn print(shell: &Arc<Shell>, label: String, file: PathBuf, layout: PdfLayout) -> Result<(), CallError> {
+    later(shell, Duration::from_secs(PRINT_TIMEOUT_S), "print_timeout_s", move |windows, _, done| {
+        platform::print_to_pdf(windows.page(&label)?.webview(), &file, &layout, done);
+        Ok(())
+    })
+    .await
+}
+
+async fn on_disk(work: impl FnOnce() -> Result<(), CallError> + Send + 'static) -> Result<(), CallError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))?
 }
 
 /// `find.*`

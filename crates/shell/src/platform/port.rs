@@ -160,7 +160,7 @@ fn heed(shell: &Arc<Shell>, link: &Link, ports: &mut HashMap<u64, Port>, frame: 
                     }
                     Reply::Raw(bytes) => (wire::head(Kind::Raw, number, ticket, bytes.len()).to_vec(), bytes),
                 };
-                link.send_parcel(ticket, Parcel::new(start, body, 0));
+                link.send_parcel(0, Parcel::new(start, body, 0));
             });
             bridge::handle(shell, &port.label, Some(&port.origin), frame.body, responder);
         }

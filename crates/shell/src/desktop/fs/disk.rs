@@ -5,6 +5,7 @@
 //! through first, so that nothing the page may not touch goes along.
 
 use super::fault::{found, from_system};
+use super::leftovers;
 use super::reach::{Place, Reach};
 use crate::platform::held::{Held, stat_open};
 use staysail_protocol::desktop::fs::{Entry, FileFault, FileKind, Stat};
@@ -15,6 +16,7 @@ use staysail_protocol::{CallError, ErrorCode};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 /// A name in a folder that is held.
 struct Spot<'a> {
@@ -56,9 +58,10 @@ impl<'a> Spot<'a> {
         from_system(doing, &self.place.shown, error)
     }
 
-    /// A name beside this one that nothing has.
-    fn beside(&self) -> OsString {
-        format!(".staysail-{}.new", crate::secret::token()).into()
+    /// The folder, by its path.
+    fn way(&self) -> PathBuf {
+        let way = self.place.names.iter().take(self.place.names.len().saturating_sub(1));
+        way.fold(self.place.anchor.clone(), |path, name| path.join(name))
     }
 }
 
@@ -178,18 +181,61 @@ fn put(
     replace: bool,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), CallError> {
-    let beside = spot.beside();
     let like = there.then_some(spot.name);
     let failed = |error: io::Error| spot.failed("written", &error);
-    let mut file = spot.folder.create(&beside, like).map_err(failed)?;
+    leftovers::sweep_once(&spot.folder, spot.way());
+    let (beside, mut file) = leftovers::create(&spot.folder, like).map_err(failed)?;
     let written = fill(&mut file).and_then(|()| file.sync_all());
-    drop(file);
     let placed = written.and_then(|()| spot.folder.rename(&beside, &spot.folder, spot.name, replace));
+    // Open until it has its name: nobody takes it away meanwhile.
+    drop(file);
     if placed.is_err() {
         let _ = spot.folder.remove_file(&beside);
     }
     placed.map_err(failed)?;
     spot.folder.sync();
+    Ok(())
+}
+
+/// Refuses a place that can not be written: another thing than a file is there, or a file that is not to be replaced.
+pub fn is_free(reach: &Reach, place: &Place, overwrite: bool) -> Result<(), CallError> {
+    match Spot::of(reach, place, "written", false) {
+        Ok(spot) => may_take_place(&spot, overwrite),
+        // Its folder is made when the file is.
+        Err(error) if error.details["reason"] == "not_found" => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts a whole file that lies elsewhere at a place.
+pub fn take_in(reach: &Reach, place: &Place, file: &Path, overwrite: bool) -> Result<(), CallError> {
+    const DOING: &str = "written";
+    let spot = Spot::of(reach, place, DOING, true)?;
+    may_take_place(&spot, overwrite)?;
+    let failed = |error: io::Error| spot.failed(DOING, &error);
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(failed(ErrorKind::NotFound.into()));
+    };
+    let from = Held::anchor(folder).map_err(failed)?;
+    from.stat(name).map_err(failed)?;
+    if !spot.is_file(DOING)? {
+        // What is renamed must be on the disk before its name is. Opened to write: Windows asks for that.
+        from.open_end(name).and_then(|file| file.sync_all()).map_err(failed)?;
+        match from.rename(name, &spot.folder, spot.name, false) {
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => {}
+            renamed => {
+                renamed.map_err(failed)?;
+                spot.folder.sync();
+                return Ok(());
+            }
+        }
+    }
+    // Another disk, or a file whose rights are kept.
+    let mut source = from.open(name).map_err(failed)?;
+    let there = spot.is_file(DOING)?;
+    put(&spot, there, overwrite, |file| io::copy(&mut source, file).map(drop))?;
+    drop(source);
+    let _ = from.remove_file(name);
     Ok(())
 }
 

@@ -6,12 +6,16 @@
 //! (`crate::platform::held`) and does what was asked. Nothing touches the disk before the first has agreed, and
 //! whatever touches it runs on a thread that may block, a few at once, with a bound on the wait.
 //!
+//! What the webview writes for a page (a PDF, a download) comes by `incoming` and goes the same way.
+//!
 //! **Invariant:** no path of a page is ever given to the system whole; only names below a folder held open are.
 
 mod disk;
 mod fault;
 pub mod folders;
 pub mod grants;
+pub mod incoming;
+mod leftovers;
 mod reach;
 
 use super::invalid;
@@ -69,7 +73,10 @@ pub async fn handle(
 }
 
 /// Runs what blocks: in its turn, on a thread of its own, and not waited for beyond the bound.
-async fn at_the_disk(files: &Files, work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+async fn at_the_disk<T: Send + 'static>(
+    files: &Files,
+    work: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+) -> Result<T, CallError> {
     struct Waiting<'a>(&'a AtomicUsize);
     impl Drop for Waiting<'_> {
         fn drop(&mut self) {
@@ -179,7 +186,7 @@ mod tests {
         for _ in 0..FS_REQUESTS_AT_ONCE_MAX + FS_REQUESTS_WAITING_MAX {
             let (files, held) = (files.clone(), held.clone());
             under_way.push(tokio::spawn(async move {
-                let work = move || {
+                let work = move || -> Outcome {
                     held.lock().unwrap().recv().unwrap();
                     Ok((Vec::new(), false))
                 };
@@ -187,7 +194,7 @@ mod tests {
             }));
             tokio::task::yield_now().await;
         }
-        let refused = at_the_disk(&files, || Ok((Vec::new(), false))).await.unwrap_err();
+        let refused = at_the_disk(&files, || Ok(())).await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::QueueFull, "{refused}");
         for _ in 0..under_way.len() {
             release.send(()).unwrap();
@@ -195,6 +202,6 @@ mod tests {
         for one in under_way {
             one.await.unwrap().unwrap();
         }
-        at_the_disk(&files, || Ok((Vec::new(), false))).await.unwrap();
+        at_the_disk(&files, || Ok(())).await.unwrap();
     }
 }

@@ -1,0 +1,36 @@
+import HtmlWebpackPlugin from "html-webpack-plugin";
+import MiniCssExtractPlugin from "mini-css-extract-plugin";
+import { resolve } from "node:path";
+import webpack from "webpack";
+
+// `staysail dev` and `staysail build` say where to listen and where the page goes: both stand in staysail.toml.
+const { STAYSAIL_DEV_URL = "http://localhost:8080", STAYSAIL_DIST = resolve("dist") } = process.env;
+const address = new URL(STAYSAIL_DEV_URL);
+
+export default (_, { mode }) => ({
+  entry: ["./src/style.css", "./src/main.ts"],
+  output: {
+    path: STAYSAIL_DIST,
+    filename: mode === "production" ? "[name].[contenthash].js" : "[name].js",
+    publicPath: "/",
+    clean: true,
+  },
+  resolve: { extensions: [".ts", ".js"] },
+  module: {
+    rules: [
+      { test: /\.ts$/, loader: "esbuild-loader", options: { target: "es2022" } },
+      { test: /\.css$/, use: [MiniCssExtractPlugin.loader, "css-loader"] },
+    ],
+  },
+  plugins: [
+    new HtmlWebpackPlugin({ template: "./src/index.html" }),
+    new MiniCssExtractPlugin({ filename: mode === "production" ? "[name].[contenthash].css" : "[name].css" }),
+    // `process.env.STAYSAIL_MODE` in the page: "debug" or "production".
+    new webpack.EnvironmentPlugin({ STAYSAIL_MODE: mode === "production" ? "production" : "debug" }),
+  ],
+  devtool: mode === "production" ? false : "source-map",
+  // HTML is no module that could be exchanged: its page is loaded again.
+  devServer: { host: address.hostname, port: address.port, hot: true, watchFiles: ["src/index.html"] },
+  performance: { hints: false },
+  stats: "errors-warnings",
+});

@@ -1,0 +1,198 @@
+//! Projects as `staysail init` makes them, driven as a newcomer drives them: edit, break and repair page and backend.
+
+use crate::child;
+use crate::dev::{Dev, EDIT};
+use crate::page::Page;
+use crate::project::{COLD_BUILD, Project, staysail};
+use crate::stage::{Stage, cargo_target};
+use anyhow::ensure;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Longest wait for what needs no compiler.
+pub const SOON: Duration = Duration::from_secs(20);
+/// Longest wait for npm.
+const PACKAGES: Duration = Duration::from_secs(180);
+
+/// What a drive changes in the page, and what the bundler promises about it.
+pub struct Drive {
+    /// File of the page that holds the button's text.
+    pub file: &'static str,
+    /// Whether an edit of it is exchanged in the running page. Otherwise the page is loaded again.
+    pub hot: bool,
+    /// What makes that file wrong, put at its beginning.
+    pub mistake: &'static str,
+    /// Element with which the bundler shows a mistake in the page; empty when it shows none.
+    pub overlay: &'static str,
+    /// Element with which a compile error of the backend is shown.
+    pub backend_overlay: &'static str,
+}
+
+/// Makes a project of this template in the folder of the test.
+///
+/// # Errors
+/// When it can not be made.
+pub fn init(stage: &Stage, template: &str, language: &str) -> anyhow::Result<Project> {
+    let name = format!("{template}-{language}");
+    // Data of development lie beside what cargo builds, which all tests share.
+    let data = cargo_target().join(format!("apps/com.example.{name}"));
+    if data.exists() {
+        std::fs::remove_dir_all(&data)?;
+    }
+    let arguments = ["init", &name, "--template", template, "--language", language];
+    child::run("staysail init", staysail(stage, &arguments)?, SOON)?;
+    let project = Project { root: stage.folder.path().join(&name) };
+    let settings = project.read("staysail.toml")?;
+    if let Some((_, port)) = settings.split_once("localhost:") {
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        project.write("staysail.toml", &settings.replace(&port, &crate::free_port()?.to_string()))?;
+    }
+    Ok(project)
+}
+
+/// Runs an npm script of the page; its packages are installed first.
+///
+/// # Errors
+/// When it fails.
+pub fn npm(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = stage.command("npm".as_ref());
+    command.args(arguments).current_dir(project.file("frontend"));
+    child::run(&format!("npm {}", arguments.join(" ")), command, PACKAGES)
+}
+
+/// Installs the page's packages from npm's cache, where they are after the first test.
+///
+/// # Errors
+/// When they can not be installed.
+pub fn install(stage: &Stage, project: &Project) -> anyhow::Result<()> {
+    npm(stage, project, &["install", "--prefer-offline", "--no-audit", "--no-fund"]).map(drop)
+}
+
+/// Starts `staysail dev` and waits for the page.
+///
+/// # Errors
+/// When it does not come.
+pub fn live(stage: &Stage, project: &Project) -> anyhow::Result<(Dev, Page)> {
+    let mut dev = Dev::start(stage, project)?;
+    dev.wait("swap_done", 0, COLD_BUILD)?;
+    let page = Page::attach_only(stage, dev.port, EDIT)?;
+    page.wait_for("the page", "return !!document.querySelector('#sail')", EDIT)?;
+    Ok((dev, page))
+}
+
+/// Greets until the answer holds this.
+///
+/// # Errors
+/// When it never does.
+pub fn greet(page: &Page, expected: &str) -> anyhow::Result<()> {
+    let script = "document.querySelector('#greet').requestSubmit(); \
+                  return document.querySelector('#answer').textContent.includes(arguments[0]) \
+                  || document.querySelector('#answer').textContent";
+    crate::wait_until(&format!("an answer with {expected:?}"), EDIT, || {
+        match page.run(script, &[json!(expected)]) {
+            Ok(Value::Bool(true)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+}
+
+fn button(text: &str) -> String {
+    format!("return document.querySelector('#sail')?.textContent.trim() === {text:?}")
+}
+
+fn shows(element: &str, part: &str) -> String {
+    // The shadow tree of Staysail's overlay is closed: that it is there must do.
+    format!(
+        "const at = document.querySelector({element:?}); const text = at?.shadowRoot?.textContent; \
+         return !!at && (text === undefined || text.includes({part:?}) || text)"
+    )
+}
+
+/// The whole drive: command, event, stream, kept state, then edits and mistakes on both sides.
+///
+/// # Errors
+/// When anything is not as promised.
+pub fn drive(stage: &Stage, project: &Project, drive: &Drive) -> anyhow::Result<()> {
+    let (mut dev, page) = live(stage, project)?;
+    page.send_keys(&page.find("#name")?, "Ada")?;
+    greet(&page, "Hello, Ada!")?;
+    let counted = "return /^[1-9][0-9]* greetings?$/.test(document.querySelector('#count').textContent)";
+    page.wait_for("the event", counted, SOON)?;
+    page.click(&page.find("#sail")?)?;
+    let arrived =
+        "return getComputedStyle(document.querySelector('#water')).getPropertyValue('--way') === '1'";
+    page.wait_for("the whole stream", arrived, SOON)?;
+    stage.screenshot("live");
+    page.run("window.mark = 'same load'", &[])?;
+
+    edit_page(stage, project, drive, &page)?;
+    edit_backend(stage, project, drive, &page, &mut dev)?;
+
+    drop(page);
+    end(stage, project, dev)
+}
+
+fn edit_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
+    project
+        .edit(drive.file, ">Set sail<", ">Cast off<")
+        .or_else(|_| project.edit(drive.file, "Set sail", "Cast off"))?;
+    page.wait_for("the edited page", &button("Cast off"), EDIT)?;
+    let kept = "return [document.querySelector('#name').value, document.querySelector('#answer').textContent.includes('Ada')]";
+    page.wait_for("what was typed and answered", &format!("{} .join() === 'Ada,true'", kept), SOON)?;
+    let same = page.run("return window.mark === 'same load'", &[])?;
+    ensure!(same == drive.hot, "exchanged in place: {same}, promised: {}", drive.hot);
+    if !drive.overlay.is_empty() {
+        let good = project.read(drive.file)?;
+        project.write(drive.file, &format!("{}{good}", drive.mistake))?;
+        page.wait_for("the mistake in the page", &shows(drive.overlay, ""), EDIT)?;
+        stage.screenshot("page-mistake");
+        project.write(drive.file, &good.replace("Cast off", "Weigh anchor"))?;
+        page.wait_for("the repaired page", &button("Weigh anchor"), EDIT)?;
+        let gone = format!("return !document.querySelector({:?})", drive.overlay);
+        page.wait_for("the message to go away", &gone, EDIT)?;
+    }
+    page.run("window.mark = 'same load'", &[])?;
+    Ok(())
+}
+
+fn edit_backend(
+    stage: &Stage,
+    project: &Project,
+    drive: &Drive,
+    page: &Page,
+    dev: &mut Dev,
+) -> anyhow::Result<()> {
+    let file = "backend/core/src/lib.rs";
+    let from = dev.position();
+    project.edit(file, "let name = name.trim();", "let name: u32 = name.trim();")?;
+    dev.wait("build_failed", from, EDIT)?;
+    page.wait_for("the compile error", &shows(drive.backend_overlay, "mismatched types"), EDIT)?;
+    stage.screenshot("backend-mistake");
+    greet(page, "Hello, Ada!")?;
+    project.edit(file, "let name: u32 = name.trim();", "let name = name.trim();")?;
+    project.edit(file, "Hello, {name}!", "Ahoy, {name}!")?;
+    greet(page, "Ahoy, Ada!")?;
+    let gone = format!("return !document.querySelector({:?})", drive.backend_overlay);
+    page.wait_for("the compile error to go away", &gone, EDIT)?;
+    let same = page.run("return window.mark", &[])?;
+    ensure!(same == "same load", "the backend's edit loaded the page again");
+    Ok(())
+}
+
+/// Ends it with Ctrl-C: nothing is left, and the port is free.
+///
+/// # Errors
+/// When something is left.
+pub fn end(stage: &Stage, project: &Project, mut dev: Dev) -> anyhow::Result<()> {
+    dev.program.signal_group(libc::SIGINT);
+    dev.program.wait(SOON)?;
+    stage.wait_nothing_left(SOON)?;
+    let settings = project.read("staysail.toml")?;
+    if let Some((_, port)) = settings.split_once("localhost:") {
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        // Not `bind`: any connection of somebody else's may have been given that number meanwhile.
+        let answer = std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>()?));
+        ensure!(answer.is_err(), "something still listens at port {port}");
+    }
+    Ok(())
+}
