@@ -37,6 +37,7 @@ use clap::Args;
 use keyboard::Keyboard;
 use output::{Output, Said};
 use session::{Incoming, Options, Session};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -54,6 +55,9 @@ pub struct Arguments {
     poll: bool,
     #[command(flatten)]
     browser: browser::Flags,
+    /// For `staysail test`: let a driver attach to the windows, with the app's data in this folder.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    driven: Option<PathBuf>,
     /// After each save, say where its time went and what would shorten it.
     #[arg(long)]
     explain: bool,
@@ -98,7 +102,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         project.mode.name()
     ));
     let keyboard = Keyboard::start(sender.clone());
-    let options = Options { poll: arguments.poll, explain: arguments.explain, browsers: arguments.browser };
+    let options = Options {
+        poll: arguments.poll,
+        explain: arguments.explain,
+        browsers: arguments.browser,
+        driven: arguments.driven,
+    };
     let mut session = Session::new(project, backend, shell, output, sender, options)?;
     let result = session.run(&inbox);
     session.end();

@@ -48,7 +48,7 @@ pub enum Incoming {
 }
 
 /// How it is to run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Look for changes in intervals.
     pub poll: bool,
@@ -56,6 +56,8 @@ pub struct Options {
     pub explain: bool,
     /// Who shows the page besides the window.
     pub browsers: Flags,
+    /// A test drives the app; its data lie in this folder.
+    pub driven: Option<PathBuf>,
 }
 
 /// `staysail dev`, running.
@@ -83,6 +85,7 @@ pub struct Session {
     warned: Vec<String>,
     window_open: bool,
     browsers: Flags,
+    driven: Option<PathBuf>,
     browser: Option<Browser>,
     exchange: Arc<Exchange>,
     explain: bool,
@@ -135,6 +138,7 @@ impl Session {
             warned: Vec::new(),
             window_open: false,
             browsers: options.browsers,
+            driven: options.driven,
             browser: None,
             exchange: Arc::default(),
             explain: options.explain,

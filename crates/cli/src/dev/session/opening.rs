@@ -10,7 +10,10 @@ impl Session {
     /// Starts the shell, and the server for browsers where one is wanted.
     pub(super) fn start_shell(&mut self) -> Result<()> {
         let project = &self.project;
-        let data_dir = project.app_folder().join("data");
+        let data_dir = match &self.driven {
+            Some(folder) => folder.join("data"),
+            None => project.app_folder().join("data"),
+        };
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let served = project.served();
         let start = Start {
@@ -22,6 +25,7 @@ impl Session {
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
+            driven: self.driven.is_some(),
         };
         let (sender, answered) = (self.sender.clone(), self.exchange.clone());
         let shell = ShellLink::start(&self.program, start, move |what| match what {
