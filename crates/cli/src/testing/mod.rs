@@ -53,7 +53,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     if is_backend {
         well &= backend(&project)?;
     }
-    if !arguments.backend {
+    let is_asked_for = arguments.window || !arguments.files.is_empty();
+    if !cfg!(target_os = "linux") && !arguments.backend && !is_asked_for {
+        eprintln!("{} the window tests run on Linux only: see docs/guide/testing.md", style::warn("note:"));
+    } else if !arguments.backend {
         let files = match arguments.files.as_slice() {
             [] => window_tests(&project.root.join("tests"))?,
             chosen => chosen.iter().map(|file| whole(file)).collect::<Result<_>>()?,
@@ -71,11 +74,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 fn backend(project: &Project) -> Result<bool> {
-    let command = Spawn::new(cargo::program())
+    let mut command = Spawn::new(cargo::program())
         .args(["test", "--workspace"])
         .current_dir(&project.root)
-        .env("CARGO_TARGET_DIR", project.target())
-        .env("CARGO_INCREMENTAL", "1");
+        .env("CARGO_TARGET_DIR", project.target());
+    // As `staysail dev` builds: what is compiled for one serves the other.
+    for (name, value) in cargo::Profile::Develop.environment() {
+        command = command.env(name, value);
+    }
     let tree = command.guarded(true).spawn().context("cargo could not be started")?;
     Ok(tree.wait().context("cargo test")?.success())
 }
