@@ -92,8 +92,8 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
                 ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
-        "page" => page(root),
-        "browser" => npm_tests(root, name, "tests/browser"),
+        "page" => npm_tests(root, name, &["packages/api", "packages/vite-plugin"]),
+        "browser" => npm_tests(root, name, &["tests/browser"]),
         "examples" => examples(root),
         "windows" => windows(root),
         _ => anyhow::bail!("there is no step `{name}`"),
@@ -151,29 +151,32 @@ fn deny(root: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The packages of the page, client library and Vite plugin: types, build and their own tests.
-fn page(root: &Path) -> anyhow::Result<Outcome> {
-    let mut whole = npm_tests(root, "page", "packages/api")?;
-    let plugin = npm_tests(root, "page", "packages/vite-plugin")?;
-    whole.ok &= plugin.ok;
-    whole.took += plugin.took;
-    whole.tally.add(plugin.tally);
-    Ok(whole)
-}
-
-/// What is tested by Node.js, in this folder.
-fn npm_tests(root: &Path, name: &str, folder: &str) -> anyhow::Result<Outcome> {
-    let npm = |arguments: &[&str]| {
-        let mut command = Command::new("npm");
-        command.args(arguments).current_dir(root.join(folder));
-        command
-    };
-    let mut outcome = run(name, &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
-    if outcome.ok {
-        let test = run(name, &mut npm(&["test"]), STEP_LIMIT)?;
-        outcome = Outcome { took: outcome.took + test.took, ..test };
+/// Several folders that are tested by Node.js: the packages of the page (`page`: types, build and their own tests), and
+/// apps in Chromium (`browser`).
+fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcome> {
+    let mut whole: Option<Outcome> = None;
+    for folder in folders {
+        let npm = |arguments: &[&str]| {
+            let mut command = Command::new("npm");
+            command.args(arguments).current_dir(root.join(folder));
+            command
+        };
+        let mut outcome = run(name, &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
+        if outcome.ok {
+            let test = run(name, &mut npm(&["test"]), STEP_LIMIT)?;
+            outcome = Outcome { took: outcome.took + test.took, ..test };
+        }
+        whole = Some(match whole.take() {
+            None => outcome,
+            Some(mut before) => {
+                before.ok &= outcome.ok;
+                before.took += outcome.took;
+                before.tally.add(outcome.tally);
+                before
+            }
+        });
     }
-    Ok(outcome)
+    whole.ok_or_else(|| anyhow::anyhow!("{name}: no folder is tested"))
 }
 
 /// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.

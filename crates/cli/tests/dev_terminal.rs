@@ -39,7 +39,7 @@ impl Terminal {
         let child = command
             .arg("dev")
             .args(flags)
-            .env("TERM", "xterm-256color")
+            .envs([("TERM", "xterm-256color"), ("BROWSER", "none")])
             .stdin(screen.try_clone().unwrap())
             .stdout(screen.try_clone().unwrap())
             .stderr(screen.try_clone().unwrap())
@@ -108,6 +108,8 @@ fn keys_act_without_enter_and_the_terminal_is_given_back_as_it_was() {
     terminal.until("backend swapped in");
     terminal.press("i");
     terminal.until("\"t\":\"inspect\"");
+    terminal.press("o");
+    terminal.until("/__staysail/open?token=");
     terminal.press("q");
     assert!(terminal.child.wait().unwrap().success());
     assert_eq!(terminal.settings(), before);

@@ -1,11 +1,14 @@
 //! `staysail init` as people and scripts meet it: the templates, folders and repositories as templates, and words for
 //! what can not be made.
 
+#[path = "support/failure.rs"]
+mod failure;
 mod support;
 
+use failure::failure;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{failure, project, staysail};
+use support::{project, staysail};
 
 const TEMPLATES: [&str; 6] = ["vanilla", "vite", "react", "vue", "svelte", "webpack"];
 

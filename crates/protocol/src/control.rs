@@ -43,6 +43,8 @@ pub enum ToShell {
         /// What to show; `None` takes it away.
         overlay: Option<Overlay>,
     },
+    /// Open the web inspector of the window in front.
+    Inspect,
     /// A browser tab shows the page. It counts as a window from now on, with the capabilities of `main`.
     TabOpened {
         /// Its label, [`tab_label`].
@@ -69,8 +71,6 @@ pub enum ToShell {
         /// Headers that have a say in the answer.
         headers: Vec<(String, String)>,
     },
-    /// Open the web inspector of the window in front.
-    Inspect,
     /// Close all windows and exit.
     Exit,
     /// A message of another version; ignored.
@@ -101,6 +101,9 @@ pub struct Start {
     /// Let a driver attach to the windows: `staysail test` runs the app.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub driven: bool,
+    /// Workers wait for a debugger, and nothing they do is too slow.
+    #[serde(default)]
+    pub debug_worker: bool,
 }
 
 /// The label of the browser tab with this number, counted from 1.

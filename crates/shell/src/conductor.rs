@@ -204,7 +204,7 @@ impl Conductor {
             sink_shell.worker_line(source, &line);
         });
         let welcome = shell.welcome(&launch.version);
-        let timeout = Duration::from_millis(config.hello_timeout_ms);
+        let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
         let seat = Arc::new(Seat {
             worker,
@@ -306,7 +306,8 @@ async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
     }
     let question = ToWorker::Restore { from_version: snapshot.version.clone() };
     let answer = seat.ask(|replies| &mut replies.restored, &question, snapshot.bytes.clone());
-    match tokio::time::timeout(Duration::from_millis(limits::RESTORE_TIMEOUT_MS), answer).await {
+    let patience = seat.worker.launch.patience(Duration::from_millis(limits::RESTORE_TIMEOUT_MS));
+    match tokio::time::timeout(patience, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
         Err(_) => Err(format!(

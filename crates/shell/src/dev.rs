@@ -94,7 +94,13 @@ impl Connection {
             tool.declare(&shell, description);
         }
         let swaps = Arc::new(Swaps::default());
-        shell.runtime.spawn(exchange(shell.clone(), swaps.clone(), tool.clone(), start.version));
+        shell.runtime.spawn(exchange(
+            shell.clone(),
+            swaps.clone(),
+            tool.clone(),
+            start.version,
+            start.debug_worker,
+        ));
         shell.runtime.clone().spawn(heed(shell, swaps, tool, frames));
     }
 }
@@ -165,14 +171,15 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
     shell.ui.exit(0);
 }
 
-async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: String) {
+async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: String, debugged: bool) {
     loop {
         let next = swaps.newest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(swap) = next else {
             swaps.wake.notified().await;
             continue;
         };
-        let launch = Launch { executable: swap.worker.into(), version: version.clone(), interface: None };
+        let launch =
+            Launch { executable: swap.worker.into(), version: version.clone(), interface: None, debugged };
         let options = SwapOptions { fresh: swap.fresh, at_switch: None };
         match shell.conductor.swap(&shell, launch, options).await {
             Ok(switched) => {

@@ -247,6 +247,7 @@ fn launch(release: &Release) -> Result<Launch, String> {
         executable: release.worker().map_err(|error| error.to_string())?,
         version: release.manifest().version.clone(),
         interface: Some(release.manifest().interface.clone()),
+        debugged: false,
     })
 }
 

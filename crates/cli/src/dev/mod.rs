@@ -53,14 +53,17 @@ pub struct Arguments {
     /// Look for changes at intervals (network file systems and WSL send no notifications).
     #[arg(long)]
     poll: bool,
+    /// After each save, say where its time went and what would shorten it.
+    #[arg(long)]
+    explain: bool,
+    /// Hold each new backend until a debugger is attached to it (lldb, gdb, your editor).
+    #[arg(long)]
+    debug_worker: bool,
     #[command(flatten)]
     browser: browser::Flags,
     /// For `staysail test`: let a driver attach to the windows, with the app's data in this folder.
     #[arg(long, value_name = "FOLDER", hide = true)]
     driven: Option<PathBuf>,
-    /// After each save, say where its time went and what would shorten it.
-    #[arg(long)]
-    explain: bool,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -105,10 +108,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let options = Options {
         poll: arguments.poll,
         explain: arguments.explain,
-        browsers: arguments.browser,
+        debug_worker: arguments.debug_worker,
         driven: arguments.driven,
     };
-    let mut session = Session::new(project, backend, shell, output, sender, options)?;
+    let mut session = Session::new(project, backend, shell, output, sender, options, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);

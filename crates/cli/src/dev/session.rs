@@ -1,7 +1,6 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
 mod asked;
-mod opening;
 
 use super::browser::{Browser, Exchange, Flags};
 use super::description;
@@ -21,7 +20,7 @@ use crate::project::Project;
 use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
-use staysail_protocol::control::{SwapTiming, ToShell, ToTool};
+use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
 use staysail_protocol::interface::Description;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -54,8 +53,8 @@ pub struct Options {
     pub poll: bool,
     /// Say where the time of each save went.
     pub explain: bool,
-    /// Who shows the page besides the window.
-    pub browsers: Flags,
+    /// Hold each backend until a debugger is attached.
+    pub debug_worker: bool,
     /// A test drives the app; its data lie in this folder.
     pub driven: Option<PathBuf>,
 }
@@ -84,14 +83,14 @@ pub struct Session {
     newest: Option<PathBuf>,
     warned: Vec<String>,
     window_open: bool,
-    browsers: Flags,
-    driven: Option<PathBuf>,
-    browser: Option<Browser>,
-    exchange: Arc<Exchange>,
-    explain: bool,
+    options: Options,
     status: Status,
     /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
     waiting: Option<(BTreeSet<String>, Option<Instant>)>,
+    browsers: Flags,
+    browser: Option<Browser>,
+    /// Requests of browser tabs on their way to the shell and back.
+    exchange: Arc<Exchange>,
 }
 
 impl Session {
@@ -103,6 +102,7 @@ impl Session {
         output: Output,
         sender: Sender<Incoming>,
         options: Options,
+        browsers: Flags,
     ) -> Result<Self> {
         let served = project.served();
         let target = project.target();
@@ -137,13 +137,12 @@ impl Session {
             newest: None,
             warned: Vec::new(),
             window_open: false,
-            browsers: options.browsers,
-            driven: options.driven,
-            browser: None,
-            exchange: Arc::default(),
-            explain: options.explain,
+            options,
             status,
             waiting: None,
+            browsers,
+            browser: None,
+            exchange: Arc::default(),
         })
     }
 
@@ -217,6 +216,47 @@ impl Session {
         self.output.say(&Said::Notice { message: "the dev server is back".into() });
         let overlay = self.overlay.clone();
         self.send(&ToShell::Overlay { overlay });
+    }
+
+    fn start_shell(&mut self) -> Result<()> {
+        let project = &self.project;
+        let data_dir = match &self.options.driven {
+            Some(folder) => folder.join("data"),
+            None => project.app_folder().join("data"),
+        };
+        std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+        let served = project.served();
+        let start = Start {
+            name: project.name().into(),
+            version: project.config.app.version.clone().unwrap_or_else(|| self.backend.version.clone()),
+            page_dir: served.map(|folder| folder.display().to_string()),
+            dev_url: self.frontend.url.clone(),
+            config: project.mode_config(),
+            description: description::cached(&project.app_folder()),
+            data_dir: data_dir.display().to_string(),
+            no_window: self.browsers.without_window(),
+            debug_worker: self.options.debug_worker,
+            driven: self.options.driven.is_some(),
+        };
+        let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
+        let answered = exchange.clone();
+        let shell = ShellLink::start(&self.program, start, move |what| match what {
+            FromShell::Answered(frame) => answered.answered(frame),
+            what => drop(sender.send(Incoming::Shell(what))),
+        })?;
+        self.output.say(&Said::ShellStarted { pid: shell.id(), shell: self.program.display().to_string() });
+        exchange.connect(shell.control());
+        self.shell = Some(shell);
+        self.exchange = exchange;
+        if self.browsers.browser {
+            self.open_browser()?;
+            if self.browsers.without_window() && !self.browsers.no_window {
+                let message = "there is no display: the page is in the browser alone".into();
+                self.output.say(&Said::Notice { message });
+            }
+        }
+        // A build may have finished while the dev server was waited for; its messages are still in the queue.
+        Ok(())
     }
 
     fn send(&self, message: &ToShell) {
@@ -297,7 +337,7 @@ impl Session {
         self.status.busy = Some("building".into());
         self.build = Some(Build {
             number,
-            trace: self.explain.then(|| Trace::begin(tree.id())),
+            trace: self.options.explain.then(|| Trace::begin(tree.id())),
             tree,
             saved,
             started,

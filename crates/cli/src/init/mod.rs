@@ -133,7 +133,7 @@ fn identifier(given: Option<String>, name: &str, ask: bool) -> Result<String> {
 
 /// `staysail init --list`
 fn list() -> Result<ExitCode> {
-    println!("{:<10} {:<10} {}", "template", "language", "the page");
+    println!("{:<10} {:<10} the page", "template", "language");
     for listed in template::list()? {
         println!("{:<10} {:<10} {}", listed.name, listed.language, listed.template.summary);
     }

@@ -42,7 +42,7 @@ const SOCKET_PATH: &str = "/__staysail/socket";
 const TAB_SCRIPT: &str = include_str!("../../../page/tab.js");
 
 /// Flags of `staysail dev`.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Flags {
     /// Serve the page to browsers, too, and open one; the backend works in every tab.
     #[arg(long)]

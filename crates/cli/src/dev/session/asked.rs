@@ -1,8 +1,10 @@
 //! What keys of the terminal ask of the running loop.
 
+use super::super::browser::Browser;
 use super::super::keyboard::{self, Key};
+use super::super::output::Said;
 use super::super::underway::Swap;
-use super::{Said, Session};
+use super::Session;
 use crate::cargo::Profile;
 use anyhow::Result;
 use staysail_protocol::control::ToShell;
@@ -26,7 +28,6 @@ impl Session {
             Key::Fresh => self.start_afresh(),
             Key::Toggle => self.toggle()?,
             Key::Inspector => self.send(&ToShell::Inspect),
-            // What runs goes on without.
             Key::Browser => {
                 if let Err(error) = self.open_browser() {
                     self.output.say(&Said::Error { message: format!("{error:#}") });
@@ -37,6 +38,21 @@ impl Session {
             Key::Help => self.output.tell(keyboard::HELP),
             Key::Quit => {}
         }
+        Ok(())
+    }
+
+    /// Opens the app in the user's browser, which this serves from the first time on.
+    pub(super) fn open_browser(&mut self) -> Result<()> {
+        let browser = match self.browser.take() {
+            Some(browser) => browser,
+            None => {
+                let (port, url) = (self.browsers.browser_port, self.frontend.url.clone());
+                Browser::start(port, url.as_deref(), self.exchange.clone())?
+            }
+        };
+        self.output.say(&Said::BrowserReady { url: browser.url().into() });
+        browser.open();
+        self.browser = Some(browser);
         Ok(())
     }
 
