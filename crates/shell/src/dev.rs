@@ -71,6 +71,7 @@ impl Connection {
             config: self.start.config.clone(),
             data_dir: self.start.data_dir.clone(),
             dev_url: self.start.dev_url.clone(),
+            driven: self.start.driven,
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Facts {
     pub data_dir: String,
     /// Address of an external dev server, whose origin may call.
     pub dev_url: Option<String>,
+    /// A driver may attach to the windows; only ever by the development tool's word.
+    pub driven: bool,
 }
 
 /// Is told what happens: by the development connection, or by the update engine and the log.
