@@ -104,7 +104,8 @@ pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 pub const WATCH_QUIET_MS: u64 = 25;
 /// However long saves go on, they are acted upon after this time.
 pub const WATCH_QUIET_MAX_MS: u64 = 400;
-/// A file that is gone, or suddenly empty, is reported so when it still is after this time: editors save that way.
+/// A file that is gone, or suddenly empty, is reported so when it still is after this time (or four quiet
+/// times, if that is more): editors save that way.
 pub const WATCH_SETTLE_MS: u64 = 100;
 /// Pause between two looks at files of which no events come.
 pub const WATCH_POLL_MS: u64 = 300;

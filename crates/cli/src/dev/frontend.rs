@@ -135,6 +135,7 @@ impl Frontend {
             detail: said,
             advice: advice.into(),
             retry: false,
+            fresh: false,
         };
         Ended { message, overlay }
     }
