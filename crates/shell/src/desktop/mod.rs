@@ -14,6 +14,7 @@ pub mod fs;
 mod geometry;
 pub(crate) mod icon;
 pub mod links;
+mod menu_roles;
 mod menus;
 mod notification;
 mod opener;
