@@ -142,3 +142,48 @@ fn a_dev_server_with_a_certificate_of_its_own_is_shown_and_exchanges_modules() {
         end(stage, &project, dev)
     });
 }
+
+#[test]
+fn hot_exchange_goes_by_a_host_and_port_of_its_own_where_the_bundler_is_told_so() {
+    play("hmr-port", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        say_when_connected(&project)?;
+        let port = staysail_e2e::free_port()?;
+        let hmr = format!(
+            "plugins: [staysail()], server: {{ hmr: {{ host: '127.0.0.1', port: {port}, clientPort: {port} }} }}"
+        );
+        project.edit("frontend/vite.config.js", "plugins: [staysail()]", &hmr)?;
+        let (dev, page) = live(stage, &project)?;
+        wait_connected(&page)?;
+        page.run("window.mark = 'same load'", &[])?;
+        project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
+        let live =
+            "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
+        page.wait_for("a style by the other port", live, EDIT)?;
+        ensure!(page.run("return window.mark", &[])? == "same load", "the page was loaded again");
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
+
+#[test]
+fn a_tool_that_is_killed_and_a_window_that_is_closed_leave_no_dev_server_behind() {
+    play("server-gone", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let (mut dev, page) = live(stage, &project)?;
+        server(stage)?;
+        drop(page);
+        dev.program.signal(libc::SIGKILL);
+        dev.program.wait(SOON)?;
+        stage.wait_nothing_left(SOON)?;
+
+        let (mut dev, page) = live(stage, &project)?;
+        server(stage)?;
+        drop(page);
+        stage.display.key("alt+F4")?;
+        dev.program.wait(SOON)?;
+        stage.wait_nothing_left(SOON)
+    });
+}

@@ -273,9 +273,8 @@ impl Session {
             && let Some(folder) = self.project.served()
         {
             let paths = watch::page_paths(&changes.page, &folder);
-            let only_styles = changes.page.iter().all(|file| {
-                file.extension().is_some_and(|end| end.eq_ignore_ascii_case("css")) && file.exists()
-            });
+            let only_styles =
+                changes.page.iter().all(|file| super::frontend::is_exchanged_in_place(file) && file.exists());
             let message = if only_styles {
                 ToShell::StylesChanged { paths: paths.clone() }
             } else {
