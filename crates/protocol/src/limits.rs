@@ -163,6 +163,8 @@ pub const HANDOVERS_MAX: usize = 16;
 pub const OPENED_WAITING_MAX: usize = 64;
 /// Most global shortcuts of an app.
 pub const SHORTCUTS_MAX: usize = 64;
+/// Where the user is asked for a global shortcut: how long they may take.
+pub const SHORTCUT_CHOICE_TIMEOUT_S: u64 = 300;
 /// Most wishes of an app to keep the machine awake.
 pub const KEEP_AWAKE_MAX: usize = 64;
 /// A program of the desktop that is asked for something answers within this time.

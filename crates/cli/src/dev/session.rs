@@ -47,7 +47,7 @@ pub enum Incoming {
 }
 
 /// How it is to run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Look for changes in intervals.
     pub poll: bool,
@@ -55,6 +55,8 @@ pub struct Options {
     pub explain: bool,
     /// Hold each backend until a debugger is attached.
     pub debug_worker: bool,
+    /// A test drives the app; its data lie in this folder.
+    pub driven: Option<PathBuf>,
 }
 
 /// `staysail dev`, running.
@@ -218,7 +220,10 @@ impl Session {
 
     fn start_shell(&mut self) -> Result<()> {
         let project = &self.project;
-        let data_dir = project.app_folder().join("data");
+        let data_dir = match &self.options.driven {
+            Some(folder) => folder.join("data"),
+            None => project.app_folder().join("data"),
+        };
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let served = project.served();
         let start = Start {
@@ -231,6 +236,7 @@ impl Session {
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
             debug_worker: self.options.debug_worker,
+            driven: self.options.driven.is_some(),
         };
         let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
         let answered = exchange.clone();
@@ -267,9 +273,8 @@ impl Session {
             && let Some(folder) = self.project.served()
         {
             let paths = watch::page_paths(&changes.page, &folder);
-            let only_styles = changes.page.iter().all(|file| {
-                file.extension().is_some_and(|end| end.eq_ignore_ascii_case("css")) && file.exists()
-            });
+            let only_styles =
+                changes.page.iter().all(|file| super::frontend::is_exchanged_in_place(file) && file.exists());
             let message = if only_styles {
                 ToShell::StylesChanged { paths: paths.clone() }
             } else {
@@ -435,6 +440,7 @@ impl Session {
             }
             .into(),
             retry: false,
+            fresh: false,
         };
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
@@ -495,6 +501,7 @@ impl Session {
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
+            ToTool::StartFresh => self.start_afresh(),
             // Answers have a number and go another way.
             ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }
