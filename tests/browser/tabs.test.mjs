@@ -81,7 +81,7 @@ test("what needs a window says so and names the call, and what needs none works"
   assert.equal(refused?.code, "NoWindow", JSON.stringify(refused));
   assert.match(refused.message, /`window\.set` needs a window of the app: a browser tab has none/);
   assert.deepEqual(refused.details, { feature: "window.set" });
-  const info = await page.evaluate(() => window.fixture.staysail.app.info());
+  const info = await page.evaluate(() => window.fixture.staysail.application.info());
   assert.equal(info.name, "Counter under test");
   await page.close();
 });

@@ -125,8 +125,8 @@ impl Profile {
     }
 
     /// Settings that do not depend on what the project's Cargo.toml says.
-    fn environment(self) -> &'static [(&'static str, &'static str)] {
-        match self {
+    pub fn environment(self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let all: &[(&str, &str)] = match self {
             // Line tables are enough for back-traces and halve the linker's work.
             Self::Develop => &[
                 ("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"),
@@ -143,7 +143,9 @@ impl Profile {
                 // A panic in a command is an error to its caller, so it must unwind.
                 ("CARGO_PROFILE_RELEASE_PANIC", "unwind"),
             ],
-        }
+        };
+        // Who sets one of these for himself knows better.
+        all.iter().filter(|(name, _)| std::env::var_os(name).is_none())
     }
 }
 
@@ -217,8 +219,7 @@ pub fn build(
     if profile == Profile::Ship {
         spawn = spawn.arg("--release");
     }
-    // Who sets one of these for himself knows better.
-    for (name, value) in profile.environment().iter().filter(|(name, _)| std::env::var_os(name).is_none()) {
+    for (name, value) in profile.environment() {
         spawn = spawn.env(name, value);
     }
     let tree = Arc::new(spawn.spawn().context("cargo could not be started")?);

@@ -1,7 +1,7 @@
 //! The command line: names, flags and help of every command, and which module does it.
 
 use crate::project::{Mode, Project};
-use crate::{build, dev, doctor, init, keys, publish, run, version, watch};
+use crate::{build, dev, doctor, init, keys, publish, run, testing, version, watch};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -22,6 +22,8 @@ enum Command {
     /// Run the app from its sources; what you save goes live in the open window.
     #[command(visible_alias = "serve")]
     Dev(dev::Arguments),
+    /// Run the backend's tests, then those of the app in its real window.
+    Test(testing::Arguments),
     /// Make the one executable to ship, under build/.
     Build(build::Arguments),
     /// Build if something changed, then start the built app.
@@ -66,6 +68,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
     match line.command {
         Command::Init(arguments) => init::run(arguments),
         Command::Dev(arguments) => dev::run(arguments),
+        Command::Test(arguments) => testing::run(arguments),
         Command::Build(arguments) => build::run(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Keys(arguments) => keys::run(arguments).map(|()| ExitCode::SUCCESS),

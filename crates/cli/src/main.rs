@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a new project | [`init`] |
 //! | a save goes live | [`dev`] |
+//! | tests, also in the window | [`testing`] |
 //! | one executable to ship | [`build`], [`run`] |
 //! | a signed release | [`keys`], [`publish`] |
 //! | what changes in a folder | [`watch`] |
@@ -25,6 +26,7 @@ mod publish;
 mod run;
 mod shell_binary;
 mod style;
+mod testing;
 mod types;
 mod version;
 mod watch;

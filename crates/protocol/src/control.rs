@@ -98,6 +98,12 @@ pub struct Start {
     /// Open no window and need no display: pages are in browser tabs only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_window: bool,
+    /// Let a driver attach to the windows: `staysail test` runs the app.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub driven: bool,
+    /// Workers wait for a debugger, and nothing they do is too slow.
+    #[serde(default)]
+    pub debug_worker: bool,
 }
 
 /// The label of the browser tab with this number, counted from 1.
@@ -166,6 +172,8 @@ pub enum ToTool {
         /// Headers.
         headers: Vec<(String, String)>,
     },
+    /// The user wants the newest backend without the state that was kept.
+    StartFresh,
     /// The user closed the last window; the shell is about to exit.
     Closing,
     /// A message of another version; ignored.

@@ -21,6 +21,9 @@ pub const SOCKET_VARIABLE: &str = "STAYSAIL_SOCKET";
 /// Environment variable with the one-time token the hello must repeat.
 pub const TOKEN_VARIABLE: &str = "STAYSAIL_TOKEN";
 
+/// Environment variable that makes a worker wait for a debugger before it does anything (`staysail dev --debug-worker`).
+pub const DEBUG_VARIABLE: &str = "STAYSAIL_DEBUG_WORKER";
+
 /// Shell to worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]

@@ -99,6 +99,27 @@ pub struct SwapOptions {
     pub at_switch: Option<Box<dyn FnOnce() + Send>>,
 }
 
+/// Why a switch was given up; the worker before serves.
+#[derive(Debug)]
+pub struct Refusal {
+    /// A sentence for people, saying what happened and what to do.
+    pub reason: String,
+    /// The new worker did not take the state: without it, it would start.
+    pub of_state: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, of_state: false }
+    }
+}
+
+impl From<Refusal> for String {
+    fn from(refusal: Refusal) -> Self {
+        refusal.reason
+    }
+}
+
 /// A finished switch.
 pub struct Switched {
     /// Where the time went.
@@ -114,13 +135,13 @@ impl Conductor {
     /// been asked.
     ///
     /// # Errors
-    /// A sentence for people, saying what happened and what to do.
+    /// Why not.
     pub async fn swap(
         &self,
         shell: &Arc<Shell>,
         launch: Launch,
         options: SwapOptions,
-    ) -> Result<Switched, String> {
+    ) -> Result<Switched, Refusal> {
         let begun = Instant::now();
         let _one_at_a_time = self.swapping.lock().await;
         let config = shell.facts().config;
@@ -140,7 +161,7 @@ impl Conductor {
         if let Err(reason) = restore(&new, &snapshot).await {
             shell.router.reopen();
             new.worker.kill();
-            return Err(reason);
+            return Err(Refusal { reason, of_state: true });
         }
         let restore_ms = milliseconds(restore_begun);
 
@@ -204,7 +225,7 @@ impl Conductor {
             sink_shell.worker_line(source, &line);
         });
         let welcome = shell.welcome(&launch.version);
-        let timeout = Duration::from_millis(config.hello_timeout_ms);
+        let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
         let seat = Arc::new(Seat {
             worker,
@@ -306,7 +327,8 @@ async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
     }
     let question = ToWorker::Restore { from_version: snapshot.version.clone() };
     let answer = seat.ask(|replies| &mut replies.restored, &question, snapshot.bytes.clone());
-    match tokio::time::timeout(Duration::from_millis(limits::RESTORE_TIMEOUT_MS), answer).await {
+    let patience = seat.worker.launch.patience(Duration::from_millis(limits::RESTORE_TIMEOUT_MS));
+    match tokio::time::timeout(patience, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
         Err(_) => Err(format!(

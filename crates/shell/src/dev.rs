@@ -4,7 +4,7 @@
 
 use crate::app::Wish;
 use crate::assets::Source;
-use crate::conductor::SwapOptions;
+use crate::conductor::{Refusal, SwapOptions};
 use crate::reload;
 use crate::shell::{Facts, Observer, Shell};
 use crate::tabs;
@@ -71,6 +71,7 @@ impl Connection {
             config: self.start.config.clone(),
             data_dir: self.start.data_dir.clone(),
             dev_url: self.start.dev_url.clone(),
+            driven: self.start.driven,
         }
     }
 
@@ -93,7 +94,13 @@ impl Connection {
             tool.declare(&shell, description);
         }
         let swaps = Arc::new(Swaps::default());
-        shell.runtime.spawn(exchange(shell.clone(), swaps.clone(), tool.clone(), start.version));
+        shell.runtime.spawn(exchange(
+            shell.clone(),
+            swaps.clone(),
+            tool.clone(),
+            start.version,
+            start.debug_worker,
+        ));
         shell.runtime.clone().spawn(heed(shell, swaps, tool, frames));
     }
 }
@@ -164,19 +171,21 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
     shell.ui.exit(0);
 }
 
-async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: String) {
+async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: String, debugged: bool) {
     loop {
         let next = swaps.newest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some(swap) = next else {
             swaps.wake.notified().await;
             continue;
         };
-        let launch = Launch { executable: swap.worker.into(), version: version.clone(), interface: None };
+        let launch =
+            Launch { executable: swap.worker.into(), version: version.clone(), interface: None, debugged };
         let options = SwapOptions { fresh: swap.fresh, at_switch: None };
         match shell.conductor.swap(&shell, launch, options).await {
             Ok(switched) => {
                 tool.tell(&ToTool::SwapDone { id: swap.id, timing: switched.timing });
                 shell.hide_overlay("worker");
+                shell.hide_overlay("state");
                 if let Some(worker) = shell.router.active() {
                     tool.declare(&shell, worker.hello.description.clone());
                 }
@@ -185,9 +194,12 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 }
                 shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
             }
-            Err(reason) => {
+            Err(Refusal { reason, of_state }) => {
                 tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
-                show_failure(&shell, "The new backend was not taken over", reason);
+                match of_state {
+                    true => show_refused_state(&shell, reason),
+                    false => show_failure(&shell, "The new backend was not taken over", reason),
+                }
             }
         }
     }
@@ -217,6 +229,20 @@ fn show_failure(shell: &Shell, title: &str, reason: String) {
             "Repair it and save; this message goes away by itself.".into()
         },
         retry: false,
+        fresh: false,
+    }));
+}
+
+/// The old backend serves on; whether its state is worth more than the new code is for the user to say.
+fn show_refused_state(shell: &Shell, reason: String) {
+    shell.show_overlay(Some(Overlay {
+        kind: "state".into(),
+        title: "The new backend can not take over the state".into(),
+        detail: reason,
+        advice: "The backend before goes on serving with its state. Give the new one a migration and save, or start it without."
+            .into(),
+        retry: false,
+        fresh: true,
     }));
 }
 
@@ -256,6 +282,10 @@ impl Observer for Tool {
 
     fn worker_lost(&self, reason: &str, restarting: bool) {
         self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting });
+    }
+
+    fn start_fresh(&self) {
+        self.tell(&ToTool::StartFresh);
     }
 
     fn closing(&self) {

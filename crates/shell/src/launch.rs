@@ -101,6 +101,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         config: boot.release.manifest().config.clone(),
         data_dir: data_dir.display().to_string(),
         dev_url: None,
+        driven: false,
     };
     let (event_loop, ui) = app::event_loop();
     let shell = Shell::new(ui, runtime.handle().clone(), facts);

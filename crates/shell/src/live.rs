@@ -142,6 +142,7 @@ impl Live {
             detail: format!("{reason}\n\n{}", self.shell.recent_log()),
             advice: "Try again, or install the app anew. A repaired version is taken over by itself.".into(),
             retry: true,
+            fresh: false,
         }));
     }
 
@@ -247,6 +248,7 @@ fn launch(release: &Release) -> Result<Launch, String> {
         executable: release.worker().map_err(|error| error.to_string())?,
         version: release.manifest().version.clone(),
         interface: Some(release.manifest().interface.clone()),
+        debugged: false,
     })
 }
 

@@ -47,6 +47,10 @@ pub(crate) mod shortcuts;
 #[cfg(not(target_os = "linux"))]
 #[path = "platform/shortcuts_portable.rs"]
 pub(crate) mod shortcuts;
+#[cfg(target_os = "linux")]
+mod shortcuts_portal;
+#[cfg(target_os = "linux")]
+mod shortcuts_x11;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/registration_linux.rs"]
@@ -133,7 +137,8 @@ impl Context {
             .then(|| std::path::Path::new(&facts.data_dir).with_file_name("webview"));
         let mut web = WebContext::new(storage);
         let wanted = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
-        let automation = wanted && (cfg!(debug_assertions) || facts.config.inspector);
+        // A shell that is shipped lets nobody drive it, whatever its environment says.
+        let automation = facts.driven || (wanted && cfg!(debug_assertions));
         web.set_allows_automation(automation);
         Self { web }
     }

@@ -43,6 +43,8 @@ pub struct Facts {
     pub data_dir: String,
     /// Address of an external dev server, whose origin may call.
     pub dev_url: Option<String>,
+    /// A driver may attach to the windows; only ever by the development tool's word.
+    pub driven: bool,
 }
 
 /// Is told what happens: by the development connection, or by the update engine and the log.
@@ -57,6 +59,8 @@ pub trait Observer: Send + Sync {
     fn worker_lost(&self, _reason: &str, _restarting: bool) {}
     /// App or page have a wish about updates.
     fn update_wish(&self, _wish: UpdateWish) {}
+    /// The user wants the newest backend without the state that was kept.
+    fn start_fresh(&self) {}
     /// The last window was closed.
     fn closing(&self) {}
 }

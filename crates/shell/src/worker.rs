@@ -4,7 +4,9 @@ use serde::Serialize;
 use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits;
-use staysail_protocol::worker::{Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome};
+use staysail_protocol::worker::{
+    DEBUG_VARIABLE, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome,
+};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use staysail_supervise::{Spawn, Tree};
 use std::io::{BufRead, BufReader, Read};
@@ -23,6 +25,15 @@ pub struct Launch {
     pub version: String,
     /// Interface hash it must show; any when absent (development).
     pub interface: Option<String>,
+    /// It waits for a debugger, and somebody may look at it for as long as they like.
+    pub debugged: bool,
+}
+
+impl Launch {
+    /// How long this worker may take for what others do within `usual`.
+    pub fn patience(&self, usual: Duration) -> Duration {
+        if self.debugged { DEBUGGED_PATIENCE } else { usual }
+    }
 }
 
 /// A connected worker.
@@ -43,6 +54,8 @@ pub type LineSink = Arc<dyn Fn(&str, String) + Send + Sync>;
 
 /// Pause between two looks whether a worker that was told to end has ended.
 const END_POLL_MS: u64 = 5;
+/// A person with a debugger is never this slow.
+const DEBUGGED_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -200,7 +213,12 @@ fn forward_lines(name: &'static str, stream: Box<dyn Read + Send>, sink: LineSin
 }
 
 fn command(launch: &Launch, token: &str, socket: &str) -> Spawn {
-    Spawn::new(&launch.executable)
+    let spawn = Spawn::new(&launch.executable);
+    let spawn = match launch.debugged {
+        true => spawn.env(DEBUG_VARIABLE, "1"),
+        false => spawn.env_remove(DEBUG_VARIABLE),
+    };
+    spawn
         .env(SOCKET_VARIABLE, socket)
         .env(TOKEN_VARIABLE, token)
         .stdin(Stdio::null())

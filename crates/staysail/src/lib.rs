@@ -41,6 +41,7 @@ mod call;
 mod channel;
 mod command;
 mod connection;
+mod debugger;
 mod describe;
 mod desktop;
 mod error;

@@ -90,6 +90,7 @@ impl Drop for Running {
 /// Runs the app's conversation with the shell to its end.
 pub(crate) fn run(mut app: App, description: Description, invitation: &Invitation) -> Result {
     note_panics();
+    crate::debugger::wait_if_asked();
     let tasks = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(BLOCKING_THREADS_MAX)

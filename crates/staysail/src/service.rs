@@ -139,7 +139,8 @@ impl Services {
     }
 
     fn start_each(&self, app: &AppHandle, tasks: &Handle) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_millis(SERVICE_START_TIMEOUT_MS);
+        let deadline =
+            Instant::now() + crate::debugger::patience(Duration::from_millis(SERVICE_START_TIMEOUT_MS));
         for (index, service) in self.ordered.iter().enumerate() {
             let failed =
                 |reason: String| format!("the service `{}` could not be started: {reason}", service.name);

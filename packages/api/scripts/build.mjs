@@ -43,6 +43,9 @@ export async function outputs() {
   const types = declarations();
   return {
     "dist/index.js": `// ${note}\n` + (await bundle("src/index.ts", { format: "esm" })),
+    // The driver of tests comes with the command that runs them; here it is for editors and type checkers.
+    "dist/test.js": `// ${note.replace("packages/api", "crates/cli/driver")}\n` + readFileSync(join(root, "../../crates/cli/driver/test.mjs"), "utf8"),
+    "dist/test.d.ts": readFileSync(join(root, "../../crates/cli/driver/test.d.ts"), "utf8"),
     "dist/index.d.ts": `// ${note}\n` + types,
     "../../crates/shell/page/start.js": `/* ${note} */\nfunction(boot){"use strict";${(await start(false)).trimEnd()}}\n`,
     "../../crates/cli/page/tab.js": `/* ${note} */\n${await start(true)}`,

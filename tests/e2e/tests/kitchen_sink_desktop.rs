@@ -5,7 +5,7 @@ use staysail_e2e::dev::EDIT;
 use staysail_e2e::kitchen_sink::KitchenSink;
 use staysail_e2e::stage::{Stage, play};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::path::Path;
 
 #[test]
 fn menus_dialogs_clipboard_and_other_programs_do_what_the_page_says() {
@@ -89,7 +89,7 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("dialogs-open-files")?;
     display.focus(&sink.window("Open charts")?)?;
     sink.picture("dialogs-open")?;
-    choose(stage, sink, "dialogs-open", &file.display().to_string())?;
+    choose(sink, "dialogs-open", &file)?;
     sink.press("dialogs-open-folder")?;
     display.focus(&sink.window("Where the charts are")?)?;
     display.key("Escape")?;
@@ -98,7 +98,7 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.press("dialogs-save-save")?;
     display.focus(&sink.window("Save the chart")?)?;
     let copy = stage.folder.path().join("copy.txt");
-    choose(stage, sink, "dialogs-save", &copy.display().to_string())?;
+    choose(sink, "dialogs-save", &copy)?;
 
     let before = sink.shown()?;
     sink.press("dialogs-ask-ask")?;
@@ -113,20 +113,9 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Types a path into a file dialog until it is the answer: keys that come while the field opens are lost.
-fn choose(stage: &Stage, sink: &KitchenSink<'_>, demo: &str, path: &str) -> anyhow::Result<()> {
-    let mut tries = 0;
-    loop {
-        for key in ["ctrl+l", "ctrl+a"] {
-            stage.display.key(key)?;
-        }
-        stage.display.type_text(path)?;
-        stage.display.key("Return")?;
-        match sink.wait_answer_for(demo, Duration::from_secs(3), |text| text == path) {
-            Err(_) if tries < 4 => tries += 1,
-            other => return other.map(drop),
-        }
-    }
+fn choose(sink: &KitchenSink<'_>, demo: &str, path: &Path) -> anyhow::Result<()> {
+    let path = path.display().to_string();
+    sink.choose(&path, demo, |text| text == path)
 }
 
 fn clipboard(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
@@ -147,7 +136,7 @@ fn clipboard(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.try_out("clipboard-text", "paste", "Nothing")
 }
 
-fn other_programs(sink: &KitchenSink<'_>, opened: &std::path::Path) -> anyhow::Result<()> {
+fn other_programs(sink: &KitchenSink<'_>, opened: &Path) -> anyhow::Result<()> {
     sink.go("opener")?;
     let given = |wanted: &str| {
         staysail_e2e::wait_until("what the other program was given", EDIT, || {

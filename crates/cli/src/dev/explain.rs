@@ -159,7 +159,7 @@ fn advice(parts: &[Part], crates: &[Part], link: Option<&Part>, around: &Around)
         let name = &slow.name;
         advice.push(format!(
             "`{name}` takes {} to compile. Move what you edit most into a crate of its own that `{name}` depends on only for \
-             its interface, or split `{name}` by topic: only the crates that changed are compiled (docs/guide/commands.md).",
+             its interface, or split `{name}` by topic: only the crates that changed are compiled (docs/guide/development.md).",
             time(slow.ms)
         ));
     }

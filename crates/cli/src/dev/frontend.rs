@@ -136,6 +136,7 @@ impl Frontend {
             detail: said,
             advice: advice.into(),
             retry: false,
+            fresh: false,
         };
         Ended { message, overlay }
     }

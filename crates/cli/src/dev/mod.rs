@@ -37,6 +37,7 @@ use clap::Args;
 use keyboard::Keyboard;
 use output::{Output, Said};
 use session::{Incoming, Options, Session};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -55,8 +56,14 @@ pub struct Arguments {
     /// After each save, say where its time went and what would shorten it.
     #[arg(long)]
     explain: bool,
+    /// Hold each new backend until a debugger is attached to it (lldb, gdb, your editor).
+    #[arg(long)]
+    debug_worker: bool,
     #[command(flatten)]
     browser: browser::Flags,
+    /// For `staysail test`: let a driver attach to the windows, with the app's data in this folder.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    driven: Option<PathBuf>,
 }
 
 /// Runs until the window is closed, or until it is told to end.
@@ -98,7 +105,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         project.mode.name()
     ));
     let keyboard = Keyboard::start(sender.clone());
-    let options = Options { poll: arguments.poll, explain: arguments.explain };
+    let options = Options {
+        poll: arguments.poll,
+        explain: arguments.explain,
+        debug_worker: arguments.debug_worker,
+        driven: arguments.driven,
+    };
     let mut session = Session::new(project, backend, shell, output, sender, options, arguments.browser)?;
     let result = session.run(&inbox);
     session.end();

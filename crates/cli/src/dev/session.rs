@@ -47,12 +47,16 @@ pub enum Incoming {
 }
 
 /// How it is to run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Look for changes in intervals.
     pub poll: bool,
     /// Say where the time of each save went.
     pub explain: bool,
+    /// Hold each backend until a debugger is attached.
+    pub debug_worker: bool,
+    /// A test drives the app; its data lie in this folder.
+    pub driven: Option<PathBuf>,
 }
 
 /// `staysail dev`, running.
@@ -79,7 +83,7 @@ pub struct Session {
     newest: Option<PathBuf>,
     warned: Vec<String>,
     window_open: bool,
-    explain: bool,
+    options: Options,
     status: Status,
     /// Saved files of the backend that wait, and when the first was seen, while swapping on save is off.
     waiting: Option<(BTreeSet<String>, Option<Instant>)>,
@@ -133,7 +137,7 @@ impl Session {
             newest: None,
             warned: Vec::new(),
             window_open: false,
-            explain: options.explain,
+            options,
             status,
             waiting: None,
             browsers,
@@ -216,7 +220,10 @@ impl Session {
 
     fn start_shell(&mut self) -> Result<()> {
         let project = &self.project;
-        let data_dir = project.app_folder().join("data");
+        let data_dir = match &self.options.driven {
+            Some(folder) => folder.join("data"),
+            None => project.app_folder().join("data"),
+        };
         std::fs::create_dir_all(&data_dir).with_context(|| format!("making {}", data_dir.display()))?;
         let served = project.served();
         let start = Start {
@@ -228,6 +235,8 @@ impl Session {
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
+            debug_worker: self.options.debug_worker,
+            driven: self.options.driven.is_some(),
         };
         let (sender, exchange) = (self.sender.clone(), Arc::new(Exchange::default()));
         let answered = exchange.clone();
@@ -327,7 +336,7 @@ impl Session {
         self.status.busy = Some("building".into());
         self.build = Some(Build {
             number,
-            trace: self.explain.then(|| Trace::begin(tree.id())),
+            trace: self.options.explain.then(|| Trace::begin(tree.id())),
             tree,
             saved,
             started,
@@ -431,6 +440,7 @@ impl Session {
             }
             .into(),
             retry: false,
+            fresh: false,
         };
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
@@ -491,6 +501,7 @@ impl Session {
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
+            ToTool::StartFresh => self.start_afresh(),
             // Answers have a number and go another way.
             ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }

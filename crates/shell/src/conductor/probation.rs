@@ -83,7 +83,7 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
             continue;
         }
         tokio::time::sleep(interval).await;
-        if ping(&seat, interval).await {
+        if ping(&seat, seat.worker.launch.patience(interval)).await {
             missed = 0;
             continue;
         }
@@ -104,7 +104,8 @@ async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
 
 async fn health(seat: &Arc<Seat>) -> Result<(), String> {
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
-    match tokio::time::timeout(Duration::from_millis(limits::HELLO_TIMEOUT_MS), answer).await {
+    let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));
+    match tokio::time::timeout(patience, answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the backend ended".into()),
         Err(_) => Err(format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS)),

@@ -20,7 +20,7 @@ mod opener;
 pub mod power;
 mod presence;
 mod requests;
-mod shortcuts;
+pub(crate) mod shortcuts;
 pub mod tray;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod tray_menu;
