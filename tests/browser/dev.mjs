@@ -14,6 +14,9 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
 const programs = process.env.STAYSAIL_BIN_DIR ?? join(target, "debug");
 
+/** Where pictures go. */
+export const pictures = join(target, "e2e/screenshots");
+
 /** Only a failing test waits for this: a build on a busy machine may take long. */
 export const PATIENCE_MS = 400_000;
 

@@ -1,8 +1,9 @@
 // An app in Chromium: whatever works in its window works in a tab, and nobody else comes in.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Dev, PATIENCE_MS, ask, edit, project, startChromium } from "./dev.mjs";
+import { Dev, PATIENCE_MS, ask, edit, pictures, project, startChromium } from "./dev.mjs";
 
 let app, dev, url, browser, context;
 
@@ -39,6 +40,9 @@ async function tab() {
   await isUp(page);
   return page;
 }
+
+/** A picture for people, beside those of the window tests. */
+const picture = (page, what) => page.screenshot({ path: join(pictures, `browser-${what}.png`) });
 
 const call = (page, command, args = {}) => page.evaluate(([command, args]) => window.fixture.invoke(command, args), [command, args]);
 const failure = (page, command, args = {}) =>
@@ -136,6 +140,7 @@ test("an edit of the backend goes live beneath the tabs, its state is kept, and 
   await dev.until("build_failed", from);
   // The overlay's tree is closed: what it takes of the screen tells that it is there.
   await tabs[0].waitForFunction(() => document.documentElement.lastElementChild?.localName !== "body");
+  await picture(tabs[0], "compile-error");
   assert.equal((await call(tabs[0], "answer", { id: "a" })).version, "v1", "the backend before goes on serving");
   from = dev.position;
   edit(app.root, "backend/core/src/lib.rs", "= 1;", '= "v2";');
@@ -217,4 +222,5 @@ test("when staysail dev ends, a tab says so and goes on standing", async () => {
   assert.equal((await failure(page, "answer", { id: "x" })).code, "Internal");
   assert.equal(await page.inputValue("#name"), "still here");
   await page.waitForFunction(() => document.documentElement.lastElementChild?.localName !== "body");
+  await picture(page, "ended");
 });

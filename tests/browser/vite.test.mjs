@@ -34,7 +34,8 @@ before(
       "[backend]",
       `[frontend.dev]\ncommand = "node ${vite} --port ${port} --strictPort --host 127.0.0.1"\nurl = "http://127.0.0.1:${port}"\n\n[backend]`,
     );
-    dev = Dev.start(app.root, ["--no-window"]);
+    // Without a display there is nothing to open a window on: no flag is needed.
+    dev = Dev.start(app.root);
     url = new URL((await dev.until("browser_ready")).url);
     await dev.until("swap_done");
     browser = await startChromium();
@@ -48,6 +49,11 @@ after(async () => {
   await browser?.close();
   await dev?.end();
   app?.remove();
+});
+
+test("without a display the page is in the browser alone, and that is said", async () => {
+  const said = await dev.until("notice", 0, ({ message }) => message.includes("no display"));
+  assert.match(said.message, /the page is in the browser alone/);
 });
 
 test("the backend answers, and a module is exchanged in the page that stays", async () => {

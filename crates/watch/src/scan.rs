@@ -231,13 +231,14 @@ impl Scan {
     /// Tells something once for each place.
     pub fn notice(&mut self, subject: Subject, path: &Path, message: String) {
         if self.told.insert((subject, path.into())) {
-            self.notices.push(Notice { subject, path: Some(path.into()), message });
+            self.notice_again(subject, path, message);
         }
     }
 
-    /// Tells something each time.
+    /// Tells something each time. An empty path: it is about no single place.
     pub fn notice_again(&mut self, subject: Subject, path: &Path, message: String) {
-        self.notices.push(Notice { subject, path: Some(path.into()), message });
+        let path = Some(path.to_path_buf()).filter(|path| !path.as_os_str().is_empty());
+        self.notices.push(Notice { subject, path, message });
     }
 
     pub fn is_root(&self, path: &Path) -> bool {

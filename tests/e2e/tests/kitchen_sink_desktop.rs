@@ -24,7 +24,8 @@ fn menus_dialogs_clipboard_and_other_programs_do_what_the_page_says() {
         menus(stage, &sink)?;
         dialogs(stage, &sink)?;
         clipboard(&sink)?;
-        other_programs(&sink, &opened)
+        other_programs(&sink, &opened)?;
+        quit(stage, sink)
     });
 }
 
@@ -45,6 +46,18 @@ fn menus(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     display.key("ctrl+g")?;
     sink.wait_answer("menus-menu", |text| text.ends_with("anchor was chosen\ngrid is off"))?;
 
+    // What the system does elsewhere, and GTK does not.
+    for wanted in [true, false] {
+        display.key("alt+v")?;
+        display.key("f")?;
+        staysail_e2e::wait_until("the window to fill the screen, and to stop doing so", EDIT, || match sink
+            .run("return (await api.currentWindow.state()).fullscreen")
+        {
+            Ok(answer) if answer == wanted => Ok(()),
+            other => Err(format!("{other:?}")),
+        })?;
+    }
+
     // By the mouse, and by the keyboard's own menu key at what has the focus.
     let middle = "const box = document.getElementById('menus-area').getBoundingClientRect(); \
                   document.getElementById('menus-area').scrollIntoView({ block: 'center' }); \
@@ -62,6 +75,16 @@ fn menus(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     display.key("Down")?;
     display.key("Return")?;
     sink.wait_answer("menus-menu", |text| text.ends_with("hoist was chosen"))?;
+    Ok(())
+}
+
+/// The last entry of the first menu ends the app, whose window does not hold it back.
+fn quit(stage: &Stage, sink: KitchenSink<'_>) -> anyhow::Result<()> {
+    stage.display.focus(&sink.window)?;
+    stage.display.key("alt+s")?;
+    stage.display.key("q")?;
+    stage.wait_nothing_left_of("staysail-shell")?;
+    drop(sink);
     Ok(())
 }
 

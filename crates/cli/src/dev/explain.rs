@@ -13,7 +13,9 @@ use crate::style;
 use serde::Serialize;
 use staysail_protocol::control::SwapTiming;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+#[cfg(any(target_os = "linux", test))]
+use std::time::Duration;
+use std::time::Instant;
 
 /// A crate that takes longer is worth splitting.
 const CRATE_MS_MAX: f64 = 500.0;

@@ -14,6 +14,7 @@ pub mod fs;
 mod geometry;
 pub(crate) mod icon;
 pub mod links;
+mod menu_roles;
 mod menus;
 mod notification;
 mod opener;
@@ -86,11 +87,10 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
 
 /// Whether this is done to the window a page is in, unless another is named.
 fn is_done_to_window(group: &str, operation: &str) -> bool {
-    match group {
-        "window" => !matches!(operation, "create" | "list" | "screens"),
-        "menu" => operation == "popup",
-        "page" | "find" => true,
-        _ => false,
+    match (group, operation) {
+        ("window", operation) => !matches!(operation, "create" | "list" | "screens"),
+        ("menu", operation) => operation == "popup",
+        (group, _) => matches!(group, "page" | "find"),
     }
 }
 
