@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Windows and macOS.
 const TARGETS: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 /// The crates with code for one system alone, and all they use.
-const PACKAGES: [&str; 5] =
-    ["staysail", "staysail-supervise", "staysail-shell", "staysail-cli", "staysail-server"];
+const PACKAGES: [&str; 6] =
+    ["staysail", "staysail-supervise", "staysail-watch", "staysail-shell", "staysail-cli", "staysail-server"];
 /// Fetching one target's standard library.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 const CHECK_LIMIT: Duration = Duration::from_secs(30 * 60);

@@ -104,6 +104,8 @@ pub enum What {
     Update,
     /// Start the backend again after the shell stopped trying.
     RetryBackend,
+    /// The user pressed the button that starts the backend without the state that was kept.
+    StartFresh,
 }
 
 /// Answer to `hello`.
@@ -169,6 +171,9 @@ pub struct Overlay {
     /// Whether a retry button is offered.
     #[serde(default)]
     pub retry: bool,
+    /// Whether a button is offered that starts the backend without the state that was kept.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 /// A report from the page.

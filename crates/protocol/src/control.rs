@@ -172,6 +172,8 @@ pub enum ToTool {
         /// Headers.
         headers: Vec<(String, String)>,
     },
+    /// The user wants the newest backend without the state that was kept.
+    StartFresh,
     /// The user closed the last window; the shell is about to exit.
     Closing,
     /// A message of another version; ignored.

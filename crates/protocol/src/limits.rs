@@ -104,7 +104,8 @@ pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 pub const WATCH_QUIET_MS: u64 = 25;
 /// However long saves go on, they are acted upon after this time.
 pub const WATCH_QUIET_MAX_MS: u64 = 400;
-/// A file that is gone, or suddenly empty, is reported so when it still is after this time: editors save that way.
+/// A file that is gone, or suddenly empty, is reported so when it still is after this time (or four quiet
+/// times, if that is more): editors save that way.
 pub const WATCH_SETTLE_MS: u64 = 100;
 /// Pause between two looks at files of which no events come.
 pub const WATCH_POLL_MS: u64 = 300;
@@ -162,6 +163,8 @@ pub const HANDOVERS_MAX: usize = 16;
 pub const OPENED_WAITING_MAX: usize = 64;
 /// Most global shortcuts of an app.
 pub const SHORTCUTS_MAX: usize = 64;
+/// Where the user is asked for a global shortcut: how long they may take.
+pub const SHORTCUT_CHOICE_TIMEOUT_S: u64 = 300;
 /// Most wishes of an app to keep the machine awake.
 pub const KEEP_AWAKE_MAX: usize = 64;
 /// A program of the desktop that is asked for something answers within this time.

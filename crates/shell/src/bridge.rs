@@ -132,6 +132,10 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             }
             Err(error) => responder.failure(&error),
         },
+        What::StartFresh => {
+            shell.observe(|observer| observer.start_fresh());
+            done(responder);
+        }
         What::RetryBackend => {
             let shell_then = shell.clone();
             shell.runtime.spawn(async move { shell_then.conductor.retry(&shell_then).await });

@@ -99,6 +99,27 @@ pub struct SwapOptions {
     pub at_switch: Option<Box<dyn FnOnce() + Send>>,
 }
 
+/// Why a switch was given up; the worker before serves.
+#[derive(Debug)]
+pub struct Refusal {
+    /// A sentence for people, saying what happened and what to do.
+    pub reason: String,
+    /// The new worker did not take the state: without it, it would start.
+    pub of_state: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, of_state: false }
+    }
+}
+
+impl From<Refusal> for String {
+    fn from(refusal: Refusal) -> Self {
+        refusal.reason
+    }
+}
+
 /// A finished switch.
 pub struct Switched {
     /// Where the time went.
@@ -114,13 +135,13 @@ impl Conductor {
     /// been asked.
     ///
     /// # Errors
-    /// A sentence for people, saying what happened and what to do.
+    /// Why not.
     pub async fn swap(
         &self,
         shell: &Arc<Shell>,
         launch: Launch,
         options: SwapOptions,
-    ) -> Result<Switched, String> {
+    ) -> Result<Switched, Refusal> {
         let begun = Instant::now();
         let _one_at_a_time = self.swapping.lock().await;
         let config = shell.facts().config;
@@ -140,7 +161,7 @@ impl Conductor {
         if let Err(reason) = restore(&new, &snapshot).await {
             shell.router.reopen();
             new.worker.kill();
-            return Err(reason);
+            return Err(Refusal { reason, of_state: true });
         }
         let restore_ms = milliseconds(restore_begun);
 

@@ -4,7 +4,7 @@
 
 use crate::app::Wish;
 use crate::assets::Source;
-use crate::conductor::SwapOptions;
+use crate::conductor::{Refusal, SwapOptions};
 use crate::reload;
 use crate::shell::{Facts, Observer, Shell};
 use crate::tabs;
@@ -185,6 +185,7 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
             Ok(switched) => {
                 tool.tell(&ToTool::SwapDone { id: swap.id, timing: switched.timing });
                 shell.hide_overlay("worker");
+                shell.hide_overlay("state");
                 if let Some(worker) = shell.router.active() {
                     tool.declare(&shell, worker.hello.description.clone());
                 }
@@ -193,9 +194,12 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 }
                 shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
             }
-            Err(reason) => {
+            Err(Refusal { reason, of_state }) => {
                 tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
-                show_failure(&shell, "The new backend was not taken over", reason);
+                match of_state {
+                    true => show_refused_state(&shell, reason),
+                    false => show_failure(&shell, "The new backend was not taken over", reason),
+                }
             }
         }
     }
@@ -225,6 +229,20 @@ fn show_failure(shell: &Shell, title: &str, reason: String) {
             "Repair it and save; this message goes away by itself.".into()
         },
         retry: false,
+        fresh: false,
+    }));
+}
+
+/// The old backend serves on; whether its state is worth more than the new code is for the user to say.
+fn show_refused_state(shell: &Shell, reason: String) {
+    shell.show_overlay(Some(Overlay {
+        kind: "state".into(),
+        title: "The new backend can not take over the state".into(),
+        detail: reason,
+        advice: "The backend before goes on serving with its state. Give the new one a migration and save, or start it without."
+            .into(),
+        retry: false,
+        fresh: true,
     }));
 }
 
@@ -264,6 +282,10 @@ impl Observer for Tool {
 
     fn worker_lost(&self, reason: &str, restarting: bool) {
         self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting });
+    }
+
+    fn start_fresh(&self) {
+        self.tell(&ToTool::StartFresh);
     }
 
     fn closing(&self) {

@@ -15,6 +15,7 @@ pub mod conductor;
 pub mod content_policy;
 pub mod desktop;
 pub mod dev;
+pub mod dev_certificate;
 mod digest;
 pub mod inline_scripts;
 pub mod instance;

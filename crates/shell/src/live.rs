@@ -142,6 +142,7 @@ impl Live {
             detail: format!("{reason}\n\n{}", self.shell.recent_log()),
             advice: "Try again, or install the app anew. A repaired version is taken over by itself.".into(),
             retry: true,
+            fresh: false,
         }));
     }
 

@@ -47,6 +47,10 @@ pub(crate) mod shortcuts;
 #[cfg(not(target_os = "linux"))]
 #[path = "platform/shortcuts_portable.rs"]
 pub(crate) mod shortcuts;
+#[cfg(target_os = "linux")]
+mod shortcuts_portal;
+#[cfg(target_os = "linux")]
+mod shortcuts_x11;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/registration_linux.rs"]
@@ -58,6 +62,15 @@ pub(crate) mod registration;
 #[path = "platform/registration_windows.rs"]
 pub(crate) mod registration;
 
+#[cfg(target_os = "linux")]
+#[path = "platform/certificate_linux.rs"]
+mod certificate;
+#[cfg(target_os = "macos")]
+#[path = "platform/certificate_macos.rs"]
+mod certificate;
+#[cfg(windows)]
+#[path = "platform/certificate_windows.rs"]
+mod certificate;
 #[cfg(target_os = "linux")]
 #[path = "platform/downloads_linux.rs"]
 pub(crate) mod downloads;
@@ -166,6 +179,9 @@ impl Context {
             builder = builder.with_user_agent(agent);
         }
         let webview = system::build(builder, shell, window, spec)?;
+        if shell.facts().dev_url.is_some() {
+            certificate::accept(&webview, shell);
+        }
         let page = WindowPage { webview };
         page.load(shell, &spec.url);
         Ok(page)

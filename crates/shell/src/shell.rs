@@ -59,6 +59,8 @@ pub trait Observer: Send + Sync {
     fn worker_lost(&self, _reason: &str, _restarting: bool) {}
     /// App or page have a wish about updates.
     fn update_wish(&self, _wish: UpdateWish) {}
+    /// The user wants the newest backend without the state that was kept.
+    fn start_fresh(&self) {}
     /// The last window was closed.
     fn closing(&self) {}
 }

@@ -21,16 +21,29 @@ impl Scan {
         let mut findings = Findings { gone: found.replaced, new: found.new, changed: found.changed };
         let tops = self.topmost(found.gone);
         for top in &tops {
-            if let Some(known) = self.tree.known(top) {
-                findings.gone.insert(top.clone(), known);
-                findings.gone.extend(self.tree.below(top));
+            let all = self.tree.known(top).map(|known| (top.clone(), known)).into_iter();
+            for (path, known) in all.chain(self.tree.below(top)) {
+                // What came in this round and went with its folder was never there.
+                if findings.new.remove(&path).is_some() {
+                    self.leave(&path);
+                } else {
+                    findings.gone.insert(path, known);
+                }
             }
         }
+        findings.cancel();
         if findings.is_empty() {
             return Vec::new();
         }
         let moves = if self.settings.split_renames { Moves::default() } else { pair(&findings, hints) };
         self.take_away(&tops, &moves, &mut findings, now);
+        for (to, from) in moves.files.iter().chain(&moves.along) {
+            if findings.changed.remove(from) {
+                findings.changed.insert(to.clone());
+            }
+        }
+        let Findings { gone, new, changed } = &mut findings;
+        changed.retain(|path| !gone.contains_key(path) || new.contains_key(path));
         self.compare_moved(&moves, &mut findings, now);
         self.budget = (limits::WATCH_START_READ_BYTES_MAX, limits::WATCH_START_READ_FILES_MAX);
         let unread: Vec<PathBuf> = findings
@@ -72,10 +85,14 @@ impl Scan {
             let below = |path: &Path| path.starts_with(top);
             let inside: Vec<PathBuf> = findings.gone.keys().filter(|path| below(path)).cloned().collect();
             for path in inside {
-                if !moved.contains(&path) {
-                    findings.gone.remove(&path);
-                } else if self.tree.known(&path).is_some() {
+                // What is known no longer was replaced before its folder went, and is told now.
+                if self.tree.known(&path).is_none() {
+                    continue;
+                }
+                if moved.contains(&path) {
                     self.leave(&path);
+                } else {
+                    findings.gone.remove(&path);
                 }
             }
         }
@@ -98,7 +115,9 @@ impl Scan {
         if let Some((_, until)) = self.held.get(path) {
             return *until <= now;
         }
-        let mut wait = Duration::from_millis(limits::WATCH_SETTLE_MS);
+        // Who waits longer for quiet than usual waits longer here, too.
+        let mut wait =
+            Duration::from_millis(limits::WATCH_SETTLE_MS).max(self.settings.quiet.saturating_mul(4));
         let folder = path.parent().unwrap_or(path);
         if self.polled.contains(folder) || self.polled.contains(path) {
             // Half of a rename may have been seen: the next look sees the rest.
@@ -117,7 +136,7 @@ impl Scan {
                 continue;
             };
             let mut file = File { young: Some(now), ..new };
-            let facts = |file: &File| (file.stamp.length, file.stamp.modified, file.link);
+            let facts = |file: &File| (file.stamp.length, file.stamp.modified, file.stamp.id, file.link);
             if facts(&old) == facts(&new) && old.young.is_none() || new.link {
                 file.hash = old.hash.filter(|_| !new.link).or(new.hash);
             } else {

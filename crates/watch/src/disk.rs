@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 /// Which file or folder this is, whatever it is called. Numbers are used again when something is deleted; the time of
 /// birth tells the new from the old where the file system keeps it.
+#[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id {
     device: u64,
@@ -18,10 +19,24 @@ pub struct Id {
     born: i64,
 }
 
+#[cfg(unix)]
 impl Id {
     /// The file system it is on.
     pub fn device(self) -> u64 {
         self.device
+    }
+}
+
+/// There is none: a number would need an open handle for each file. The system's own pairs of names are used instead.
+#[cfg(not(unix))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Id {}
+
+#[cfg(not(unix))]
+impl Id {
+    /// The file system it is on.
+    pub fn device(self) -> u64 {
+        match self {}
     }
 }
 
@@ -137,7 +152,6 @@ fn touched(facts: &std::fs::Metadata) -> i64 {
     facts.ctime().saturating_mul(1_000_000_000).saturating_add(facts.ctime_nsec())
 }
 
-/// A number would need an open handle for each file; the system's own pairs of names are used instead.
 #[cfg(not(unix))]
 fn id(_facts: &std::fs::Metadata) -> Option<Id> {
     None

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_local_disk_is_trusted_and_remote_fuse_is_told_from_local_fuse() {
+    fn w54_a_local_disk_is_trusted_and_remote_fuse_is_told_from_local_fuse() {
         assert_eq!(foreign(&std::env::temp_dir()), None);
         let table = "36 25 0:31 / /mnt/a rw,relatime shared:1 - fuse.sshfs me@host: rw\n\
                      37 25 8:33 / /mnt/b rw shared:2 master:1 - fuseblk /dev/sdc1 rw\n\
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn network_file_systems_and_windows_drives_under_wsl_are_known_by_their_numbers() {
+    fn w54_network_file_systems_and_windows_drives_under_wsl_are_known_by_their_numbers() {
         for (number, name) in [(0x6969, "nfs"), (0xff53_4d42_i64, "cifs"), (0x0102_1997, "9p")] {
             assert!(linux::FOREIGN.contains(&(number, name)), "{name}");
         }

@@ -33,6 +33,7 @@ pub enum Error {
 /// What is to be watched and how. See the [crate's example](crate).
 pub struct Watcher {
     pub(crate) roots: Vec<PathBuf>,
+    pub(crate) also: Vec<PathBuf>,
     pub(crate) select: Option<Box<dyn Select>>,
     pub(crate) settings: Settings,
 }
@@ -54,6 +55,7 @@ impl Watcher {
     pub fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
         Self {
             roots: paths.into_iter().map(Into::into).collect(),
+            also: Vec::new(),
             select: None,
             settings: Settings {
                 poll: false,
@@ -65,6 +67,13 @@ impl Watcher {
                 initial: false,
             },
         }
+    }
+
+    /// Watches these files as well, until [`Watch::also`] tells others. One that does not exist is none.
+    #[must_use]
+    pub fn also(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.also.extend(files);
+        self
     }
 
     /// Which files count; [`Rules`] for the paths when nothing is set. Watched files always count.
@@ -153,6 +162,7 @@ impl Watcher {
         };
         let mut scan = Scan::new(roots, select, self.settings, opened);
         scan.begin();
+        scan.also(self.also);
         std::thread::Builder::new()
             .name("watch".into())
             .spawn(move || run(scan, &inbox, report))
@@ -191,5 +201,12 @@ impl Watch {
     /// reported.
     pub fn also(&self, files: impl IntoIterator<Item = PathBuf>) {
         let _ = self.inputs.send(Input::Also(files.into_iter().collect()));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // The system's notification holds the other end of the channel, so closing ours says nothing.
+        let _ = self.inputs.send(Input::End);
     }
 }

@@ -23,6 +23,24 @@ impl Findings {
     pub fn is_empty(&self) -> bool {
         self.gone.is_empty() && self.new.is_empty() && self.changed.is_empty()
     }
+
+    /// What went and came again under the same name, as the same kind of thing, is there as before; of a file only
+    /// the content can be another one.
+    pub fn cancel(&mut self) {
+        let is_file = |known: &Known| !known.is_folder();
+        let both = self
+            .gone
+            .iter()
+            .filter(|(path, old)| self.new.get(*path).is_some_and(|new| new.is_folder() == old.is_folder()));
+        let both: Vec<_> = both.map(|(path, known)| (path.clone(), is_file(known))).collect();
+        for (path, file) in both {
+            self.gone.remove(&path);
+            self.new.remove(&path);
+            if file {
+                self.changed.insert(path);
+            }
+        }
+    }
 }
 
 /// What has moved.
@@ -74,8 +92,8 @@ pub fn pair(findings: &Findings, hints: &[(PathBuf, PathBuf)]) -> Moves {
         for (old, before) in below(&findings.gone, from) {
             let Ok(rest) = old.strip_prefix(from) else { continue };
             let now = to.join(rest);
-            let there = findings.new.get(&now);
-            if there.is_some_and(|it| it.is_folder() == before.is_folder() && it.id() == before.id()) {
+            // Another thing of the same kind under the same name is that file with other content.
+            if findings.new.get(&now).is_some_and(|it| it.is_folder() == before.is_folder()) {
                 moves.along.insert(now, old.clone());
             }
         }
@@ -112,11 +130,11 @@ pub fn arrange(findings: &Findings, moves: &Moves) -> Vec<Event> {
         let found = nearest.and_then(|(to, from)| Some(to.join(path.strip_prefix(from).ok()?)));
         found.unwrap_or_else(|| path.to_path_buf())
     };
-    let replaced = |path: &Path| new.contains_key(path);
+    let replaced = |path: &Path| new.contains_key(&place(path));
     let mut events = Vec::new();
     // 1. A file where a folder is now.
     for (path, known) in gone {
-        if !known.is_folder() && replaced(path) {
+        if !known.is_folder() && !moved.contains(path.as_path()) && replaced(path) {
             events.push(Event::Unlink(path.clone()));
         }
     }
@@ -150,4 +168,72 @@ pub fn arrange(findings: &Findings, moves: &Moves) -> Vec<Event> {
     // 6. Other content.
     events.extend(changed.iter().cloned().map(Event::Change));
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Stamp;
+    use crate::tree::File;
+
+    /// A file of which the system tells no number.
+    fn file() -> Known {
+        let stamp = Stamp { length: 1, modified: 1, touched: 0, id: None };
+        Known::File(File { stamp, hash: None, young: None, link: false })
+    }
+
+    fn findings(gone: &[(&str, Known)], new: &[(&str, Known)]) -> Findings {
+        let map = |list: &[(&str, Known)]| list.iter().map(|(path, known)| (path.into(), *known)).collect();
+        Findings { gone: map(gone), new: map(new), changed: BTreeSet::new() }
+    }
+
+    #[test]
+    fn w26_without_numbers_the_systems_pairs_tell_what_moved() {
+        let gone = [("a", Known::Folder(None)), ("a/x", file()), ("b", file())];
+        let new = [("c", Known::Folder(None)), ("c/x", file()), ("d", file())];
+        let found = findings(&gone, &new);
+        let hints = [("a".into(), "c".into()), ("b".into(), "d".into())];
+        let events = arrange(&found, &pair(&found, &hints));
+        let rename = |from: &str, to: &str| (PathBuf::from(from), PathBuf::from(to));
+        let ((from, to), (old, name)) = (rename("a", "c"), rename("b", "d"));
+        assert_eq!(events, [Event::RenameDir { from, to }, Event::Rename { from: old, to: name }]);
+        let unpaired = arrange(&found, &pair(&found, &[]));
+        assert!(unpaired.iter().all(|event| event.from().is_none()), "{unpaired:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn w27_of_two_names_of_one_file_none_is_taken_for_the_one_that_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x"), "").unwrap();
+        let Ok(Some(crate::disk::Seen::File(stamp, _))) = crate::disk::look(&folder.path().join("x"), false)
+        else {
+            panic!("no file");
+        };
+        let known = Known::File(File { stamp, hash: None, young: None, link: false });
+        let found = findings(&[("a", known), ("b", known)], &[("c", known)]);
+        let events = arrange(&found, &pair(&found, &[]));
+        let path = |name: &str| PathBuf::from(name);
+        assert_eq!(events, [Event::Unlink(path("b")), Event::Unlink(path("a")), Event::Add(path("c"))]);
+        let found = findings(&[("a", known)], &[("c", known)]);
+        assert!(matches!(arrange(&found, &pair(&found, &[]))[..], [Event::Rename { .. }]));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_moved_folders_entry_is_told_where_it_is_by_then() {
+        let mut found = findings(
+            &[("a", Known::Folder(None)), ("a/x", file()), ("a/y", Known::Folder(None))],
+            &[("b", Known::Folder(None)), ("b/x", Known::Folder(None)), ("b/y", file())],
+        );
+        found.cancel();
+        let events = arrange(&found, &pair(&found, &[("a".into(), "b".into())]));
+        let expected = [
+            Event::Unlink("a/x".into()),
+            Event::RenameDir { from: "a".into(), to: "b".into() },
+            Event::AddDir("b/x".into()),
+            Event::UnlinkDir("b/y".into()),
+            Event::Add("b/y".into()),
+        ];
+        assert_eq!(events, expected);
+    }
 }

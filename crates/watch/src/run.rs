@@ -17,6 +17,8 @@ pub enum Input {
     Event(notify::Result<notify::Event>),
     /// Further files to watch.
     Also(Vec<PathBuf>),
+    /// Nobody wants to know any longer.
+    End,
 }
 
 /// Signs that have not been looked at.
@@ -63,7 +65,7 @@ pub fn run(mut scan: Scan, inbox: &Receiver<Input>, mut report: impl FnMut(Repor
             Ok(Input::Event(event)) => pending.take(event, &mut scan),
             Ok(Input::Also(files)) => scan.also(files),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Input::End) | Err(RecvTimeoutError::Disconnected) => return,
         }
         let now = Instant::now();
         let mut events = Vec::new();

@@ -67,10 +67,11 @@ const NAMES = { js: "JavaScript", rs: "Rust", html: "HTML", toml: "staysail.toml
 export function listings(section, { id, code = [], needs = [], settings = "" }) {
   const own = { path: `frontend/sections/${section}.js`, name: id };
   const more = code.map((place) => ({ path: place.split("#")[0], name: place.split("#")[1] ?? id }));
-  const toml = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]${settings && `\n${settings}`}`;
+  const capability = `[[capabilities]]\nwindows = ["main"]\nallow = [${needs.map((name) => `"${name}"`).join(", ")}]`;
+  const toml = [needs.length ? capability : "", settings].filter(Boolean).join("\n");
   return [
     ...[own, ...more].map(({ path, name }) => ({ path, text: () => source(path).then((text) => region(text, name)) })),
-    ...(needs.length ? [{ path: "staysail.toml", text: async () => toml }] : []),
+    ...(toml ? [{ path: "staysail.toml", text: async () => toml }] : []),
   ].map((listing) => ({ ...listing, language: listing.path.split(".").pop() }));
 }
 

@@ -17,8 +17,8 @@ function field(key, { name, label, value = "", type = "text", options, min, max 
   const input = options
     ? element("select", { id, name }, ...options.map((option) => element("option", { selected: option === value }, option)))
     : type === "textarea"
-      ? element("textarea", { id, name, rows: "3" }, value)
-      : element("input", { id, name, type, value: String(value), min, max, autocomplete: "off" });
+      ? element("textarea", { id, name, rows: "3", spellcheck: false }, value)
+      : element("input", { id, name, type, value: String(value), min, max, autocomplete: "off", spellcheck: false });
   return element("label", { for: id }, element("span", {}, label), input);
 }
 

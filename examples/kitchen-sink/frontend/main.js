@@ -27,8 +27,12 @@ function go(move_focus) {
   }
   for (const [id, node] of drawn) node.hidden = id !== section.id;
   for (const link of features.querySelectorAll("a")) {
-    if (link.hash.slice(1) === section.id) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.hash.slice(1) === section.id) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest" });
+    } else {
+      link.removeAttribute("aria-current");
+    }
   }
   jump.value = section.id;
   document.title = `${section.title} – Kitchen Sink`;

@@ -153,6 +153,33 @@ test("style sheets are exchanged in place, and an unknown one reloads the page",
   await until(() => shell.reloads === 1);
 });
 
+test("images are exchanged in place wherever the page names them, and one it does not name reloads it", async () => {
+  const style = ".logo { background-image: url(/logo.png) } @media screen { .deep { background-image: url('/logo.png') } }";
+  const shell = await open({
+    html: `<head><style>${style}</style></head><body><img src="/logo.png?size=2"><img src="/other.png"><img srcset="/other.png 1x, /logo.png 2x"></body>`,
+  });
+  await until(() => shell.of("ready").length === 1);
+  const told = [];
+  shell.api.listen("staysail:page", (event) => told.push(event.kind));
+  const { document } = shell.window;
+  const images = () => [...document.querySelectorAll("img")].map((image) => image.getAttribute("src") ?? image.getAttribute("srcset"));
+  for (const _ of [1, 2]) {
+    shell.tell({ t: "styles_changed", paths: ["/logo.png"] });
+    const count = told.length;
+    await until(() => told.length > count || told.length === 2);
+  }
+  const [first, other, list] = images();
+  assert.match(first, /\/logo\.png\?size=2&staysail=i\d+$/, "the mark before is replaced, the query stays");
+  assert.equal(other, "/other.png");
+  assert.match(list, /^\/other\.png 1x, .*\/logo\.png\?staysail=i\d+ 2x$/);
+  const rules = document.styleSheets[0].cssRules;
+  for (const rule of [rules[0], rules[1].cssRules[0]]) assert.match(rule.style.backgroundImage, /logo\.png\?staysail=i/);
+  assert.deepEqual(told, ["styles", "styles"]);
+  assert.equal(shell.reloads, 0);
+  shell.tell({ t: "styles_changed", paths: ["/painted-by-a-script.png"] });
+  await until(() => shell.reloads === 1);
+});
+
 test("an overlay is shown, minimised by Escape, and taken away", async () => {
   const overlay = { kind: "build", title: "The backend does not compile", detail: "\u001b[1m\u001b[31merror\u001b[0m: <b>", advice: "The old code goes on serving.", retry: false };
   const shell = await open({

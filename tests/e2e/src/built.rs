@@ -137,16 +137,22 @@ impl Running {
     /// # Errors
     /// When it can not be started.
     pub fn start(stage: &Stage, executable: &Path) -> anyhow::Result<Self> {
-        Self::start_with(stage, executable, &[])
+        Self::start_with(stage, executable, &[], &[])
     }
 
-    /// Starts it with arguments.
+    /// Starts it with arguments, and with more in its environment.
     ///
     /// # Errors
     /// When it can not be started.
-    pub fn start_with(stage: &Stage, executable: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+    pub fn start_with(
+        stage: &Stage,
+        executable: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let port = crate::free_port()?;
         let mut command = stage.command(executable);
+        command.envs(variables.iter().copied());
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}")).args(arguments).current_dir("/");
         Ok(Self { program: Program::start("the built app", command)?, port })
     }

@@ -81,13 +81,16 @@ impl DesktopBus {
         ("DBUS_SESSION_BUS_ADDRESS", &self.address)
     }
 
-    fn connect(&self) -> anyhow::Result<DBusConnection> {
+    pub(crate) fn connect(&self) -> anyhow::Result<DBusConnection> {
         let flags = DBusConnectionFlags::AUTHENTICATION_CLIENT | DBusConnectionFlags::MESSAGE_BUS_CONNECTION;
         Ok(DBusConnection::for_address_sync(&self.address, flags, None, gio::Cancellable::NONE)?)
     }
 
     /// Does something on the stubs' thread.
-    fn on_thread<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    pub(crate) fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
         let (done, result) = std::sync::mpsc::channel();
         self.context.invoke(move || drop(done.send(work())));
         Ok(result.recv_timeout(PATIENCE)?)
@@ -184,7 +187,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn request_name(connection: &DBusConnection, name: &str) -> anyhow::Result<()> {
+pub(crate) fn request_name(connection: &DBusConnection, name: &str) -> anyhow::Result<()> {
     const DO_NOT_QUEUE: u32 = 4;
     const PRIMARY_OWNER: u32 = 1;
     let arguments = (name, DO_NOT_QUEUE).to_variant();

@@ -4,6 +4,7 @@
 //! A section of the page is drawn when it is gone to. Ids are made of names: of the demo `greet` in the section
 //! `calls` the form is `calls-greet`, its button `greet` is `calls-greet-greet`, its answer `calls-greet-answer`.
 
+use crate::built::{self, Running};
 use crate::dev::{Dev, EDIT};
 use crate::page::Page;
 use crate::project::{COLD_BUILD, Project};
@@ -20,7 +21,7 @@ pub struct KitchenSink<'a> {
     stage: &'a Stage,
     /// Its project, a copy.
     pub project: Project,
-    /// The tool that runs it.
+    /// The tool that runs it; of a built one the app itself.
     pub dev: Dev,
     /// The page in its main window.
     pub page: Page,
@@ -57,6 +58,21 @@ impl<'a> KitchenSink<'a> {
         };
         let (live, said) = dev.program.wait_line("the backend to be live", 0, COLD_BUILD, begun)?;
         anyhow::ensure!(live, "{said}");
+        Self::attach(stage, project, dev)
+    }
+
+    /// Builds it and starts what was built, with more in its environment.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_built(stage: &'a Stage, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let project = Project::kitchen_sink(stage)?;
+        let executable = built::build(stage, &project, true)?;
+        let Running { program, port } = Running::start_with(stage, &executable, &[], variables)?;
+        Self::attach(stage, project, Dev { program, port })
+    }
+
+    fn attach(stage: &'a Stage, project: Project, dev: Dev) -> anyhow::Result<Self> {
         let page = Page::attach_only(stage, dev.port, EDIT)?;
         page.wait_for(
             "the list of features",
@@ -140,6 +156,25 @@ impl<'a> KitchenSink<'a> {
     pub fn try_out(&self, demo: &str, button: &str, answer: &str) -> anyhow::Result<()> {
         self.press(&format!("{demo}-{button}"))?;
         self.wait_answer(demo, |text| text == answer).map(drop)
+    }
+
+    /// Types a path into the file dialog that is open until a demo answers: keys that come while its field opens are lost.
+    ///
+    /// # Errors
+    /// When the answer stays out.
+    pub fn choose(&self, path: &str, demo: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        let mut tries = 0;
+        loop {
+            for key in ["ctrl+l", "ctrl+a"] {
+                self.stage.display.key(key)?;
+            }
+            self.stage.display.type_text(path)?;
+            self.stage.display.key("Return")?;
+            match self.wait_answer_for(demo, Duration::from_secs(3), &wanted) {
+                Err(_) if tries < 4 => tries += 1,
+                other => return other.map(drop),
+            }
+        }
     }
 
     /// Runs async script in the page, with the library as `api`.

@@ -15,12 +15,15 @@ pub mod child;
 pub mod desktop_bus;
 pub mod dev;
 pub mod display;
+pub mod drag;
 pub mod foreign;
 pub mod kitchen_sink;
 pub mod ledger;
 pub mod page;
 pub mod processes;
 pub mod project;
+#[cfg(target_os = "linux")]
+pub mod shortcut_portal;
 pub mod soak;
 pub mod stage;
 pub mod template;

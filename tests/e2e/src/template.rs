@@ -3,8 +3,8 @@
 use crate::child;
 use crate::dev::{Dev, EDIT};
 use crate::page::Page;
-use crate::project::{COLD_BUILD, Project, staysail};
-use crate::stage::{Stage, cargo_target};
+use crate::project::{COLD_BUILD, Project, run_quick, staysail};
+use crate::stage::{Stage, cargo_target, repository};
 use anyhow::ensure;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub fn init(stage: &Stage, template: &str, language: &str) -> anyhow::Result<Pro
     let arguments = ["init", &name, "--template", template, "--language", language];
     child::run("staysail init", staysail(stage, &arguments)?, SOON)?;
     let project = Project { root: stage.folder.path().join(&name) };
+    // The versions of the workspace: everything is in cargo's cache already, and a test never resolves anew.
+    std::fs::copy(repository().join("Cargo.lock"), project.file("Cargo.lock"))?;
     let settings = project.read("staysail.toml")?;
     if let Some((_, port)) = settings.split_once("localhost:") {
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
@@ -66,6 +68,15 @@ pub fn npm(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Resu
 /// When they can not be installed.
 pub fn install(stage: &Stage, project: &Project) -> anyhow::Result<()> {
     npm(stage, project, &["install", "--prefer-offline", "--no-audit", "--no-fund"]).map(drop)
+}
+
+/// Builds the app, its page with it, and runs the page's own tests.
+///
+/// # Errors
+/// When one of them fails.
+pub fn build_and_test(stage: &Stage, project: &Project) -> anyhow::Result<()> {
+    run_quick(stage, project, &["build"])?;
+    npm(stage, project, &["test"]).map(drop)
 }
 
 /// Starts `staysail dev` and waits for the page.
@@ -129,7 +140,8 @@ pub fn drive(stage: &Stage, project: &Project, drive: &Drive) -> anyhow::Result<
     edit_backend(stage, project, drive, &page, &mut dev)?;
 
     drop(page);
-    end(stage, project, dev)
+    end(stage, project, dev)?;
+    build_and_test(stage, project)
 }
 
 fn edit_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
@@ -191,8 +203,11 @@ pub fn end(stage: &Stage, project: &Project, mut dev: Dev) -> anyhow::Result<()>
     if let Some((_, port)) = settings.split_once("localhost:") {
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         // Not `bind`: any connection of somebody else's may have been given that number meanwhile.
-        let answer = std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>()?));
-        ensure!(answer.is_err(), "something still listens at port {port}");
+        let address = ("127.0.0.1", port.parse::<u16>()?);
+        crate::wait_until("the port to be free", SOON, || match std::net::TcpStream::connect(address) {
+            Ok(_) => Err(format!("something listens at {port}")),
+            Err(_) => Ok(()),
+        })?;
     }
     Ok(())
 }

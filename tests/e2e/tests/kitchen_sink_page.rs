@@ -35,6 +35,14 @@ fn whole(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
                     if (!panel.querySelector('code')?.textContent.trim()) bad.push(tab.id + ': ' + panel.textContent) } return bad";
         let bad = sink.page.run_async(tabs, &[])?;
         ensure!(bad == json!([]), "{section}: {bad}");
+        let stays = "const link = document.querySelector('nav a[aria-current]').getBoundingClientRect(); \
+                     const list = document.querySelector('nav').getBoundingClientRect(); \
+                     return [document.documentElement.scrollHeight <= innerHeight, link.top >= list.top - 1 && link.bottom <= list.bottom + 1]";
+        let stays = sink.page.run(stays, &[])?;
+        ensure!(
+            stays == json!([true, true]),
+            "{section}: the page scrolls, or its link is out of sight: {stays}"
+        );
         let twice = "const ids = [...document.querySelectorAll('[id]')].map(one => one.id); \
                      return ids.filter((id, place) => ids.indexOf(id) !== place)";
         let twice = sink.page.run(twice, &[])?;

@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use serde_json::json;
 use staysail_e2e::dev::EDIT;
+use staysail_e2e::drag;
 use staysail_e2e::kitchen_sink::KitchenSink;
 use staysail_e2e::stage::{Stage, play};
 
@@ -76,7 +77,8 @@ fn place(stage: &Stage, window: &str) -> anyhow::Result<(i32, i32)> {
 }
 
 fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
-    sink.press("windows-frameless-open")?;
+    sink.go("frameless")?;
+    sink.press("frameless-bar-open")?;
     let window = sink.window("Frameless")?;
     sink.wait_property(&window, "_MOTIF_WM_HINTS", "0x0, 0x0")?;
     sink.wait_painted(&window)?;
@@ -101,13 +103,45 @@ fn frameless(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
         Err(format!("it is at {now:?}"))
     })?;
     drag(&["mouseup", "1"])?;
+    edge(stage, &window)?;
+    sink.press("frameless-transparent-open")?;
+    let badge = sink.window("Badge")?;
+    let told = stage.display.tool("xwininfo", &["-id", &badge])?;
+    ensure!(told.contains("Depth: 32"), "no alpha channel: {told}");
+    sink.wait_property(&badge, "_NET_WM_STATE", "_NET_WM_STATE_ABOVE")?;
+    sink.wait_painted(&badge)?;
     sink.picture("frameless")?;
+    sink.press("frameless-transparent-close")?;
+    sink.wait_gone("Badge")?;
     sink.run("await new api.AppWindow('frameless').close()")?;
     sink.wait_gone("Frameless")
 }
 
+/// The grip in the corner makes the window larger, as an edge does.
+fn edge(stage: &Stage, window: &str) -> anyhow::Result<()> {
+    let drag = |arguments: &[&str]| stage.display.tool("xdotool", arguments);
+    let [_, _, width, height] = drag::place(stage, window)?;
+    let mut step = 0;
+    staysail_e2e::wait_until("the window to be larger", EDIT, || {
+        let told = |error: anyhow::Error| format!("{error:#}");
+        let now = drag::place(stage, window).map_err(told)?;
+        if now[2] - width >= 40 && now[3] - height >= 40 {
+            return Ok(());
+        }
+        if step % 30 == 0 {
+            let (x, y) = ((now[0] + now[2] - 8).to_string(), (now[1] + now[3] - 8).to_string());
+            drag(&["mouseup", "1", "mousemove", "--sync", &x, &y, "mousedown", "1"]).map_err(told)?;
+        }
+        step += 1;
+        drag(&["mousemove_relative", "--sync", "--", "4", "4"]).map_err(told)?;
+        Err(format!("it is at {now:?}"))
+    })?;
+    drag(&["mouseup", "1"]).map(drop)
+}
+
 fn unsaved(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     let display = &stage.display;
+    sink.go("windows")?;
     sink.press("windows-unsaved-open")?;
     let window = sink.window("Unsaved")?;
     let intercepts = "return (await new api.AppWindow('unsaved').state()).interceptClose";

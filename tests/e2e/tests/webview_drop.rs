@@ -1,52 +1,13 @@
 //! Files of another program dragged over the real window.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
-use staysail_e2e::child::Program;
 use staysail_e2e::dev::{Dev, EDIT};
+use staysail_e2e::drag::{Source, let_go, place};
 use staysail_e2e::page::Page;
 use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
 use std::path::Path;
-use std::time::Duration;
-
-/// Left, top, width and height of a window's inside on the screen.
-fn place(stage: &Stage, window: &str) -> anyhow::Result<[i32; 4]> {
-    let text = stage.display.tool("xwininfo", &["-id", window])?;
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
-        line.and_then(|value| value.trim().parse().ok()).with_context(|| format!("no {name} in {text}"))
-    };
-    Ok([
-        value("Absolute upper-left X:")?,
-        value("Absolute upper-left Y:")?,
-        value("Width:")?,
-        value("Height:")?,
-    ])
-}
-
-/// Begins to drag from the other program and stops over a point of the page.
-fn drag_over(stage: &Stage, to: (i32, i32)) -> anyhow::Result<()> {
-    let source = stage.display.window("drag source", Duration::from_secs(10))?;
-    let main = stage.display.window("Counter under test", EDIT)?;
-    let [left, top, width, height] = place(stage, &source)?;
-    let (x, y) = (left + width / 2, top + height / 2);
-    let [left, top, ..] = place(stage, &main)?;
-    let point = |x: i32, y: i32| [x.to_string(), y.to_string()];
-    let go = |[x, y]: [String; 2]| stage.display.tool("xdotool", &["mousemove", "--sync", &x, &y]).map(drop);
-    go(point(x, y))?;
-    stage.display.tool("xdotool", &["mousedown", "1"])?;
-    for step in 1..=10 {
-        let part = |from: i32, to: i32| from + (to - from) * step / 10;
-        go(point(part(x, left + to.0), part(y, top + to.1)))?;
-    }
-    // A drag is told of where it moves.
-    go(point(left + to.0 + 2, top + to.1 + 2))
-}
-
-fn drop_it(stage: &Stage) -> anyhow::Result<()> {
-    stage.display.tool("xdotool", &["mouseup", "1"]).map(drop)
-}
 
 fn listen(page: &Page) -> anyhow::Result<()> {
     page.run(
@@ -59,11 +20,8 @@ fn listen(page: &Page) -> anyhow::Result<()> {
     .map(drop)
 }
 
-fn source(stage: &Stage, files: &[&Path]) -> anyhow::Result<Program> {
-    let mut command = stage.command(Path::new(env!("CARGO_BIN_EXE_drag-source")));
-    command
-        .args(files.iter().map(|file| format!("file://{}", file.display().to_string().replace(' ', "%20"))));
-    Program::start("drag-source", command)
+fn source(stage: &Stage, files: &[&Path]) -> anyhow::Result<Source> {
+    Source::start(stage, env!("CARGO_BIN_EXE_drag-source"), files)
 }
 
 #[test]
@@ -75,14 +33,15 @@ fn files_dragged_over_a_window_are_told_with_their_paths_where_a_capability_allo
         listen(&page)?;
         let file = stage.folder.path().join("sea chart.txt");
         std::fs::write(&file, "here be dragons")?;
-        let _source = source(stage, &[&file])?;
+        let source = source(stage, &[&file])?;
+        let main = stage.display.window("Counter under test", EDIT)?;
 
-        drag_over(stage, (200, 150))?;
+        source.drag_over(stage, &main, (200, 150))?;
         page.wait_for("the files to enter", "return window.told[0]?.kind === 'enter'", EDIT)?;
         stage.screenshot("over");
         let told = page.run("return window.told[0]", &[])?;
         ensure!(told["paths"] == json!([file.display().to_string()]) && told["label"] == "main", "{told}");
-        drop_it(stage)?;
+        let_go(stage)?;
         page.wait_for("the drop", "return window.told.some(event => event.kind === 'dropped')", EDIT)?;
         let dropped = page.run("return window.told.find(event => event.kind === 'dropped')", &[])?;
         ensure!(dropped["paths"] == json!([file.display().to_string()]), "{dropped}");
@@ -94,12 +53,12 @@ fn files_dragged_over_a_window_are_told_with_their_paths_where_a_capability_allo
         page.wait_for("the page's own drop", "return window.own.length === 1", EDIT)?;
 
         page.run("window.told.length = 0", &[])?;
-        drag_over(stage, (300, 250))?;
+        source.drag_over(stage, &main, (300, 250))?;
         page.wait_for("the second drag", "return window.told[0]?.kind === 'enter'", EDIT)?;
         stage.display.tool("xdotool", &["mousemove", "--sync", "1180", "700"])?;
         stage.display.tool("xdotool", &["mousemove", "--sync", "1190", "710"])?;
         page.wait_for("it to leave", "return window.told.at(-1)?.kind === 'left'", EDIT)?;
-        drop_it(stage)?;
+        let_go(stage)?;
         let kinds = page.run("return window.told.map(event => event.kind)", &[])?;
         ensure!(!kinds.as_array().is_some_and(|kinds| kinds.contains(&json!("dropped"))), "{kinds}");
         Ok(())
@@ -114,20 +73,24 @@ fn without_a_capability_a_drop_tells_no_path_and_never_takes_the_window_away() {
         let file = stage.folder.path().join("chart.txt");
         std::fs::write(&file, "here be dragons")?;
         let mut source = source(stage, &[&file])?;
+        let main = stage.display.window("Counter under test", EDIT)?;
         let load = page.load()?;
 
         // The page does not care about drops at all: a browser would show the file instead of the page.
-        drag_over(stage, (200, 150))?;
-        drop_it(stage)?;
-        source.wait_line("the end of the drag", 0, EDIT, |line| line.contains("drag ended").then_some(()))?;
+        source.drag_over(stage, &main, (200, 150))?;
+        let_go(stage)?;
+        source
+            .program
+            .wait_line("the end of the drag", 0, EDIT, |line| line.contains("drag ended").then_some(()))?;
         ensure!(page.load()? == load && page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy");
 
-        let from = source.lines().len();
+        let from = source.program.lines().len();
         listen(&page)?;
-        drag_over(stage, (210, 160))?;
+        source.drag_over(stage, &main, (210, 160))?;
         page.run("return 0", &[])?;
-        drop_it(stage)?;
+        let_go(stage)?;
         source
+            .program
             .wait_line("the end of the drag", from, EDIT, |line| line.contains("drag ended").then_some(()))?;
         page.wait_for("the page's own drop", "return window.own.length === 1", EDIT)?;
         let own = page.run("return window.own[0]", &[])?;
@@ -140,6 +103,47 @@ fn without_a_capability_a_drop_tells_no_path_and_never_takes_the_window_away() {
         ensure!(page.load()? == load && page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy");
         Ok(())
     });
+}
+
+/// The one name of the grant, neither more nor less, and what comes with it: the dropped file may be read.
+#[test]
+fn the_grant_of_paths_tells_them_and_lets_the_page_read_what_was_dropped_and_its_absence_does_neither() {
+    for (granted, name) in [(true, "drop-granted"), (false, "drop-withheld")] {
+        play(name, |stage| {
+            let project = Project::fixture(stage)?;
+            let grant = if granted { ", \"drop.paths\"" } else { "" };
+            project.allow(&format!("windows = [\"main\"]\nallow = [\"fs.read_text\"{grant}]"))?;
+            let (_dev, page) = Dev::live(stage, &project)?;
+            listen(&page)?;
+            let file = stage.folder.path().canonicalize()?.join("chart.txt");
+            std::fs::write(&file, "here be dragons")?;
+            let mut source = source(stage, &[&file])?;
+            let main = stage.display.window("Counter under test", EDIT)?;
+            let read = || {
+                let script = "return fixture.staysail.fs.readText(arguments_[0]).then(text => ({ text }), error => ({ error: error.code }))";
+                page.run_async(script, &[json!(file)])
+            };
+            ensure!(read()? == json!({ "error": "Denied" }), "read before it was dropped");
+            source.drag_over(stage, &main, (200, 150))?;
+            let_go(stage)?;
+            source.program.wait_line("the end of the drag", 0, EDIT, |line| {
+                line.contains("drag ended").then_some(())
+            })?;
+            page.wait_for("the page's own drop", "return window.own.length === 1", EDIT)?;
+            let own = page.run("return window.own[0]", &[])?.to_string();
+            if granted {
+                page.wait_for("the drop", "return window.told.at(-1)?.kind === 'dropped'", EDIT)?;
+                let paths = page.run("return window.told.at(-1).paths", &[])?;
+                ensure!(paths == json!([file]), "{paths}");
+                ensure!(read()? == json!({ "text": "here be dragons" }), "{}", read()?);
+            } else {
+                ensure!(!own.contains("chart"), "the page was told the path: {own}");
+                ensure!(page.run("return window.told.length", &[])? == 0);
+                ensure!(read()? == json!({ "error": "Denied" }), "a path was granted that was not told");
+            }
+            Ok(())
+        });
+    }
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn drag_and_drop_within_the_page_goes_on_as_ever() {
             go(100 + step * 35, 340)?;
         }
         go(455, 342)?;
-        drop_it(stage)?;
+        let_go(stage)?;
         page.wait_for("the card's drop", "return window.own.length === 1", EDIT)?;
         ensure!(
             page.run("return window.told", &[])? == json!([]),

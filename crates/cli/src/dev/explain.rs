@@ -13,7 +13,9 @@ use crate::style;
 use serde::Serialize;
 use staysail_protocol::control::SwapTiming;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+#[cfg(any(target_os = "linux", test))]
+use std::time::Duration;
+use std::time::Instant;
 
 /// A crate that takes longer is worth splitting.
 const CRATE_MS_MAX: f64 = 500.0;
@@ -159,7 +161,7 @@ fn advice(parts: &[Part], crates: &[Part], link: Option<&Part>, around: &Around)
         let name = &slow.name;
         advice.push(format!(
             "`{name}` takes {} to compile. Move what you edit most into a crate of its own that `{name}` depends on only for \
-             its interface, or split `{name}` by topic: only the crates that changed are compiled (docs/guide/commands.md).",
+             its interface, or split `{name}` by topic: only the crates that changed are compiled (docs/guide/development.md).",
             time(slow.ms)
         ));
     }

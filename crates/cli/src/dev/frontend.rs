@@ -10,6 +10,7 @@ use crate::project::Project;
 use anyhow::{Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::interface::Description;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -135,6 +136,7 @@ impl Frontend {
             detail: said,
             advice: advice.into(),
             retry: false,
+            fresh: false,
         };
         Ended { message, overlay }
     }
@@ -168,6 +170,13 @@ impl Frontend {
             server.end();
         }
     }
+}
+
+/// Files that a page without a bundler exchanges in place: style sheets, and images (`packages/api/src/runtime/images.ts`).
+pub fn is_exchanged_in_place(file: &Path) -> bool {
+    const ENDINGS: [&str; 10] = ["css", "avif", "bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "webp"];
+    let ending = file.extension().unwrap_or_default().to_ascii_lowercase();
+    ENDINGS.iter().any(|known| ending == *known)
 }
 
 fn wait_for_foreign(url: &str, waiting: impl FnOnce(&str)) -> Result<()> {

@@ -5,7 +5,6 @@
 
 use super::session::Incoming;
 use std::io::{IsTerminal, Read};
-use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
 /// What a key asks for.
@@ -108,10 +107,10 @@ fn next() -> Option<u8> {
 
 #[cfg(unix)]
 mod unix {
-    use super::Mutex;
     use rustix::termios::{
         LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
     };
+    use std::sync::Mutex;
 
     /// What the terminal was set to before, while it is changed.
     static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);

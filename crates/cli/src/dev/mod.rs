@@ -104,7 +104,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         project.name(),
         project.mode.name()
     ));
-    let keyboard = Keyboard::start(sender.clone());
+    let _keyboard = Keyboard::start(sender.clone());
     let options = Options {
         poll: arguments.poll,
         explain: arguments.explain,
@@ -115,7 +115,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let result = session.run(&inbox);
     session.end();
     session.output.say(&Said::Ended);
-    drop(keyboard);
     result
 }
 

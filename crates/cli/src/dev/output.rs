@@ -300,7 +300,7 @@ fn words(said: &Said) -> Option<String> {
         Said::WorkerLost { reason, .. } => {
             format!("{}: {reason}; save a fix, or press Retry in the window", style::bad("backend lost"))
         }
-        Said::StylesChanged { paths, .. } => format!("{} {}", style::good("styles exchanged"), list(paths)),
+        Said::StylesChanged { paths, .. } => format!("{} {}", style::good("exchanged in place"), list(paths)),
         Said::PageChanged { paths, .. } => format!("{} {}", style::good("page reloaded"), list(paths)),
         Said::PageReport { report } => {
             let place = if report.place.is_empty() { String::new() } else { format!(" ({})", report.place) };

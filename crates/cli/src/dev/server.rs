@@ -41,11 +41,14 @@ impl DevServer {
         line: impl Fn(String) + Send + Clone + 'static,
         ended: impl FnOnce(String) + Send + 'static,
     ) -> Result<Self> {
-        let spawn = shell_command(command)
+        let mut spawn = shell_command(command)
             .current_dir(project.frontend_folder())
-            // Bundlers open a browser by default; the window is ours. Colours survive the pipe.
-            .env("BROWSER", "none")
-            .env("FORCE_COLOR", "1");
+            // Bundlers open a browser by default; the window is ours.
+            .env("BROWSER", "none");
+        if std::env::var_os("NO_COLOR").is_none() {
+            // Colours survive the pipe.
+            spawn = spawn.env("FORCE_COLOR", "1");
+        }
         let tree = bundler
             .variables()
             .fold(spawn, |spawn, (name, value)| spawn.env(name, value))
@@ -110,7 +113,9 @@ impl DevServer {
     /// What it said last, after it has ended.
     pub fn last_words(&self) -> String {
         self.hear_out();
-        self.said()
+        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = output.len().saturating_sub(LINES_MAX);
+        output[from..].join("\n").trim().to_owned()
     }
 
     /// Ends it and everything it started.

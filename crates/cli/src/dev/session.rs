@@ -273,9 +273,8 @@ impl Session {
             && let Some(folder) = self.project.served()
         {
             let paths = watch::page_paths(&changes.page, &folder);
-            let only_styles = changes.page.iter().all(|file| {
-                file.extension().is_some_and(|end| end.eq_ignore_ascii_case("css")) && file.exists()
-            });
+            let only_styles =
+                changes.page.iter().all(|file| super::frontend::is_exchanged_in_place(file) && file.exists());
             let message = if only_styles {
                 ToShell::StylesChanged { paths: paths.clone() }
             } else {
@@ -441,6 +440,7 @@ impl Session {
             }
             .into(),
             retry: false,
+            fresh: false,
         };
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
@@ -501,6 +501,7 @@ impl Session {
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
+            ToTool::StartFresh => self.start_afresh(),
             // Answers have a number and go another way.
             ToTool::Closing | ToTool::TabAnswer { .. } | ToTool::PageFile { .. } | ToTool::Unknown => {}
         }

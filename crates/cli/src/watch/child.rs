@@ -5,9 +5,10 @@
 
 use super::Incoming;
 use super::output::Output;
+use crate::dev::server::shell_command;
 use anyhow::Result;
 use staysail_protocol::limits;
-use staysail_supervise::{Spawn, Tree};
+use staysail_supervise::Tree;
 use staysail_watch::Batch;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -78,11 +79,8 @@ impl Child {
         self.runs += 1;
         let run = self.runs;
         output.run(run, &self.command);
-        let shell = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
-        let mut spawn = Spawn::new(shell[0])
-            .args([shell[1], &self.command])
-            .env(PATHS, lines(&std::mem::take(&mut self.paths)))
-            .guarded(true);
+        let mut spawn =
+            shell_command(&self.command).env(PATHS, lines(&std::mem::take(&mut self.paths))).guarded(true);
         if self.apart {
             spawn = spawn.stdout(std::io::stderr());
         }

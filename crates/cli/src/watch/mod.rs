@@ -97,7 +97,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         .only(&arguments.only)?;
     let rules = output::Apart::new(rules);
     let reports = sender.clone();
+    let sources = |file: &PathBuf| depinfo::read(file).into_iter().chain([file.clone()]).collect::<Vec<_>>();
     let watch = Watcher::new(paths)
+        .also(listing.iter().flat_map(sources))
         .select(rules)
         .poll(arguments.poll)
         .interval(Duration::from_millis(arguments.interval.max(1)))
@@ -105,18 +107,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         .follow_links(arguments.follow)
         .initial(arguments.initial)
         .start(move |report| drop(reports.send(Incoming::Report(report))))?;
-    let sources = |file: &PathBuf| watch.also(depinfo::read(file).into_iter().chain([file.clone()]));
-    if let Some(file) = &listing {
-        sources(file);
-    }
-
     let mut output = Output::new(arguments.json, here);
     let mut child = arguments.exec.map(|command| Child::new(command, arguments.restart, arguments.json));
     while let Ok(incoming) = inbox.recv() {
         let told = match incoming {
             Incoming::Report(Report::Changed(mut batch)) => {
                 if let Some(file) = &listing {
-                    batch = apart_from(batch, file, || sources(file));
+                    batch = apart_from(batch, file, || watch.also(sources(file)));
                 }
                 if batch.events.is_empty() {
                     continue;

@@ -1,6 +1,6 @@
 //! When a worker's connection ends by itself.
 
-use super::{Conductor, Seat, SwapOptions, probation, restore};
+use super::{Conductor, Refusal, Seat, SwapOptions, probation, restore};
 use crate::desktop::power::{Owner, Wishes};
 use crate::shell::Shell;
 use crate::worker::Launch;
@@ -117,6 +117,7 @@ async fn give_up(shell: &Arc<Shell>, reason: &str) {
                  over by itself."
                 .into(),
         retry: true,
+        fresh: false,
     }));
     shell.announce("staysail:worker", &serde_json::json!({ "kind": "stopped", "reason": reason }));
 }
@@ -134,7 +135,7 @@ impl Conductor {
         };
         let Some(launch) = launch else { return };
         shell.router.hope_again();
-        if let Err(reason) = self.swap(shell, launch, SwapOptions::default()).await {
+        if let Err(Refusal { reason, .. }) = self.swap(shell, launch, SwapOptions::default()).await {
             give_up(shell, &reason).await;
         }
     }

@@ -131,15 +131,27 @@ pub(super) fn only_built(what: &str) -> CallError {
     CallError::new(ErrorCode::Internal, message)
 }
 
+/// The app's id. In development it is the worker that knows it, and before that the folder of its data.
+pub(crate) fn id(shell: &Shell) -> String {
+    let start = shell.application.start().id;
+    if !start.is_empty() {
+        return start;
+    }
+    if let Some(worker) = shell.router.active() {
+        return worker.hello.description.app.clone();
+    }
+    let data_dir = shell.facts().data_dir;
+    let folder = std::path::Path::new(&data_dir).parent().and_then(std::path::Path::file_name);
+    folder.and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
 fn info(shell: &Shell) -> AppInfo {
     let facts = shell.facts();
     let start = shell.application.start();
-    let of_worker =
-        || shell.router.active().map(|worker| worker.hello.description.app.clone()).unwrap_or_default();
     let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
     let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
     AppInfo {
-        id: if start.id.is_empty() { of_worker() } else { start.id },
+        id: id(shell),
         name: facts.name,
         version: facts.version,
         mode: facts.config.mode,

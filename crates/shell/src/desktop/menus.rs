@@ -5,11 +5,11 @@
 //! same places, texts and states are changed in place; otherwise those menus of the bar that differ are exchanged, and
 //! the others stay. Which entry the user checked stays as long as it is not declared otherwise.
 
-use super::{Answer, Asker, Windows, invalid};
+use super::{Answer, Asker, Windows, invalid, menu_roles};
 use crate::platform;
 use crate::shell::Shell;
 use muda::accelerator::Accelerator;
-use muda::{CheckMenuItem, IsMenuItem, Menu, MenuItem as Action, PredefinedMenuItem, Submenu};
+use muda::{AboutMetadata, CheckMenuItem, IsMenuItem, Menu, MenuItem as Action, PredefinedMenuItem, Submenu};
 use serde_json::Value;
 use staysail_protocol::desktop::menu::{
     MenuEvent, MenuItem, MenuKind, MenuRequest, MenuRole, check, same_shape,
@@ -65,6 +65,8 @@ pub(super) struct Entries {
     /// The ids of each radio group, and the group of each id.
     groups: HashMap<String, Vec<String>>,
     group_of: HashMap<String, String>,
+    /// What an entry about the app shows.
+    about: Option<AboutMetadata>,
 }
 
 impl Entries {
@@ -133,6 +135,7 @@ impl Entries {
 
 /// The application's menu and the context menu that was shown last.
 pub struct Menus {
+    shell: Arc<Shell>,
     bar: Menu,
     spec: Vec<MenuItem>,
     /// The menus of the bar, in the order of `spec`.
@@ -150,6 +153,7 @@ impl Menus {
             ui.wish(crate::app::Wish::Do(Box::new(move |windows, _| windows.menu_chosen(id))));
         }));
         Self {
+            shell: shell.clone(),
             bar: Menu::new(),
             spec: Vec::new(),
             made: Vec::new(),
@@ -185,7 +189,7 @@ impl Menus {
         let rest = self.spec.len().min(items.len()) - head;
         let tail = self.spec.iter().rev().zip(items.iter().rev()).take(rest).take_while(same).count();
         // Made before anything is taken away: an accelerator that can not be read leaves the menu as it was.
-        let mut entries = Entries::default();
+        let mut entries = self.none_yet();
         let mut made = Vec::new();
         for item in &items[head..items.len() - tail] {
             made.push(make(item, &mut entries)?);
@@ -232,6 +236,11 @@ impl Menus {
         }
     }
 
+    fn none_yet(&self) -> Entries {
+        let facts = self.shell.facts();
+        Entries { about: Some(menu_roles::about(facts.name, facts.version)), ..Entries::default() }
+    }
+
     /// Changes one entry.
     pub fn update(
         &mut self,
@@ -255,7 +264,7 @@ impl Menus {
         items: &[MenuItem],
     ) -> Result<(), CallError> {
         check(items).map_err(invalid)?;
-        let (menu, mut entries) = (Menu::new(), Entries::default());
+        let (menu, mut entries) = (Menu::new(), self.none_yet());
         for item in items {
             menu.append(make(item, &mut entries)?.entry()).map_err(failed)?;
         }
@@ -334,11 +343,14 @@ pub(super) fn make(item: &MenuItem, entries: &mut Entries) -> Result<Made, CallE
             }
             Made::Submenu(menu, below)
         }
-        MenuKind::Role => Made::Other(of_role(item)),
+        MenuKind::Role => match menu_roles::stand_in(item) {
+            Some((id, text)) => Made::Action(Action::with_id(id, text, item.enabled, accelerator)),
+            None => Made::Other(of_role(item, entries.about.clone())),
+        },
     })
 }
 
-fn of_role(item: &MenuItem) -> PredefinedMenuItem {
+fn of_role(item: &MenuItem, about: Option<AboutMetadata>) -> PredefinedMenuItem {
     let text = (!item.text.is_empty()).then_some(item.text.as_str());
     match item.role {
         Some(MenuRole::Undo) => PredefinedMenuItem::undo(text),
@@ -352,7 +364,7 @@ fn of_role(item: &MenuItem) -> PredefinedMenuItem {
         Some(MenuRole::Fullscreen) => PredefinedMenuItem::fullscreen(text),
         Some(MenuRole::CloseWindow) => PredefinedMenuItem::close_window(text),
         Some(MenuRole::Quit) => PredefinedMenuItem::quit(text),
-        Some(MenuRole::About) => PredefinedMenuItem::about(text, None),
+        Some(MenuRole::About) => PredefinedMenuItem::about(text, about),
         None => PredefinedMenuItem::separator(),
     }
 }

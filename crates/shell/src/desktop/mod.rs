@@ -14,13 +14,14 @@ pub mod fs;
 mod geometry;
 pub(crate) mod icon;
 pub mod links;
+mod menu_roles;
 mod menus;
 mod notification;
 mod opener;
 pub mod power;
 mod presence;
 mod requests;
-mod shortcuts;
+pub(crate) mod shortcuts;
 pub mod tray;
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod tray_menu;

@@ -5,6 +5,7 @@ use super::tray::Tray;
 use super::{Windows, links};
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
+use std::sync::Arc;
 
 /// See the module. Lives on the windows' thread.
 pub struct Presence {
@@ -16,7 +17,7 @@ pub struct Presence {
 
 impl Presence {
     /// Nothing yet.
-    pub fn new(shell: &Shell) -> Self {
+    pub fn new(shell: &Arc<Shell>) -> Self {
         Self { tray: Tray::default(), shortcuts: Shortcuts::new(shell), is_registered: false }
     }
 }

@@ -6,6 +6,7 @@
 //! is kept with its problem, for `shortcut.list`, and costs nothing else.
 
 use super::{Answer, Windows, answer, invalid};
+use crate::app::Target;
 use crate::platform::shortcuts::Keys;
 use crate::shell::Shell;
 use muda::accelerator::Accelerator;
@@ -15,19 +16,52 @@ use staysail_protocol::limits::SHORTCUTS_MAX;
 use staysail_protocol::{CallError, ErrorCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Does what is asked.
 pub async fn handle(shell: &Arc<Shell>, request: ShortcutRequest) -> Answer {
     let ui = &shell.ui;
     match request {
         ShortcutRequest::Register { id, keys } => {
-            ui.ask(move |windows, _| windows.shortcuts().register(&id, &keys)).await?.map(|()| Value::Null)
+            let (asked, wanted) = (id.clone(), keys.clone());
+            let begun = ui.ask(move |windows, _| windows.shortcuts().register(&asked, &wanted)).await??;
+            let Some(begun) = begun else { return Ok(Value::Null) };
+            let taken = begun.taking.await.unwrap_or_else(|_| Err("the app ends".into()));
+            let is_taken = taken.is_ok();
+            let settled = ui.ask(move |windows, _| {
+                if is_taken {
+                    windows.shortcuts().give_back(begun.before);
+                } else {
+                    windows.shortcuts().undo(&id, begun.accelerator, begun.before);
+                }
+            });
+            settled.await?;
+            taken.map_err(|reason| refused(&keys, &reason))?;
+            Ok(Value::Null)
         }
         ShortcutRequest::Unregister { id } => {
             ui.ask(move |windows, _| windows.shortcuts().unregister(&id)).await?.map(|()| Value::Null)
         }
         ShortcutRequest::List {} => answer(ui.ask(|windows, _| windows.shortcuts().list()).await?),
     }
+}
+
+/// What comes of taking keys.
+#[derive(Debug)]
+pub enum Taking {
+    /// They are taken.
+    Now,
+    /// The user is asked; a sentence for people when they are not taken.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a portal asks the user"))]
+    Later(oneshot::Receiver<Result<(), String>>),
+}
+
+/// Keys that are taken when the user agrees.
+struct Begun {
+    taking: oneshot::Receiver<Result<(), String>>,
+    accelerator: u32,
+    /// What the shortcut was before.
+    before: Option<Taken>,
 }
 
 struct Taken {
@@ -38,18 +72,19 @@ struct Taken {
 
 /// All shortcuts, on the windows' thread.
 pub struct Shortcuts {
+    shell: Arc<Shell>,
     keys: Keys,
     taken: BTreeMap<String, Taken>,
 }
 
 impl Shortcuts {
     /// None yet.
-    pub fn new(shell: &Shell) -> Self {
-        Self { keys: Keys::new(&shell.ui), taken: BTreeMap::new() }
+    pub fn new(shell: &Arc<Shell>) -> Self {
+        Self { shell: shell.clone(), keys: Keys::new(shell), taken: BTreeMap::new() }
     }
 
     /// Takes keys; what they were before under this id is given back once that has worked.
-    fn register(&mut self, id: &str, keys: &str) -> Result<(), CallError> {
+    fn register(&mut self, id: &str, keys: &str) -> Result<Option<Begun>, CallError> {
         if id.is_empty() {
             return Err(invalid("a shortcut needs an id".into()));
         }
@@ -57,7 +92,7 @@ impl Shortcuts {
         let has = |taken: &Taken| taken.accelerator.is_some_and(|other| other.id() == accelerator.id());
         if let Some((owner, _)) = self.taken.iter().find(|(_, taken)| has(taken)) {
             if owner == id {
-                return Ok(());
+                return Ok(None);
             }
             return Err(invalid(format!(
                 "`{keys}` are the keys of the app's own shortcut `{owner}` already"
@@ -67,13 +102,42 @@ impl Shortcuts {
             let message = format!("the app has {SHORTCUTS_MAX} shortcuts already (shortcuts_max)");
             return Err(CallError::new(ErrorCode::TooLarge, message));
         }
-        self.keys.take(accelerator).map_err(|reason| {
-            CallError::new(ErrorCode::Internal, format!("`{keys}` can not be taken: {reason}"))
-        })?;
+        let taking = self.keys.take(id, accelerator).map_err(|reason| refused(keys, &reason))?;
         let taken = Taken { keys: keys.into(), accelerator: Some(accelerator), problem: None };
         let before = self.taken.insert(id.into(), taken);
-        self.give_back(before);
-        Ok(())
+        match taking {
+            Taking::Now => {
+                self.give_back(before);
+                Ok(None)
+            }
+            Taking::Later(taking) => Ok(Some(Begun { taking, accelerator: accelerator.id(), before })),
+        }
+    }
+
+    /// The user did not agree: the shortcut is what it was before, unless it is another one by now.
+    fn undo(&mut self, id: &str, accelerator: u32, before: Option<Taken>) {
+        if self.taken.get(id).and_then(|taken| taken.accelerator).is_none_or(|own| own.id() != accelerator) {
+            return;
+        }
+        let refused = self.taken.remove(id);
+        self.give_back(refused);
+        if let Some(before) = before {
+            if let Some(accelerator) = before.accelerator {
+                // The user has agreed to these before; what is refused now is told as lost.
+                let _ = self.keys.take(id, accelerator);
+            }
+            self.taken.insert(id.into(), before);
+        }
+    }
+
+    /// Keys do not work any more, or a declared shortcut never got any.
+    fn lost(&mut self, accelerator: u32, reason: &str) {
+        let is_it = |taken: &&mut Taken| taken.accelerator.is_some_and(|own| own.id() == accelerator);
+        if let Some(taken) = self.taken.values_mut().find(is_it) {
+            tracing::warn!(keys = taken.keys, reason, "a shortcut does not work");
+            taken.problem = Some(refused(&taken.keys, reason).message);
+            taken.accelerator = None;
+        }
     }
 
     fn unregister(&mut self, id: &str) -> Result<(), CallError> {
@@ -111,7 +175,18 @@ impl Shortcuts {
         }
         for shortcut in new.iter().filter(|shortcut| !old.contains(shortcut)) {
             let ShortcutSpec { id, keys } = shortcut;
-            if let Err(error) = self.register(id, keys) {
+            let registered = self.register(id, keys);
+            if let Ok(Some(begun)) = registered {
+                let shell = self.shell.clone();
+                self.shell.runtime.spawn(async move {
+                    if let Ok(Err(reason)) = begun.taking.await {
+                        let lost = move |windows: &mut Windows, _: &Target| {
+                            windows.shortcut_lost(begun.accelerator, &reason);
+                        };
+                        let _ = shell.ui.ask(lost).await;
+                    }
+                });
+            } else if let Err(error) = registered {
                 tracing::warn!(id, keys, %error, "a declared shortcut does not work");
                 let taken = Taken { keys: keys.clone(), accelerator: None, problem: Some(error.message) };
                 let before = self.taken.insert(id.clone(), taken);
@@ -132,6 +207,15 @@ impl Windows {
         let Some(id) = self.shortcuts().id_of(accelerator).cloned() else { return };
         self.shell().tell_natively("shortcut", "", &ShortcutEvent { id, pressed });
     }
+
+    /// The desktop has taken keys back, or never gave them.
+    pub fn shortcut_lost(&mut self, accelerator: u32, reason: &str) {
+        self.shortcuts().lost(accelerator, reason);
+    }
+}
+
+fn refused(keys: &str, reason: &str) -> CallError {
+    CallError::new(ErrorCode::Internal, format!("`{keys}` can not be taken: {reason}"))
 }
 
 fn parse(keys: &str) -> Result<Accelerator, CallError> {

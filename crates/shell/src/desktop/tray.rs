@@ -190,7 +190,7 @@ impl Windows {
     #[cfg(target_os = "linux")]
     pub fn tray_role(&mut self, role: Option<MenuRole>) {
         if role == Some(MenuRole::Quit) {
-            self.shell().ui.exit(0);
+            self.quit();
         }
     }
 }

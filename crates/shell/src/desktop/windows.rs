@@ -57,6 +57,8 @@ pub struct Windows {
     /// Windows that were moved or resized since that was told last.
     moved: BTreeSet<String>,
     resized: BTreeSet<String>,
+    /// The user wants the app to end: with its last window, although it may run without.
+    quits: bool,
     /// Exit code, once the app is to end.
     ending: Option<i32>,
 }
@@ -82,6 +84,7 @@ impl Windows {
             presence: Presence::new(shell),
             moved: BTreeSet::new(),
             resized: BTreeSet::new(),
+            quits: false,
             ending: None,
         }
     }
@@ -183,6 +186,9 @@ impl Windows {
             return;
         }
         let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
+        if self.role_chosen(&id, focused.as_deref()) {
+            return;
+        }
         let event = self.menus.chosen(id, focused.clone());
         self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
     }

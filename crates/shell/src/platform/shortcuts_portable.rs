@@ -1,6 +1,8 @@
 //! Global shortcuts on Windows and macOS.
 
-use crate::app::{Ui, Wish};
+use crate::app::Wish;
+use crate::desktop::shortcuts::Taking;
+use crate::shell::Shell;
 use global_hotkey::hotkey::HotKey;
 use global_hotkey::{GlobalHotKeyEvent, GlobalHotKeyManager, HotKeyState};
 use muda::accelerator::Accelerator;
@@ -16,9 +18,9 @@ pub struct Keys {
 
 impl Keys {
     /// None yet. On the windows' thread, whose loop brings the events.
-    pub fn new(ui: &Ui) -> Self {
+    pub fn new(shell: &Arc<Shell>) -> Self {
         let taken: Arc<Mutex<HashMap<u32, u32>>> = Arc::default();
-        let (ui, heard) = (ui.clone(), taken.clone());
+        let (ui, heard) = (shell.ui.clone(), taken.clone());
         GlobalHotKeyEvent::set_event_handler(Some(move |event: GlobalHotKeyEvent| {
             let taken = heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let Some(accelerator) = taken.get(&event.id).copied() else { return };
@@ -32,7 +34,7 @@ impl Keys {
     ///
     /// # Errors
     /// A sentence for people: another program has them, or the system has no such thing.
-    pub fn take(&mut self, accelerator: Accelerator) -> Result<(), String> {
+    pub fn take(&mut self, _id: &str, accelerator: Accelerator) -> Result<Taking, String> {
         let key = hotkey(accelerator);
         self.manager.as_ref().map_err(Clone::clone)?.register(key).map_err(|error| match error {
             global_hotkey::Error::AlreadyRegistered(_) => {
@@ -44,7 +46,7 @@ impl Keys {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(key.id(), accelerator.id());
-        Ok(())
+        Ok(Taking::Now)
     }
 
     /// Gives keys back.

@@ -65,7 +65,7 @@ export default {
         stage.append(area);
         follow(area, show);
       },
-      needs: ["drop.files"],
+      needs: ["drop.paths"],
     },
   ],
 };

@@ -34,7 +34,7 @@ export default {
       about: "With up to a few buttons, as the desktop has room for.",
       fields: [
         { name: "title", label: "Title", value: "Message in a bottle" },
-        { name: "body", label: "Text", value: "It washed ashore this morning." },
+        { name: "body", label: "Text", value: "It washed ashore." },
       ],
       actions: [
         { id: "show", label: "Show", run: async ({ title, body }, { log }) => log(await show(title, body)) },

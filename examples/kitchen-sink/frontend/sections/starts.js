@@ -1,16 +1,8 @@
-// How the app is started: arguments, a second start, links, at log-in.
+// What runs, whether it starts at log-in, and whether the machine may sleep.
 import { application, autostart, power } from "/__staysail/api.js";
 
 // #region info
 const info = () => application.info();
-// #endregion
-
-// #region starts
-const follow = (say) =>
-  application.onOpened(({ urls, files, arguments: words, first }) => {
-    // Whatever comes from outside is data: check it before you act on it.
-    say(`${first ? "First" : "Second"} start: ${[...urls, ...files].join(", ") || words.join(" ") || "nothing to open"}`);
-  });
 // #endregion
 
 // #region autostart
@@ -35,7 +27,7 @@ async function maySleep() {
 export default {
   id: "starts",
   title: "Start and sleep",
-  about: "What happens when the app is started again, opened by a link, started with the computer, or left alone for long.",
+  about: "What this app is, whether it is started with the computer, and what happens when it is left alone for long.",
   demos: [
     {
       id: "info",
@@ -43,14 +35,6 @@ export default {
       about: "Version, system, language, and the folders of this app.",
       actions: [{ id: "info", label: "Tell", run: info }],
       needs: ["app.info"],
-    },
-    {
-      id: "starts",
-      title: "One instance, and links",
-      about: "A second start of a built app is handed to the first. kitchen-sink: links lead here once the app is installed.",
-      extra: ({ log }) => follow(log),
-      code: ["backend/app/src/main.rs"],
-      needs: ["app.show"],
     },
     {
       id: "autostart",

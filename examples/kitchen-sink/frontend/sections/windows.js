@@ -1,4 +1,4 @@
-// More windows: opened at run time, belonging to another, without a title bar, asking before they close.
+// More windows: opened at run time, belonging to another, asking before they close.
 import { AppWindow, invoke, openWindow, windows } from "/__staysail/api.js";
 
 // #region open
@@ -22,11 +22,6 @@ const child = () =>
 
 const modal = () =>
   openWindow({ label: "modal", title: "Modal", url: "/windows/plain.html", width: 360, height: 240, parent: "main", modal: true });
-// #endregion
-
-// #region frameless
-const frameless = () =>
-  openWindow({ label: "frameless", title: "Frameless", url: "/windows/frameless.html", width: 460, height: 300, decorations: false });
 // #endregion
 
 // #region unsaved
@@ -69,14 +64,6 @@ export default {
         { id: "child", label: "Open a child", run: () => child().then(() => "Opened") },
         { id: "modal", label: "Open a modal window", run: () => modal().then(() => "Opened") },
       ],
-      needs: ["window.create"],
-    },
-    {
-      id: "frameless",
-      title: "A title bar of your own",
-      about: "Mark what drags the window with data-staysail-drag. Buttons inside work as ever; a double click fills the screen.",
-      actions: [{ id: "open", label: "Open", run: () => frameless().then(() => "Opened") }],
-      code: ["frontend/windows/frameless.html"],
       needs: ["window.create"],
     },
     {

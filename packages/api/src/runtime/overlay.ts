@@ -24,6 +24,7 @@ h1{all:unset;flex:1;font-weight:650;font-size:15px;min-width:0;overflow-wrap:any
 border-radius:99px;color:#171a23;background:var(--accent)}
 pre{margin:0;padding:12px 18px;overflow:auto;flex:1 1 auto;font:12.5px/1.55 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
 background:#0d0f15;white-space:pre;tab-size:4;user-select:text;-webkit-user-select:text}
+.state pre{white-space:pre-wrap}
 pre:empty,footer p:empty{display:none}
 footer{display:flex;align-items:center;gap:14px;padding:10px 18px 12px;color:#aeb5c4}
 footer p{margin:0;flex:1}
@@ -48,9 +49,11 @@ export class OverlayView {
   #content: unknown = null;
   #small = false;
   #retry: () => void;
+  #fresh: () => void;
 
-  constructor(retry: () => void) {
+  constructor(retry: () => void, fresh: () => void) {
     this.#retry = retry;
+    this.#fresh = fresh;
     addEventListener(
       "keydown",
       (event) => {
@@ -114,6 +117,12 @@ export class OverlayView {
     const foot = make("footer");
     foot.append(make("p", "", say("advice")));
     if (own(this.#content, "retry") === true) foot.append(this.#button("Try again", "", "retry", () => this.#retry()));
+    if (own(this.#content, "fresh") === true) {
+      foot.append(
+        this.#button("Keep the old one", "Hides this; the old backend goes on", "", () => this.#minimise()),
+        this.#button("Start fresh", "Starts the new backend without the state", "retry", () => this.#fresh()),
+      );
+    }
     panel.append(head, detail, foot);
     return panel;
   }

@@ -40,7 +40,10 @@ function start(here: Boot): void {
   const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
   const reporter = new Reporter((report) => void session.request({ t: "report" }, report));
   const keeper = new Keeper((message) => reporter.report({ kind: "error", level: "error", message, place: "" }));
-  const overlay: OverlayView = new OverlayView(() => void session.request({ t: "retry_backend" }, ""));
+  const overlay: OverlayView = new OverlayView(
+    () => void session.request({ t: "retry_backend" }, ""),
+    () => void session.request({ t: "start_fresh" }, ""),
+  );
   let is_ready = false;
   let leaving = false;
 

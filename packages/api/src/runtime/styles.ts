@@ -1,17 +1,23 @@
-/** Exchanges style sheets in place: the new one is loaded beside the old one, which goes when it has come. */
+/** Exchanges style sheets and images in place: the new sheet is loaded beside the old one, which goes when it has come. */
+import { exchangeImage, isImage } from "./images";
 
 const EXCHANGE_MS_MAX = 3_000;
 let exchanges = 0;
 
-/** Calls `done` when all are in place; `unknown` when a path belongs to no style sheet of this page. */
+/** Calls `done` when all are in place; `unknown` when the page names one of them nowhere. */
 export function exchange(paths: readonly string[], done: () => void, unknown: () => void): void {
   const links = new Set<HTMLLinkElement>();
   for (const path of paths) {
+    if (isImage(path)) {
+      if (!exchangeImage(path)) return unknown();
+      continue;
+    }
     const users = stylesheetLinks().filter((link) => uses(link, path));
     if (users.length === 0) return unknown();
     for (const link of users) links.add(link);
   }
   let open = links.size;
+  if (open === 0) return done();
   const over = (): void => {
     open -= 1;
     if (open === 0) done();

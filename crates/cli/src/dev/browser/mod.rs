@@ -3,7 +3,7 @@
 //! # Theory of operation
 //! An HTTP server on the loopback address serves the page: its files from the shell, with the policy and the types they
 //! have in a window, or what the bundler's dev server says ([`forward`]). Into its HTML goes the start script
-//! ([`page`]), which opens one WebSocket per tab ([`socket`]). What comes over it is handed to the shell under a number
+//! ([`page`]), which opens one WebSocket per tab (`socket`). What comes over it is handed to the shell under a number
 //! ([`exchange`]), where a tab is a page like that of a window. So a swap, an overlay, a reload with state and an event
 //! reach a tab as they reach a window.
 //!

@@ -57,7 +57,7 @@ impl Session {
     }
 
     /// Swaps to the newest executable once more, without the state that was kept.
-    fn start_afresh(&mut self) {
+    pub(super) fn start_afresh(&mut self) {
         let Some(path) = self.newest.clone() else { return self.output.tell("nothing is built yet") };
         self.swaps_asked += 1;
         let now = Instant::now();

@@ -135,3 +135,33 @@ pub fn tidy_up(shell: &Arc<Shell>) {
     let Some(folder) = folder(&shell.facts()).and_then(|folder| Held::anchor(&folder).ok()) else { return };
     leftovers::sweep(&folder, |token| clear(&folder, token));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_that_was_killed_has_left_goes_and_what_is_being_written_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Held::anchor(root.path()).unwrap();
+        let begin = || {
+            let (claim, claimed) = leftovers::create(&folder, None).unwrap();
+            let token = leftovers::token(&claim).unwrap().to_owned();
+            for ending in [".part", ".part.wkdownload"] {
+                std::fs::write(root.path().join(format!("{token}{ending}")), "half").unwrap();
+            }
+            (token, claimed)
+        };
+        let count = || std::fs::read_dir(root.path()).unwrap().count();
+        let (living, held) = begin();
+        let (_, of_the_killed) = begin();
+        assert_eq!(count(), 6);
+        drop(of_the_killed);
+        leftovers::sweep(&folder, |token| clear(&folder, token));
+        assert_eq!(count(), 3);
+        assert!(root.path().join(format!("{living}.part")).exists());
+        drop(held);
+        leftovers::sweep(&folder, |token| clear(&folder, token));
+        assert_eq!(count(), 0);
+    }
+}

@@ -43,6 +43,19 @@ impl Windows {
         Ok(())
     }
 
+    /// The user wants the app to end. Every page that is asked before its window closes is asked; one that keeps its window
+    /// keeps the app.
+    pub fn quit(&mut self) {
+        self.quits = true;
+        if self.open.is_empty() {
+            self.ending.get_or_insert(0);
+        }
+        // A window that belongs to another may be gone with it.
+        for label in self.labels() {
+            let _ = self.request_close(&label);
+        }
+    }
+
     /// The page decides about the newest wish to close its window.
     pub fn hold_close(&mut self, label: &str) -> Done {
         self.open.get_mut(label).ok_or_else(|| not_open(label))?.close_is_held = true;
@@ -81,7 +94,7 @@ impl Windows {
         self.moved.remove(label);
         self.resized.remove(label);
         self.tell(label, WindowNews::Closed);
-        if self.open.is_empty() && !self.declared.runs_without_windows {
+        if self.open.is_empty() && (self.quits || !self.declared.runs_without_windows) {
             self.shell.observe(|observer| observer.closing());
             self.ending.get_or_insert(0);
         }

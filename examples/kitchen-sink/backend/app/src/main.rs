@@ -1,16 +1,18 @@
 //! Kitchen Sink: every feature of Staysail, each with the code behind it. This file only puts the app together.
 
 mod desktop;
+mod starts;
 
 use kitchen_sink_keep::{Logbook, Voyage, state};
 use kitchen_sink_talk::{binary, calls, events, streams};
-use staysail::{App, Window, command, commands};
+use staysail::{App, FileType, Window, command, commands};
 
 /// The sources the page shows; compiled in, so that they are those that run.
-const SOURCES: [&[(&str, &str)]; 4] = [
+const SOURCES: [&[(&str, &str)]; 5] = [
     kitchen_sink_keep::SOURCES,
     kitchen_sink_talk::SOURCES,
     desktop::SOURCES,
+    starts::SOURCES,
     &[("backend/app/src/main.rs", include_str!("main.rs"))],
 ];
 
@@ -30,17 +32,28 @@ fn main() -> staysail::Result {
                 .remember(true),
         )
         .menu(desktop::menu())
-        // #region starts
+        // #region again
         .single_instance()
+        // #endregion
+        // #region link
         .deep_link("kitchen-sink")
+        // #endregion
+        // #region file
+        .file_type(FileType {
+            extensions: vec!["chart".into()],
+            description: "Sea chart".into(),
+            ..FileType::default()
+        })
         // #endregion
         .keep("voyage", Voyage::default())
         .manage(streams::Poured::default())
+        .manage(starts::Charts::default())
         .service::<Logbook>()
         .event::<calls::SearchEnded>()
         .event::<events::Bell>()
         .setup(|app| {
             events::listen(app);
+            starts::listen(app);
             Ok::<(), String>(())
         })
         .commands(commands![
@@ -65,6 +78,9 @@ fn main() -> staysail::Result {
             desktop::open_from_rust,
             desktop::ask_from_rust,
             desktop::notify_from_rust,
+            starts::start_again,
+            starts::open_chart,
+            starts::opened_chart,
         ])
         .run()
 }

@@ -1,0 +1,189 @@
+//! Dev servers that end, come back, find their port taken, or speak HTTPS: the window stays and shows the page.
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+use staysail_e2e::dev::EDIT;
+use staysail_e2e::page::Page;
+use staysail_e2e::project::Project;
+use staysail_e2e::stage::{Stage, play};
+use staysail_e2e::template::{SOON, end, greet, init, install, live};
+use std::net::TcpListener;
+
+/// Makes the page say when the bundler's socket is open: an edit before that is news to nobody, with Vite alone, too.
+fn say_when_connected(project: &Project) -> anyhow::Result<()> {
+    let file = "frontend/src/main.js";
+    let script = "import.meta.hot?.on('staysail:backend', () => (window.connected = true));\n\
+                  import.meta.hot?.send('staysail:hello');\n";
+    project.write(file, &format!("{}{script}", project.read(file)?))
+}
+
+fn wait_connected(page: &Page) -> anyhow::Result<()> {
+    page.wait_for("the bundler's socket", "return window.connected === true", EDIT)
+}
+
+/// The process that serves the page, and not the ones that started it.
+fn server(stage: &Stage) -> anyhow::Result<i32> {
+    let is_server = |id: i32| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.starts_with("node ") && line.contains("vite")
+    };
+    let found = stage.processes().into_iter().map(|process| process.id).find(|id| is_server(*id));
+    found.with_context(|| format!("no dev server among {:?}", stage.processes()))
+}
+
+#[test]
+fn a_dev_server_that_ends_is_started_again_and_the_page_comes_back_with_its_state() {
+    play("server-again", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        say_when_connected(&project)?;
+        let (mut dev, page) = live(stage, &project)?;
+        page.send_keys(&page.find("#name")?, "Ada")?;
+        greet(&page, "Hello, Ada!")?;
+        for _ in 0..2 {
+            let from = dev.position();
+            let id = server(stage)?;
+            // SAFETY: a signal to a process that this test started.
+            ensure!(unsafe { libc::kill(id, libc::SIGKILL) } == 0, "the server can not be killed");
+            let ended = dev.wait("error", from, SOON)?;
+            ensure!(
+                ended["message"].as_str().is_some_and(|text| text.contains("it is being started again")),
+                "{ended}"
+            );
+            stage.screenshot("ended");
+            greet(&page, "Hello, Ada!")?;
+            let back = dev.wait("notice", from, EDIT)?;
+            ensure!(back["message"] == "the dev server is back", "{back}");
+            page.wait_for(
+                "the message to go away",
+                "return !document.querySelector('staysail-overlay')",
+                EDIT,
+            )?;
+        }
+        wait_connected(&page)?;
+        project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
+        let live =
+            "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
+        page.wait_for("an edit after the return", live, EDIT)?;
+        let typed = page.run("return document.querySelector('#name').value", &[])?;
+        ensure!(typed == json!("Ada"), "the field holds {typed}");
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
+
+#[test]
+fn a_taken_port_is_no_obstacle_for_a_bundler_that_is_told_its_port() {
+    play("port-taken", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let settings = project.read("staysail.toml")?;
+        let (_, port) = settings.split_once("localhost:").context("no port")?;
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        let _taken = TcpListener::bind(("127.0.0.1", port.parse()?))?;
+        let (mut dev, page) = live(stage, &project)?;
+        let used = page.run("return location.port", &[])?;
+        ensure!(used != json!(port), "the page comes from the port that was taken");
+        greet(&page, "Hello")?;
+        drop(page);
+        dev.program.signal_group(libc::SIGINT);
+        dev.program.wait(SOON)?;
+        stage.wait_nothing_left(SOON)
+    });
+}
+
+#[test]
+fn a_dev_server_with_a_certificate_of_its_own_is_shown_and_exchanges_modules() {
+    play("https", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let mut openssl = stage.command("openssl".as_ref());
+        openssl.current_dir(project.file("frontend")).args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "certificate.pem",
+        ]);
+        staysail_e2e::child::run("openssl", openssl, SOON)?;
+        project.edit("staysail.toml", "http://localhost", "https://localhost")?;
+        project.edit(
+            "frontend/vite.config.js",
+            "plugins: [staysail()]",
+            "plugins: [staysail()], server: { https: { key: readFileSync('key.pem'), cert: readFileSync('certificate.pem') } }",
+        )?;
+        let config = project.read("frontend/vite.config.js")?;
+        project.write(
+            "frontend/vite.config.js",
+            &format!("import {{ readFileSync }} from 'node:fs';\n{config}"),
+        )?;
+        say_when_connected(&project)?;
+        let (dev, page) = live(stage, &project)?;
+        let scheme = page.run("return location.protocol", &[])?;
+        ensure!(scheme == "https:", "the page came by {scheme}");
+        greet(&page, "Hello")?;
+        page.run("window.mark = 'same load'", &[])?;
+        wait_connected(&page)?;
+        project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
+        let live =
+            "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
+        page.wait_for("a style by the secure socket", live, EDIT)?;
+        ensure!(page.run("return window.mark", &[])? == "same load", "the page was loaded again");
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
+
+#[test]
+fn hot_exchange_goes_by_a_host_and_port_of_its_own_where_the_bundler_is_told_so() {
+    play("hmr-port", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        say_when_connected(&project)?;
+        let port = staysail_e2e::free_port()?;
+        let hmr = format!(
+            "plugins: [staysail()], server: {{ hmr: {{ host: '127.0.0.1', port: {port}, clientPort: {port} }} }}"
+        );
+        project.edit("frontend/vite.config.js", "plugins: [staysail()]", &hmr)?;
+        let (dev, page) = live(stage, &project)?;
+        wait_connected(&page)?;
+        page.run("window.mark = 'same load'", &[])?;
+        project.edit("frontend/src/style.css", "#0f766e", "#010203")?;
+        let live =
+            "return getComputedStyle(document.documentElement).getPropertyValue('--accent') === '#010203'";
+        page.wait_for("a style by the other port", live, EDIT)?;
+        ensure!(page.run("return window.mark", &[])? == "same load", "the page was loaded again");
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
+
+#[test]
+fn a_tool_that_is_killed_and_a_window_that_is_closed_leave_no_dev_server_behind() {
+    play("server-gone", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let (mut dev, page) = live(stage, &project)?;
+        server(stage)?;
+        drop(page);
+        dev.program.signal(libc::SIGKILL);
+        dev.program.wait(SOON)?;
+        stage.wait_nothing_left(SOON)?;
+
+        let (mut dev, page) = live(stage, &project)?;
+        server(stage)?;
+        drop(page);
+        stage.display.key("alt+F4")?;
+        dev.program.wait(SOON)?;
+        stage.wait_nothing_left(SOON)
+    });
+}
