@@ -82,7 +82,11 @@ pub fn pair(findings: &Findings, hints: &[(PathBuf, PathBuf)]) -> Moves {
             let moved = from.ancestors().any(|above| moves.folders.values().any(|it| it == above));
             same && !moved && !used.contains(from) && !to.starts_with(from)
         };
-        let Some(from) = from.filter(fits) else { continue };
+        // Where a moved folder brings something of another kind along, that has to end first.
+        let taken = moves.folders.iter().any(|(now, before)| {
+            to.strip_prefix(now).is_ok_and(|rest| findings.gone.contains_key(&before.join(rest)))
+        });
+        let Some(from) = from.filter(fits).filter(|_| !taken) else { continue };
         used.insert(from);
         if !known.is_folder() {
             moves.files.insert(to.clone(), from.to_path_buf());
@@ -217,6 +221,22 @@ mod tests {
         assert_eq!(events, [Event::Unlink(path("b")), Event::Unlink(path("a")), Event::Add(path("c"))]);
         let found = findings(&[("a", known)], &[("c", known)]);
         assert!(matches!(arrange(&found, &pair(&found, &[]))[..], [Event::Rename { .. }]));
+    }
+
+    #[test]
+    fn nothing_is_renamed_to_where_a_moved_folder_has_something_else() {
+        let found = findings(
+            &[("a", Known::Folder(None)), ("a/x", Known::Folder(None)), ("f", file())],
+            &[("b", Known::Folder(None)), ("b/x", file())],
+        );
+        let hints = [("a".into(), "b".into()), ("f".into(), "b/x".into())];
+        let expected = [
+            Event::RenameDir { from: "a".into(), to: "b".into() },
+            Event::Unlink("f".into()),
+            Event::UnlinkDir("b/x".into()),
+            Event::Add("b/x".into()),
+        ];
+        assert_eq!(arrange(&found, &pair(&found, &hints)), expected);
     }
 
     #[test]
