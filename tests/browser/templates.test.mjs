@@ -80,8 +80,11 @@ for (const [template, { file, hot, overlay, mistake }] of Object.entries(TEMPLAT
         const good = readFileSync(join(root, file), "utf8");
         writeFileSync(join(root, file), mistake + good);
         await page.waitForSelector(overlay, { state: "attached" });
-        writeFileSync(join(root, file), good.replace("Cast off", "Weigh anchor"));
-        await button("Weigh anchor");
+        // Saved again until it is seen: two saves of the same file this close together have been one to Vite's watcher.
+        const repair = () => writeFileSync(join(root, file), good.replace("Cast off", "Weigh anchor"));
+        const again = setInterval(repair, 2_000);
+        repair();
+        await button("Weigh anchor").finally(() => clearInterval(again));
         await page.waitForSelector(overlay, { state: "detached" });
       }
 
