@@ -1,6 +1,6 @@
 //! A worker whose code gets in the way: commands that block, hooks and migrations that go wrong. For tests.
 
-use staysail::{App, AppHandle, Kept, Window, WindowHandle, command, commands};
+use staysail::{App, AppHandle, Kept, Receiver, Window, WindowHandle, command, commands};
 use std::sync::{Condvar, Mutex};
 
 #[staysail::data]
@@ -48,6 +48,16 @@ fn activated(note: Kept<Note>) -> String {
     note.read().text.clone()
 }
 
+/// Adds up what the page sends.
+#[command]
+fn sum(mut numbers: Receiver<u32>) -> u32 {
+    let mut sum = 0;
+    while let Some(number) = numbers.next_blocking() {
+        sum += number;
+    }
+    sum
+}
+
 /// Recurses until its stack is used up.
 #[command]
 fn overflow() -> u32 {
@@ -80,6 +90,6 @@ fn main() -> staysail::Result {
         })
         .on_retire(|app| app.emit("retire-hook", &()))
         .health(|| Ok::<(), String>(()))
-        .commands(commands![held, hog, write_late, activated, overflow])
+        .commands(commands![held, hog, write_late, activated, sum, overflow])
         .run()
 }

@@ -70,6 +70,8 @@ struct Calls {
     waiting: Vec<(u64, Call)>,
     /// Calls that have waited and are just being begun, and whether they were cancelled meanwhile.
     beginning: HashMap<u64, bool>,
+    /// What came in the streams of calls that wait or are just being begun: their ends do not exist yet.
+    early: HashMap<u64, Vec<(u64, News)>>,
 }
 
 /// Counts a command as running until it is dropped, however that comes about.
@@ -195,6 +197,7 @@ impl Worker {
                 let mut calls = self.calls();
                 if calls.activating > 0 {
                     calls.waiting.push((frame.call, call));
+                    calls.early.insert(frame.call, Vec::new());
                     return;
                 }
                 drop(calls);
@@ -264,6 +267,9 @@ impl Worker {
     }
 
     fn stream(&self, call: u64, stream: u64, news: News) {
+        if let Some(early) = self.calls().early.get_mut(&call) {
+            return early.push((stream, news));
+        }
         self.app.inner.streams.heed(call, stream, news);
     }
 
@@ -325,18 +331,26 @@ impl Worker {
     fn begin(self: &Arc<Self>, number: u64, call: Call) {
         let Some(command) = self.commands.get(call.command.as_str()) else {
             let message = self.unknown_command(&call.command);
-            self.calls().beginning.remove(&number);
+            let mut calls = self.calls();
+            calls.beginning.remove(&number);
+            calls.early.remove(&number);
+            drop(calls);
             return self.answer(number, Err(CallError::new(ErrorCode::UnknownCommand, message)));
         };
         let prepared = catch_unwind(AssertUnwindSafe(|| (command.prepare)(call)));
         // The entry is there before the command runs.
         let mut calls = self.calls();
+        let early = calls.early.remove(&number);
         if calls.beginning.remove(&number) == Some(true) {
             drop(calls);
             return self.answer(number, Err(cancelled()));
         }
         calls.under_way.insert(number, None);
         calls.running += 1;
+        // Under the lock, so that what comes now comes after it.
+        for (stream, news) in early.into_iter().flatten() {
+            self.app.inner.streams.heed(number, stream, news);
+        }
         drop(calls);
         let (worker, running) = (self.clone(), Running(self.clone()));
         let task = match prepared {
@@ -388,6 +402,9 @@ impl Worker {
         let before = calls.waiting.len();
         calls.waiting.retain(|(waiting, _)| *waiting != number);
         let waited = calls.waiting.len() < before;
+        if waited {
+            calls.early.remove(&number);
+        }
         let entry = calls.under_way.remove(&number);
         if entry.is_none() && !waited {
             // Between its wait for the activation and its beginning: it is answered where it would begin.

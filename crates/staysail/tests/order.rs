@@ -192,6 +192,34 @@ fn calls_wait_for_the_activation_and_signs_of_life_do_not() {
 }
 
 #[test]
+fn what_is_sent_in_the_stream_of_a_call_that_waits_for_the_activation_waits_with_it() {
+    let mut worker = Worker::start(&[("STUBBORN_ACTIVATION", "slow")]);
+    worker.tell("activate");
+    let call = json!({ "t": "call", "command": "sum", "window": "main" });
+    worker.send(1, call.clone(), br#"{"numbers": {"$channel": 7}}"#);
+    worker.send(2, call, br#"{"numbers": {"$channel": 8}}"#);
+    for number in [1, 2, 3] {
+        worker.send(1, json!({ "t": "push", "stream": 7 }), number.to_string().as_bytes());
+    }
+    worker.send(1, json!({ "t": "push_end", "stream": 7 }), b"");
+    worker.send(2, json!({ "t": "push", "stream": 8 }), b"40");
+    // Read before the release, so everything above was, too.
+    worker.send(0, json!({ "t": "ping", "n": 1 }), b"");
+    assert_eq!(worker.next_name(), "pong");
+    worker.emit("release", Value::Null);
+    worker.send(2, json!({ "t": "push", "stream": 8 }), b"2");
+    worker.send(2, json!({ "t": "push_end", "stream": 8 }), b"");
+    let mut sums = std::collections::BTreeMap::new();
+    while sums.len() < 2 {
+        let (head, frame) = worker.next();
+        if head["t"] == "answer" {
+            sums.insert(frame.call, String::from_utf8(frame.body).unwrap());
+        }
+    }
+    assert_eq!(sums.into_iter().collect::<Vec<_>>(), [(1, "6".into()), (2, "42".into())]);
+}
+
+#[test]
 fn a_migration_that_panics_is_a_refusal_and_the_worker_goes_on() {
     let mut worker = Worker::active();
     let old =

@@ -1,7 +1,7 @@
 //! The system's limits and the command itself: chapters 7 and 8 of `docs/spec/watch.md`.
 
 use crate::events::{LONG, filled, watch};
-use crate::process::{Ends, Watched};
+use crate::process::{BOUND, Ends, Watched, eventually};
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -166,14 +166,10 @@ fn w61_its_own_output_in_the_watched_folder_is_not_told_of() {
     fs::write(folder.path().join("end"), "").unwrap();
     let _child = Ends(command().arg("--json").current_dir(folder.path()).stdout(log).spawn().unwrap());
     let text = || fs::read_to_string(folder.path().join("log")).unwrap();
-    while !text().contains("ready") {
-        std::thread::yield_now();
-    }
+    eventually("ready", || text().contains("ready"));
     for turn in 0..3 {
         fs::write(folder.path().join("end"), format!("{turn}")).unwrap();
-        while text().matches("\"batch\",\"events\"").count() <= turn {
-            std::thread::yield_now();
-        }
+        eventually("a batch", || text().matches("\"batch\",\"events\"").count() > turn);
     }
     assert!(!text().contains("/log\""), "{}", text());
 }
@@ -237,20 +233,14 @@ fn w64_restart_ends_the_whole_tree_and_starts_again() {
     watched.ready();
     fs::write(watched.root().join("a"), "1").unwrap();
     let count = || fs::read_to_string(&pids).unwrap_or_default().lines().count();
-    while count() < 2 {
-        std::thread::yield_now();
-    }
+    eventually("both processes run", || count() >= 2);
     let first = fs::read_to_string(&pids).unwrap();
     fs::write(watched.root().join("a"), "2").unwrap();
     watched.until(|line| line["event"] == "run" && line["run"] == 2);
     for pid in first.lines() {
-        while alive(pid) {
-            std::thread::yield_now();
-        }
+        eventually("the first run is gone", || !alive(pid));
     }
-    while count() < 4 {
-        std::thread::yield_now();
-    }
+    eventually("the second run's processes run", || count() >= 4);
     assert!(fs::read_to_string(&pids).unwrap().lines().skip(2).all(alive));
 }
 
@@ -265,16 +255,14 @@ fn w65_ctrl_c_ends_it_well_and_the_command_with_everything_it_started() {
         });
         watched.ready();
         fs::write(watched.root().join("a"), "1").unwrap();
-        while fs::read_to_string(&pids).unwrap_or_default().lines().count() < 2 {
-            std::thread::yield_now();
-        }
+        eventually("both processes run", || {
+            fs::read_to_string(&pids).unwrap_or_default().lines().count() >= 2
+        });
         watched.signal(signal);
         let (lines, well) = watched.end();
         assert!(well && lines.last().unwrap()["event"] == "ended", "{lines:?}");
         for pid in fs::read_to_string(&pids).unwrap().lines() {
-            while alive(pid) {
-                std::thread::yield_now();
-            }
+            eventually("everything is gone", || !alive(pid));
         }
     }
 }
@@ -285,6 +273,13 @@ fn w66_what_the_command_prints_never_mixes_with_the_lines_for_programs() {
     let mut command = command();
     command.args(["--json", "--initial", "--exec", "echo not json"]).current_dir(folder.path());
     let mut child = Ends(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.0.stdout.take().unwrap()));
+    for line in lines.map_while(Result::ok) {
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        if line["event"] == "exit" {
+            break;
+        }
+    }
     let mut errors = String::new();
     let mut stderr = child.0.stderr.take().unwrap();
     while !errors.contains("not json\n") {
@@ -292,13 +287,6 @@ fn w66_what_the_command_prints_never_mixes_with_the_lines_for_programs() {
         let count = stderr.read(&mut part).unwrap();
         assert!(count > 0, "it ended: {errors}");
         errors.push_str(&String::from_utf8_lossy(&part[..count]));
-    }
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.0.stdout.take().unwrap()));
-    for line in lines.map_while(Result::ok) {
-        let line: Value = serde_json::from_str(&line).expect("JSON");
-        if line["event"] == "exit" {
-            break;
-        }
     }
 }
 
@@ -311,12 +299,15 @@ fn w67_it_ends_when_nobody_reads_any_longer() {
     let mut out = std::io::BufReader::new(child.0.stdout.take().unwrap());
     std::io::BufRead::read_line(&mut out, &mut String::new()).unwrap();
     drop(out);
-    let (mut count, mut ended) = (0, None);
-    while ended.is_none() {
+    let (mut count, end) = (0, std::time::Instant::now() + BOUND);
+    let status = loop {
         count += 1;
         fs::write(folder.path().join("a"), format!("{count}")).unwrap();
-        ended = child.0.try_wait().unwrap();
+        if let Some(status) = child.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(std::time::Instant::now() < end, "it does not end");
         std::thread::yield_now();
-    }
-    assert!(ended.unwrap().success());
+    };
+    assert!(status.success());
 }

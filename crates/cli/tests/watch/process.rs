@@ -12,6 +12,15 @@ pub const BOUND: Duration = Duration::from_secs(60);
 /// Created and removed to learn that everything before was seen.
 const SENTINEL: &str = "sentinel";
 
+/// Waits until this is so.
+pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + BOUND;
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// A program that ends with the test, whatever becomes of it.
 pub struct Ends(pub Child);
 
