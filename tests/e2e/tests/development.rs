@@ -102,7 +102,7 @@ fn a_changed_interface_loads_the_page_together_with_the_backend_and_writes_its_t
         let from = dev.position();
         let file = "backend/app/src/main.rs";
         project.edit(file, "/// The app's version.", "/// New.\n#[command]\nfn twice(number: u32) -> u32 {\n    number * 2\n}\n\n/// The app's version.")?;
-        project.edit(file, "die, version]", "die, version, twice]")?;
+        project.edit(file, "die, version, ", "die, version, twice, ")?;
         dev.wait("types_written", from, EDIT)?;
         page.wait_for(
             "the page to be loaded again",
