@@ -10,9 +10,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const repository = fileURLToPath(new URL("../..", import.meta.url));
+export const repository = fileURLToPath(new URL("../..", import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? join(repository, "target");
-const programs = process.env.STAYSAIL_BIN_DIR ?? join(target, "debug");
+export const programs = process.env.STAYSAIL_BIN_DIR ?? join(target, "debug");
 
 /** Where pictures go. */
 export const pictures = join(target, "e2e/screenshots");

@@ -21,6 +21,7 @@ mod dev;
 mod doctor;
 mod init;
 mod keys;
+mod package_manager;
 mod project;
 mod publish;
 mod run;

@@ -136,10 +136,8 @@ impl Context {
         let storage = (!facts.data_dir.is_empty())
             .then(|| std::path::Path::new(&facts.data_dir).with_file_name("webview"));
         let mut web = WebContext::new(storage);
-        let wanted = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
-        // A shell that is shipped lets nobody drive it, whatever its environment says.
-        let automation = facts.driven || (wanted && cfg!(debug_assertions));
-        web.set_allows_automation(automation);
+        let asked = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
+        web.set_allows_automation(may_be_driven(facts.driven, asked, cfg!(debug_assertions)));
         Self { web }
     }
 
@@ -212,6 +210,12 @@ impl WindowPage {
     }
 }
 
+/// Whether a driver may attach to the windows: by the development tool's word, or by that of the environment, which a shell
+/// that is shipped does not heed.
+fn may_be_driven(by_tool: bool, by_environment: bool, is_debug_build: bool) -> bool {
+    by_tool || (by_environment && is_debug_build)
+}
+
 /// A request to the app's own scheme.
 pub(crate) struct SchemeRequest {
     pub method: Method,
@@ -262,4 +266,15 @@ fn bytes(body: Vec<u8>, content_type: &'static str) -> Answer {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_driven;
+
+    #[test]
+    fn a_shipped_shell_is_never_driven_by_word_of_its_environment() {
+        assert!(!may_be_driven(false, true, false) && !may_be_driven(false, false, true));
+        assert!(may_be_driven(true, false, false), "`staysail test` with the shell of an installation");
+    }
 }

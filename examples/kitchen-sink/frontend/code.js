@@ -102,6 +102,7 @@ export function panel(key, all) {
       body.replaceChildren(element("p", { class: "error" }, `The code can not be shown: ${error.message ?? error}`));
     }
   };
+  const isOneOfMany = ({ language }) => all.filter((other) => other.language === language).length > 1;
   const tabs = all.map((listing, number) =>
     element(
       "button",
@@ -112,7 +113,7 @@ export function panel(key, all) {
         "aria-controls": `${key}-code`,
         onclick: (event) => void show(listing, event.currentTarget),
       },
-      number > 0 && listing.language === all[0].language ? listing.path.split("/").pop() : NAMES[listing.language],
+      number > 0 && isOneOfMany(listing) ? listing.path.split("/").pop() : NAMES[listing.language],
     ),
   );
   const keys = (event) => {

@@ -27,8 +27,15 @@ export default (_, { mode }) => ({
     new webpack.EnvironmentPlugin({ STAYSAIL_MODE: mode === "production" ? "production" : "debug" }),
   ],
   devtool: mode === "production" ? false : "source-map",
-  // HTML is no module that could be exchanged: its page is loaded again.
-  devServer: { host: address.hostname, port: address.port, hot: true, watchFiles: ["src/index.html"] },
+  devServer: {
+    host: address.hostname,
+    port: address.port,
+    hot: true,
+    // HTML is no module that could be exchanged: its page is loaded again.
+    watchFiles: ["src/index.html"],
+    // The page's own address: with `staysail dev --browser` it is not the dev server's.
+    client: { webSocketURL: "auto://0.0.0.0:0/ws" },
+  },
   performance: { hints: false },
   stats: "errors-warnings",
 });

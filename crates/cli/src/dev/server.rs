@@ -1,6 +1,7 @@
 //! An external dev server: started with its whole process tree guarded, waited for, ended with us.
 
 use crate::bundler::Bundler;
+use crate::package_manager::PackageManager;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use staysail_supervise::{Spawn, Tree};
@@ -197,9 +198,16 @@ fn copy_of_stderr() -> Result<Stdio> {
 
 /// Installs the frontend's packages when it has some and they are missing.
 pub fn install_packages(folder: &Path) -> Result<()> {
-    if folder.join("package.json").is_file() && !folder.join("node_modules").is_dir() {
-        eprintln!("installing the frontend's packages (npm install in {}) …", folder.display());
-        run_to_end(folder, "npm install --no-fund --no-audit --loglevel=error", std::iter::empty())?;
+    // Yarn's Plug'n'Play installs without a folder of packages.
+    let installed = ["node_modules", ".pnp.cjs"].iter().any(|name| folder.join(name).exists());
+    if folder.join("package.json").is_file() && !installed {
+        let manager = PackageManager::of(folder);
+        eprintln!(
+            "installing the frontend's packages ({} install in {}) …",
+            manager.program,
+            folder.display()
+        );
+        run_to_end(folder, manager.install(), std::iter::empty())?;
     }
     Ok(())
 }

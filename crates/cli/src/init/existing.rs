@@ -3,6 +3,7 @@
 //! Configurations of bundlers are programs. They are not run, only searched for the few settings that matter, in the forms
 //! people write them in; what is found is shown before anything is written, and stands in staysail.toml to be corrected.
 
+use crate::package_manager::PackageManager;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::Path;
@@ -28,8 +29,8 @@ pub struct Existing {
     pub kind: Kind,
     /// Name in package.json, or of the folder.
     pub name: String,
-    /// Program that installs packages, with its lock file when there is one.
-    pub manager: Option<(&'static str, Option<&'static str>)>,
+    /// What installs its packages.
+    pub manager: Option<PackageManager>,
     /// Starts the dev server.
     pub dev: Option<String>,
     /// Makes the page.
@@ -70,11 +71,11 @@ pub fn look(folder: &Path) -> Result<Existing> {
         ),
         () => return without_packages(folder, name),
     };
-    let manager = manager(folder, &package);
+    let manager = PackageManager::of(folder);
     let config = if kind == Kind::Vite { vite } else { webpack }.unwrap_or_default();
     let script = |names: &[&str]| {
         let found = names.iter().find(|name| package["scripts"][**name].is_string());
-        found.map(|name| format!("{} run {name}", manager.0))
+        found.map(|name| format!("{} run {name}", manager.program))
     };
     let text_of = |names: &[&str]| -> String {
         let texts = names.iter().filter_map(|name| package["scripts"][*name].as_str());
@@ -146,23 +147,6 @@ fn configuration(folder: &Path, name: &str) -> Option<String> {
     endings.iter().find_map(|end| std::fs::read_to_string(folder.join(format!("{name}.{end}"))).ok())
 }
 
-/// By lock file, by the field that corepack reads, or npm.
-fn manager(folder: &Path, package: &Value) -> (&'static str, Option<&'static str>) {
-    let locks = [
-        ("pnpm", "pnpm-lock.yaml"),
-        ("yarn", "yarn.lock"),
-        ("bun", "bun.lock"),
-        ("bun", "bun.lockb"),
-        ("npm", "package-lock.json"),
-    ];
-    if let Some((manager, lock)) = locks.iter().find(|(_, lock)| folder.join(lock).is_file()) {
-        return (manager, Some(lock));
-    }
-    let named = package["packageManager"].as_str().unwrap_or_default();
-    let known = ["pnpm", "yarn", "bun"].into_iter().find(|manager| named.starts_with(manager));
-    (known.unwrap_or("npm"), None)
-}
-
 /// `port: 3000`, `--port 3000`, `--port=3000`; not `port: env.PORT`.
 fn number_after(text: &str, key: &str) -> Option<u16> {
     text.match_indices(key).find_map(|(at, _)| {
@@ -216,7 +200,7 @@ mod tests {
         ]);
         let existing = look(folder.path()).unwrap();
         assert_eq!(existing.kind, Kind::Vite);
-        assert_eq!(existing.manager, Some(("pnpm", Some("pnpm-lock.yaml"))));
+        assert_eq!(existing.manager.and_then(|manager| manager.lock), Some("pnpm-lock.yaml"));
         assert_eq!(existing.dev.as_deref(), Some("pnpm run dev"));
         assert_eq!(existing.url.as_deref(), Some("http://localhost:3000"));
         assert_eq!((existing.dist.as_str(), existing.types.as_str()), ("build", "src/staysail.d.ts"));
@@ -247,7 +231,7 @@ mod tests {
         ]);
         let existing = look(folder.path()).unwrap();
         assert_eq!(existing.url.as_deref(), Some("https://localhost:5173"));
-        assert_eq!((existing.dist.as_str(), existing.manager), ("dist", Some(("yarn", None))));
+        assert_eq!((existing.dist.as_str(), existing.manager.unwrap().program), ("dist", "yarn"));
         assert_eq!(existing.dev.as_deref(), Some("npx vite"));
     }
 

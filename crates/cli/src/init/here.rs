@@ -5,6 +5,7 @@ use super::existing::{self, Existing, Kind};
 use super::packages::Packages;
 use super::source::Source;
 use super::{Answers, Arguments, identifier, name, template};
+use crate::package_manager::PackageManager;
 use crate::style;
 use anyhow::{Context, Result, bail};
 use dialoguer::Confirm;
@@ -161,8 +162,8 @@ fn plan(existing: &Existing, files: &[(PathBuf, Vec<u8>)], ignored: &[String]) -
     let mut line = |what: &str, value: &str| {
         let _ = writeln!(text, "  {what:<12} {value}");
     };
-    if let Some((manager, lock)) = &existing.manager {
-        line("packages", &lock.map_or((*manager).to_owned(), |lock| format!("{manager} ({lock})")));
+    if let Some(PackageManager { program, lock }) = existing.manager {
+        line("packages", &lock.map_or(program.to_owned(), |lock| format!("{program} ({lock})")));
     }
     for (what, value) in [("dev server", &existing.dev), ("at", &existing.url), ("build", &existing.build)] {
         if let Some(value) = value {
@@ -206,15 +207,14 @@ fn write(root: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
 }
 
 fn next(existing: &Existing) -> String {
-    let Some((manager, _)) = existing.manager else {
+    let Some(manager) = existing.manager else {
         return format!(
             "\n{}\n\n  staysail dev\n\nScripts of the page reach the backend so:\n\n  import {{ invoke }} from \"/__staysail/api.js\";\n  await invoke(\"greet\", {{ name: \"Ada\" }});\n",
             style::good("done")
         );
     };
     let packages = Packages::find();
-    let add = if manager == "npm" { "npm install" } else { "add" };
-    let add = if manager == "npm" { add.to_owned() } else { format!("{manager} {add}") };
+    let add = manager.add();
     let vite = existing.kind == Kind::Vite;
     let plugin = if vite { format!(" {}", packages.dependency("vite-plugin")) } else { String::new() };
     let mut text = format!(

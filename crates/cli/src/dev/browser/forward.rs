@@ -5,10 +5,11 @@
 
 use super::door::Door;
 use super::{page, plain};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use axum::http::uri::{Authority, Scheme, Uri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -31,7 +32,7 @@ pub struct DevServer {
     authority: Authority,
     origin: String,
     path: String,
-    client: Client<HttpConnector, Body>,
+    client: Client<HttpsConnector<HttpConnector>, Body>,
 }
 
 impl DevServer {
@@ -44,17 +45,18 @@ impl DevServer {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             bail!("frontend.dev.url in staysail.toml is no whole address: {url}");
         };
-        if *scheme != Scheme::HTTP {
+        if *scheme != Scheme::HTTP && !(*scheme == Scheme::HTTPS && is_of_this_machine(authority.host())) {
             bail!(
-                "--browser can not hand on a dev server with {scheme}: {url}.\n  Let it serve plain HTTP on this machine, or open its own address in the app's window only (without --browser)."
+                "browsers can not be handed what a dev server elsewhere says over TLS: {url}.\n  Let it run on this machine, or speak plain HTTP; the app's window shows it all the same."
             );
         }
+        let connector = super::certificate::connector().context("TLS to the dev server")?;
         Ok(Self {
             url: url.to_string(),
             authority: authority.clone(),
             origin: format!("{scheme}://{authority}"),
             path: uri.path().to_string(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            client: Client::builder(TokioExecutor::new()).build(connector),
         })
     }
 
@@ -173,6 +175,11 @@ impl DevServer {
     }
 }
 
+fn is_of_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 fn keep_upgrade(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
     headers.remove(header::UPGRADE);
     if let Some(upgrade) = upgrade {
@@ -217,8 +224,13 @@ mod tests {
 
     #[test]
     fn an_address_that_can_not_be_handed_on_is_named() {
+        for url in ["https://localhost:5173/", "https://127.0.0.1:1", "https://[::1]:1", "http://dev.example"]
+        {
+            assert!(DevServer::at(url).is_ok(), "{url}");
+        }
         for (url, why) in [
-            ("https://localhost:5173", "plain HTTP"),
+            ("https://dev.example:5173", "over TLS"),
+            ("https://localhost.dev.example", "over TLS"),
             ("localhost", "whole address"),
             ("http://[", "no address"),
         ] {

@@ -9,6 +9,7 @@
 //!
 //! Who may come in is decided in [`door`], before anything else is looked at.
 
+mod certificate;
 mod door;
 mod exchange;
 mod forward;
