@@ -177,6 +177,9 @@ pub fn content(path: &Path, longest: u64) -> io::Result<Option<(Stamp, Option<u6
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
+        // A link that leads round in circles may have taken its place as well.
+        #[cfg(unix)]
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Ok(None),
         file => file?,
     };
     let facts = file.metadata()?;
@@ -235,6 +238,9 @@ mod tests {
         std::os::unix::fs::symlink("file", at("link")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("broken")).unwrap();
         std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        std::os::unix::fs::symlink("round", at("round")).unwrap();
+        assert!(content(&at("round"), 1).unwrap().is_none(), "as if it were gone");
+        std::fs::remove_file(at("round")).unwrap();
         assert!(matches!(look(&at("link"), false).unwrap(), Some(Seen::Link(..))));
         assert!(matches!(look(&at("link"), true).unwrap(), Some(Seen::File(_, true))));
         assert!(matches!(look(&at("broken"), true).unwrap(), Some(Seen::Link(..))));
