@@ -56,7 +56,7 @@ impl Shell {
         let data = stage.folder.path().join("data/soak/data");
         std::fs::create_dir_all(&data)?;
         shell.say(&json!({
-            "t": "start", "name": "Soak", "version": "1.0.0", "page_dir": page, "data_dir": data,
+            "t": "start", "name": "Soak", "version": "1.0.0", "page_dir": page, "data_dir": data, "driven": true,
             "config": { "mode": "debug", "log": "warn", "inspector": true, "probation_s": 1 },
         }))?;
         Ok(shell)
