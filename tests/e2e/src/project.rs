@@ -17,6 +17,18 @@ pub struct Project {
     pub root: PathBuf,
 }
 
+/// What an app left behind in an earlier test lies beside what cargo builds, which all tests share: its data, what its
+/// webview kept, and its description, from which the next start would open its windows.
+fn forget(name: &str) -> anyhow::Result<()> {
+    let kept = cargo_target().join(format!("apps/dev.staysail.{name}"));
+    match std::fs::remove_dir_all(&kept) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", kept.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Project {
     /// The fixture app in the folder of this test.
     ///
@@ -32,11 +44,7 @@ impl Project {
     /// When files can not be copied.
     pub fn named(stage: &Stage, name: &str) -> anyhow::Result<Self> {
         let root = stage.folder.path().join(name);
-        // Data of development lie beside what cargo builds, which all tests share.
-        let data = cargo_target().join(format!("apps/dev.staysail.{name}/data"));
-        if data.exists() {
-            std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
-        }
+        forget(name)?;
         let staysail = repository().join("crates/staysail").display().to_string();
         copy(&repository().join("tests/e2e/fixtures").join(name), &root, &staysail)?;
         // The versions of the workspace: everything is in cargo's cache already, and a test never resolves anew.
@@ -50,6 +58,7 @@ impl Project {
     /// When files can not be copied.
     pub fn kitchen_sink(stage: &Stage) -> anyhow::Result<Self> {
         let root = stage.folder.path().join("kitchen-sink");
+        forget("kitchen-sink")?;
         copy(&repository().join("examples/kitchen-sink"), &root, "")?;
         std::fs::copy(repository().join("Cargo.lock"), root.join("Cargo.lock"))?;
         let project = Self { root };
