@@ -30,11 +30,11 @@ impl Process {
             .unwrap_or_default()
     }
 
-    /// Proportional set size in kilobytes.
-    pub fn pss_kb(&self) -> u64 {
+    /// Memory the process made itself, in kilobytes: its share of what is mapped from no file, swapped out or not. Pages of
+    /// programs and libraries are left out: a process's share of these grows when *other* programs that use them end.
+    pub fn memory_kb(&self) -> u64 {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id)).unwrap_or_default();
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        own_kb(&rollup)
     }
 
     /// Kills it, at once.
@@ -42,6 +42,15 @@ impl Process {
         // SAFETY: sending a signal to a number is harmless to this process; it was looked up a moment ago.
         unsafe { libc::kill(self.id, libc::SIGKILL) };
     }
+}
+
+/// The sum of what `smaps_rollup` counts as a process's own (proc_pid_smaps(5)).
+fn own_kb(rollup: &str) -> u64 {
+    let value = |name: &str| -> u64 {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    value("Pss_Anon") + value("Pss_Shmem") + value("SwapPss")
 }
 
 /// All processes that carry the test's mark and live.
@@ -115,4 +124,15 @@ fn process(id: i32, folder: &Path) -> Option<Process> {
         .trim_end_matches('\0')
         .replace('\0', " ");
     Some(Process { id, parent, name, command_line, state })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_processs_own_memory_is_what_it_maps_from_no_file() {
+        let rollup = "Pss:  900 kB\nPss_Anon:  100 kB\nPss_File:  700 kB\nPss_Shmem:  20 kB\nSwap:  9 kB\nSwapPss:  3 kB\n";
+        assert_eq!(super::own_kb(rollup), 123);
+        let us = super::one(std::process::id() as i32).map_or(0, |process| process.memory_kb());
+        assert!(us > 0, "nothing is known of this process");
+    }
 }

@@ -3,7 +3,8 @@
 //! # Theory of operation
 //! Memory goes up and down by itself: garbage is collected when it suits the engine, allocators keep what they may
 //! need again. So single values say nothing. The first part of a run is left out; of the rest the median of the first
-//! tenth is held against the median of the last one, with a named tolerance.
+//! tenth is held against the median of the last one, with a named tolerance. Memory is what a process made itself
+//! ([`Process::memory_kb`]): its share of WebKit's libraries depends on what else runs on the machine.
 
 use crate::processes::Process;
 use crate::stage::Stage;
@@ -78,7 +79,7 @@ impl Samples {
         let Some(shell) = crate::processes::one(shell) else { return };
         // In the middle of a swap, or of a page's start, one of them is not to be seen: the next sample will do.
         let (Some(live), Some(web)) = (live, web) else { return };
-        let megabytes = |process: &Process| process.pss_kb() as f64 * 1024.0 / 1e6;
+        let megabytes = |process: &Process| process.memory_kb() as f64 * 1024.0 / 1e6;
         let values = [
             megabytes(&shell),
             megabytes(live),
