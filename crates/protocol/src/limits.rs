@@ -45,6 +45,8 @@ pub const EVENT_BATCH_BYTES_MAX: usize = 256 << 10;
 pub const HEARTBEAT_INTERVAL_MS: u64 = 2_000;
 /// Heartbeats in a row that may be missed before the worker counts as hung.
 pub const HEARTBEATS_MISSED_MAX: u32 = 5;
+/// Whatever a worker does may take this long while a debugger holds it (`staysail dev --debug-worker`): a week.
+pub const DEBUGGER_PATIENCE_S: u64 = 604_800;
 /// Starts of a crashing worker before the shell stops trying and shows what happened.
 pub const CRASH_RESTARTS_MAX: u32 = 5;
 /// A worker that lived this long is no part of a crash loop.

@@ -32,7 +32,7 @@ pub struct Launch {
 impl Launch {
     /// How long this worker may take for what others do within `usual`.
     pub fn patience(&self, usual: Duration) -> Duration {
-        if self.debugged { DEBUGGED_PATIENCE } else { usual }
+        if self.debugged { Duration::from_secs(limits::DEBUGGER_PATIENCE_S) } else { usual }
     }
 }
 
@@ -54,8 +54,6 @@ pub type LineSink = Arc<dyn Fn(&str, String) + Send + Sync>;
 
 /// Pause between two looks whether a worker that was told to end has ended.
 const END_POLL_MS: u64 = 5;
-/// A person with a debugger is never this slow.
-const DEBUGGED_PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 

@@ -1,12 +1,11 @@
 //! A worker under `staysail dev --debug-worker`: it waits for a debugger before anything of the app runs.
 
+use staysail_protocol::limits::DEBUGGER_PATIENCE_S;
 use staysail_protocol::worker::DEBUG_VARIABLE;
 use std::time::Duration;
 
 /// Pause between two looks for a debugger.
 const LOOK: Duration = Duration::from_millis(50);
-/// A person with a debugger is never this slow.
-const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 fn is_asked() -> bool {
     std::env::var_os(DEBUG_VARIABLE).is_some()
@@ -14,7 +13,7 @@ fn is_asked() -> bool {
 
 /// How long something may take that takes at most `usual` when nobody steps through it.
 pub(crate) fn patience(usual: Duration) -> Duration {
-    if is_asked() { PATIENCE } else { usual }
+    if is_asked() { Duration::from_secs(DEBUGGER_PATIENCE_S) } else { usual }
 }
 
 /// Returns when a debugger is attached; at once when none is wanted.
