@@ -200,11 +200,11 @@ test("a port carries everything, text and bytes; when it ends its calls fail and
       window.__staysail_port = (label, callback) => {
         receive = callback;
         sent.push(label);
-        return (ticket, text, bytes) => {
-          const head = JSON.parse(text.split("\n")[0]);
-          if (head.t === "call") sent.push([ticket, head.c, bytes]);
+        return (ticket, first, payload) => {
+          const head = JSON.parse(first);
+          if (head.t === "call") sent.push([ticket, head.c, payload]);
           if (head.t === "hello") queueMicrotask(() => callback(ticket, "+" + JSON.stringify(WELCOME)));
-          else if (head.c === "echo") queueMicrotask(() => callback(ticket, bytes.buffer));
+          else if (head.c === "echo") queueMicrotask(() => callback(ticket, payload.buffer));
           else if (head.c === "add") queueMicrotask(() => callback(ticket, "+3"));
           return true;
         };

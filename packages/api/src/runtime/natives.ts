@@ -138,8 +138,8 @@ export function scriptMessages(): ((text: string) => Promise<string>) | null {
   return (message) => apply(postMessage, handler, [message]) as Promise<string>;
 }
 
-/** Sends a request with its ticket; false when it can not be sent. */
-export type PortSend = (ticket: number, text: string, bytes: Uint8Array | null) => boolean;
+/** Sends a request's head and payload with its ticket; false when it can not be sent. */
+export type PortSend = (ticket: number, head: string, payload: string | Uint8Array) => boolean;
 /** Takes an answer; a long text comes as bytes. Ticket 0: the port has ended, and no further answer comes. */
 export type PortReceive = (ticket: number, answer: string | ArrayBuffer, is_text?: boolean) => void;
 type OpenPort = (label: string, receive: PortReceive) => PortSend | null;

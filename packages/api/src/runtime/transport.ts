@@ -6,8 +6,6 @@ import { CallError, errorFrom } from "./call_error";
 import type { Boot } from "./boot";
 import * as natives from "./natives";
 
-/** Longer texts go through the port as bytes: WebKit's `TextEncoder` is many times faster than its interface for C. */
-const PORT_TEXT_CHARS_MAX = 16_384;
 /** Without the port: longer texts go by POST (`inline_payload_bytes_max`). */
 const INLINE_CHARS_MAX = 8192;
 
@@ -53,7 +51,7 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
     else failed(new CallError("BadMessage", "the shell's answer could not be read"), true);
   };
 
-  const port = makePort(label, answer, encode);
+  const port = makePort(label, answer);
 
   return (head, payload, done, failed) => {
     if (port?.(head, payload, done, failed)) return;
@@ -87,7 +85,7 @@ interface Slot {
 }
 
 /** Requests by the port. What it returns says whether it took the request. */
-function makePort(label: string, answer: Answer, encode: (text: string) => Uint8Array): ((...request: Parameters<Send>) => boolean) | null {
+function makePort(label: string, answer: Answer): ((...request: Parameters<Send>) => boolean) | null {
   // A ticket is the number of a slot, used again after its answer. Only plain indices: the page may have changed
   // the methods of arrays.
   const slots: (Slot | null)[] = [null];
@@ -120,10 +118,7 @@ function makePort(label: string, answer: Answer, encode: (text: string) => Uint8
     if (!open) return false;
     const ticket = free_count > 0 ? free[--free_count]! : slots.length;
     natives.put(slots, ticket, { done, failed });
-    const sent =
-      typeof payload !== "string" ? send(ticket, head + "\n", payload)
-      : payload.length > PORT_TEXT_CHARS_MAX ? send(ticket, head + "\n", encode(payload))
-      : send(ticket, payload === "" ? head : head + "\n" + payload, null);
+    const sent = send(ticket, head, payload);
     if (!sent) {
       slots[ticket] = null;
       natives.put(free, free_count++, ticket);
