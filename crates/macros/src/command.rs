@@ -155,7 +155,7 @@ pub fn record(callable: &Callable<'_>) -> Result<TokenStream> {
     Ok(quote! {{
         #[allow(unused_imports)]
         use ::staysail::__private::{
-            AnswerBytes as _, AnswerJson as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
+            AnswerBytes as _, AnswerJson as _, AnswerText as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
             KnownType as _, UnknownType as _,
         };
         #[allow(clippy::let_unit_value, clippy::unit_arg, clippy::needless_borrow)]

@@ -53,6 +53,7 @@ mod native;
 mod runtime;
 mod service;
 mod snapshot;
+mod text;
 mod time;
 mod window;
 
@@ -109,8 +110,8 @@ pub trait Event: serde::Serialize + TS + 'static {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::call::{
-        Answer, AnswerBytes, AnswerJson, Arguments, Failure, FailureDisplay, FailureFull, FailureJson,
-        ResultParts,
+        Answer, AnswerBytes, AnswerJson, AnswerText, Arguments, Failure, FailureDisplay, FailureFull,
+        FailureJson, ResultParts,
     };
     pub use crate::command::{Call, Command, FromCall, Need, Run};
     pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
