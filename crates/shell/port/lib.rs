@@ -45,6 +45,8 @@ const TEXT_BYTES_MAX: usize = 16 << 10;
 const COPIED_BYTES_MAX: usize = 64 << 10;
 /// UTF-16 units of a text that are turned into UTF-8 and written at once: few enough to stay in the processor's cache.
 const PIECE_UNITS: usize = 64 << 10;
+/// What may lie in the socket that the shell has not read yet: a megabyte is written at once where the system allows it.
+const SEND_BUFFER_BYTES: i32 = 2 << 20;
 /// Most that is kept allocated for requests the socket did not take at once.
 const BACKLOG_KEPT_BYTES: usize = 1 << 20;
 
@@ -162,6 +164,11 @@ fn connect(name: &str, token: &str) -> Option<Connection> {
     // The first bytes on a fresh socket: they fit.
     (&socket).write_all(&frame(Kind::Hello, 0, token.as_bytes())).ok()?;
     socket.set_nonblocking(true).ok()?;
+    // SAFETY: the descriptor is open; the value is an int of the length told. Without it there is less room.
+    unsafe {
+        let bytes = ptr::from_ref(&SEND_BUFFER_BYTES).cast();
+        setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_SNDBUF, bytes, size_of::<i32>() as u32);
+    }
     Some(Connection {
         socket,
         reader: Reader::default(),
