@@ -31,7 +31,7 @@ use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::ptr;
-use text::{utf8_into, utf8_length, whole_characters};
+use text::utf8_into;
 use wire::{Kind, Reader};
 
 /// Priority of answers on the main loop: that of WebKit's own messages, so that a flood starves no painting.
@@ -43,12 +43,10 @@ const ANSWERS_PER_TURN_MAX: usize = 128;
 const TEXT_BYTES_MAX: usize = 16 << 10;
 /// Bytes behind a text go in one piece with it below this size: to copy them costs less than to write twice.
 const COPIED_BYTES_MAX: usize = 64 << 10;
-/// UTF-16 units of a text that are turned into UTF-8 and written at once: few enough to stay in the processor's cache.
-const PIECE_UNITS: usize = 64 << 10;
 /// What may lie in the socket that the shell has not read yet: a megabyte is written at once where the system allows it.
 const SEND_BUFFER_BYTES: i32 = 2 << 20;
-/// Most that is kept allocated for requests the socket did not take at once.
-const BACKLOG_KEPT_BYTES: usize = 1 << 20;
+/// Most that is kept allocated for texts, and for requests the socket did not take at once.
+const KEPT_BYTES: usize = 2 << 20;
 
 thread_local! {
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
@@ -61,7 +59,7 @@ struct Connection {
     backlog: Vec<u8>,
     written: usize,
     /// Where texts become UTF-8, kept so that its memory is.
-    piece: Vec<u8>,
+    text: Vec<u8>,
     /// Whether the main loop waits for room in the socket.
     waits_for_room: bool,
     /// The page's address in memory, and what is shown in it.
@@ -174,7 +172,7 @@ fn connect(name: &str, token: &str) -> Option<Connection> {
         reader: Reader::default(),
         backlog: Vec::new(),
         written: 0,
-        piece: Vec::new(),
+        text: Vec::new(),
         waits_for_room: false,
         pages: HashMap::new(),
         last_port: 0,
@@ -228,7 +226,7 @@ unsafe extern "C" fn page_gone(_data: gpointer, page: gpointer) {
     drop(gone);
 }
 
-/// `__staysail_port(label, callback)`: opens a port and returns `send(ticket, head, payload)`, or null.
+/// `__staysail_port(label, callback)`: opens a port and returns `send(ticket, head, …payload)`, or null.
 unsafe extern "C" fn open(
     context: JSContextRef,
     _function: JSObjectRef,
@@ -267,8 +265,8 @@ unsafe extern "C" fn open(
     }
 }
 
-/// `send(ticket, head, payload)`: sends one request, a newline between head and payload, and says whether it could. The
-/// payload is a text or a `Uint8Array`; an empty text is none.
+/// `send(ticket, head, …payload)`: sends one request, a newline between head and payload, and says whether it could. The
+/// payload is a `Uint8Array`, or a text in pieces that are cut between characters; an empty text is none.
 unsafe extern "C" fn send(
     context: JSContextRef,
     _function: JSObjectRef,
@@ -277,32 +275,42 @@ unsafe extern "C" fn send(
     arguments: *const JSValueRef,
     _exception: *mut JSValueRef,
 ) -> JSValueRef {
-    // SAFETY: JSC passes a live context and live values; an array's memory stays where it is while no script runs.
+    // SAFETY: JSC passes a live context and `count` live values; an array's memory stays where it is while no script
+    // runs.
     unsafe {
         let refused = JSValueMakeBoolean(context, false);
-        let Some([ticket, head, payload]) = values(count, arguments) else { return refused };
-        let ticket = JSValueToNumber(context, ticket, ptr::null_mut()) as u64;
-        let head = Text::of(context, head);
-        let (text, bytes) = match JSValueGetTypedArrayType(context, payload, ptr::null_mut()) {
-            JS_UINT8_ARRAY => (None, Some(bytes_of(context, payload))),
-            _ => (Some(Text::of(context, payload)).filter(|text| !text.units().is_empty()), None),
-        };
-        let payload = match (&text, bytes) {
-            (Some(text), _) => Payload::Text(text.units(), utf8_length(text.units())),
-            (None, Some(bytes)) => Payload::Bytes(bytes),
-            (None, None) => Payload::None,
-        };
-        if utf8_length(head.units()) + 1 + payload.len() > wire::BODY_BYTES_MAX {
-            return refused;
+        let arguments = if count == 0 { &[][..] } else { std::slice::from_raw_parts(arguments, count) };
+        let [ticket, head, payload @ ..] = arguments else { return refused };
+        let ticket = JSValueToNumber(context, *ticket, ptr::null_mut()) as u64;
+        let mut text = with(|connection| std::mem::take(&mut connection.text)).unwrap_or_default();
+        text.clear();
+        text.extend_from_slice(&[0; wire::HEAD_BYTES]);
+        utf8_into(Text::of(context, *head).units(), &mut text);
+        text.push(b'\n');
+        let before = text.len();
+        let mut bytes = &[][..];
+        match payload {
+            [array] if JSValueGetTypedArrayType(context, *array, ptr::null_mut()) == JS_UINT8_ARRAY => {
+                bytes = bytes_of(context, *array);
+            }
+            pieces => {
+                for piece in pieces {
+                    utf8_into(Text::of(context, *piece).units(), &mut text);
+                }
+                if text.len() == before {
+                    text.pop();
+                }
+            }
         }
         let global = JSContextGetGlobalContext(context);
         let sent = with(|connection| {
             let page = connection.pages.values().find(|page| page.context == global);
             let port = page.filter(|page| page.callback.is_some()).map(|page| page.port);
-            if let Some(port) = port {
-                connection.send(port, ticket, head.units(), &payload);
-            }
-            port.is_some()
+            let sent = port.is_some_and(|port| connection.send(port, ticket, &mut text, bytes));
+            text.clear();
+            text.shrink_to(KEPT_BYTES);
+            connection.text = text;
+            sent
         });
         JSValueMakeBoolean(context, sent == Some(true))
     }
@@ -326,24 +334,6 @@ unsafe fn values<const COUNT: usize>(
         *value = unsafe { *arguments.add(index) };
     }
     Some(values)
-}
-
-/// What follows the head of a request.
-enum Payload<'a> {
-    None,
-    /// A text, and how many bytes it has.
-    Text(&'a [u16], usize),
-    Bytes(&'a [u8]),
-}
-
-impl Payload<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Text(_, length) => *length,
-            Self::Bytes(bytes) => bytes.len(),
-        }
-    }
 }
 
 /// The memory of a `Uint8Array`.
@@ -402,38 +392,22 @@ impl Drop for Text {
 }
 
 impl Connection {
-    /// Sends a request: a text piece by piece, bytes without copying them, as far as the socket takes them.
-    fn send(&mut self, port: u64, ticket: u64, head: &[u16], payload: &Payload<'_>) {
-        let newline = usize::from(!matches!(payload, Payload::None));
-        let whole = utf8_length(head) + newline + payload.len();
-        let mut piece = std::mem::take(&mut self.piece);
-        piece.clear();
-        piece.extend_from_slice(&wire::head(Kind::Request, port, ticket, whole));
-        utf8_into(head, &mut piece);
-        piece.extend_from_slice(&b"\n"[..newline]);
-        match *payload {
-            Payload::None => self.write(&piece),
-            Payload::Text(mut text, _) => {
-                while text.len() > PIECE_UNITS {
-                    let (now, rest) = text.split_at(whole_characters(&text[..PIECE_UNITS]));
-                    utf8_into(now, &mut piece);
-                    self.write(&piece);
-                    piece.clear();
-                    text = rest;
-                }
-                utf8_into(text, &mut piece);
-                self.write(&piece);
-            }
-            Payload::Bytes(bytes) if bytes.len() < COPIED_BYTES_MAX => {
-                piece.extend_from_slice(bytes);
-                self.write(&piece);
-            }
-            Payload::Bytes(bytes) => {
-                self.write(&piece);
-                self.write(bytes);
-            }
+    /// Sends a request: its text, before which there is room for the frame's head, and bytes, which are not copied as far
+    /// as the socket takes them. Whether it could: a frame has its limit.
+    fn send(&mut self, port: u64, ticket: u64, text: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let length = text.len() - wire::HEAD_BYTES + bytes.len();
+        if length > wire::BODY_BYTES_MAX {
+            return false;
         }
-        self.piece = piece;
+        text[..wire::HEAD_BYTES].copy_from_slice(&wire::head(Kind::Request, port, ticket, length));
+        if bytes.len() < COPIED_BYTES_MAX {
+            text.extend_from_slice(bytes);
+            self.write(text);
+        } else {
+            self.write(text);
+            self.write(bytes);
+        }
+        true
     }
 
     /// Writes what the socket takes now and keeps the rest for later. An end of the connection is told by `readable`.
@@ -468,7 +442,7 @@ impl Connection {
             }
         }
         self.backlog.clear();
-        self.backlog.shrink_to(BACKLOG_KEPT_BYTES);
+        self.backlog.shrink_to(KEPT_BYTES);
         self.written = 0;
         self.waits_for_room = false;
         false

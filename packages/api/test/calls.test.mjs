@@ -190,6 +190,32 @@ test("mode, constants, version and window are those of the shell", async () => {
   assert.deepEqual([mode, version, window], ["debug", "1.2.3", "main"]);
 });
 
+test("a long text goes through the port in pieces that cut no character", async () => {
+  const sent = [];
+  const page = await open({
+    boot: { window: "main" },
+    before: (window) => {
+      window.__staysail_port = (_label, callback) => (ticket, first, ...payload) => {
+        const head = JSON.parse(first);
+        if (head.t === "call") sent.push(payload);
+        const answers = { hello: "+" + JSON.stringify(WELCOME), call: "+null" };
+        if (head.t in answers) queueMicrotask(() => callback(ticket, answers[head.t]));
+        return true;
+      };
+    },
+  });
+  for (const before of [0, 1, 2, 3]) {
+    const text = "x".repeat(before) + "😀".repeat(40_000);
+    await page.api.invoke("say", { text });
+    const pieces = sent.pop();
+    assert.ok(pieces.length > 1);
+    assert.ok(pieces.every((piece) => piece.isWellFormed()));
+    assert.equal(pieces.join(""), JSON.stringify({ text }));
+  }
+  await page.api.invoke("say", { text: "short" });
+  assert.deepEqual(sent.pop(), ['{"text":"short"}']);
+});
+
 test("a port carries everything, text and bytes; when it ends its calls fail and later ones go by script message", async () => {
   const sent = [];
   let receive;

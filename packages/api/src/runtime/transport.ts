@@ -6,6 +6,8 @@ import { CallError, errorFrom } from "./call_error";
 import type { Boot } from "./boot";
 import * as natives from "./natives";
 
+/** Texts go through the port in pieces of this many characters: WebKit widens each, and small memory is used again. */
+const PORT_PIECE_CHARS = 32_768;
 /** Without the port: longer texts go by POST (`inline_payload_bytes_max`). */
 const INLINE_CHARS_MAX = 8192;
 
@@ -78,6 +80,19 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
   };
 }
 
+/** The arguments of `send` for a long text, cut between characters. */
+function inPieces(ticket: number, head: string, text: string): unknown[] {
+  const list: unknown[] = [ticket, head];
+  for (let from = 0; from < text.length; ) {
+    let end = from + PORT_PIECE_CHARS;
+    const last = natives.unitAt(text, end - 1);
+    if (last >= 0xd800 && last < 0xdc00) end -= 1;
+    natives.put(list, list.length, natives.slice(text, from, end));
+    from = end;
+  }
+  return list;
+}
+
 type Answer = (text: string, done: Done, failed: Failed) => void;
 interface Slot {
   done: Done;
@@ -118,7 +133,10 @@ function makePort(label: string, answer: Answer): ((...request: Parameters<Send>
     if (!open) return false;
     const ticket = free_count > 0 ? free[--free_count]! : slots.length;
     natives.put(slots, ticket, { done, failed });
-    const sent = send(ticket, head, payload);
+    const sent =
+      typeof payload === "string" && payload.length > PORT_PIECE_CHARS
+        ? natives.sendAll(send, inPieces(ticket, head, payload))
+        : send(ticket, head, payload);
     if (!sent) {
       slots[ticket] = null;
       natives.put(free, free_count++, ticket);
