@@ -57,8 +57,14 @@ pub const CRASH_BACKOFF_MS: u64 = 100;
 pub const CRASH_BACKOFF_MAX_MS: u64 = 3_000;
 /// Declared state up to this size is copied to the shell after each call that changed it, so that it survives a crash.
 pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+/// Declared state up to this size is handed over inside a frame; larger state beside it, by descriptor.
+pub const SNAPSHOT_INLINE_BYTES_MAX: usize = 1 << 20;
 /// Largest declared state of an app.
-pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+pub const SNAPSHOT_BYTES_MAX: usize = 512 << 20;
+/// State that is handed over beside the frames must have been written within this time, and taken over within as much.
+pub const SNAPSHOT_APART_TIMEOUT_MS: u64 = 20_000;
+const _: () =
+    assert!(CHECKPOINT_BYTES_MAX <= SNAPSHOT_INLINE_BYTES_MAX && SNAPSHOT_BYTES_MAX <= FRAME_BODY_BYTES_MAX);
 /// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// Inline scripts of one page whose hashes go into its content security policy, and as many style sheets.

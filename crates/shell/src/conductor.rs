@@ -14,10 +14,12 @@
 
 mod probation;
 mod recovery;
+mod state;
 
 use crate::desktop::{self, Asker};
 use crate::shell::Shell;
 use crate::worker::{Launch, Worker};
+use state::{Content, Snapshot, restore};
 use staysail_link::Incoming;
 use staysail_protocol::bridge::PageEvent;
 use staysail_protocol::control::SwapTiming;
@@ -31,13 +33,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, oneshot};
 
-/// The declared state of an app: version that made it, and MessagePack.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    version: String,
-    bytes: Vec<u8>,
-}
-
 /// A worker with what the shell keeps of it.
 struct Seat {
     worker: Arc<Worker>,
@@ -45,6 +40,10 @@ struct Seat {
     replies: PlainMutex<Replies>,
     /// Its connection has ended: no question will be answered any more.
     gone: AtomicBool,
+    /// Its state is too large for checkpoints, and has changed since the newest one.
+    left_out: AtomicBool,
+    /// It was asked for its state, which is large.
+    grows: AtomicBool,
     drains: Drains,
 }
 
@@ -60,7 +59,7 @@ struct Drains {
 #[derive(Default)]
 struct Replies {
     restored: Option<oneshot::Sender<Result<(), String>>>,
-    snapshot: Option<oneshot::Sender<Vec<u8>>>,
+    snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
     healthy: Option<oneshot::Sender<Result<(), String>>>,
     pong: Option<oneshot::Sender<()>>,
@@ -154,11 +153,15 @@ impl Conductor {
         shell.router.close();
         let old = lineup.active.clone().or_else(|| lineup.frozen.clone());
         let snapshot =
-            if options.fresh { Snapshot::default() } else { self.take_state(shell, old.as_ref()).await };
+            if options.fresh { Ok(Snapshot::default()) } else { self.take_state(shell, old.as_ref()).await };
         let quiesce_ms = milliseconds(quiesce_begun);
 
         let restore_begun = Instant::now();
-        if let Err(reason) = restore(&new, &snapshot).await {
+        let restored = match snapshot {
+            Ok(snapshot) => restore(&new, &snapshot).await,
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
             return Err(Refusal { reason, of_state: true });
@@ -231,38 +234,12 @@ impl Conductor {
             worker,
             replies: PlainMutex::default(),
             gone: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
+            grows: AtomicBool::new(false),
             drains: Drains::default(),
         });
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
-    }
-
-    /// Lets calls under way end, then takes the state; the newest checkpoint when the worker can not be asked.
-    async fn take_state(&self, shell: &Arc<Shell>, old: Option<&Arc<Seat>>) -> Snapshot {
-        let Some(old) = old else { return self.newest_checkpoint() };
-        let id = old.worker.id;
-        let quiet = wait_until(|| shell.router.in_flight(id) == 0);
-        let _ = tokio::time::timeout(Duration::from_millis(limits::QUIESCE_MS), quiet).await;
-        let answer = old.ask(|replies| &mut replies.snapshot, &ToWorker::Snapshot, Vec::new());
-        match tokio::time::timeout(Duration::from_millis(limits::SNAPSHOT_TIMEOUT_MS), answer).await {
-            Ok(Ok(bytes)) => {
-                let snapshot = Snapshot { version: old.worker.hello.version.clone(), bytes };
-                self.keep_checkpoint(snapshot.clone());
-                snapshot
-            }
-            _ => {
-                tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
-                self.newest_checkpoint()
-            }
-        }
-    }
-
-    fn newest_checkpoint(&self) -> Snapshot {
-        self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn keep_checkpoint(&self, snapshot: Snapshot) {
-        *self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = snapshot;
     }
 
     /// Ends all workers in order, because the app ends.
@@ -320,24 +297,6 @@ impl Seat {
     }
 }
 
-/// Hands `snapshot` to a worker. An empty one means that there is nothing to hand over.
-async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
-    if snapshot.bytes.is_empty() {
-        return Ok(());
-    }
-    let question = ToWorker::Restore { from_version: snapshot.version.clone() };
-    let answer = seat.ask(|replies| &mut replies.restored, &question, snapshot.bytes.clone());
-    let patience = seat.worker.launch.patience(Duration::from_millis(limits::RESTORE_TIMEOUT_MS));
-    match tokio::time::timeout(patience, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
-        Err(_) => Err(format!(
-            "the new backend did not take over the state within {} ms (restore_timeout_ms)",
-            limits::RESTORE_TIMEOUT_MS
-        )),
-    }
-}
-
 /// Waits for a condition that is reached within milliseconds; the caller bounds the wait.
 async fn wait_until(condition: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(50);
@@ -392,13 +351,13 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         // A worker that is being drained may still change its state; the state that goes on is the active one's.
         ToShell::Checkpoint if shell.router.active().is_none_or(|active| active.id == seat.worker.id) => {
             let version = seat.worker.hello.version.clone();
-            shell.conductor.keep_checkpoint(Snapshot { version, bytes: frame.body });
+            seat.left_out.store(false, Ordering::SeqCst);
+            shell.conductor.keep_checkpoint(Snapshot { version, content: Content::Inline(frame.body) });
         }
-        ToShell::Snapshot => {
-            if let Some(waiting) = seat.replies().snapshot.take() {
-                let _ = waiting.send(frame.body);
-            }
-        }
+        ToShell::CheckpointLeftOut => seat.left_out.store(true, Ordering::SeqCst),
+        ToShell::SnapshotGrows => seat.grows.store(true, Ordering::SeqCst),
+        ToShell::Snapshot { attached } => state::answered(seat, frame, attached),
+        ToShell::SnapshotFailed { state, message } => state::refused(seat, &state, &message),
         ToShell::Restored => {
             if let Some(waiting) = seat.replies().restored.take() {
                 let _ = waiting.send(Ok(()));
@@ -406,7 +365,8 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         }
         ToShell::RestoreFailed { state, message } => {
             if let Some(waiting) = seat.replies().restored.take() {
-                let _ = waiting.send(Err(format!("state `{state}` could not be handed over: {message}")));
+                let state = state::named(&state);
+                let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
             }
         }
         ToShell::Retired => {

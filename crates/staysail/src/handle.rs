@@ -7,6 +7,7 @@ use crate::kept::{Kept, States};
 use crate::native::{Asked, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use staysail_link::Courier;
 use staysail_protocol::desktop::window::{Screen, WindowChange, WindowState};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToShell, UpdateWish, Welcome};
@@ -21,6 +22,8 @@ pub(crate) type UpdateListener = Box<dyn Fn(&UpdateEvent) + Send + Sync>;
 
 pub(crate) struct Inner {
     pub outbox: Outbox,
+    /// The way of what is too large for frames; absent when the shell takes none.
+    pub courier: Option<Courier>,
     pub kept: States,
     pub states: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub listeners: RwLock<HashMap<String, Vec<Listener>>>,

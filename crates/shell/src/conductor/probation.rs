@@ -1,6 +1,7 @@
 //! After the switch: draining the worker before, and watching the new one until it is called good.
 
-use super::{Seat, Snapshot, restore};
+use super::Seat;
+use super::state::restore;
 use crate::shell::Shell;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
@@ -145,10 +146,10 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
     tracing::warn!(reason, "returning to the backend before");
     shell.router.close();
     let bad = lineup.active.replace(old.clone());
-    old.worker.thaw();
     // Answers after the switch may have changed declared state; the newest of it goes along. A worker that
     // can not read the newer state keeps its own.
-    let snapshot: Snapshot = shell.conductor.newest_checkpoint();
+    let snapshot = shell.conductor.inherit(shell, bad.as_ref()).await;
+    old.worker.thaw();
     if let Err(error) = restore(&old, &snapshot).await {
         tracing::warn!(error, "the state of the newer backend does not fit; the older state is used");
     }
