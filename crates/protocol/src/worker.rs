@@ -43,6 +43,10 @@ pub enum ToWorker {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attached: Option<Attached>,
     },
+    /// Let go of all exclusive resources, for another worker. Answered by `Released` or `ReleaseFailed`.
+    Release,
+    /// Take all exclusive resources that you do not hold. Answered by `Acquired` or `AcquireFailed`.
+    Acquire,
     /// You are the active worker now.
     Activate,
     /// A call. `frame.call` is its number, the body its arguments: a JSON object, or raw bytes.
@@ -144,6 +148,24 @@ pub enum ToShell {
     RestoreFailed {
         /// Which declared state.
         state: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// No exclusive resource is held any more.
+    Released,
+    /// An exclusive resource could not be released; it and others may still be held.
+    ReleaseFailed {
+        /// Its name.
+        resource: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// All exclusive resources are held.
+    Acquired,
+    /// An exclusive resource could not be acquired; none is held that was not held before.
+    AcquireFailed {
+        /// Its name.
+        resource: String,
         /// Why, and what to do.
         message: String,
     },
@@ -269,6 +291,9 @@ pub struct Hello {
     /// It takes attachments.
     #[serde(default)]
     pub attachments: bool,
+    /// Names of its exclusive resources. Without any it is asked neither to release nor to acquire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusive: Vec<String>,
     /// The app.
     pub description: Description,
 }

@@ -12,6 +12,7 @@
 //! otherwise the same executable is started again, with the newest checkpoint of its state and a growing pause,
 //! until the named number of tries is used up.
 
+mod exclusive;
 mod probation;
 mod recovery;
 mod state;
@@ -62,6 +63,8 @@ struct Replies {
     snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
     healthy: Option<oneshot::Sender<Result<(), String>>>,
+    released: Option<oneshot::Sender<exclusive::Answer>>,
+    acquired: Option<oneshot::Sender<exclusive::Answer>>,
     pong: Option<oneshot::Sender<()>>,
 }
 
@@ -103,13 +106,21 @@ pub struct SwapOptions {
 pub struct Refusal {
     /// A sentence for people, saying what happened and what to do.
     pub reason: String,
-    /// The new worker did not take the state: without it, it would start.
+    /// The state was not handed over: without it, the new worker would start.
     pub of_state: bool,
+    /// The worker before is at fault, so the new one may be tried again.
+    pub of_old: bool,
+}
+
+impl Refusal {
+    fn of_old(reason: String) -> Self {
+        Self { reason, of_state: false, of_old: true }
+    }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, of_state: false }
+        Self { reason, of_state: false, of_old: false }
     }
 }
 
@@ -157,6 +168,7 @@ impl Conductor {
         let quiesce_ms = milliseconds(quiesce_begun);
 
         let restore_begun = Instant::now();
+        let of_old = snapshot.is_err();
         let restored = match snapshot {
             Ok(snapshot) => restore(&new, &snapshot).await,
             Err(reason) => Err(reason),
@@ -164,16 +176,21 @@ impl Conductor {
         if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
-            return Err(Refusal { reason, of_state: true });
+            return Err(Refusal { reason, of_state: true, of_old });
         }
         let restore_ms = milliseconds(restore_begun);
 
-        let retired = old.as_ref().filter(|old| lineup.is_active(old)).map(|old| old.ask_to_retire());
+        let serving = old.as_ref().filter(|old| lineup.is_active(old));
+        if let Err(refusal) = exclusive::hand_over(serving, &new).await {
+            shell.router.reopen();
+            return Err(refusal);
+        }
+        let retired = serving.map(|old| old.ask_to_retire());
         if let (Some(retired), Some(old)) = (&retired, &old)
             && shell.router.in_flight(old.worker.id) == 0
         {
-            // Nothing is under way, so this is over as fast as the app's on_retire hooks: exclusive resources
-            // (files, ports, locks) are free before the new worker takes them.
+            // Nothing is under way, so this is over as fast as the app's on_retire hooks: what they let go of is free
+            // before the new worker's on_activate hooks take it.
             let deadline = Duration::from_millis(limits::QUIESCE_MS);
             let _ = tokio::time::timeout(deadline, wait_until(|| retired.is_finished())).await;
         }
@@ -368,6 +385,14 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
                 let state = state::named(&state);
                 let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
             }
+        }
+        ToShell::Released => exclusive::answered(seat.replies().released.take(), Ok(())),
+        ToShell::ReleaseFailed { resource, message } => {
+            exclusive::answered(seat.replies().released.take(), exclusive::failed(&resource, &message));
+        }
+        ToShell::Acquired => exclusive::answered(seat.replies().acquired.take(), Ok(())),
+        ToShell::AcquireFailed { resource, message } => {
+            exclusive::answered(seat.replies().acquired.take(), exclusive::failed(&resource, &message));
         }
         ToShell::Retired => {
             if let Some(waiting) = seat.replies().retired.take() {

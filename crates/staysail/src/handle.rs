@@ -3,6 +3,7 @@
 use crate::channel::Streams;
 use crate::command::State;
 use crate::connection::Outbox;
+use crate::exclusive::{Exclusive, Exclusives, Held};
 use crate::kept::{Kept, States};
 use crate::native::{Asked, Request};
 use serde::Serialize;
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     /// The way of what is too large for frames; absent when the shell takes none.
     pub courier: Option<Courier>,
     pub kept: States,
+    pub exclusive: Exclusives,
     pub states: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub listeners: RwLock<HashMap<String, Vec<Listener>>>,
     pub update_listeners: RwLock<Vec<UpdateListener>>,
@@ -60,6 +62,12 @@ impl AppHandle {
     /// A declared state, by its type.
     pub fn kept<T: 'static>(&self) -> Option<Kept<T>> {
         self.inner.kept.get::<T>()
+    }
+
+    /// An exclusive resource, by its type; `None` when this backend does not hold it, or the app was never given it. It is
+    /// not handed to another backend while it is looked at, so hold it for a short time.
+    pub fn held<T: Exclusive>(&self) -> Option<Held<T>> {
+        self.inner.exclusive.get::<T>()
     }
 
     /// Sends an event to all windows.

@@ -1,11 +1,14 @@
-//! The declared state on its way to the shell and from it: inside a frame, or beside it when it is large.
+//! What goes from worker to worker: the declared state, inside a frame or beside it when it is large, and exclusive
+//! resources.
 
-use crate::handle::Inner;
+use crate::handle::{AppHandle, Inner};
 use crate::packing::Packed;
 use crate::runtime::panicked;
+use staysail_protocol::limits::EXCLUSIVE_IN_USE_MS;
 use staysail_protocol::worker::{Attached, ToShell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// Delivers the state as it is now, or says why it can not be delivered.
 pub(crate) fn deliver(inner: &Inner) {
@@ -68,4 +71,36 @@ pub(crate) fn take_over(inner: &Inner, body: &[u8], attached: Option<Attached>) 
         Err((state, message)) => ToShell::RestoreFailed { state, message },
     };
     inner.outbox.send(0, &message, Vec::new());
+}
+
+/// Releases what is held, for another worker, and answers.
+pub(crate) fn release(app: &AppHandle) {
+    let message = match app.inner.exclusive.release(Duration::from_millis(EXCLUSIVE_IN_USE_MS)) {
+        Ok(()) => ToShell::Released,
+        Err((resource, message)) => ToShell::ReleaseFailed { resource, message },
+    };
+    app.inner.outbox.send(0, &message, Vec::new());
+}
+
+/// Acquires what is not held, and answers.
+pub(crate) fn acquire(app: &AppHandle) {
+    let message = match app.inner.exclusive.acquire(app) {
+        Ok(()) => ToShell::Acquired,
+        Err((resource, message)) => ToShell::AcquireFailed { resource, message },
+    };
+    app.inner.outbox.send(0, &message, Vec::new());
+}
+
+/// An older shell does not ask to acquire before it activates.
+pub(crate) fn acquire_late(app: &AppHandle) {
+    if let Err((resource, reason)) = app.inner.exclusive.acquire(app) {
+        app.log("error", format!("`{resource}` could not be acquired: {reason}"));
+    }
+}
+
+/// Lets go of what is still held: the process ends, or an older shell did not ask to release.
+pub(crate) fn let_go(app: &AppHandle) {
+    for (resource, reason) in app.inner.exclusive.let_go() {
+        app.log("error", format!("`{resource}` was not released in order: {reason}"));
+    }
 }

@@ -45,6 +45,7 @@ mod debugger;
 mod describe;
 mod desktop;
 mod error;
+mod exclusive;
 mod handle;
 mod handover;
 mod integer;
@@ -69,6 +70,7 @@ pub use desktop::{
     TrayEvent, TrayState,
 };
 pub use error::{Error, Result};
+pub use exclusive::{Exclusive, Held};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};
 pub use kept::{Kept, KeptWriter};
@@ -114,7 +116,7 @@ pub mod __private {
         Answer, AnswerBytes, AnswerJson, Arguments, Failure, FailureDisplay, FailureFull, FailureJson,
         ResultParts,
     };
-    pub use crate::command::{Call, Command, FromCall, Need, Run};
+    pub use crate::command::{Call, Command, FromCall, Kind, Need, Run};
     pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
     pub use crate::integer::{bigint, number};
     pub use crate::service::{Definition as ServiceDefinition, Instance, Work};

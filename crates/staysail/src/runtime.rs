@@ -111,6 +111,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
             token: invitation.token.clone(),
             version: app.version.clone(),
             attachments: courier.is_some(),
+            exclusive: app.exclusive.names(),
             description,
         };
         outbox.send(0, &ToShell::Hello(Box::new(hello)), Vec::new());
@@ -158,6 +159,7 @@ impl Worker {
             outbox,
             courier,
             kept: app.kept,
+            exclusive: app.exclusive,
             states: RwLock::new(app.states),
             listeners: RwLock::default(),
             update_listeners: RwLock::default(),
@@ -217,12 +219,15 @@ impl Worker {
             ToWorker::Restore { attached, .. } => {
                 self.in_order(move |worker| handover::take_over(&worker.app.inner, &frame.body, attached));
             }
+            ToWorker::Release => self.in_order(|worker| handover::release(&worker.app)),
+            ToWorker::Acquire => self.in_order(|worker| handover::acquire(&worker.app)),
             ToWorker::Activate => {
                 let mut calls = self.calls();
                 calls.retiring = false;
                 calls.activating += 1;
                 drop(calls);
                 self.in_order(|worker| {
+                    handover::acquire_late(&worker.app);
                     worker.run_hooks(&worker.activate);
                     worker.activated();
                 });
@@ -281,6 +286,7 @@ impl Worker {
         let worker = self.clone();
         let stopping = std::thread::Builder::new().spawn(move || {
             worker.services.stop(&worker.app, &worker.tasks);
+            handover::let_go(&worker.app);
             std::process::exit(0);
         });
         if stopping.is_err() {
@@ -316,6 +322,7 @@ impl Worker {
     fn retired(self: &Arc<Self>) {
         self.in_order(|worker| {
             worker.run_hooks(&worker.retire);
+            handover::let_go(&worker.app);
             worker.checkpoint();
             worker.tell(&ToShell::Retired);
         });

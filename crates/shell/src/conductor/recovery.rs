@@ -1,7 +1,7 @@
 //! When a worker's connection ends by itself.
 
 use super::state::{restore, tell_of_loss};
-use super::{Conductor, Refusal, Seat, SwapOptions, probation};
+use super::{Conductor, Refusal, Seat, SwapOptions, exclusive, probation};
 use crate::desktop::power::{Owner, Wishes};
 use crate::shell::Shell;
 use crate::worker::Launch;
@@ -95,6 +95,10 @@ async fn restart(shell: &Arc<Shell>, seat: Option<&Arc<Seat>>, first_reason: &st
 async fn again(conductor: &Conductor, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, String> {
     let new = conductor.start(shell, launch).await?;
     if let Err(error) = restore(&new, &conductor.newest_checkpoint()).await {
+        new.worker.kill();
+        return Err(error);
+    }
+    if let Err(error) = exclusive::give(&new).await {
         new.worker.kill();
         return Err(error);
     }

@@ -4,6 +4,8 @@
 //! `cargo test -p staysail-shell --test swap -- PART` plays those tests of whose name it is a part; `measure` measures.
 
 #[cfg(target_os = "linux")]
+mod exclusive;
+#[cfg(target_os = "linux")]
 mod roles;
 #[cfg(target_os = "linux")]
 mod state;
@@ -13,7 +15,10 @@ mod theatre;
 #[cfg(target_os = "linux")]
 fn main() {
     if !roles::play() {
-        theatre::run(&[state::TESTS], &[("measure the hand-over of state", state::measure)]);
+        theatre::run(
+            &[state::TESTS, exclusive::TESTS],
+            &[("measure the hand-over of state", state::measure)],
+        );
     }
 }
 

@@ -26,6 +26,7 @@ pub fn play() -> bool {
         Some("stuck-delivering") => app::<Notes<STUCK_DELIVERING>>(),
         Some("stuck-taking-over") => app::<Notes<STUCK_TAKING_OVER>>(),
         Some("panicking") => app::<Notes<PANICKING>>(),
+        Some(other) if crate::exclusive::play(other) => {}
         Some(other) => crate::state::play(other),
     }
     true
@@ -97,7 +98,8 @@ pub fn say(what: &str) {
     std::fs::rename(unfinished, place).unwrap();
 }
 
-fn get_stuck(what: &str) {
+/// Says so and never goes on.
+pub fn get_stuck(what: &str) {
     say(what);
     loop {
         std::thread::park();
@@ -147,8 +149,13 @@ static ILL: AtomicBool = AtomicBool::new(false);
 
 /// From now on the health check fails.
 #[command]
-fn fall_ill() {
+pub fn fall_ill() {
     ILL.store(true, Ordering::SeqCst);
+}
+
+/// Whether it fails.
+pub fn is_ill() -> bool {
+    ILL.load(Ordering::SeqCst)
 }
 
 fn app<T: Serialize + DeserializeOwned + Default + Send + Sync + 'static>() {
@@ -158,6 +165,6 @@ fn app<T: Serialize + DeserializeOwned + Default + Send + Sync + 'static>() {
         true => app.commands(commands![fill, swell, look, fall_ill]),
         false => app,
     };
-    let ended = app.health(|| if ILL.load(Ordering::SeqCst) { Err("ill") } else { Ok(()) }).run();
+    let ended = app.health(|| if is_ill() { Err("ill") } else { Ok(()) }).run();
     panic!("the worker ended: {ended:?}");
 }
