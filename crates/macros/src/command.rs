@@ -16,7 +16,7 @@ enum Source {
     Argument,
     /// The raw body of the call.
     Raw,
-    /// Something of the app: state, kept state, app handle, window handle.
+    /// Something of the app: state, kept state, an exclusive resource, app handle, window handle.
     App,
 }
 
@@ -227,7 +227,7 @@ pub fn last_segment(ty: &Type) -> Option<String> {
 
 fn source_of(ty: &Type) -> Source {
     match last_segment(ty).as_deref() {
-        Some("State" | "Kept" | "AppHandle" | "WindowHandle") => Source::App,
+        Some("State" | "Kept" | "Held" | "AppHandle" | "WindowHandle") => Source::App,
         Some("Bytes") => Source::Raw,
         _ => Source::Argument,
     }
