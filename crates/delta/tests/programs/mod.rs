@@ -49,13 +49,16 @@ pub struct Program {
 }
 
 const BASE: u64 = 0x40_0000;
-const PAGE: usize = 0x1000;
+/// Where parts of the file begin: at multiples of it.
+const PAGE: usize = 0x100;
 /// Entries of each function's jump table, all into that function.
 const ENTRIES: usize = 6;
+/// Bytes of read-only data, at first.
+const DATA: usize = 500;
 
 impl Program {
     pub fn new(machine: Machine, random: &mut Random, functions: usize) -> Self {
-        let data = random.bytes(4_000);
+        let data = random.bytes(DATA);
         let mut program = Self { machine, functions: Vec::new(), made: 0, data };
         for _ in 0..functions {
             let at = program.functions.len();
@@ -77,7 +80,7 @@ impl Program {
         for _ in 0..8 {
             pieces.push(self.plain(random));
             pieces.push(match random.below(3) {
-                0 => Piece::Data(random.below(4_000)),
+                0 => Piece::Data(random.below(DATA)),
                 _ => Piece::Call(random.below(others)),
             });
         }
