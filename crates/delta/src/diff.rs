@@ -1,10 +1,10 @@
 //! Making a patch.
 
-use super::image::{Image, Kind, References, u32_at};
+use super::image::{Form, Image, Kind, References, u32_at};
 use super::matching::copies;
 use super::predict::{Copy, Mapping, Predictor};
 use super::wire::{self, Patch, Streams, put, put_signed};
-use super::{COPIES_MAX, Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf};
+use super::{COPIES_MAX, Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, macho, pe};
 
 /// Makes the patch from `old` to `new`; `None` when they are too large, or too different for one.
 ///
@@ -24,13 +24,24 @@ pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
 
 /// What is known of both files, in a form in which the parts of one correspond to those of the other.
 fn images(old: &[u8], new: &[u8]) -> (Image, Image) {
-    if let (Some(from), Some(to)) = (elf::read(old), elf::read(new))
-        && from.bases.len() == to.bases.len()
-    {
-        return (from, to);
+    for read in [elf::read, pe::read, macho::read] {
+        if let (Some(from), Some(to)) = (read(old), read(new))
+            && alike(&from, &to)
+        {
+            return (from, to);
+        }
     }
     let unknown = |bytes: &[u8]| Image { end: bytes.len() as u32, ..Image::default() };
     (unknown(old), unknown(new))
+}
+
+/// Whether bases and bare segments of one correspond to those of the other, and a patch has room for what is known.
+fn alike(from: &Image, to: &Image) -> bool {
+    let bases = |image: &Image| -> Vec<Form> {
+        let forms = image.regions.iter().map(|region| region.form);
+        forms.filter(|form| matches!(form, Form::Distances { .. } | Form::Functions { .. })).collect()
+    };
+    bases(from) == bases(to) && [from, to].into_iter().all(wire::fits)
 }
 
 /// The bytes with each reference replaced by what `token` makes of its target, so that what refers to the same is

@@ -1,5 +1,6 @@
 //! What deltas need to know of an ELF file (System V ABI, 64 bits, little-endian).
 
+use super::go;
 use super::image::{Form, Image, Region, Segment, u32_at, u64_at};
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -59,8 +60,15 @@ fn sections(bytes: &[u8], code: Form, image: &mut Image) -> Option<()> {
             b".eh_frame" => Form::Frames,
             b".eh_frame_hdr" => {
                 image.bases.push(address);
-                Form::Distances { base: image.bases.len() - 1 }
+                Form::Distances { base: image.bases.len() - 1, step: 4 }
             }
+            b".gopclntab" => match go::bases(bytes, image, address) {
+                Some(bases) => {
+                    image.bases.extend(bases);
+                    Form::Functions { base: image.bases.len() - go::BASES }
+                }
+                None => continue,
+            },
             b".rodata" => Form::Tables,
             _ if flags & 4 != 0 => code,
             // Relocations with addends, data that is written, and data that is written by relocations.

@@ -1,6 +1,6 @@
 //! An executable as far as deltas care: which addresses its bytes have, and which parts refer to addresses in which way.
 
-use super::{REFERENCES_MAX, arm64, x86};
+use super::{REFERENCES_MAX, arm64, go, x86};
 
 const _: () =
     assert!(super::FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
@@ -27,10 +27,12 @@ pub(super) enum Form {
     Arm64,
     /// Aligned 64-bit addresses among other things.
     Pointers,
-    /// Aligned 32-bit distances from one of the image's bases, among other things.
-    Distances { base: usize },
+    /// 32-bit distances from one of the image's bases, among other things: every `step` bytes, 4 or 8.
+    Distances { base: usize, step: usize },
     /// Records of DWARF's call frame information.
     Frames,
+    /// The table of functions in a program of Go, which counts from this base and those behind it.
+    Functions { base: usize },
     /// Read-only data, in which tables of 32-bit distances from their own beginning lie (of `switch` and `match`).
     Tables,
 }
@@ -63,8 +65,8 @@ pub(super) enum Kind {
     Instruction,
     /// 64 bits, an address.
     Pointer,
-    /// 32 bits relative to the region's base.
-    Distance,
+    /// 32 bits relative to the base so many behind the region's.
+    Distance { base: usize },
     /// 32 bits relative to themselves.
     Own,
     /// 32 bits relative to themselves: the first of a table.
@@ -79,10 +81,10 @@ impl Kind {
             Self::Relative { behind } => behind.min(4),
             Self::Instruction => 5,
             Self::Pointer => 6,
-            Self::Distance => 7,
-            Self::Own => 8,
-            Self::Table => 9,
-            Self::Entry => 10,
+            Self::Own => 7,
+            Self::Table => 8,
+            Self::Entry => 9,
+            Self::Distance { base } => 10 + (base as u32).min(5),
         }
     }
 
@@ -91,10 +93,10 @@ impl Kind {
             0..=4 => Self::Relative { behind: bits },
             5 => Self::Instruction,
             6 => Self::Pointer,
-            7 => Self::Distance,
-            8 => Self::Own,
-            9 => Self::Table,
-            _ => Self::Entry,
+            7 => Self::Own,
+            8 => Self::Table,
+            9 => Self::Entry,
+            base => Self::Distance { base: (base - 10) as usize },
         }
     }
 
@@ -152,6 +154,15 @@ impl Image {
         self.regions.get(after.checked_sub(1)?).filter(|region| offset - region.offset < region.length)
     }
 
+    fn lowest(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.address).min().unwrap_or(0)
+    }
+
+    /// The address of a base.
+    pub fn base(&self, number: usize) -> u64 {
+        self.bases.get(number).copied().unwrap_or(0)
+    }
+
     fn is_code(&self, address: u64) -> bool {
         let region = self.offset(address).and_then(|offset| self.region(offset));
         region.is_some_and(|region| matches!(region.form, Form::X86 | Form::Arm64))
@@ -193,7 +204,8 @@ impl<'a> References<'a> {
                     Form::X86 => finder.x86(&mut marks),
                     Form::Arm64 => finder.arm64(&mut marks),
                     Form::Pointers => finder.pointers(),
-                    Form::Distances { base } => finder.distances(image.bases.get(base).copied().unwrap_or(0)),
+                    Form::Distances { base, step } => finder.distances(image.base(base), step),
+                    Form::Functions { base } => finder.functions(base),
                     Form::Frames => finder.frames(),
                     Form::Tables => finder.tables(&marks),
                 }
@@ -281,24 +293,38 @@ impl Finder<'_, '_> {
     }
 
     fn pointers(&mut self) {
-        let base = self.image.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
+        let base = self.image.lowest();
         for at in (self.aligned(8)..self.list.bytes.len()).step_by(8) {
-            let Some(value) = u64_at(self.list.bytes, at) else { break };
-            if value.checked_sub(base).is_some_and(|far| far >= HEADER_BYTES)
-                && self.image.offset(value).is_some()
-            {
-                self.push(at, Kind::Pointer);
-            }
+            self.pointer(at, base);
         }
     }
 
-    fn distances(&mut self, base: u64) {
-        for at in (self.aligned(4)..self.list.bytes.len()).step_by(4) {
-            let Some(value) = u32_at(self.list.bytes, at).map(|value| i64::from(value as i32)) else { break };
-            let near = (0..HEADER_BYTES as i64).contains(&value);
-            if !near && self.image.offset(base.wrapping_add_signed(value)).is_some() {
-                self.push(at, Kind::Distance);
-            }
+    fn pointer(&mut self, at: usize, base: u64) -> bool {
+        let Some(value) = u64_at(self.list.bytes, at) else { return false };
+        let found = value.checked_sub(base).is_some_and(|far| far >= HEADER_BYTES)
+            && self.image.offset(value).is_some();
+        if found {
+            self.push(at, Kind::Pointer);
+        }
+        found
+    }
+
+    fn distances(&mut self, base: u64, step: usize) {
+        for at in (self.aligned(step as u64)..self.list.bytes.len()).step_by(step) {
+            self.distance(at, base, 0);
+        }
+    }
+
+    fn functions(&mut self, first: usize) {
+        let bytes = self.list.bytes;
+        go::distances(bytes, |at, base| self.distance(at, self.image.base(first + base), base));
+    }
+
+    fn distance(&mut self, at: usize, base: u64, number: usize) {
+        let Some(value) = u32_at(self.list.bytes, at).map(|value| i64::from(value as i32)) else { return };
+        let small = number == 0 && (0..HEADER_BYTES as i64).contains(&value);
+        if !small && value != -1 && self.image.offset(base.wrapping_add_signed(value)).is_some() {
+            self.push(at, Kind::Distance { base: number });
         }
     }
 
@@ -325,9 +351,15 @@ impl Finder<'_, '_> {
         let (bytes, address) = (self.list.bytes, self.list.address);
         let Some(marks) = marks.of(address) else { return };
         let marked = |at: usize| marks.get(at / 256).is_some_and(|bits| bits >> (at / 4 % 64) & 1 != 0);
+        // Where small numbers are no addresses, pointers can be told from them.
+        let base = self.image.lowest();
+        let mixed = base >= 1 << 20;
         let mut at = self.aligned(4);
         while at + 4 <= bytes.len() {
             if !marked(at) {
+                if mixed && address.wrapping_add(at as u64) & 7 == 0 && self.pointer(at, base) {
+                    at += 4;
+                }
                 at += 4;
                 continue;
             }

@@ -179,9 +179,13 @@ impl Predictor<'_> {
                 let inside = (at as usize - table?) as u64;
                 (old_anchor, anchor) = (from.wrapping_sub(inside), address.wrapping_sub(inside));
             }
-            Kind::Distance => {
-                let Form::Distances { base } = list.region.form else { return None };
-                (old_anchor, anchor) = (*self.old.bases.get(base)?, *self.new.bases.get(base)?);
+            Kind::Distance { base } => {
+                let (Form::Distances { base: first, .. } | Form::Functions { base: first }) =
+                    list.region.form
+                else {
+                    return None;
+                };
+                (old_anchor, anchor) = (self.old.base(first + base), self.new.base(first + base));
             }
             Kind::Instruction => field = Some(arm64::field(list.bytes, inside)?),
             Kind::Pointer | Kind::Own | Kind::Table => {}

@@ -1,7 +1,7 @@
 //! A patch as bytes: a head, and streams compressed one by one (`docs/spec/delta.md`).
 
 use super::image::{Form, Image, Region, Segment};
-use super::{Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX};
+use super::{Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
 
 const MAGIC: &[u8; 4] = b"SSD1";
 /// Most segments of a file, regions of a file, and bases.
@@ -95,6 +95,23 @@ pub(super) struct Patch {
     pub streams: Streams,
 }
 
+/// Whether an image is within the limits and in order, as a reader demands.
+pub(super) fn fits(image: &Image) -> bool {
+    let mut reach = 0;
+    let ordered = image.regions.iter().all(|region| {
+        let (start, end) = (region.offset, region.offset.checked_add(region.length));
+        let fits = start >= reach && end.is_some_and(|end| end <= image.end);
+        reach = end.unwrap_or(0);
+        fits
+    });
+    let whole = image.segments.iter().all(|segment| {
+        segment.offset.checked_add(segment.length).is_some()
+            && segment.address.checked_add(u64::from(segment.length)).is_some()
+    });
+    let counts = [image.segments.len(), image.regions.len(), image.bases.len()];
+    ordered && whole && counts.into_iter().all(|count| count as u64 <= PARTS_MAX)
+}
+
 /// Writes a patch.
 pub(super) fn write(patch: &Patch) -> Result<Vec<u8>, Error> {
     let mut head = MAGIC.to_vec();
@@ -135,7 +152,9 @@ fn form_number(form: Form) -> u64 {
         Form::Pointers => 2,
         Form::Frames => 3,
         Form::Tables => 4,
-        Form::Distances { base } => 5 + base as u64,
+        Form::Distances { base, step: 4 } => 5 + 3 * base as u64,
+        Form::Distances { base, .. } => 6 + 3 * base as u64,
+        Form::Functions { base } => 7 + 3 * base as u64,
     }
 }
 
@@ -146,7 +165,14 @@ fn form(number: u64) -> Form {
         2 => Form::Pointers,
         3 => Form::Frames,
         4 => Form::Tables,
-        base => Form::Distances { base: (base - 5) as usize },
+        other => {
+            let base = usize::try_from((other - 5) / 3).unwrap_or(usize::MAX);
+            match (other - 5) % 3 {
+                0 => Form::Distances { base, step: 4 },
+                1 => Form::Distances { base, step: 8 },
+                _ => Form::Functions { base },
+            }
+        }
     }
 }
 
@@ -192,7 +218,12 @@ fn regions(reader: &mut Reader, old: &mut Image) -> Option<()> {
     let mut reach = 0;
     for _ in 0..count(reader)? {
         let form = form(reader.number()?);
-        if matches!(form, Form::Distances { base } if base >= old.bases.len()) {
+        let behind = match form {
+            Form::Distances { base, .. } => base.saturating_add(1),
+            Form::Functions { base } => base.saturating_add(go::BASES),
+            _ => 0,
+        };
+        if behind > old.bases.len() {
             return None;
         }
         let offset = u32::try_from(reader.number()?).ok()?;
