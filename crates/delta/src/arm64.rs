@@ -3,6 +3,8 @@
 //! A page (`adrp`) means little alone; the address is completed by an `add`, a load or a store a few instructions on.
 //! Either half finds the other one by looking at the code between, with no state kept.
 
+use std::ops::Range;
+
 /// Instructions between the halves of a pair.
 const REACH: usize = 12;
 
@@ -31,9 +33,14 @@ fn is_page(word: u32) -> bool {
     word & 0x9F00_0000 == 0x9000_0000
 }
 
+/// Whether it is `add` of 64 bits and an immediate.
+fn is_sum(word: u32) -> bool {
+    word & 0xFFC0_0000 == 0x9100_0000
+}
+
 /// The power of two by which the 12 bits of an `add`, a load or a store with unsigned offset are scaled.
 fn low_scale(word: u32) -> Option<u32> {
-    if word & 0xFFC0_0000 == 0x9100_0000 {
+    if is_sum(word) {
         return Some(0);
     }
     if word & 0x3B00_0000 != 0x3900_0000 {
@@ -47,47 +54,117 @@ fn low_scale(word: u32) -> Option<u32> {
     Some(size)
 }
 
+/// What instructions with a given uppermost byte may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    Branch,
+    Near,
+    Test,
+    Page,
+    Low,
+}
+
+const fn class(top: u8) -> Class {
+    match top {
+        0x14..=0x17 | 0x94..=0x97 => Class::Branch,
+        0x54 | 0x34 | 0x35 | 0xB4 | 0xB5 => Class::Near,
+        0x36 | 0x37 | 0xB6 | 0xB7 => Class::Test,
+        0x90 | 0xB0 | 0xD0 | 0xF0 => Class::Page,
+        0x91 => Class::Low,
+        _ if top & 0x3B == 0x39 => Class::Low,
+        _ if top & 0x3B == 0x18 => Class::Near,
+        _ => Class::Other,
+    }
+}
+
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut top = 0;
+    while top < 256 {
+        classes[top] = class(top as u8);
+        top += 1;
+    }
+    classes
+};
+
 /// What the instruction at `at` of `code` refers by.
 pub(super) fn field(code: &[u8], at: usize) -> Option<Field> {
     let this = word(code, at)?;
-    if this & 0x7C00_0000 == 0x1400_0000 {
-        return Some(Field::Branch);
+    match CLASSES[(this >> 24) as usize] {
+        Class::Other => None,
+        Class::Branch => Some(Field::Branch),
+        // A conditional branch has a zero where its newer relatives have a one.
+        Class::Near => (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near),
+        Class::Test => Some(Field::Test),
+        Class::Page => Some(Field::Page { low: low_of(code, at, this & 31) }),
+        Class::Low => page_of(code, at, this),
     }
-    if this & 0xFF00_0010 == 0x5400_0000
-        || this & 0x7E00_0000 == 0x3400_0000
-        || this & 0x3B00_0000 == 0x1800_0000
-    {
-        return Some(Field::Near);
-    }
-    if this & 0x7E00_0000 == 0x3600_0000 {
-        return Some(Field::Test);
-    }
-    if is_page(this) {
-        let register = this & 31;
-        for low in 1..=REACH {
-            let Some(next) = word(code, at + 4 * low) else { break };
-            if low_scale(next).is_some() && (next >> 5) & 31 == register {
-                return Some(Field::Page { low });
-            }
-            if is_page(next) && next & 31 == register {
-                break;
-            }
+}
+
+/// How many words behind a page in `register` its low bits are; 0 when there are none.
+fn low_of(code: &[u8], at: usize, register: u32) -> usize {
+    for low in 1..=REACH {
+        let Some(next) = word(code, at + 4 * low) else { break };
+        if low_scale(next).is_some() && (next >> 5) & 31 == register {
+            return low;
         }
-        return Some(Field::Page { low: 0 });
+        if is_page(next) && next & 31 == register {
+            break;
+        }
     }
+    0
+}
+
+/// The page that the low bits in `this` complete.
+fn page_of(code: &[u8], at: usize, this: u32) -> Option<Field> {
     low_scale(this)?;
     let register = (this >> 5) & 31;
     for page in 1..=REACH.min(at / 4) {
         let before = word(code, at - 4 * page)?;
-        if is_page(before) && before & 31 == register {
+        if before & 31 != register {
+            continue;
+        }
+        if is_page(before) {
             return Some(Field::Low { page });
         }
-        // Whoever writes the register ends the pair; what a store writes is memory.
-        if low_scale(before).is_some() && before & 31 == register && before & 0xFFC0_0000 == 0x9100_0000 {
+        // A sum in the same register is no page any more.
+        if is_sum(before) {
             return None;
         }
     }
     None
+}
+
+/// Calls `found` with the place of each instruction in a part of `code` that refers to something, and by what.
+pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize, Field)) {
+    // Where each register was last made a page; never so far back that the page would not be found from here.
+    let mut pages = [None; 32];
+    let first = part.start / 4;
+    for (index, bytes) in code[part].chunks_exact(4).enumerate() {
+        let index = first + index;
+        let this = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let class = CLASSES[(this >> 24) as usize];
+        let field = match class {
+            Class::Other => continue,
+            Class::Low => {
+                let page: Option<usize> = pages[(this >> 5 & 31) as usize];
+                let near = page.map(|page| index - page).filter(|far| *far <= REACH);
+                let field = near.filter(|_| low_scale(this).is_some()).map(|page| Field::Low { page });
+                if is_sum(this) {
+                    pages[(this & 31) as usize] = None;
+                }
+                field
+            }
+            _ => field(code, 4 * index),
+        };
+        if class == Class::Page {
+            pages[(this & 31) as usize] = Some(index);
+        }
+        if let Some(field) = field {
+            found(4 * index, field);
+        }
+    }
 }
 
 fn signed(value: u32, bits: u32) -> i64 {

@@ -6,6 +6,10 @@ const _: () =
     assert!(super::FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
 /// Most entries of one table of distances.
 pub(super) const TABLE_ENTRIES_MAX: usize = 1 << 12;
+/// Code is swept in parts of so many bytes, each for itself, so that several processors can do it.
+const SWEEP_BYTES: usize = 256 << 10;
+/// Most processors used at once.
+const SWEEP_THREADS_MAX: usize = 4;
 /// Bytes in front that are never the target of a pointer: small numbers are not addresses.
 const HEADER_BYTES: u64 = 0x400;
 
@@ -199,21 +203,68 @@ impl<'a> References<'a> {
         let mut room = REFERENCES_MAX;
         for tables in [false, true] {
             for list in lists.iter_mut().filter(|list| (list.region.form == Form::Tables) == tables) {
-                let mut finder = Finder { image, list, room };
-                match finder.list.region.form {
-                    Form::X86 => finder.x86(&mut marks),
-                    Form::Arm64 => finder.arm64(&mut marks),
-                    Form::Pointers => finder.pointers(),
-                    Form::Distances { base, step } => finder.distances(image.base(base), step),
-                    Form::Functions { base } => finder.functions(base),
-                    Form::Frames => finder.frames(),
-                    Form::Tables => finder.tables(&marks),
+                if matches!(list.region.form, Form::X86 | Form::Arm64) {
+                    code(image, list, &mut marks);
+                } else {
+                    Finder { image, list }.find(&marks);
                 }
-                room = finder.room;
+                list.references.truncate(room);
+                room -= list.references.len();
             }
         }
         Self(lists)
     }
+}
+
+/// Finds the references of code, on several processors when there is much of it.
+fn code(image: &Image, list: &mut List, marks: &mut Marks) {
+    let parts: Vec<usize> = (0..list.bytes.len()).step_by(SWEEP_BYTES).collect();
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(SWEEP_THREADS_MAX));
+    let (bytes, address, form, offset) =
+        (list.bytes, list.address, list.region.form, list.region.offset as usize);
+    let sweep = |starts: &[usize]| {
+        let (mut references, mut marks) = (Vec::new(), Marks::new(image));
+        for start in starts {
+            let part = *start..(start + SWEEP_BYTES).min(bytes.len());
+            let mut found = |at: usize, kind, target| {
+                if image.offset(target).is_some() {
+                    marks.set(target);
+                    references.push(Reference::new(offset + at, kind));
+                }
+            };
+            if form == Form::X86 {
+                x86::sweep(bytes, part, |at, behind| {
+                    let value = u32_at(bytes, at).unwrap_or(0) as i32;
+                    let next = address.wrapping_add((at + 4 + behind) as u64);
+                    let kind = Kind::Relative { behind: behind as u32 };
+                    found(at, kind, next.wrapping_add_signed(i64::from(value)));
+                });
+            } else {
+                arm64::sweep(bytes, part, |at, field| {
+                    let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
+                    if let Some(target) = target {
+                        found(at, Kind::Instruction, target);
+                    }
+                });
+            }
+        }
+        (references, marks)
+    };
+    std::thread::scope(|scope| {
+        let shares = parts.chunks(parts.len().div_ceil(threads).max(1));
+        let others: Vec<_> = shares.clone().skip(1).map(|share| scope.spawn(|| sweep(share))).collect();
+        let mut found: Vec<_> = shares.take(1).map(sweep).collect();
+        found.extend(others.into_iter().map(|other| match other.join() {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }));
+        for (references, more) in found {
+            // Two sweeps meet where one may have ended within what the other began with.
+            let last = list.references.last().map_or(0, |last| last.offset() + 4);
+            list.references.extend(references.into_iter().filter(|reference| reference.offset() >= last));
+            marks.add(&more);
+        }
+    });
 }
 
 /// Which words of the regions with tables code refers to.
@@ -242,48 +293,38 @@ impl Marks {
         }
     }
 
+    fn add(&mut self, more: &Self) {
+        for ((_, bits), (_, more)) in self.parts.iter_mut().zip(&more.parts) {
+            bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
+        }
+    }
+
     fn of(&self, address: u64) -> Option<&[u64]> {
         self.parts.iter().find(|(start, _)| *start == address).map(|(_, bits)| bits.as_slice())
     }
 }
 
-/// Looks for the references of one region.
+/// Looks for the references of one region without code.
 struct Finder<'a, 'b> {
     image: &'a Image,
     list: &'a mut List<'b>,
-    room: usize,
 }
 
 impl Finder<'_, '_> {
-    fn push(&mut self, at: usize, kind: Kind) {
-        if self.room > 0 {
-            self.room -= 1;
-            self.list.references.push(Reference::new(self.list.region.offset as usize + at, kind));
+    fn find(&mut self, marks: &Marks) {
+        match self.list.region.form {
+            Form::X86 | Form::Arm64 => {}
+            Form::Pointers => self.pointers(),
+            Form::Distances { base, step } => self.distances(self.image.base(base), step),
+            Form::Functions { base } => self.functions(base),
+            Form::Frames => self.frames(),
+            Form::Tables => self.tables(marks),
         }
     }
 
-    fn x86(&mut self, marks: &mut Marks) {
-        let (bytes, address) = (self.list.bytes, self.list.address);
-        x86::sweep(bytes, |at, behind| {
-            let Some(value) = u32_at(bytes, at) else { return };
-            let next = address.wrapping_add((at + 4 + behind) as u64);
-            let target = next.wrapping_add_signed(i64::from(value as i32));
-            if self.image.offset(target).is_some() {
-                marks.set(target);
-                self.push(at, Kind::Relative { behind: behind as u32 });
-            }
-        });
-    }
-
-    fn arm64(&mut self, marks: &mut Marks) {
-        let (bytes, address) = (self.list.bytes, self.list.address);
-        for at in (0..bytes.len() & !3).step_by(4) {
-            let Some(field) = arm64::field(bytes, at) else { continue };
-            let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
-            if let Some(target) = target.filter(|target| self.image.offset(*target).is_some()) {
-                marks.set(target);
-                self.push(at, Kind::Instruction);
-            }
+    fn push(&mut self, at: usize, kind: Kind) {
+        if self.list.references.len() < REFERENCES_MAX {
+            self.list.references.push(Reference::new(self.list.region.offset as usize + at, kind));
         }
     }
 

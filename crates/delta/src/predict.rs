@@ -25,6 +25,17 @@ pub(super) struct Mapping {
     index: Vec<u32>,
     /// What corrections taught.
     learned: HashMap<u32, u32, Scatter>,
+    /// A bit for each hash of what was learned: most targets are not, which is told faster here.
+    filter: Vec<u64>,
+}
+
+/// Bits of the filter, as a power of two.
+const FILTER_BITS: u32 = 18;
+
+/// The word and the bit of the filter that stand for a place.
+fn filtered(old: u32) -> (usize, u64) {
+    let hash = old.wrapping_mul(0x9E37_79B1) >> (32 - FILTER_BITS);
+    ((hash >> 6) as usize, 1 << (hash & 63))
 }
 
 /// A hash for keys that are offsets: nobody gains from collisions, as all memory and time stay bounded by the patch.
@@ -85,12 +96,13 @@ impl Mapping {
             }
             index.push(piece as u32);
         }
-        Self { pieces, index, learned: HashMap::default() }
+        Self { pieces, index, learned: HashMap::default(), filter: vec![0; 1 << (FILTER_BITS - 6)] }
     }
 
     /// Where a target of the old file is presumably to be found in the new one.
     pub fn get(&self, old: u32) -> u32 {
-        if !self.learned.is_empty()
+        let (word, bit) = filtered(old);
+        if self.filter[word] & bit != 0
             && let Some(new) = self.learned.get(&old)
         {
             return *new;
@@ -105,6 +117,8 @@ impl Mapping {
 
     pub fn learn(&mut self, old: u32, new: u32) {
         if self.learned.len() < LEARNED_MAX {
+            let (word, bit) = filtered(old);
+            self.filter[word] |= bit;
             self.learned.insert(old, new);
         }
     }

@@ -3,6 +3,8 @@
 //! Only lengths are decoded, by a linear sweep: opcode maps of the Intel manual (volume 2, appendix A), VEX and EVEX
 //! included. Data among code puts the sweep off for a few instructions, which costs bytes of a patch and nothing else.
 
+use std::ops::Range;
+
 /// The opcode is followed by a ModRM byte.
 const MODRM: u8 = 0x10;
 /// A prefix, or an opcode that does not exist in 64-bit mode, or one that is treated apart.
@@ -71,7 +73,21 @@ struct Instruction {
 const UNKNOWN: Instruction = Instruction { length: 1, relative: None };
 
 /// Decodes the instruction at the beginning of `code`; `None` when it is cut off.
+#[inline]
 fn instruction(code: &[u8]) -> Option<Instruction> {
+    // Nearly all instructions: at most a REX prefix, and an opcode of one byte.
+    if let Some(window) = code.first_chunk::<16>() {
+        let rex = usize::from(window[0] & 0xF0 == 0x40);
+        let what = ONE[usize::from(window[rex])];
+        if what & APART == 0 {
+            return operands(code, rex + 1, what);
+        }
+    }
+    prefixed(code)
+}
+
+/// Decodes an instruction that may have any prefixes.
+fn prefixed(code: &[u8]) -> Option<Instruction> {
     let (mut at, mut narrow, mut wide) = (0, false, false);
     loop {
         match *code.get(at)? {
@@ -84,23 +100,22 @@ fn instruction(code: &[u8]) -> Option<Instruction> {
             return Some(UNKNOWN);
         }
     }
-    let mut opcode = *code.get(at)?;
-    if opcode & 0xF0 == 0x40 {
-        wide = opcode & 8 != 0;
+    if code.get(at)? & 0xF0 == 0x40 {
+        wide = code[at] & 8 != 0;
         at += 1;
-        opcode = *code.get(at)?;
     }
+    let opcode = *code.get(at)?;
     at += 1;
     let mut what = match opcode {
         0x0F => {
-            opcode = *code.get(at)?;
+            let second = *code.get(at)?;
             at += 1;
-            match opcode {
+            match second {
                 0x38 | 0x3A => {
                     at += 1;
-                    MODRM | u8::from(opcode == 0x3A)
+                    MODRM | u8::from(second == 0x3A)
                 }
-                _ => TWO[usize::from(opcode)],
+                _ => TWO[usize::from(second)],
             }
         }
         0xC4 | 0xC5 | 0x62 => {
@@ -119,29 +134,27 @@ fn instruction(code: &[u8]) -> Option<Instruction> {
                 _ => APART,
             }
         }
-        0xF6 | 0xF7 => {
-            let tests = *code.get(at)? & 0x30 == 0;
-            match (tests, opcode) {
-                (false, _) => MODRM,
-                (true, 0xF6) => MODRM | 1,
-                (true, _) => MODRM | 4 | SIZED,
-            }
-        }
-        0xB8..=0xBF => {
-            if wide {
-                8
-            } else {
-                4 | SIZED
-            }
-        }
+        0xF6 | 0xF7 => match (*code.get(at)? & 0x30 == 0, opcode) {
+            (false, _) => MODRM,
+            (true, 0xF6) => MODRM | 1,
+            (true, _) => MODRM | 4 | SIZED,
+        },
+        0xB8..=0xBF if wide => 8,
+        0xB8..=0xBF => 4 | SIZED,
         _ => ONE[usize::from(opcode)],
     };
-    if what == APART {
+    if what & APART != 0 {
         return Some(UNKNOWN);
     }
     if narrow && what & SIZED != 0 {
         what -= 2;
     }
+    operands(code, at, what)
+}
+
+/// Decodes what follows an opcode that ends before `at`.
+#[inline(always)]
+fn operands(code: &[u8], mut at: usize, what: u8) -> Option<Instruction> {
     let immediate = usize::from(what & IMMEDIATE);
     if what & JUMP != 0 {
         return Some(Instruction { length: at + 4, relative: Some((at, 0)) });
@@ -167,10 +180,13 @@ fn instruction(code: &[u8]) -> Option<Instruction> {
     Some(Instruction { length: at + immediate, relative })
 }
 
-/// Calls `found` with the place of each relative 32-bit field of `code` and the bytes of its instruction behind it.
-pub(super) fn sweep(code: &[u8], mut found: impl FnMut(usize, usize)) {
-    let mut at = 0;
-    while let Some(instruction) = code.get(at..).and_then(instruction) {
+/// Calls `found` with the place of each relative 32-bit field of the instructions that begin in a part of `code`, and the
+/// bytes of the instruction behind it.
+pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize, usize)) {
+    let mut at = part.start;
+    while at < part.end
+        && let Some(instruction) = instruction(&code[at..])
+    {
         if let Some((field, behind)) = instruction.relative
             && at + field + 4 + behind <= code.len()
         {
