@@ -25,7 +25,7 @@ pub(super) enum Field {
 
 /// The word at `at`.
 fn word(code: &[u8], at: usize) -> Option<u32> {
-    code.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok()
+    code.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
 /// Whether it is `adrp`.

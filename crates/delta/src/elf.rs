@@ -1,11 +1,17 @@
 //! What deltas need to know of an ELF file (System V ABI, 64 bits, little-endian).
 
 use super::go;
-use super::image::{Form, Image, Region, Segment, u32_at, u64_at};
+use super::image::{Form, Image, Region, u16_at, u32_at, u64_at};
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.try_into().map(u16::from_le_bytes).ok()
-}
+/// Type of a program header: bytes to load.
+const LOADED: u32 = 1;
+/// Types of a section.
+const RELOCATIONS: u32 = 4;
+const NO_BITS: u32 = 8;
+/// Flags of a section.
+const WRITABLE: u64 = 1;
+const ALLOCATED: u64 = 2;
+const EXECUTABLE: u64 = 4;
 
 /// Reads an ELF file; `None` when it is none, or none of x86-64 and arm64.
 pub(super) fn read(bytes: &[u8]) -> Option<Image> {
@@ -19,41 +25,36 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image> {
     };
     let end = u32::try_from(bytes.len()).ok()?;
     let mut image = Image { end, ..Image::default() };
-    let mut bare = end;
-    let (table, size, count) =
-        (u64_at(bytes, 32)? as usize, usize::from(u16_at(bytes, 54)?), usize::from(u16_at(bytes, 56)?));
-    for at in (0..count).map(|n| table.saturating_add(n * size)) {
-        if u32_at(bytes, at)? != 1 {
-            continue;
-        }
-        let (offset, address) = (u32::try_from(u64_at(bytes, at + 8)?).ok()?, u64_at(bytes, at + 16)?);
-        let (length, memory) =
-            (u32::try_from(u64_at(bytes, at + 32)?).ok()?, u32::try_from(u64_at(bytes, at + 40)?).ok()?);
-        image.segments.push(Segment { offset, length, address });
-        if memory > length {
-            let segment =
-                Segment { offset: bare, length: memory - length, address: address + u64::from(length) };
-            bare = bare.checked_add(segment.length)?;
-            image.segments.push(segment);
+    let (size, count) = (usize::from(u16_at(bytes, 54)?), usize::from(u16_at(bytes, 56)?));
+    for at in entries(u64_at(bytes, 32)?, size, count) {
+        if u32_at(bytes, at)? == LOADED {
+            let field = |offset: usize| u64_at(bytes, at.saturating_add(offset));
+            image.add(field(8)?, field(32)?, field(16)?, field(40)?)?;
         }
     }
     sections(bytes, code, &mut image)?;
     Some(image)
 }
 
+/// Where the entries of a table are.
+fn entries(table: u64, size: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |number| (table as usize).saturating_add(number * size))
+}
+
 fn sections(bytes: &[u8], code: Form, image: &mut Image) -> Option<()> {
-    let (table, size) = (u64_at(bytes, 40)? as usize, usize::from(u16_at(bytes, 58)?));
-    let (count, names) = (usize::from(u16_at(bytes, 60)?), usize::from(u16_at(bytes, 62)?));
-    let names = u64_at(bytes, table + names * size + 24)? as usize;
-    for at in (0..count).map(|n| table.saturating_add(n * size)) {
-        let name = bytes.get(names + u32_at(bytes, at)? as usize..)?;
-        let name = name.split(|byte| *byte == 0).next()?;
-        let (kind, flags) = (u32_at(bytes, at + 4)?, u64_at(bytes, at + 8)?);
-        let address = u64_at(bytes, at + 16)?;
-        let (offset, length) =
-            (u32::try_from(u64_at(bytes, at + 24)?).ok()?, u32::try_from(u64_at(bytes, at + 32)?).ok()?);
+    let table = u64_at(bytes, 40)?;
+    let (size, count, names) = (u16_at(bytes, 58)?, u16_at(bytes, 60)?, u16_at(bytes, 62)?);
+    let (size, count, names) = (usize::from(size), usize::from(count), usize::from(names));
+    let names =
+        bytes.get(u64_at(bytes, entries(table, size, names + 1).last()?.saturating_add(24))? as usize..)?;
+    for at in entries(table, size, count) {
+        let word = |offset: usize| u32_at(bytes, at.saturating_add(offset));
+        let field = |offset: usize| u64_at(bytes, at.saturating_add(offset));
+        let name = names.get(word(0)? as usize..)?.split(|byte| *byte == 0).next()?;
+        let (kind, flags, address) = (word(4)?, field(8)?, field(16)?);
+        let (offset, length) = (u32::try_from(field(24)?).ok()?, u32::try_from(field(32)?).ok()?);
         // Not loaded, or without bytes in the file.
-        if flags & 2 == 0 || kind == 8 || length == 0 {
+        if flags & ALLOCATED == 0 || kind == NO_BITS || length == 0 {
             continue;
         }
         let form = match name {
@@ -70,9 +71,9 @@ fn sections(bytes: &[u8], code: Form, image: &mut Image) -> Option<()> {
                 None => continue,
             },
             b".rodata" => Form::Tables,
-            _ if flags & 4 != 0 => code,
+            _ if flags & EXECUTABLE != 0 => code,
             // Relocations with addends, data that is written, and data that is written by relocations.
-            _ if kind == 4 || flags & 1 != 0 => Form::Pointers,
+            _ if kind == RELOCATIONS || flags & WRITABLE != 0 => Form::Pointers,
             _ => continue,
         };
         image.regions.push(Region { offset, length, form });

@@ -128,15 +128,34 @@ impl Reference {
     }
 }
 
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
+}
+
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok()
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at + 8)?.try_into().map(u64::from_le_bytes).ok()
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 impl Image {
+    /// Adds a segment, and what it has more in memory than in the file as a part behind the file's end.
+    pub fn add(&mut self, offset: u64, length: u64, address: u64, memory: u64) -> Option<()> {
+        let segment =
+            Segment { offset: u32::try_from(offset).ok()?, length: u32::try_from(length).ok()?, address };
+        self.segments.push(segment);
+        if let Some(rest) = memory.checked_sub(length).filter(|rest| *rest > 0) {
+            let behind =
+                self.segments.iter().map(|segment| segment.offset.saturating_add(segment.length)).max();
+            let offset = behind.unwrap_or(0).max(self.end);
+            let (length, address) = (u32::try_from(rest).ok()?, address.checked_add(length)?);
+            self.segments.push(Segment { offset, length, address });
+        }
+        Some(())
+    }
+
     /// The address of a byte.
     pub fn address(&self, offset: u32) -> Option<u64> {
         let segment =

@@ -49,13 +49,13 @@ pub use apply::apply;
 pub use diff::diff;
 
 /// Largest file that patches are made of and for, old and new.
-pub const FILE_BYTES_MAX: usize = 256 << 20;
+pub const FILE_BYTES_MAX: usize = 255 << 20;
 /// Most bytes of all streams of one patch, decompressed.
-pub const STREAMS_BYTES_MAX: usize = 24 << 20;
+pub const STREAMS_BYTES_MAX: usize = 15 << 20;
 /// Most copies of one patch.
-pub const COPIES_MAX: usize = 1 << 20;
+pub const COPIES_MAX: usize = 1 << 19;
 /// Most references of an old file that are followed; those behind are bytes like others.
-pub const REFERENCES_MAX: usize = 6 << 20;
+pub const REFERENCES_MAX: usize = 5 << 20;
 /// Most corrections that are remembered.
 pub const LEARNED_MAX: usize = 1 << 19;
 

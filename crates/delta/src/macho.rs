@@ -1,7 +1,7 @@
 //! What deltas need to know of a Mach-O file (`mach-o/loader.h`, 64 bits, one machine).
 
 use super::go;
-use super::image::{Form, Image, Region, Segment, u32_at, u64_at};
+use super::image::{Form, Image, Region, u32_at, u64_at};
 
 const SEGMENT: u32 = 0x19;
 /// A section's flags: only instructions, and some.
@@ -21,11 +21,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image> {
     };
     let end = u32::try_from(bytes.len()).ok()?;
     let mut image = Image { end, ..Image::default() };
-    let (mut bare, mut at) = (end, 32);
+    let mut at = 32;
     for _ in 0..u32_at(bytes, 16)? {
         let (command, size) = (u32_at(bytes, at)?, u32_at(bytes, at + 4)?);
         if command == SEGMENT {
-            segment(bytes, at, code, &mut bare, &mut image)?;
+            segment(bytes, at, code, &mut image)?;
         }
         at = at.checked_add(size.max(8) as usize)?;
     }
@@ -33,28 +33,25 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image> {
     Some(image)
 }
 
-fn segment(bytes: &[u8], at: usize, code: Form, bare: &mut u32, image: &mut Image) -> Option<()> {
-    let name = bytes.get(at + 8..at + 24)?;
-    let (address, memory) = (u64_at(bytes, at + 24)?, u64_at(bytes, at + 32)?);
-    let (offset, length) =
-        (u32::try_from(u64_at(bytes, at + 40)?).ok()?, u32::try_from(u64_at(bytes, at + 48)?).ok()?);
+fn segment(bytes: &[u8], at: usize, code: Form, image: &mut Image) -> Option<()> {
+    let name = bytes.get(at.checked_add(8)?..)?;
+    let field = |offset: usize| u64_at(bytes, at.saturating_add(offset));
+    let (address, memory, offset, length) = (field(24)?, field(32)?, field(40)?, field(48)?);
     if image.bases.is_empty() && length > 0 {
         image.bases.push(address);
     }
-    image.segments.push(Segment { offset, length, address });
-    if length > 0 && memory > u64::from(length) {
-        let rest = u32::try_from(memory - u64::from(length)).ok()?;
-        image.segments.push(Segment { offset: *bare, length: rest, address: address + u64::from(length) });
-        *bare = bare.checked_add(rest)?;
-    }
-    for section in (0..u32_at(bytes, at + 64)? as usize).map(|n| at + 72 + 80 * n) {
-        let (address, length) =
-            (u64_at(bytes, section + 32)?, u32::try_from(u64_at(bytes, section + 40)?).ok()?);
-        let (offset, flags) = (u32_at(bytes, section + 48)?, u32_at(bytes, section + 64)?);
+    // The part in front that is there to catch null pointers has no bytes, and nothing refers to it.
+    image.add(offset, length, address, if length == 0 { 0 } else { memory })?;
+    let count = u32_at(bytes, at.saturating_add(64))? as usize;
+    for section in (0..count).map(|number| at.saturating_add(72 + 80 * number)) {
+        let word = |offset: usize| u32_at(bytes, section.saturating_add(offset));
+        let address = u64_at(bytes, section.saturating_add(32))?;
+        let length = u32::try_from(u64_at(bytes, section.saturating_add(40))?).ok()?;
+        let (offset, flags) = (word(48)?, word(64)?);
         if length == 0 || ZERO_FILLED.contains(&(flags & 0xFF)) {
             continue;
         }
-        let form = match bytes.get(section..section + 16)?.split(|byte| *byte == 0).next()? {
+        let form = match bytes.get(section..)?.get(..16)?.split(|byte| *byte == 0).next()? {
             b"__gopclntab" => match go::bases(bytes, image, address) {
                 Some(bases) => {
                     image.bases.extend(bases);

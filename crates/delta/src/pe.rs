@@ -1,14 +1,10 @@
 //! What deltas need to know of a PE file (Microsoft's PE format, 64 bits).
 
-use super::image::{Form, Image, Region, Segment, u32_at, u64_at};
+use super::image::{Form, Image, Region, u16_at, u32_at, u64_at};
 
 const CODE: u32 = 0x20;
 const EXECUTABLE: u32 = 0x2000_0000;
 const WRITABLE: u32 = 0x8000_0000;
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.try_into().map(u16::from_le_bytes).ok()
-}
 
 /// Reads a PE file; `None` when it is none, or none of x86-64 and arm64.
 pub(super) fn read(bytes: &[u8]) -> Option<Image> {
@@ -28,21 +24,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Image> {
     let base = u64_at(bytes, optional + 24)?;
     let end = u32::try_from(bytes.len()).ok()?;
     let mut image = Image { end, bases: vec![base], ..Image::default() };
-    let mut bare = end;
     let table = optional + usize::from(u16_at(bytes, header + 20)?);
     for at in (0..usize::from(u16_at(bytes, header + 6)?)).map(|n| table + 40 * n) {
         let field = |offset: usize| u32_at(bytes, at + offset);
-        let (memory, address) = (field(8)?, base + u64::from(field(12)?));
-        let (length, offset, flags) = (field(16)?.min(field(8)?), field(20)?, field(36)?);
-        image.segments.push(Segment { offset, length, address });
-        if memory > length {
-            image.segments.push(Segment {
-                offset: bare,
-                length: memory - length,
-                address: address + u64::from(length),
-            });
-            bare = bare.checked_add(memory - length)?;
-        }
+        let (memory, address) = (field(8)?, base.checked_add(u64::from(field(12)?))?);
+        let (length, offset, flags) = (field(16)?.min(memory), field(20)?, field(36)?);
+        image.add(u64::from(offset), u64::from(length), address, u64::from(memory))?;
         let form = match bytes.get(at..at + 8)? {
             b".pdata\0\0" => Form::Distances { base: 0, step: 4 },
             _ if flags & (CODE | EXECUTABLE) != 0 => code,

@@ -6,6 +6,8 @@ use super::{Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
 const MAGIC: &[u8; 4] = b"SSD1";
 /// Most segments of a file, regions of a file, and bases.
 const PARTS_MAX: u64 = 64;
+/// Largest offset, those of memory without bytes in a file included.
+const REACH_MAX: u32 = 1 << 29;
 /// The level whose results are smallest; patches are made once and small.
 const LEVEL: i32 = 22;
 pub(super) const STREAMS: usize = 8;
@@ -95,6 +97,13 @@ pub(super) struct Patch {
     pub streams: Streams,
 }
 
+/// Whether a segment lies within what offsets and addresses reach.
+fn in_reach(segment: &Segment) -> bool {
+    let end = segment.offset.checked_add(segment.length);
+    end.is_some_and(|end| end <= REACH_MAX)
+        && segment.address.checked_add(u64::from(segment.length)).is_some()
+}
+
 /// Whether an image is within the limits and in order, as a reader demands.
 pub(super) fn fits(image: &Image) -> bool {
     let mut reach = 0;
@@ -104,10 +113,7 @@ pub(super) fn fits(image: &Image) -> bool {
         reach = end.unwrap_or(0);
         fits
     });
-    let whole = image.segments.iter().all(|segment| {
-        segment.offset.checked_add(segment.length).is_some()
-            && segment.address.checked_add(u64::from(segment.length)).is_some()
-    });
+    let whole = image.segments.iter().all(in_reach);
     let counts = [image.segments.len(), image.regions.len(), image.bases.len()];
     ordered && whole && counts.into_iter().all(|count| count as u64 <= PARTS_MAX)
 }
@@ -201,9 +207,7 @@ fn images(reader: &mut Reader) -> Option<(Image, Image)> {
             let offset = u32::try_from(reader.number()?).ok()?;
             let length = u32::try_from(reader.number()?).ok()?;
             let address = reader.number()?;
-            offset.checked_add(length)?;
-            address.checked_add(u64::from(length))?;
-            image.segments.push(Segment { offset, length, address });
+            image.segments.push(Some(Segment { offset, length, address }).filter(in_reach)?);
         }
         for _ in 0..count(reader)? {
             image.bases.push(reader.number()?);

@@ -18,6 +18,14 @@ impl Random {
     }
 }
 
+/// What the program is a file of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    Elf,
+    Pe,
+    MachO,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
     X86,
@@ -50,7 +58,7 @@ pub struct Program {
 
 const BASE: u64 = 0x40_0000;
 /// Where parts of the file begin: at multiples of it.
-const PAGE: usize = 0x100;
+const PAGE: usize = 0x200;
 /// Entries of each function's jump table, all into that function.
 const ENTRIES: usize = 6;
 /// Bytes of read-only data, at first.
@@ -130,6 +138,11 @@ impl Program {
 
     /// The program as an ELF file.
     pub fn elf(&self) -> Vec<u8> {
+        self.file(Container::Elf)
+    }
+
+    /// The program as a file.
+    pub fn file(&self, container: Container) -> Vec<u8> {
         let code_at = PAGE;
         let mut starts = vec![0; self.made];
         let mut at = code_at;
@@ -170,24 +183,83 @@ impl Program {
         file.extend_from_slice(&self.data);
         file.resize(pointers_at, 0);
         for function in &self.functions {
-            file.extend_from_slice(&address(starts[function.identity]).to_le_bytes());
+            let start = starts[function.identity];
+            // In Mach-O the loader adds the base, and the upper half links the pointers.
+            let pointer = if container == Container::MachO { 1 << 51 | start as u64 } else { address(start) };
+            file.extend_from_slice(&pointer.to_le_bytes());
         }
-        let sections = [
-            (".text", 6_u64, code_at, tables_at),
-            (".rodata", 2, tables_at, pointers_at),
-            (".data.rel.ro", 3, pointers_at, file.len()),
-        ];
-        self.finish(file, &sections)
+        let parts = [(code_at, tables_at), (tables_at, pointers_at), (pointers_at, file.len())];
+        match container {
+            Container::Elf => self.elf_headers(file, parts),
+            Container::Pe => self.pe_headers(file, parts),
+            Container::MachO => self.mach_o_headers(file, parts),
+        }
     }
 
-    fn finish(&self, mut file: Vec<u8>, sections: &[(&str, u64, usize, usize)]) -> Vec<u8> {
+    fn pe_headers(&self, mut file: Vec<u8>, parts: [(usize, usize); 3]) -> Vec<u8> {
+        let machine: u16 = if self.machine == Machine::X86 { 0x8664 } else { 0xAA64 };
+        let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"MZ");
+        put(0x3C, &[0x40]);
+        put(0x40, b"PE\0\0");
+        put(0x44, &machine.to_le_bytes());
+        put(0x46, &[3]);
+        put(0x54, &[112]);
+        put(0x58 + 24, &BASE.to_le_bytes());
+        let kinds: [(&[u8], u32); 3] =
+            [(b".text", 0x6000_0020), (b".rdata", 0x4000_0040), (b".data", 0xC000_0040)];
+        for (index, ((name, flags), (start, end))) in kinds.into_iter().zip(parts).enumerate() {
+            let at = 0x58 + 112 + 40 * index;
+            put(at, name);
+            // Some memory of the last one has no bytes in the file.
+            let memory = (end - start + if index == 2 { 0x100 } else { 0 }) as u32;
+            for (offset, value) in
+                [(8, memory), (12, start as u32), (16, (end - start) as u32), (20, start as u32), (36, flags)]
+            {
+                put(at + offset, &value.to_le_bytes());
+            }
+        }
+        file
+    }
+
+    fn mach_o_headers(&self, mut file: Vec<u8>, parts: [(usize, usize); 3]) -> Vec<u8> {
+        let machine: u32 = if self.machine == Machine::X86 { 0x0100_0007 } else { 0x0100_000C };
+        let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &0xFEED_FACF_u32.to_le_bytes());
+        put(4, &machine.to_le_bytes());
+        put(16, &[3]);
+        let kinds: [(&[u8], &[u8], u32); 3] =
+            [(b"__TEXT", b"__text", 0x8000_0400), (b"__TEXT", b"__const", 0), (b"__DATA", b"__data", 0)];
+        for (index, ((segment, section, flags), (start, end))) in kinds.into_iter().zip(parts).enumerate() {
+            let at = 32 + 152 * index;
+            // The first one holds the headers, too.
+            let first = if index == 0 { 0 } else { start };
+            put(at, &[0x19]);
+            put(at + 4, &152_u32.to_le_bytes());
+            put(at + 8, segment);
+            let (address, length) = (BASE + first as u64, (end - first) as u64);
+            for (offset, value) in [(24, address), (32, length + 0x100), (40, first as u64), (48, length)] {
+                put(at + offset, &value.to_le_bytes());
+            }
+            put(at + 64, &[1]);
+            put(at + 72, section);
+            put(at + 72 + 32, &(BASE + start as u64).to_le_bytes());
+            put(at + 72 + 40, &((end - start) as u64).to_le_bytes());
+            put(at + 72 + 48, &(start as u32).to_le_bytes());
+            put(at + 72 + 64, &flags.to_le_bytes());
+        }
+        file
+    }
+
+    fn elf_headers(&self, mut file: Vec<u8>, parts: [(usize, usize); 3]) -> Vec<u8> {
+        let sections = [(".text", 6_u64), (".rodata", 2), (".data.rel.ro", 3)];
         let loaded = file.len();
         let mut names = vec![0];
         let mut headers = vec![0_u8; 64];
-        for (name, flags, start, end) in sections {
+        for ((name, flags), (start, end)) in sections.into_iter().zip(parts) {
             headers.extend_from_slice(&(names.len() as u32).to_le_bytes());
             headers.extend_from_slice(&1_u32.to_le_bytes());
-            for value in [*flags, BASE + *start as u64, *start as u64, (end - start) as u64, 0, 0, 0] {
+            for value in [flags, BASE + start as u64, start as u64, (end - start) as u64, 0, 0, 0] {
                 headers.extend_from_slice(&value.to_le_bytes());
             }
             names.extend_from_slice(name.as_bytes());
