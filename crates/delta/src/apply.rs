@@ -113,3 +113,98 @@ fn build(predictor: &Predictor, mut mapping: Mapping, copies: &[Copy], streams: 
         && differences.next().is_none();
     (rest && out.len() == predictor.new.end as usize).then_some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::image::{Form, Image, Region, Segment};
+    use super::super::wire::{put, put_signed};
+    use super::*;
+
+    /// A patch by hand: copies (length, literal bytes before, seek), literal bytes, and more.
+    fn patch(copies: &[(u64, u64, i64)], bytes: &[u8], more: impl FnOnce(&mut Patch)) -> Vec<u8> {
+        let mut streams = Streams { bytes: bytes.to_vec(), ..Streams::default() };
+        for (length, literals, seek) in copies {
+            put(&mut streams.lengths, *length);
+            put(&mut streams.literals, *literals);
+            put_signed(&mut streams.seeks, *seek);
+        }
+        let image = |end| Image { end, ..Image::default() };
+        let mut patch = Patch { old: image(10), new: image(10), streams };
+        more(&mut patch);
+        wire::write(&patch).unwrap()
+    }
+
+    const OLD: &[u8] = b"0123456789";
+
+    fn outcome(patch: &[u8]) -> Option<Vec<u8>> {
+        apply(OLD, patch, 10).ok()
+    }
+
+    #[test]
+    fn copies_literals_and_differences_make_the_new_file() {
+        let made = patch(&[(3, 1, 4), (4, 0, -7)], b"abc", |patch| {
+            put(&mut patch.streams.equal, 1);
+            put(&mut patch.streams.equal, 3);
+            patch.streams.differences.extend([1, 255]);
+        });
+        // After one equal byte the 5 becomes a 6; after three more, counted on into the second copy, the 2 a 1.
+        assert_eq!(outcome(&made).as_deref(), Some(b"a4660113bc".as_slice()));
+    }
+
+    #[test]
+    fn copies_from_outside_the_old_file_or_beyond_the_new_one_are_refused() {
+        let nothing = |_: &mut Patch| {};
+        assert_eq!(outcome(&patch(&[(10, 0, 0)], b"", nothing)).as_deref(), Some(OLD));
+        for copies in [
+            [(10, 0, 1)].as_slice(),
+            &[(10, 0, -1)],
+            &[(11, 0, 0)],
+            &[(9, 0, 0)],
+            &[(5, 0, 0), (5, 0, 1)],
+            &[(5, 0, 0), (5, 0, i64::MAX)],
+            &[(5, 0, 0), (5, 0, i64::MIN)],
+            &[(5, u64::MAX, 0), (5, 0, 0)],
+            &[(u64::from(u32::MAX), 0, 0)],
+            &[(10, 0, 0), (0, 0, 0)],
+            &[(5, 1, 0), (5, 0, 0)],
+        ] {
+            assert_eq!(outcome(&patch(copies, b"", nothing)), None, "{copies:?}");
+        }
+        assert_eq!(outcome(&patch(&[(9, 2, 0)], b"x", nothing)), None);
+        assert_eq!(outcome(&patch(&[(9, 0, 0)], b"xy", nothing)), None);
+        assert_eq!(outcome(&patch(&[(10, 0, 0)], b"", |patch| put(&mut patch.streams.seeks, 0))), None);
+    }
+
+    #[test]
+    fn corrections_and_differences_must_be_used_up_and_lead_somewhere() {
+        // Code with one reference: a call of itself, in ten bytes at address 0.
+        let code = b"\xE8\xFB\xFF\xFF\xFF\x90\x90\x90\x90\x90";
+        let with = |correction: i64| {
+            patch(&[(10, 0, 0)], b"", |patch| {
+                let segments = vec![Segment { offset: 0, length: 10, address: 0 }];
+                patch.old.segments.clone_from(&segments);
+                patch.new.segments = segments;
+                patch.old.regions = vec![Region { offset: 0, length: 10, form: Form::X86 }];
+                put(&mut patch.streams.right, 0);
+                put_signed(&mut patch.streams.corrections, correction);
+            })
+        };
+        let to = |correction: i64| apply(code, &with(correction), 10).ok();
+        assert_eq!(to(2).unwrap()[1..5], (-3_i32).to_le_bytes());
+        // Outside of all segments: the field is left as it was.
+        assert_eq!(to(50).unwrap(), code);
+        for correction in [-1, i64::from(u32::MAX) + 1, i64::MAX, i64::MIN] {
+            assert_eq!(to(correction), None);
+        }
+        let unused: [fn(&mut Streams); 5] = [
+            |streams| put(&mut streams.right, 5),
+            |streams| streams.corrections.push(0),
+            |streams| put(&mut streams.equal, 10),
+            |streams| streams.differences.push(1),
+            |streams| streams.right.push(0x80),
+        ];
+        for more in unused {
+            assert_eq!(outcome(&patch(&[(10, 0, 0)], b"", |patch| more(&mut patch.streams))), None);
+        }
+    }
+}

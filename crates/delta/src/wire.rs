@@ -272,3 +272,97 @@ fn streams(reader: &mut Reader) -> Result<Streams, Error> {
     let [lengths, literals, seeks, bytes, right, corrections, equal, differences] = all;
     Ok(Streams { lengths, literals, seeks, bytes, right, corrections, equal, differences })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch() -> Patch {
+        let segments = vec![Segment { offset: 0, length: 100, address: 1 << 40 }];
+        let regions = vec![
+            Region { offset: 8, length: 20, form: Form::X86 },
+            Region { offset: 28, length: 4, form: Form::Distances { base: 1, step: 8 } },
+            Region { offset: 40, length: 60, form: Form::Functions { base: 0 } },
+        ];
+        let old = Image { segments, regions, bases: vec![1, 2, 3, 4, u64::MAX], end: 100 };
+        let new = Image { end: 90, regions: Vec::new(), ..old.clone() };
+        let streams = Streams { bytes: vec![7; 1_000], right: vec![1, 2], ..Streams::default() };
+        Patch { old, new, streams }
+    }
+
+    #[test]
+    fn a_patch_reads_back_as_it_was_written_and_is_refused_with_anything_behind() {
+        let mut bytes = write(&patch()).unwrap();
+        assert_eq!(read(&bytes).unwrap(), patch());
+        bytes.push(0);
+        assert!(matches!(read(&bytes), Err(Error::Damaged(_))));
+    }
+
+    #[test]
+    fn numbers_read_back_and_those_that_do_not_fit_are_refused() {
+        for value in [0, 1, -1, 63, -64, 64, i64::MAX, i64::MIN] {
+            let mut bytes = Vec::new();
+            put_signed(&mut bytes, value);
+            put(&mut bytes, value as u64);
+            let mut reader = Reader(&bytes);
+            assert_eq!(
+                (reader.signed(), reader.number(), reader.number()),
+                (Some(value), Some(value as u64), None)
+            );
+        }
+        assert_eq!(Reader(&[0xFF; 20]).number(), None);
+        assert_eq!(Reader(&[0x80, 0x80]).number(), None);
+    }
+
+    #[test]
+    fn what_lies_outside_the_file_or_overlaps_is_refused() {
+        type Change = fn(&mut Patch);
+        let changes: [Change; 8] = [
+            |patch| patch.old.regions[2].length = 61,
+            |patch| patch.old.regions[1].offset = 27,
+            |patch| patch.old.regions[1].form = Form::Distances { base: 5, step: 4 },
+            |patch| patch.old.regions[2].form = Form::Functions { base: 1 },
+            |patch| patch.old.segments[0].length = REACH_MAX + 1,
+            |patch| patch.new.segments[0].address = u64::MAX - 5,
+            |patch| patch.new.bases.truncate(4),
+            |patch| patch.old.segments = vec![patch.old.segments[0]; 65],
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut bad = patch();
+            change(&mut bad);
+            let bytes = write(&bad).unwrap();
+            assert!(matches!(read(&bytes), Err(Error::Damaged(_))), "change {number}");
+        }
+    }
+
+    #[test]
+    fn streams_that_are_announced_too_large_or_turn_out_larger_are_refused() {
+        let mut head = MAGIC.to_vec();
+        [0; 7].iter().for_each(|number| put(&mut head, *number));
+        let with = |sizes: [(u64, u64); STREAMS], packed: &[u8]| {
+            let mut bytes = head.clone();
+            for (raw, packed) in sizes {
+                put(&mut bytes, raw);
+                put(&mut bytes, packed);
+            }
+            bytes.extend_from_slice(packed);
+            bytes
+        };
+        let nothing = [(0, 0); STREAMS];
+        assert!(read(&with(nothing, b"")).is_ok());
+        let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 3).unwrap();
+        let one = |raw: u64, packed: u64| {
+            let mut sizes = nothing;
+            sizes[3] = (raw, packed);
+            sizes
+        };
+        let max = STREAMS_BYTES_MAX as u64;
+        for raw in [1_000_000, max, max + 1, 100 << 20, u64::MAX] {
+            assert!(read(&with(one(raw, bomb.len() as u64), &bomb)).is_err(), "{raw}");
+        }
+        // Together too large, each of them not.
+        assert!(read(&with([(max / 4, 0); STREAMS], b"")).is_err());
+        assert!(read(&with(one(3, 4), b"abcd")).is_err(), "packed into more than there is");
+        assert!(read(&with(one(3, 3), b"ab")).is_err(), "cut off");
+    }
+}

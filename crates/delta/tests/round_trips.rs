@@ -72,9 +72,9 @@ fn an_edited_text_needs_little_more_than_the_edit() {
 fn a_patch_with_any_byte_changed_is_an_error_or_leads_to_some_file_of_that_size() {
     let mut random = Random(5);
     let mut program = Program::new(Machine::X86, &mut random, 30);
-    let old = program.elf();
+    let old = program.file(Container::Elf);
     program.insert(10, &mut random);
-    let new = program.elf();
+    let new = program.file(Container::Elf);
     let good = patch(&old, &new);
     let mut refused = 0;
     for at in 0..good.len() {

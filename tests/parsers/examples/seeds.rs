@@ -5,7 +5,7 @@
 #[path = "../../../crates/delta/tests/programs/mod.rs"]
 mod programs;
 
-use programs::{Machine, Program, Random};
+use programs::{Container, Machine, Program, Random};
 use serde::Serialize;
 use serde_json::json;
 use staysail_parsers::wire;
@@ -309,20 +309,21 @@ fn delta() -> Seeds {
     let (old, new) = (b"the quick brown fox".as_slice(), b"the quick red fox and more".as_slice());
     let patch = pack::diff(old, new).expect("memory").expect("small");
     let packed = pack::compress(&b"ahoy ".repeat(200), 3).expect("memory");
-    let code = |machine| {
+    let code = |machine, container| {
         let mut random = Random(1);
         let mut program = Program::new(machine, &mut random, 4);
-        let old = program.elf();
+        let old = program.file(container);
         program.insert(1, &mut random);
-        let new = program.elf();
+        let new = program.file(container);
         let patch = staysail_delta::diff(&old, &new).expect("memory").expect("small");
         seed(new.len(), &old, &patch)
     };
     vec![
         ("patch", seed(new.len(), old, &patch)),
         ("packed", seed(1_000, b"", &packed)),
-        ("code-x86", code(Machine::X86)),
-        ("code-arm64", code(Machine::Arm64)),
+        ("code-elf-x86", code(Machine::X86, Container::Elf)),
+        ("code-pe-x86", code(Machine::X86, Container::Pe)),
+        ("code-macho-arm64", code(Machine::Arm64, Container::MachO)),
     ]
 }
 

@@ -136,11 +136,6 @@ impl Program {
         }
     }
 
-    /// The program as an ELF file.
-    pub fn elf(&self) -> Vec<u8> {
-        self.file(Container::Elf)
-    }
-
     /// The program as a file.
     pub fn file(&self, container: Container) -> Vec<u8> {
         let code_at = PAGE;
