@@ -30,7 +30,7 @@ enum Command {
     Run(run::Arguments),
     /// Make and renew the keys that sign releases.
     Keys(keys::KeysArgs),
-    /// Publish a release, signed and with a delta from the one before.
+    /// Publish a release, signed and with deltas from those before.
     Publish(Publish),
     /// Tell what changes in folders, or run a command each time.
     Watch(watch::Arguments),
