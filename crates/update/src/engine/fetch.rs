@@ -7,9 +7,8 @@
 //! partial file goes and the blob is fetched once from its beginning.
 
 use crate::disk::Disk;
+use crate::trust::{self, Fetching, Repository};
 use crate::{Error, hash};
-use sigstore_tuf::Repository;
-use sigstore_tuf::transport::FetchFuture;
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Blob;
 use std::path::{Path, PathBuf};
@@ -87,6 +86,12 @@ impl Remote {
             )));
         };
         Ok(Self { base, backoff: Duration::from_millis(DOWNLOAD_BACKOFF_MS) })
+    }
+
+    /// A target's path as it is asked for here.
+    pub fn spelled(&self, path: &str) -> Result<String, Error> {
+        let address = trust::as_address(path)?;
+        Ok(if matches!(self.base, Base::Folder(_)) { path.to_owned() } else { address })
     }
 
     /// The address and client for server-sent events; a folder has none.
@@ -303,15 +308,11 @@ fn continues(response: &reqwest::Response, start: u64, size: u64) -> bool {
 }
 
 impl Repository for Remote {
-    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("metadata/{name}"), max_length).await.map_err(for_tuf) })
+    fn metadata<'a>(&'a self, file: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move { self.small(&format!("metadata/{file}"), bytes_max).await })
     }
 
-    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("targets/{path}"), max_length).await.map_err(for_tuf) })
+    fn target<'a>(&'a self, path: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move { self.small(&format!("targets/{}", self.spelled(path)?), bytes_max).await })
     }
-}
-
-fn for_tuf(error: Error) -> sigstore_tuf::Error {
-    sigstore_tuf::Error::transport(error.to_string())
 }

@@ -260,6 +260,7 @@ fn read(place: &dyn Place, roots: &BTreeMap<u64, Vec<u8>>) -> Result<Option<Curr
         timestamp: timestamp_bytes.clone(),
         snapshot: snapshot_bytes,
         targets: targets_bytes,
+        delegated: Vec::new(),
     };
     match targets.targets.keys().next() {
         Some(any) => {
