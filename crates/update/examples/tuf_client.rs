@@ -18,6 +18,7 @@ use std::sync::Arc;
 /// Largest target this example takes.
 const TARGET_BYTES_MAX: u64 = 256 << 20;
 
+/// What was asked for.
 #[derive(Debug, Default)]
 pub struct Arguments {
     metadata_dir: Option<PathBuf>,
@@ -29,6 +30,10 @@ pub struct Arguments {
     words: Vec<String>,
 }
 
+/// Reads a command line, without the program's name.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn read(mut given: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut arguments = Arguments::default();
     while let Some(word) = given.next() {
@@ -78,6 +83,10 @@ async fn download(client: &mut Client, name: &str, folder: &Path) -> Result<(), 
     OsDisk.write(&path, &bytes, false).map_err(|error| format!("writing {}: {error}", path.display()))
 }
 
+/// Does what was asked for.
+///
+/// # Errors
+/// Why it could not be done; the exit code is then 1.
 pub async fn run(arguments: Arguments) -> Result<(), String> {
     let folder = arguments.metadata_dir.as_deref().ok_or("--metadata-dir is missing")?;
     let folder = MetadataFolder::new(folder, Arc::new(OsDisk));

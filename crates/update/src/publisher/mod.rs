@@ -4,6 +4,7 @@
 //! ```text
 //! blobs/<sha256>.zst                        compressed files and patches
 //! targets/releases/<sha256>.<channel>.json  release manifests
+//! targets/<sha256>.releases/<channel>.json  the same, under the name that tough asks for
 //! metadata/N.root.json                      who may sign
 //! metadata/N.targets.json                   which manifest is the newest of each channel
 //! metadata/N.snapshot.json                  which targets metadata count
@@ -138,6 +139,8 @@ pub fn publish(
     }
     let file = format!("targets/releases/{}.{}.json", published.hash, options.channel);
     write.immutable(&file, &manifest_bytes)?;
+    // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
+    write.immutable(&format!("targets/{}.{path}", published.hash), &manifest_bytes)?;
 
     let mut targets = serde_json::Map::new();
     if let Some(current) = &current {
