@@ -1,6 +1,7 @@
 //! Looking for the newest release, and downloading it.
 
 use super::fetch::Remote;
+use crate::disk::Lock;
 use crate::lifecycle::Candidate;
 use crate::store::{Release, Store, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof};
@@ -51,9 +52,8 @@ pub(crate) async fn look(
     trust::check_target(&target.file, &bytes)?;
     let manifest = Manifest::parse(&bytes)?;
     let proof = client.proof(&target)?;
-    let (store, current) = (store.clone(), current.clone());
-    let weighing = tokio::task::spawn_blocking(move || weigh(&store, &current, manifest, bytes, proof));
-    weighing.await.map_err(|error| Error::Network(error.to_string()))?.map(Some)
+    let (inner, current) = (store.clone(), current.clone());
+    store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
 }
 
 fn weigh(
@@ -113,11 +113,12 @@ pub(crate) async fn download(
     // One process of this app downloads at a time; the next one finds everything there.
     let _downloading = downloading(store).await?;
     let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
-    let plan = blocking(move || {
-        let missing = inner.missing(&manifest)?;
-        Ok(inner.download_plan(&manifest, &missing, &running))
-    })
-    .await?;
+    let plan = store
+        .blocking(move || {
+            let missing = inner.missing(&manifest)?;
+            Ok(inner.download_plan(&manifest, &missing, &running))
+        })
+        .await?;
     for fetch in plan {
         let entry = fetch.entry.clone();
         let mut content = None;
@@ -126,7 +127,7 @@ pub(crate) async fn download(
             match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
                 Ok(patch) => {
                     let (size, wanted) = (entry.size, entry.sha256.clone());
-                    let applied = blocking(move || {
+                    let applied = store.blocking(move || {
                         Ok(pack::apply(&base, &patch, size)
                             .ok()
                             .filter(|content| hash::of(content) == wanted))
@@ -146,46 +147,40 @@ pub(crate) async fn download(
             None => {
                 let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
                 let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
-                blocking(move || {
-                    pack::decompress(&packed, size).map_err(|found| Error::Tampered { what, expected, found })
-                })
-                .await?
+                store
+                    .blocking(move || {
+                        pack::decompress(&packed, size).map_err(|found| Error::Tampered {
+                            what,
+                            expected,
+                            found,
+                        })
+                    })
+                    .await?
             }
         };
         let (inner, path) = (store.clone(), fetch.path);
-        blocking(move || inner.put(&entry, &path, &content)).await?;
+        store.blocking(move || inner.put(&entry, &path, &content)).await?;
         store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
     }
-    let (store, bytes, proof, root) =
+    let (inner, bytes, proof, root) =
         (store.clone(), found.bytes.clone(), found.proof.clone(), root.to_vec());
-    blocking(move || store.stage(&bytes, &proof, &root)).await
+    store.blocking(move || inner.stage(&bytes, &proof, &root)).await
 }
 
 /// Waits for another process's download, with a bound.
-async fn downloading(store: &Store) -> Result<std::fs::File, Error> {
-    let lock = store.lock_file("update.lock")?;
+async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(DOWNLOAD_LOCK_TIMEOUT_S);
     loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(std::fs::TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-            Err(error) => {
-                return Err(Error::disk("locking", &store.folder().join("update.lock"))(error.into()));
-            }
+        if let Some(lock) = store.try_lock("update.lock", false)? {
+            return Ok(lock);
         }
+        if tokio::time::Instant::now() >= deadline {
+            let busy = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+            return Err(Error::disk("locking", &store.folder().join("update.lock"))(busy));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
 /// Longest wait for another process of the same app that downloads.
 pub const DOWNLOAD_LOCK_TIMEOUT_S: u64 = 600;
-
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::Network(format!("a task failed: {error}"))),
-    }
-}

@@ -67,7 +67,7 @@ impl Client {
             repository: Box::new(repository),
             pinned: root.to_vec(),
             pinned_version: trusted.root().version,
-            floors: Floors::load(&folder.folder),
+            floors: Floors::load(&folder.folder, &*folder.disk),
             folder,
             trusted,
             now: None,

@@ -12,7 +12,7 @@
 //! The time is the latest at which a refresh succeeded. A clock set back can not make expired metadata fresh again; a clock
 //! that once ran ahead does no lasting harm, because nothing succeeds later than the metadata expire.
 
-use crate::disk::{self, Disk};
+use crate::disk::Disk;
 use crate::{Error, hash};
 use serde::{Deserialize, Serialize};
 use sigstore_tuf::{Root, Snapshot, Timestamp};
@@ -52,8 +52,8 @@ fn keys_of(root: &Root, role: &str) -> BTreeSet<String> {
     ids.iter().filter_map(|id| root.keys.get(id)).map(|key| hash::of(key.keyval.public.as_bytes())).collect()
 }
 
-fn read_copy(path: &Path) -> Option<Floors> {
-    let bytes = disk::read(path, FLOORS_BYTES_MAX).ok().flatten()?;
+fn read_copy(path: &Path, disk: &dyn Disk) -> Option<Floors> {
+    let bytes = disk.read(path, FLOORS_BYTES_MAX).ok().flatten()?;
     let (head, json) = bytes.split_at_checked(65)?;
     if head[64] != b'\n' || head[..64] != *hash::of(json).as_bytes() {
         return None;
@@ -63,13 +63,16 @@ fn read_copy(path: &Path) -> Option<Floors> {
 
 impl Floors {
     /// What is remembered in `folder`; nothing when neither copy can be read.
-    pub fn load(folder: &Path) -> Self {
-        COPIES.iter().filter_map(|name| read_copy(&folder.join(name))).fold(Self::default(), Self::highest)
+    pub fn load(folder: &Path, disk: &dyn Disk) -> Self {
+        COPIES
+            .iter()
+            .filter_map(|name| read_copy(&folder.join(name), disk))
+            .fold(Self::default(), Self::highest)
     }
 
     /// Writes them down, without undercutting what another process has written meanwhile.
     pub fn save(&mut self, folder: &Path, disk: &dyn Disk) -> Result<(), Error> {
-        let there = Self::load(folder);
+        let there = Self::load(folder, disk);
         let mut next = there.clone().highest(Self { generation: there.generation + 1, ..self.clone() });
         next.generation = there.generation;
         if next != there {
@@ -80,7 +83,7 @@ impl Floors {
         let bytes = [hash::of(&json).as_bytes(), b"\n", &json].concat();
         for name in COPIES {
             let path = folder.join(name);
-            if disk::read(&path, FLOORS_BYTES_MAX).ok().flatten().as_deref() != Some(&*bytes) {
+            if disk.read(&path, FLOORS_BYTES_MAX).ok().flatten().as_deref() != Some(&*bytes) {
                 disk.write(&path, &bytes, false).map_err(Error::disk("writing", &path))?;
             }
         }

@@ -1,6 +1,6 @@
 //! Verified metadata on disk. What is read back is never believed, only remembered.
 
-use crate::disk::{self, Disk};
+use crate::disk::Disk;
 use crate::{Error, crypto};
 use staysail_protocol::limits;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ impl MetadataFolder {
     /// Those of the disk; [`Error::Trust`] when there is none.
     pub fn root(&self) -> Result<Vec<u8>, Error> {
         let path = self.folder.join("root.json");
-        disk::read(&path, limits::ROOT_METADATA_BYTES_MAX)
+        self.disk
+            .read(&path, limits::ROOT_METADATA_BYTES_MAX)
             .map_err(Error::disk("reading", &path))?
             .ok_or_else(|| Error::Trust(format!("there is no {}; begin with a trusted root", path.display())))
     }
@@ -48,7 +49,7 @@ impl MetadataFolder {
 
     /// A file that can not be read is one that is not there: it is fetched again.
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> Option<Vec<u8>> {
-        disk::read(&self.folder.join(name), bytes_max).ok().flatten()
+        self.disk.read(&self.folder.join(name), bytes_max).ok().flatten()
     }
 
     /// A full or read-only disk is no reason to refuse good metadata; it costs a download the next time.

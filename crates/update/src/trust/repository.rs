@@ -1,6 +1,8 @@
 //! Where metadata and targets come from: the one seam between the client and the network.
 
+use super::names::as_address;
 use crate::Error;
+use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
 use std::future::Future;
 use std::pin::Pin;
@@ -32,7 +34,8 @@ impl Web {
     /// # Errors
     /// [`Error::Network`] for an address of another kind.
     pub fn new(metadata_url: &str, targets_url: Option<&str>) -> Result<Self, Error> {
-        Ok(Self { metadata: Remote::new(metadata_url)?, targets: targets_url.map(Remote::new).transpose()? })
+        let remote = |url| Surroundings::of_this_machine(url).map(|surroundings| Remote::new(&surroundings));
+        Ok(Self { metadata: remote(metadata_url)?, targets: targets_url.map(remote).transpose()? })
     }
 }
 
@@ -44,7 +47,8 @@ impl Repository for Web {
     fn target<'a>(&'a self, path: &'a str, bytes_max: u64) -> Fetching<'a> {
         Box::pin(async move {
             let Some(targets) = &self.targets else { return Ok(None) };
-            targets.small(&targets.spelled(path)?, bytes_max).await
+            as_address(path)?;
+            targets.small(path, bytes_max).await
         })
     }
 }
