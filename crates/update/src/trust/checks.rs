@@ -28,8 +28,16 @@ pub(super) fn check_version(role: &impl Role) -> Result<(), Error> {
     if role.version() == 0 { Err(Error::Trust("metadata of version 0".into())) } else { Ok(()) }
 }
 
-/// A key counts once, whatever ids it goes by: thresholds count keys.
-fn check_keys(role: &str, ids: &[String], keys: &BTreeMap<String, Key>) -> Result<(), Error> {
+/// A key counts once, whatever ids it goes by: thresholds count keys. Where one signature is enough nothing is to be counted.
+fn check_keys(
+    role: &str,
+    threshold: usize,
+    ids: &[String],
+    keys: &BTreeMap<String, Key>,
+) -> Result<(), Error> {
+    if threshold < 2 {
+        return Ok(());
+    }
     let mut seen = BTreeMap::new();
     for id in ids {
         let Some(key) = keys.get(id) else { continue };
@@ -42,7 +50,7 @@ fn check_keys(role: &str, ids: &[String], keys: &BTreeMap<String, Key>) -> Resul
 
 pub(super) fn check_root(root: &sigstore_tuf::Root) -> Result<(), Error> {
     check_version(root)?;
-    root.roles.iter().try_for_each(|(name, role)| check_keys(name, &role.keyids, &root.keys))
+    root.roles.iter().try_for_each(|(name, role)| check_keys(name, role.threshold, &role.keyids, &root.keys))
 }
 
 pub(super) fn check_targets(targets: &Targets) -> Result<(), Error> {
@@ -53,7 +61,7 @@ pub(super) fn check_targets(targets: &Targets) -> Result<(), Error> {
         if !names.insert(&role.name) {
             return Err(Error::Trust(format!("the role {} is delegated to twice in one place", role.name)));
         }
-        check_keys(&role.name, &role.keyids, &delegations.keys)?;
+        check_keys(&role.name, role.threshold, &role.keyids, &delegations.keys)?;
     }
     Ok(())
 }
