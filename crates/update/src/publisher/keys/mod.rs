@@ -472,12 +472,14 @@ impl Keys {
             return Ok(signers);
         }
         Err(failure.unwrap_or_else(|| {
+            let (role, folder, found) = (role.name(), self.folder.display(), signers.len());
+            let lack = if threshold == 1 {
+                format!("the {role} key is missing: no key in {folder} is one that root.json trusts for this role")
+            } else {
+                format!("the {role} role wants {threshold} signatures, and {found} of its keys are in {folder}")
+            };
             refused(format!(
-                "the {} role wants {threshold} signatures, and {} of the keys that root.json trusts for it are in {}; \
-                 restore the key from your backup, or rotate it (`staysail keys rotate {0}`)",
-                role.name(),
-                signers.len(),
-                self.folder.display()
+                "{lack}. Restore it from your backup, or have the root trust another (`staysail keys rotate {role}`)"
             ))
         }))
     }

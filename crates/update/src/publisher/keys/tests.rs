@@ -57,7 +57,7 @@ fn thresholds_want_that_many_keys_and_can_not_be_out_of_reach() {
         fs::remove_file(&found.path).unwrap();
     }
     let error = keys.signers(Role::Targets, None).unwrap_err().to_string();
-    assert!(error.contains("wants 2 signatures, and 1 of"), "{error}");
+    assert!(error.contains("wants 2 signatures, and 1 of its keys"), "{error}");
     let error = keys.change(None, now(), |draft| {
         draft.set_threshold(Role::Targets, 4);
         Ok(())
