@@ -9,9 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The steps, in order.
-pub const STEPS: [&str; 12] = [
-    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "page", "examples", "browser",
-    "windows",
+pub const STEPS: [&str; 13] = [
+    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "interop", "page", "examples",
+    "browser", "windows",
 ];
 
 /// Folders below `examples` with tests of their own.
@@ -95,6 +95,7 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
                 ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
+        "interop" => crate::interop::check(root),
         "page" => npm_tests(root, name, &["packages/api", "packages/vite-plugin"]),
         "browser" => npm_tests(root, name, &["tests/browser"]),
         "examples" => examples(root),

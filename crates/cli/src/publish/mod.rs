@@ -31,9 +31,11 @@ pub struct PublishArgs {
     /// Folder of the keys.
     #[arg(long, default_value = keys::DEFAULT_FOLDER)]
     pub keys: PathBuf,
-    /// File whose first line is the passphrase of the keys.
+    #[command(flatten)]
+    pub passphrase: keys::PassphraseArgs,
+    /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
-    pub passphrase_file: Option<PathBuf>,
+    pub resign: bool,
     /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
     #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
     pub delta_releases: usize,
@@ -58,9 +60,9 @@ pub fn run(
         &[Role::Targets, Role::Snapshot, Role::Timestamp]
     };
     folder_keys.root()?;
-    let passphrase = keys::passphrase_for(&folder_keys, roles, arguments.passphrase_file.as_deref())?;
+    let passphrase = keys::passphrase_for(&folder_keys, roles, &arguments.passphrase)?;
     for role in roles {
-        folder_keys.signing(*role, passphrase.as_deref())?;
+        folder_keys.signers(*role, passphrase.as_deref())?;
     }
     let notes = match &arguments.notes {
         None => None,
@@ -85,6 +87,7 @@ pub fn run(
         version: arguments.version,
         notes,
         passphrase,
+        resign: arguments.resign,
         delta_releases: arguments.delta_releases,
     };
     let to = arguments.to;
@@ -105,14 +108,18 @@ pub fn run(
 }
 
 /// Publishing blocks, also on its own network runtime: away from whatever runtime the caller may be in.
-fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+pub fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     std::thread::scope(|scope| match scope.spawn(work).join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     })
 }
 
-fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
+/// The repository at an address or in a folder.
+///
+/// # Errors
+/// A folder that can not be opened; a token that is missing.
+pub fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
     if to.starts_with("http://") || to.starts_with("https://") {
         let token = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
         if token.is_empty() {

@@ -1,8 +1,10 @@
 //! The one task that owns the state of the life cycle and performs its effects.
 
 use super::fetch::Remote;
-use super::look::{self, Found, blocking};
-use super::{APPLY_TIMEOUT_S, ApplyError, Clock, Host, OnTrial, PROGRESS_INTERVAL_MS, locked, notices};
+use super::look::{self, Found};
+use super::{
+    APPLY_TIMEOUT_S, ApplyError, Host, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices,
+};
 use crate::Error;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
 use crate::store::{Release, Store};
@@ -11,9 +13,10 @@ use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What the driver hears.
 pub(crate) enum Message {
@@ -32,7 +35,7 @@ pub(crate) struct Parts {
     pub root: Vec<u8>,
     pub current: Release,
     pub host: Arc<dyn Host>,
-    pub clock: Clock,
+    pub surroundings: Surroundings,
     pub remote: Remote,
 }
 
@@ -86,12 +89,13 @@ impl Driver {
         let (news, mut heard) = mpsc::channel(1);
         let listener = tokio::spawn(notices::listen(self.parts.remote.clone(), news));
         let good = tokio::spawn(good_start(self.parts.store.clone(), self.parts.current.clone()));
-        let mut next_look = tokio::time::Instant::now();
+        let mut next_look = Instant::now();
         let mut listening = true;
         while self.state.phase != Phase::Stopped {
-            let wake =
-                self.wake.map(|at| tokio::time::Instant::from_std(self.started + Duration::from_millis(at)));
+            let wake = self.wake.map(|at| self.started + Duration::from_millis(at));
             let message = tokio::select! {
+                // In this order, so that the same things happen for the same reasons.
+                biased;
                 message = received.recv() => message.unwrap_or(Message::Event(Event::ShutDown)),
                 news = heard.recv(), if listening => {
                     listening = news.is_some();
@@ -101,7 +105,7 @@ impl Driver {
                     Message::Event(Event::Look)
                 }
                 () = tokio::time::sleep_until(next_look) => {
-                    next_look = tokio::time::Instant::now() + self.interval();
+                    next_look = Instant::now() + self.interval();
                     Message::Event(Event::Look)
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or(next_look)), if wake.is_some() => {
@@ -121,10 +125,8 @@ impl Driver {
             0 => limits::UPDATE_CHECK_INTERVAL_S,
             seconds => seconds,
         };
-        let mut chance = [0];
-        // Without randomness everybody waits the same; no reason to fail.
-        let _ = getrandom::fill(&mut chance);
-        Duration::from_millis(seconds.saturating_mul(950 + u64::from(chance[0]) * 100 / 255))
+        let chance = u64::from((self.parts.surroundings.chance)());
+        Duration::from_millis(seconds.saturating_mul(950 + chance * 100 / 255))
     }
 
     fn now(&self) -> u64 {
@@ -134,7 +136,8 @@ impl Driver {
     /// What earlier runs left: floor, bans, a release that was staged.
     async fn remember(&mut self) {
         let (store, root) = (self.parts.store.clone(), self.parts.root.clone());
-        let remembered = blocking(move || Ok((store.state(), store.staged(&root)))).await;
+        let memory = store.clone();
+        let remembered = store.blocking(move || Ok((memory.state(), memory.staged(&root)))).await;
         let (durable, staged) = remembered.unwrap_or_default();
         let current = describe(&self.parts.current);
         self.staged = staged.filter(|staged| staged.manifest().sequence > current.sequence);
@@ -196,7 +199,7 @@ impl Driver {
             Effect::Commit => self.commit().await,
             Effect::Ban { hash, reason } => {
                 let store = self.parts.store.clone();
-                if let Err(error) = blocking(move || store.ban(&hash, &reason)).await {
+                if let Err(error) = self.parts.store.blocking(move || store.ban(&hash, &reason)).await {
                     tracing::error!(%error, "the ban could not be stored; it holds until the app ends");
                 }
                 locked(&self.trial).trial = None;
@@ -204,7 +207,7 @@ impl Driver {
             }
             Effect::RaiseFloor(sequence) => {
                 let store = self.parts.store.clone();
-                if let Err(error) = blocking(move || store.raise_floor(sequence)).await {
+                if let Err(error) = self.parts.store.blocking(move || store.raise_floor(sequence)).await {
                     tracing::warn!(%error, "the floor could not be stored");
                 }
             }
@@ -224,9 +227,9 @@ impl Driver {
     }
 
     fn look(&mut self) {
-        let Parts { remote, store, root, current, clock, .. } = &self.parts;
+        let Parts { remote, store, root, current, surroundings, .. } = &self.parts;
         let (remote, store, root, current, now) =
-            (remote.clone(), store.clone(), root.clone(), current.clone(), clock());
+            (remote.clone(), store.clone(), root.clone(), current.clone(), (surroundings.clock)());
         self.found = None;
         self.job(async move {
             match look::look(&remote, &store, &root, &current, now).await {
@@ -268,8 +271,8 @@ impl Driver {
         };
         let ended = Arc::clone(&trial);
         self.job(async move {
-            let on_trial = release.clone();
-            let begun = blocking(move || {
+            let (on_trial, files) = (release.clone(), store.clone());
+            let begun = files.blocking(move || {
                 let mut on_trial_now = locked(&trial);
                 if on_trial_now.stopped {
                     return Ok(false);
@@ -308,7 +311,7 @@ impl Driver {
     async fn commit(&mut self) {
         let Some(release) = self.staged.take() else { return };
         let (store, committed) = (self.parts.store.clone(), release.clone());
-        let result = blocking(move || {
+        let result = self.parts.store.blocking(move || {
             store.commit(&committed)?;
             // What is not removed now is removed the next time.
             if let Err(error) = store.collect_garbage() {
@@ -337,7 +340,12 @@ impl Driver {
 /// A release that has been running for the time of a probation starts well.
 async fn good_start(store: Store, release: Release) {
     tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
-    if let Err(error) = tokio::task::spawn_blocking(move || store.good_start(&release)).await {
+    let memory = store.clone();
+    let done = store.blocking(move || {
+        memory.good_start(&release);
+        Ok(())
+    });
+    if let Err(error) = done.await {
         tracing::warn!(%error, "a good start could not be stored");
     }
 }

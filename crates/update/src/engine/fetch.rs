@@ -6,13 +6,15 @@
 //! a captive portal's page all end in the same place, the hash. When bytes of several tries do not fit together, the
 //! partial file goes and the blob is fetched once from its beginning.
 
+use super::network::{Answer, Network};
+use super::{Chance, Surroundings};
 use crate::disk::Disk;
+use crate::trust::{self, Fetching, Repository};
 use crate::{Error, hash};
-use sigstore_tuf::Repository;
-use sigstore_tuf::transport::FetchFuture;
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Blob;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// First pause between two tries; doubles.
@@ -36,14 +38,9 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 /// A repository as a client reads it.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
-    base: Base,
+    network: Arc<dyn Network>,
+    chance: Chance,
     backoff: Duration,
-}
-
-#[derive(Debug, Clone)]
-enum Base {
-    Http { url: String, client: reqwest::Client },
-    Folder(PathBuf),
 }
 
 /// Why a try failed.
@@ -69,32 +66,18 @@ fn time_for(bytes: u64) -> Duration {
 }
 
 impl Remote {
-    /// The repository at `url`: `http://`, `https://` or `file://`.
-    pub fn new(url: &str) -> Result<Self, Error> {
-        let url = url.trim_end_matches('/');
-        let base = if let Some(folder) = url.strip_prefix("file://") {
-            Base::Folder(PathBuf::from(folder))
-        } else if url.starts_with("http://") || url.starts_with("https://") {
-            let client = crate::crypto::http_client()
-                .connect_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
-                .read_timeout(Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S))
-                .build()
-                .map_err(|error| Error::Network(causes(&error)))?;
-            Base::Http { url: url.to_owned(), client }
-        } else {
-            return Err(Error::Network(format!(
-                "{url:?} is no address of a repository (https://, http://, file://)"
-            )));
-        };
-        Ok(Self { base, backoff: Duration::from_millis(DOWNLOAD_BACKOFF_MS) })
+    /// The repository that lies behind a network.
+    pub fn new(surroundings: &Surroundings) -> Self {
+        Self {
+            network: Arc::clone(&surroundings.network),
+            chance: surroundings.chance,
+            backoff: Duration::from_millis(DOWNLOAD_BACKOFF_MS),
+        }
     }
 
-    /// The address and client for server-sent events; a folder has none.
-    pub fn http(&self) -> Option<(String, reqwest::Client)> {
-        match &self.base {
-            Base::Http { url, client } => Some((url.clone(), client.clone())),
-            Base::Folder(_) => None,
-        }
+    /// The network itself.
+    pub fn network(&self) -> &dyn Network {
+        &*self.network
     }
 
     /// A whole small file of at most `max` bytes, with tries; `None` when there is none.
@@ -119,50 +102,32 @@ impl Remote {
     }
 
     async fn pause(&self, attempt: u32) {
-        let mut jitter = [0];
-        // Without randomness everybody waits the same; no reason to fail.
-        let _ = getrandom::fill(&mut jitter);
         let pause = self.backoff * 2_u32.saturating_pow(attempt - 1);
-        tokio::time::sleep(pause + pause * u32::from(jitter[0]) / 512).await;
+        tokio::time::sleep(pause + pause * u32::from((self.chance)()) / 512).await;
     }
 
     async fn small_once(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, Failure> {
-        match &self.base {
-            Base::Folder(folder) => read_file(folder.join(path), max).await,
-            Base::Http { .. } => {
-                let Some(mut response) = self.get(path, 0).await? else { return Ok(None) };
-                let mut bytes = Vec::new();
-                while let Some(chunk) = chunk(&mut response, path).await? {
-                    if (bytes.len() + chunk.len()) as u64 > max {
-                        return Err(Failure::Final(Error::Network(format!(
-                            "{path} is longer than {max} bytes"
-                        ))));
-                    }
-                    bytes.extend_from_slice(&chunk);
-                }
-                Ok(Some(bytes))
+        let Some(mut answer) = self.get(path, 0).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(piece) = piece(&mut answer, path).await? {
+            if (bytes.len() + piece.len()) as u64 > max {
+                return Err(Failure::Final(Error::Network(format!("{path} is longer than {max} bytes"))));
             }
+            bytes.extend_from_slice(&piece);
         }
+        Ok(Some(bytes))
     }
 
     /// Sends the request for everything from `start` on; `None` when there is no such file.
-    async fn get(&self, path: &str, start: u64) -> Result<Option<reqwest::Response>, Failure> {
-        let Base::Http { url, client } = &self.base else { return Ok(None) };
-        let mut request = client.get(format!("{url}/{path}"));
-        if start > 0 {
-            request = request.header("range", format!("bytes={start}-"));
-        }
-        let response = request.send().await.map_err(|error| Failure::Again(causes(&error)))?;
-        match response.status().as_u16() {
-            200 | 206 => Ok(Some(response)),
+    async fn get(&self, path: &str, start: u64) -> Result<Option<Answer>, Failure> {
+        let answer = self.network.get(path, start).await.map_err(Failure::Again)?;
+        let said = || format!("{}/{path}: the server answered {}", self.network.name(), answer.status);
+        match answer.status {
+            200 | 206 => Ok(Some(answer)),
             // Object stores say 403 for what they do not have; python-tuf reads it so, too.
             403 | 404 => Ok(None),
-            status @ (408 | 425 | 429 | 500..=599) => {
-                Err(Failure::Again(format!("{url}/{path}: the server answered {status}")))
-            }
-            status => {
-                Err(Failure::Final(Error::Network(format!("{url}/{path}: the server answered {status}"))))
-            }
+            408 | 425 | 429 | 500..=599 => Err(Failure::Again(said())),
+            _ => Err(Failure::Final(Error::Network(said()))),
         }
     }
 
@@ -177,13 +142,14 @@ impl Remote {
         let path = format!("blobs/{}.zst", blob.sha256);
         let (mut attempt, mut from_start) = (1, false);
         loop {
-            let before = there(partial);
+            let before = there(disk, partial);
             let fetched =
                 tokio::time::timeout(time_for(blob.size), self.rest(&path, blob, partial, disk, progress))
                     .await;
             let failure = match fetched.unwrap_or_else(|_| Err(Failure::Again(format!("{path}: too slow")))) {
                 Ok(()) => {
-                    let bytes = crate::disk::read(partial, blob.size)
+                    let bytes = disk
+                        .read(partial, blob.size)
                         .map_err(Error::disk("reading", partial))?
                         .unwrap_or_default();
                     let found = hash::of(&bytes);
@@ -203,7 +169,7 @@ impl Remote {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Again(text)) => text,
             };
-            if there(partial).saturating_sub(before) >= DOWNLOAD_PROGRESS_BYTES_MIN {
+            if there(disk, partial).saturating_sub(before) >= DOWNLOAD_PROGRESS_BYTES_MIN {
                 attempt = 1;
             } else if attempt >= limits::DOWNLOAD_ATTEMPTS_MAX {
                 return Err(Error::Network(failure));
@@ -224,7 +190,7 @@ impl Remote {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), Failure> {
         let on_disk = |error| Failure::Final(Error::disk("writing", partial)(error));
-        let mut have = there(partial);
+        let mut have = there(disk, partial);
         if have > blob.size {
             disk.remove(partial).map_err(on_disk)?;
             have = 0;
@@ -233,17 +199,10 @@ impl Remote {
             return Ok(());
         }
         let missing = || Failure::Final(Error::Network(format!("{path} is not in the repository")));
-        if let Base::Folder(folder) = &self.base {
-            let bytes = read_file(folder.join(path), blob.size).await?.ok_or_else(missing)?;
-            disk.remove(partial).map_err(on_disk)?;
-            disk.append(partial, &bytes).map_err(on_disk)?;
-            progress(bytes.len() as u64);
-            return Ok(());
-        }
-        let mut response = self.get(path, have).await?.ok_or_else(missing)?;
-        if have > 0 && !continues(&response, have, blob.size) {
+        let mut answer = self.get(path, have).await?.ok_or_else(missing)?;
+        if have > 0 && !continues(&answer, have, blob.size) {
             // The server sends something else than the rest: take it only if it is the whole.
-            let whole = response.status() == 200;
+            let whole = answer.status == 200;
             disk.remove(partial).map_err(on_disk)?;
             if !whole {
                 return Err(Failure::Again(format!(
@@ -251,13 +210,13 @@ impl Remote {
                 )));
             }
             have = 0;
-        } else if have == 0 && response.status() != 200 {
+        } else if have == 0 && answer.status != 200 {
             return Err(Failure::Again(format!(
                 "{path}: the server sent a part where the whole was asked for"
             )));
         }
-        while let Some(chunk) = chunk(&mut response, path).await? {
-            have += chunk.len() as u64;
+        while let Some(piece) = piece(&mut answer, path).await? {
+            have += piece.len() as u64;
             if have > blob.size {
                 disk.remove(partial).map_err(on_disk)?;
                 return Err(Failure::Final(Error::Network(format!(
@@ -265,8 +224,8 @@ impl Remote {
                     blob.size
                 ))));
             }
-            disk.append(partial, &chunk).map_err(on_disk)?;
-            progress(chunk.len() as u64);
+            disk.append(partial, &piece).map_err(on_disk)?;
+            progress(piece.len() as u64);
         }
         if have < blob.size {
             return Err(Failure::Again(format!("{path} broke off after {have} of {} bytes", blob.size)));
@@ -275,43 +234,28 @@ impl Remote {
     }
 }
 
-async fn chunk(response: &mut reqwest::Response, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-    match response.chunk().await {
-        Ok(chunk) => Ok(chunk.map(|chunk| chunk.to_vec())),
-        Err(error) => Err(Failure::Again(format!("{path}: {}", causes(&error)))),
-    }
+async fn piece(answer: &mut Answer, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    answer.body.piece().await.map_err(|error| Failure::Again(format!("{path}: {error}")))
 }
 
-async fn read_file(path: PathBuf, max: u64) -> Result<Option<Vec<u8>>, Failure> {
-    let read = tokio::task::spawn_blocking(move || {
-        crate::disk::read(&path, max).map_err(Error::disk("reading", &path))
-    });
-    match read.await {
-        Ok(read) => read.map_err(Failure::Final),
-        Err(error) => Err(Failure::Again(error.to_string())),
-    }
-}
-
-fn there(partial: &Path) -> u64 {
-    std::fs::metadata(partial).map_or(0, |found| found.len())
+fn there(disk: &dyn Disk, partial: &Path) -> u64 {
+    disk.size(partial).ok().flatten().unwrap_or_default()
 }
 
 /// Whether the answer is the part of a file of `size` bytes that begins at `start`.
-fn continues(response: &reqwest::Response, start: u64, size: u64) -> bool {
-    let range = response.headers().get("content-range").and_then(|value| value.to_str().ok());
-    response.status() == 206 && range == Some(format!("bytes {start}-{}/{size}", size - 1).as_str())
+fn continues(answer: &Answer, start: u64, size: u64) -> bool {
+    answer.status == 206 && answer.range == Some(format!("bytes {start}-{}/{size}", size - 1))
 }
 
 impl Repository for Remote {
-    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("metadata/{name}"), max_length).await.map_err(for_tuf) })
+    fn metadata<'a>(&'a self, file: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move { self.small(&format!("metadata/{file}"), bytes_max).await })
     }
 
-    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("targets/{path}"), max_length).await.map_err(for_tuf) })
+    fn target<'a>(&'a self, path: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move {
+            trust::as_address(path)?;
+            self.small(&format!("targets/{path}"), bytes_max).await
+        })
     }
-}
-
-fn for_tuf(error: Error) -> sigstore_tuf::Error {
-    sigstore_tuf::Error::transport(error.to_string())
 }

@@ -1,16 +1,14 @@
 //! Looking for the newest release, and downloading it.
 
 use super::fetch::Remote;
+use crate::disk::Lock;
 use crate::lifecycle::Candidate;
 use crate::store::{Release, Store, same_content};
-use crate::trust::{self, Proof};
-use crate::{Error, TARGET, disk, hash, pack};
-use sigstore_tuf::{MetadataStore, Updater, UpdaterConfig};
+use crate::trust::{self, Client, MetadataFolder, Proof};
+use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::Manifest;
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A release found in the repository: signed, not yet downloaded.
 #[derive(Debug, Clone)]
@@ -21,81 +19,6 @@ pub(crate) struct Found {
     pub proof: Proof,
 }
 
-/// Metadata on disk, which carry the floors of their versions from run to run, and in memory, to make the proof of.
-#[derive(Clone)]
-struct Recorder {
-    store: Store,
-    seen: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-}
-
-impl Recorder {
-    fn path(&self, name: &str) -> PathBuf {
-        self.store.folder().join("metadata").join(name)
-    }
-
-    fn remember(&self, name: &str, bytes: &[u8]) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), bytes.to_vec());
-    }
-
-    fn knows(&self, name: &str) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
-            || self.path(name).exists()
-    }
-
-    fn proof(&self, pinned: u64, newest: u64) -> Result<Proof, Error> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let get =
-            |name: &str| seen.get(name).cloned().ok_or_else(|| Error::Trust(format!("{name} was not seen")));
-        Ok(Proof {
-            roots: (pinned + 1..=newest)
-                .map(|version| get(&format!("root_history/{version}.root.json")))
-                .collect::<Result<_, _>>()?,
-            timestamp: get("timestamp.json")?,
-            snapshot: get("snapshot.json")?,
-            targets: get("targets.json")?,
-        })
-    }
-}
-
-fn safe(name: &str) -> bool {
-    staysail_protocol::manifest::check_path(name).is_ok()
-}
-
-impl MetadataStore for Recorder {
-    fn load(&self, name: &str) -> sigstore_tuf::Result<Option<Vec<u8>>> {
-        if !safe(name) {
-            return Ok(None);
-        }
-        // Whatever can not be read is fetched again.
-        let bytes = disk::read(&self.path(name), limits::MANIFEST_BYTES_MAX as u64).unwrap_or_default();
-        if let Some(bytes) = &bytes {
-            self.remember(name, bytes);
-        }
-        Ok(bytes)
-    }
-
-    fn store(&self, name: &str, bytes: &[u8]) -> sigstore_tuf::Result<()> {
-        if !safe(name) {
-            return Ok(());
-        }
-        self.remember(name, bytes);
-        // The snapshot comes by its numbered name, too, which nobody reads again.
-        if name.starts_with(|first: char| first.is_ascii_digit()) {
-            return Ok(());
-        }
-        let path = self.path(name);
-        let kept = disk::read(&path, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
-        if kept.as_deref() == Some(bytes) {
-            return Ok(());
-        }
-        self.store
-            .inner
-            .disk
-            .write(&path, bytes, false)
-            .map_err(|error| sigstore_tuf::Error::transport(format!("writing {}: {error}", path.display())))
-    }
-}
-
 /// Refreshes the metadata and gives the newest release of the channel; `None` when none was ever published.
 pub(crate) async fn look(
     remote: &Remote,
@@ -104,39 +27,33 @@ pub(crate) async fn look(
     current: &Release,
     now: jiff::Timestamp,
 ) -> Result<Option<Found>, Error> {
-    let recorder = Recorder { store: store.clone(), seen: Arc::default() };
-    let mut config = UpdaterConfig::default();
-    config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
-    let pinned = crate::crypto::trusted(root)?.root().version;
-    let updater = || -> Result<_, Error> {
-        Ok(Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone()))
-    };
-    let mut fresh = updater()?;
-    if let Err(error) = fresh.refresh(now).await {
+    let folder = MetadataFolder::new(&store.folder().join("metadata"), Arc::clone(&store.inner.disk));
+    let mut client = Client::new(remote.clone(), folder.clone(), root)?;
+    if let Err(error) = client.refresh(now).await {
         // Once something was published, its absence is a failure. Before, there is nothing, which is none.
-        if recorder.knows("timestamp.json") {
-            return Err(error.into());
+        if client.has_seen_any() {
+            return Err(error);
         }
         if remote.lacks("metadata/timestamp.json").await {
             return Ok(None);
         }
         // Unless the very first publish came between those two looks.
-        fresh = updater()?;
-        fresh.refresh(now).await?;
+        client = Client::new(remote.clone(), folder, root)?;
+        client.refresh(now).await?;
     }
-    let mut updater = fresh;
-    let path = trust::target_path(trust::CHANNEL);
-    let Some(target) = updater.get_target_info(&path, now).await? else { return Ok(None) };
+    let Some(target) = client.find(&trust::target_path(trust::CHANNEL)).await? else { return Ok(None) };
     // What runs is known already: nothing has to be fetched.
-    let known = target.hashes.get("sha256").is_some_and(|known| known == current.hash());
-    let bytes =
-        if known { current.manifest_bytes().to_vec() } else { updater.get_target(&path, now).await? };
-    trust::check_target(&target, &bytes)?;
+    let known = target.file.hashes.get("sha256").is_some_and(|known| known == current.hash());
+    let bytes = if known {
+        current.manifest_bytes().to_vec()
+    } else {
+        client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?
+    };
+    trust::check_target(&target.file, &bytes)?;
     let manifest = Manifest::parse(&bytes)?;
-    let proof = recorder.proof(pinned, updater.trusted().root().version)?;
-    let (store, current) = (store.clone(), current.clone());
-    let weighing = tokio::task::spawn_blocking(move || weigh(&store, &current, manifest, bytes, proof));
-    weighing.await.map_err(|error| Error::Network(error.to_string()))?.map(Some)
+    let proof = client.proof(&target)?;
+    let (inner, current) = (store.clone(), current.clone());
+    store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
 }
 
 fn weigh(
@@ -196,11 +113,12 @@ pub(crate) async fn download(
     // One process of this app downloads at a time; the next one finds everything there.
     let _downloading = downloading(store).await?;
     let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
-    let plan = blocking(move || {
-        let missing = inner.missing(&manifest)?;
-        Ok(inner.download_plan(&manifest, &missing, &running))
-    })
-    .await?;
+    let plan = store
+        .blocking(move || {
+            let missing = inner.missing(&manifest)?;
+            Ok(inner.download_plan(&manifest, &missing, &running))
+        })
+        .await?;
     for fetch in plan {
         let entry = fetch.entry.clone();
         let mut content = None;
@@ -209,7 +127,7 @@ pub(crate) async fn download(
             match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
                 Ok(patch) => {
                     let (size, wanted) = (entry.size, entry.sha256.clone());
-                    let applied = blocking(move || {
+                    let applied = store.blocking(move || {
                         let content = pack::apply_delta(&delta.method, &base, &patch, size);
                         Ok(content.and_then(|content| match hash::of(&content) {
                             hash if hash == wanted => Ok(content),
@@ -240,46 +158,40 @@ pub(crate) async fn download(
             None => {
                 let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
                 let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
-                blocking(move || {
-                    pack::decompress(&packed, size).map_err(|found| Error::Tampered { what, expected, found })
-                })
-                .await?
+                store
+                    .blocking(move || {
+                        pack::decompress(&packed, size).map_err(|found| Error::Tampered {
+                            what,
+                            expected,
+                            found,
+                        })
+                    })
+                    .await?
             }
         };
         let (inner, path) = (store.clone(), fetch.path);
-        blocking(move || inner.put(&entry, &path, &content)).await?;
+        store.blocking(move || inner.put(&entry, &path, &content)).await?;
         store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
     }
-    let (store, bytes, proof, root) =
+    let (inner, bytes, proof, root) =
         (store.clone(), found.bytes.clone(), found.proof.clone(), root.to_vec());
-    blocking(move || store.stage(&bytes, &proof, &root)).await
+    store.blocking(move || inner.stage(&bytes, &proof, &root)).await
 }
 
 /// Waits for another process's download, with a bound.
-async fn downloading(store: &Store) -> Result<std::fs::File, Error> {
-    let lock = store.lock_file("update.lock")?;
+async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(DOWNLOAD_LOCK_TIMEOUT_S);
     loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(std::fs::TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-            Err(error) => {
-                return Err(Error::disk("locking", &store.folder().join("update.lock"))(error.into()));
-            }
+        if let Some(lock) = store.try_lock("update.lock", false)? {
+            return Ok(lock);
         }
+        if tokio::time::Instant::now() >= deadline {
+            let busy = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+            return Err(Error::disk("locking", &store.folder().join("update.lock"))(busy));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
 /// Longest wait for another process of the same app that downloads.
 pub const DOWNLOAD_LOCK_TIMEOUT_S: u64 = 600;
-
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::Network(format!("a task failed: {error}"))),
-    }
-}

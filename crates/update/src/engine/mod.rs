@@ -8,12 +8,14 @@
 mod driver;
 pub mod fetch;
 pub(crate) mod look;
+pub mod network;
 pub mod notices;
 
 use crate::lifecycle::Event;
 use crate::store::{Release, Store, Trial};
 use driver::{Driver, Message};
 use fetch::Remote;
+use network::Network;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
@@ -58,8 +60,44 @@ pub trait Host: Send + Sync + 'static {
     fn event(&self, event: UpdateEvent);
 }
 
-/// The clock metadata's expiry is measured with.
+/// The clock metadata's expiry is measured with. Pauses and time limits are measured with tokio's.
 pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
+/// Gives a byte of chance, for pauses that not everybody makes at once.
+pub type Chance = fn() -> u8;
+
+/// Where an engine gets time, chance and a repository's bytes from. The disk comes with the [`Store`].
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// A byte of chance.
+    pub chance: Chance,
+    /// The way to the repository.
+    pub network: Arc<dyn Network>,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("network", &self.network).finish_non_exhaustive()
+    }
+}
+
+impl Surroundings {
+    /// The machine's own, with the repository at `url`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`] when `url` is no address of a repository.
+    pub fn of_this_machine(url: &str) -> Result<Self, crate::Error> {
+        let chance = || {
+            let mut byte = [0];
+            // Without randomness everybody waits the same; no reason to fail.
+            let _ = getrandom::fill(&mut byte);
+            byte[0]
+        };
+        Ok(Self { clock: Arc::new(jiff::Timestamp::now), chance, network: network::connect(url)? })
+    }
+}
 
 /// Looks for releases, downloads, verifies, stores and applies them.
 #[derive(Debug)]
@@ -98,28 +136,30 @@ impl Engine {
         current: Release,
         host: Arc<dyn Host>,
     ) -> EngineHandle {
-        Self::start_with(store, source, root, current, host, Arc::new(jiff::Timestamp::now))
+        match Surroundings::of_this_machine(&source.url) {
+            Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
+            Err(error) => {
+                host.event(UpdateEvent::Failed { reason: error.to_string() });
+                EngineHandle { events: mpsc::unbounded_channel().0, trial: Arc::default() }
+            }
+        }
     }
 
-    /// Like [`Engine::start`], with a clock.
-    pub fn start_with(
+    /// Like [`Engine::start`], in other surroundings than this machine's; `source.url` then is a name only.
+    pub fn start_in(
         store: Store,
         source: UpdateSource,
         root: Vec<u8>,
         current: Release,
         host: Arc<dyn Host>,
-        clock: Clock,
+        surroundings: Surroundings,
     ) -> EngineHandle {
         let (events, received) = mpsc::unbounded_channel();
         let trial = Arc::<Mutex<OnTrial>>::default();
         let handle = EngineHandle { events: events.clone(), trial: Arc::clone(&trial) };
-        match Remote::new(&source.url) {
-            Ok(remote) => {
-                let parts = driver::Parts { store, source, root, current, host, clock, remote };
-                tokio::spawn(Driver::new(parts, events.downgrade(), trial).run(received));
-            }
-            Err(error) => host.event(UpdateEvent::Failed { reason: error.to_string() }),
-        }
+        let remote = Remote::new(&surroundings);
+        let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
+        tokio::spawn(Driver::new(parts, events.downgrade(), trial).run(received));
         handle
     }
 }

@@ -1,6 +1,7 @@
 //! Listening for a server's announcements (server-sent events). A notice is only ever a reason to look.
 
-use super::fetch::{Remote, causes};
+use super::fetch::Remote;
+use super::network::{Answer, NetworkFuture};
 use staysail_protocol::notice::UpdateNotice;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,20 +19,13 @@ pub const NOTICE_LINE_BYTES_MAX: usize = 64 << 10;
 
 /// Listens for ever, telling `news` whenever there is reason to look.
 pub(crate) async fn listen(remote: Remote, news: mpsc::Sender<()>) {
-    let Some((url, _)) = remote.http() else { return };
-    // A client of its own: the one for downloads gives up far too early for a connection that waits.
-    let client = crate::crypto::http_client()
-        .connect_timeout(Duration::from_secs(NOTICE_SILENCE_S))
-        .read_timeout(Duration::from_secs(NOTICE_SILENCE_S))
-        .build();
-    let Ok(client) = client else { return };
     let mut heard = None;
     let mut pause = Duration::from_millis(NOTICE_BACKOFF_MS);
-    loop {
-        match connect(&client, &url, &news, &mut heard).await {
+    while let Some(asked) = remote.network().announcements() {
+        match connect(asked, &news, &mut heard).await {
             Ok(true) => pause = Duration::from_millis(NOTICE_BACKOFF_MS),
             Ok(false) => pause = Duration::from_secs(NOTICE_ABSENT_S),
-            Err(error) => tracing::debug!(error = causes(&error), "announcements are not to be had"),
+            Err(error) => tracing::debug!(error, "announcements are not to be had"),
         }
         if news.is_closed() {
             return;
@@ -43,21 +37,17 @@ pub(crate) async fn listen(remote: Remote, news: mpsc::Sender<()>) {
 
 /// One connection until it ends. Whether the server announces anything at all.
 async fn connect(
-    client: &reqwest::Client,
-    url: &str,
+    asked: NetworkFuture<'_, Answer>,
     news: &mpsc::Sender<()>,
     heard: &mut Option<String>,
-) -> Result<bool, reqwest::Error> {
-    let mut response =
-        client.get(format!("{url}/events")).header("accept", "text/event-stream").send().await?;
-    let media =
-        response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if response.status() != 200 || !media.starts_with("text/event-stream") {
-        return Ok(response.status().is_server_error());
+) -> Result<bool, String> {
+    let mut answer = asked.await?;
+    if answer.status != 200 || !answer.media.starts_with("text/event-stream") {
+        return Ok((500..=599).contains(&answer.status));
     }
     let mut parser = Parser::default();
-    while let Some(chunk) = response.chunk().await? {
-        for notice in parser.feed(&chunk) {
+    while let Some(piece) = answer.body.piece().await? {
+        for notice in parser.feed(&piece) {
             if heard.as_ref() != Some(&notice.checksum) {
                 *heard = Some(notice.checksum);
                 // A full queue holds a reason to look already.

@@ -2,12 +2,12 @@
 
 use super::state::Copy;
 use super::{Release, Store};
-use crate::trust::{self, Proof};
-use crate::{Error, disk, hash};
+use crate::disk::Lock;
+use crate::trust::{self, Delegated, Proof};
+use crate::{Error, hash};
 use serde::{Deserialize, Serialize};
 use staysail_protocol::{limits, manifest::Manifest};
 use std::cmp::Ordering;
-use std::fs::File;
 use std::sync::Arc;
 
 /// Trials of one release that may end without a verdict (a crash, a power failure) before it is banned.
@@ -33,6 +33,9 @@ pub(super) struct StoredProof {
     timestamp: String,
     snapshot: String,
     targets: String,
+    /// Name and metadata of each delegated role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    delegated: Vec<(String, String)>,
 }
 
 impl StoredProof {
@@ -43,6 +46,7 @@ impl StoredProof {
             timestamp: text(&proof.timestamp),
             snapshot: text(&proof.snapshot),
             targets: text(&proof.targets),
+            delegated: proof.delegated.iter().map(|one| (one.role.clone(), text(&one.metadata))).collect(),
         }
     }
 
@@ -52,6 +56,11 @@ impl StoredProof {
             timestamp: self.timestamp.into_bytes(),
             snapshot: self.snapshot.into_bytes(),
             targets: self.targets.into_bytes(),
+            delegated: self
+                .delegated
+                .into_iter()
+                .map(|(role, metadata)| Delegated { role, metadata: metadata.into_bytes() })
+                .collect(),
         }
     }
 }
@@ -68,8 +77,10 @@ impl Store {
     /// every file is what the manifest says, they are not banned, and they are not older than the attached one.
     pub fn boot(&self, embedded: &Release, root: Option<&[u8]>) -> Boot {
         let mut reasons = Vec::new();
-        if self.read_state() == Copy::Corrupt {
-            reasons.push("the store's state was damaged".to_owned());
+        match self.read_state() {
+            Copy::Corrupt => reasons.push("the store's state was damaged".to_owned()),
+            Copy::Unreadable(error) => reasons.push(format!("the store's state can not be read: {error}")),
+            Copy::Valid(_) | Copy::Absent => {}
         }
         self.judge_trials(&mut reasons);
         let state = self.state();
@@ -97,10 +108,7 @@ impl Store {
         let condemned = state.trials.iter().filter(|(_, trials)| **trials >= RELEASE_TRIALS_MAX);
         for (hash, trials) in condemned {
             // Another process may have it on trial right now; then there is nothing to judge yet.
-            let Ok(lock) = self.lock_file("trial.lock") else { return };
-            if lock.try_lock().is_err() {
-                return;
-            }
+            let Ok(Some(_lock)) = self.try_lock("trial.lock", false) else { return };
             let reason = format!("the app ended {trials} times while this release was on probation");
             reasons.push(format!("release {} is never tried again: {reason}", short(hash)));
             if let Err(error) = self.ban(hash, &reason) {
@@ -117,7 +125,10 @@ impl Store {
         let in_use = self.use_lock(hash);
         let (manifest, bytes) = self.read_manifest(hash)?;
         let path = self.inner.folder.join("releases").join(hash).join("proof.json");
-        let proof = disk::read(&path, PROOF_BYTES_MAX)
+        let proof = self
+            .inner
+            .disk
+            .read(&path, PROOF_BYTES_MAX)
             .and_then(|proof| proof.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
             .map_err(Error::disk("reading", &path))?;
         let proof: StoredProof = serde_json::from_slice(&proof)
@@ -128,19 +139,20 @@ impl Store {
     }
 
     /// A shared lock on a release that exists; none on a read-only disk, where nothing is collected either.
-    pub(super) fn use_lock(&self, hash: &str) -> Option<File> {
+    pub(super) fn use_lock(&self, hash: &str) -> Option<Box<dyn Lock>> {
         let folder = self.inner.folder.join("releases").join(hash);
-        if !folder.is_dir() {
+        if !self.inner.disk.is_folder(&folder) {
             return None;
         }
-        let lock = self.lock_file(&format!("releases/{hash}/in-use")).ok()?;
-        lock.try_lock_shared().ok()?;
-        Some(lock)
+        self.try_lock(&format!("releases/{hash}/in-use"), true).ok()?
     }
 
     pub(super) fn read_manifest(&self, hash: &str) -> Result<(Manifest, Vec<u8>), Error> {
         let path = self.inner.folder.join("releases").join(hash).join("manifest.json");
-        let bytes = disk::read(&path, limits::MANIFEST_BYTES_MAX as u64)
+        let bytes = self
+            .inner
+            .disk
+            .read(&path, limits::MANIFEST_BYTES_MAX as u64)
             .and_then(|bytes| bytes.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
             .map_err(Error::disk("reading", &path))?;
         let found = hash::of(&bytes);

@@ -25,19 +25,21 @@ pub use release::Release;
 pub(crate) use release::{content_hash, same_content};
 pub use stage::Trial;
 
+use crate::Error;
 use crate::bundle::Attached;
-use crate::disk::{Disk, OsDisk};
-use crate::{Error, hash};
+use crate::disk::{Disk, Lock, OsDisk};
 use state::{Copy, State};
+use staysail_protocol::limits;
 use staysail_protocol::manifest::Manifest;
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest wait for another process that changes the state.
 pub const STORE_LOCK_TIMEOUT_MS: u64 = 5_000;
+/// Longest reason of a ban that is read back.
+const BAN_REASON_BYTES_MAX: u64 = 16 << 10;
 
 /// The store of one app. Cheap to clone; several processes may have one open.
 #[derive(Clone)]
@@ -58,7 +60,7 @@ pub(crate) struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(folder) = self.private.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = fs::remove_dir_all(folder);
+            let _ = self.disk.remove(&folder);
         }
     }
 }
@@ -78,17 +80,14 @@ impl Store {
         Self::open_on(folder, Arc::new(OsDisk))
     }
 
-    /// Like [`Store::open`], with everything written through `disk`.
+    /// Like [`Store::open`], with everything read and written through `disk`.
     ///
     /// # Errors
     /// See [`Store::open`].
     pub fn open_on(folder: &Path, disk: Arc<dyn Disk>) -> Result<Self, Error> {
-        match fs::metadata(folder) {
-            Ok(found) if !found.is_dir() => {
-                let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
-                return Err(Error::Disk { operation: "opening", path: folder.to_owned(), source });
-            }
-            _ => {}
+        if matches!(disk.size(folder), Ok(Some(_))) && !disk.is_folder(folder) {
+            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(Error::Disk { operation: "opening", path: folder.to_owned(), source });
         }
         Ok(Self {
             inner: Arc::new(Inner {
@@ -134,8 +133,10 @@ impl Store {
             return Some(reason.clone());
         }
         let marker = self.inner.folder.join("banned").join(hash);
-        if fs::symlink_metadata(&marker).is_ok() {
-            return Some(fs::read_to_string(&marker).unwrap_or_default());
+        if matches!(self.inner.disk.size(&marker), Ok(Some(_))) {
+            let reason =
+                self.inner.disk.read(&marker, BAN_REASON_BYTES_MAX).ok().flatten().unwrap_or_default();
+            return Some(String::from_utf8_lossy(&reason).into_owned());
         }
         self.state().banned.remove(hash)
     }
@@ -145,13 +146,13 @@ impl Store {
         match self.read_state() {
             Copy::Valid(state) => state,
             Copy::Absent => State::default(),
-            Copy::Corrupt => self.rebuild_state(),
+            Copy::Corrupt | Copy::Unreadable(_) => self.rebuild_state(),
         }
     }
 
     pub(crate) fn read_state(&self) -> Copy {
-        let folder = &self.inner.folder;
-        state::choose(state::read_copy(&folder.join("state")), state::read_copy(&folder.join("state.copy")))
+        let copy = |name| state::read_copy(&*self.inner.disk, &self.inner.folder.join(name));
+        state::choose(copy("state"), copy("state.copy"))
     }
 
     /// Both copies are damaged: the floor is at least the highest sequence on disk, and every marked ban holds. What was
@@ -167,26 +168,21 @@ impl Store {
     }
 
     pub(crate) fn release_hashes(&self) -> Vec<String> {
-        let Ok(listing) = fs::read_dir(self.inner.folder.join("releases")) else { return Vec::new() };
-        listing.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        let listing = self.inner.disk.list(&self.inner.folder.join("releases")).unwrap_or_default();
+        listing.into_iter().map(|entry| entry.name).collect()
     }
 
-    /// Changes the state, durably, while no other process does.
+    /// Changes the state, durably, while no other process does. A state that can not be read just now is left alone: what
+    /// it holds must not be lost to an error that may pass.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), Error> {
         let folder = &self.inner.folder;
-        fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
-        let lock = self.lock_file("lock")?;
-        let deadline = Instant::now() + Duration::from_millis(STORE_LOCK_TIMEOUT_MS);
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(error) => return Err(Error::disk("locking", &folder.join("lock"))(error.into())),
-            }
-        }
-        let mut state = self.state();
+        let _lock = self.lock_state()?;
+        let mut state = match self.read_state() {
+            Copy::Unreadable(error) => return Err(Error::disk("reading", &folder.join("state"))(error)),
+            Copy::Valid(state) => state,
+            Copy::Absent => State::default(),
+            Copy::Corrupt => self.rebuild_state(),
+        };
         let (floor, before) = (state.floor, state.clone());
         change(&mut state);
         assert!(state.floor >= floor, "the floor never falls");
@@ -202,18 +198,42 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn lock_file(&self, name: &str) -> Result<File, Error> {
+    /// Waits for another process that changes the state, with a bound.
+    fn lock_state(&self) -> Result<Box<dyn Lock>, Error> {
+        let deadline = Instant::now() + Duration::from_millis(STORE_LOCK_TIMEOUT_MS);
+        loop {
+            if let Some(lock) = self.try_lock("lock", false)? {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                let busy = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+                return Err(Error::disk("locking", &self.inner.folder.join("lock"))(busy));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// A lock by its name in the store; `None` while somebody else is in the way.
+    pub(crate) fn try_lock(&self, name: &str, shared: bool) -> Result<Option<Box<dyn Lock>>, Error> {
         let path = self.inner.folder.join(name);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
+            self.inner.disk.create_folders(folder).map_err(Error::disk("creating", folder))?;
         }
-        File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::disk("opening", &path))
+        self.inner.disk.try_lock(&path, shared).map_err(Error::disk("locking", &path))
+    }
+
+    /// Runs work that reads and writes files where it holds nobody up.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if !self.inner.disk.blocks() {
+            return work();
+        }
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => Err(Error::Network(format!("a task failed: {error}"))),
+        }
     }
 
     /// Never try this release again, nor its content under another number. Holds for this process even when the disk
@@ -223,9 +243,9 @@ impl Store {
     /// Those of the disk.
     pub fn ban(&self, hash: &str, reason: &str) -> Result<(), Error> {
         let reason: String = reason.chars().take(1_000).collect();
-        let manifest = fs::read(self.inner.folder.join("releases").join(hash).join("manifest.json"));
-        let content =
-            manifest.ok().and_then(|bytes| Manifest::parse(&bytes).ok()).map(|all| content_hash(&all));
+        let manifest = self.inner.folder.join("releases").join(hash).join("manifest.json");
+        let manifest = self.inner.disk.read(&manifest, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
+        let content = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).map(|all| content_hash(&all));
         let mut marked = Ok(());
         for name in std::iter::once(hash).chain(content.as_deref()) {
             let mut banned = self.inner.banned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,19 +281,8 @@ impl Inner {
         if let Some(folder) = &*private {
             return Ok(folder.clone());
         }
-        let mut random = [0; 16];
-        let parent = std::env::temp_dir();
-        getrandom::fill(&mut random).map_err(|error| {
-            Error::disk("naming a folder in", &parent)(std::io::Error::other(error.to_string()))
-        })?;
-        let folder = parent.join(format!("staysail-{}", hash::hex(&random)));
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        builder.recursive(false).create(&folder).map_err(Error::disk("creating", &folder))?;
+        let created = self.disk.private_folder();
+        let folder = created.map_err(Error::disk("creating a folder in", &std::env::temp_dir()))?;
         Ok(private.insert(folder).clone())
     }
 }

@@ -2,10 +2,12 @@
 
 use super::Inner;
 use crate::bundle::Attached;
-use crate::{Error, TARGET, disk, hash, pack};
+use crate::disk::Lock;
+use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,11 +26,11 @@ struct Body {
     /// Set when this is the release attached to the executable: the version of last resort.
     embedded: Option<Arc<Attached>>,
     /// Shared lock that keeps the garbage collection of every process away.
-    _in_use: Option<File>,
+    _in_use: Option<Box<dyn Lock>>,
 }
 
-impl std::fmt::Debug for Release {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Release")
             .field("version", &self.inner.manifest.version)
             .field("sequence", &self.inner.manifest.sequence)
@@ -51,7 +53,7 @@ impl Release {
         manifest: Manifest,
         bytes: Vec<u8>,
         embedded: Option<Arc<Attached>>,
-        in_use: Option<File>,
+        in_use: Option<Box<dyn Lock>>,
     ) -> Self {
         let page = manifest.page.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
         let hash = hash::of(&bytes);
@@ -200,43 +202,51 @@ impl Inner {
     /// Verified content of a page file, healed if need be.
     fn page_content(&self, entry: &FileEntry) -> Result<Vec<u8>, Error> {
         let path = self.content_path(&entry.sha256);
-        let found = match disk::read(&path, entry.size) {
+        let found = match self.disk.read(&path, entry.size) {
             Ok(Some(content)) => {
                 let found = hash::of(&content);
                 if found == entry.sha256 && content.len() as u64 == entry.size {
                     return Ok(content);
                 }
-                found
+                Found::Damaged(found)
             }
-            Ok(None) => "no file".to_owned(),
-            Err(error) => error.to_string(),
+            Ok(None) => Found::Nothing,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Found::Damaged(error.to_string()),
+            Err(error) => Found::Unreadable(error),
         };
         self.heal(&path, entry, &found)
     }
 
     /// Makes sure that `path` holds the content, as an executable if it is one.
     pub(super) fn ensure_file(&self, path: &Path, entry: &FileEntry) -> Result<(), Error> {
-        let found = match File::open(path).and_then(|mut file| hash::of_reader(&mut file)) {
-            Ok((found, size)) if found == entry.sha256 && size == entry.size => return mark(path, entry),
-            Ok((found, _)) => found,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "no file".to_owned(),
-            Err(error) => error.to_string(),
+        let found = match self.disk.digest(path) {
+            Ok(Some((found, size))) if found == entry.sha256 && size == entry.size => {
+                return if entry.executable {
+                    self.disk.mark_executable(path).map_err(Error::disk("marking", path))
+                } else {
+                    Ok(())
+                };
+            }
+            Ok(Some((found, _))) => Found::Damaged(found),
+            Ok(None) => Found::Nothing,
+            Err(error) => Found::Unreadable(error),
         };
         self.heal(path, entry, &found).map(drop)
     }
 
     /// Content that is missing or damaged comes from the attached release, or not at all. What is damaged goes, so that
-    /// the engine fetches it again.
-    fn heal(&self, path: &Path, entry: &FileEntry, found: &str) -> Result<Vec<u8>, Error> {
+    /// the engine fetches it again. What can not be read stays: it may be there again the next time, and if not, what is
+    /// fetched takes its place.
+    fn heal(&self, path: &Path, entry: &FileEntry, found: &Found) -> Result<Vec<u8>, Error> {
         let attached = self.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(content) = attached.map(|attached| attached.content(entry)).transpose()?.flatten() {
             self.disk.write(path, &content, entry.executable).map_err(Error::disk("writing", path))?;
             return Ok(content);
         }
-        if found != "no file" {
+        if matches!(found, Found::Damaged(_)) {
             tracing::error!(
                 file = entry.path,
-                found,
+                %found,
                 "a stored file is not what was released; it is removed"
             );
             self.disk.remove(path).map_err(Error::disk("removing", path))?;
@@ -244,7 +254,7 @@ impl Inner {
         Err(Error::Tampered {
             what: entry.path.clone(),
             expected: entry.sha256.clone(),
-            found: found.to_owned(),
+            found: found.to_string(),
         })
     }
 
@@ -253,7 +263,7 @@ impl Inner {
         let mut paths = vec![self.content_path(&entry.sha256)];
         paths.extend(folders.iter().map(|folder| folder.join(&entry.path)));
         for path in paths {
-            if let Ok(Some(content)) = disk::read(&path, entry.size.min(pack::FILE_BYTES_MAX))
+            if let Ok(Some(content)) = self.disk.read(&path, entry.size.min(pack::FILE_BYTES_MAX))
                 && hash::of(&content) == entry.sha256
             {
                 return Some(content);
@@ -264,17 +274,21 @@ impl Inner {
     }
 }
 
-/// Gives an executable its bit back; somebody may have copied the store without it.
-fn mark(path: &Path, entry: &FileEntry) -> Result<(), Error> {
-    #[cfg(unix)]
-    if entry.executable {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(path).map_err(Error::disk("reading", path))?.permissions().mode();
-        if mode & 0o100 == 0 {
-            let permissions = std::fs::Permissions::from_mode(mode | 0o755);
-            std::fs::set_permissions(path, permissions).map_err(Error::disk("marking", path))?;
+/// What was found where content should be.
+enum Found {
+    Nothing,
+    /// Something else, by its hash.
+    Damaged(String),
+    /// The disk refuses to say.
+    Unreadable(std::io::Error),
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("no file"),
+            Self::Damaged(found) => f.write_str(found),
+            Self::Unreadable(error) => error.fmt(f),
         }
     }
-    let _ = (path, entry);
-    Ok(())
 }

@@ -2,11 +2,11 @@
 
 use super::boot::StoredProof;
 use super::{Release, Store};
+use crate::disk::{Lock, TEMPORARY};
 use crate::trust::Proof;
 use crate::{Error, TARGET, hash};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, Path
 pub struct Trial {
     store: Store,
     hash: String,
-    _lock: Option<File>,
+    _lock: Option<Box<dyn Lock>>,
 }
 
 impl Trial {
@@ -121,10 +121,9 @@ impl Store {
     /// # Errors
     /// Those of the disk: then there must be no trial.
     pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
-        let lock = self.lock_file("trial.lock")?;
-        let shared = lock.try_lock_shared().is_ok();
+        let lock = self.try_lock("trial.lock", true)?;
         self.change(|state| *state.trials.entry(release.hash().to_owned()).or_default() += 1)?;
-        Ok(Trial { store: self.clone(), hash: release.hash().to_owned(), _lock: shared.then_some(lock) })
+        Ok(Trial { store: self.clone(), hash: release.hash().to_owned(), _lock: lock })
     }
 
     /// The release is good: it boots from now on, and the floor rises to it.
@@ -160,18 +159,14 @@ impl Store {
     /// Those of the disk; whatever is left is removed the next time.
     pub(crate) fn collect_garbage(&self) -> Result<(), Error> {
         // While another process downloads, files lie here that no release names yet.
-        let downloading = self.lock_file("update.lock")?;
-        if downloading.try_lock().is_err() {
-            return Ok(());
-        }
+        let Some(_downloading) = self.try_lock("update.lock", false)? else { return Ok(()) };
         let state = self.state();
         let spared: BTreeSet<_> =
             [state.current, state.previous, state.staged].into_iter().flatten().collect();
         let mut needed = BTreeSet::new();
         for hash in self.release_hashes() {
             let folder = self.inner.folder.join("releases").join(&hash);
-            let free =
-                self.lock_file(&format!("releases/{hash}/in-use")).is_ok_and(|lock| lock.try_lock().is_ok());
+            let free = matches!(self.try_lock(&format!("releases/{hash}/in-use"), false), Ok(Some(_)));
             if spared.contains(&hash) || !free {
                 match self.read_manifest(&hash) {
                     Ok((manifest, _)) => {
@@ -192,21 +187,40 @@ impl Store {
         for folder in ["files", "backend"] {
             self.sweep(&self.inner.folder.join(folder), &needed)?;
         }
+        self.remove_leftovers()?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
     }
 
+    /// Removes what crashes left of files that were being written, outside of the folders that are swept.
+    fn remove_leftovers(&self) -> Result<(), Error> {
+        let (disk, root) = (&self.inner.disk, &self.inner.folder);
+        let releases = self.release_hashes().into_iter().map(|hash| root.join("releases").join(hash));
+        for folder in
+            ["", "banned", "metadata", "releases"].map(|name| root.join(name)).into_iter().chain(releases)
+        {
+            for entry in disk.list(&folder).map_err(Error::disk("listing", &folder))? {
+                if !entry.is_folder && entry.name.ends_with(TEMPORARY) {
+                    let path = folder.join(entry.name);
+                    disk.remove(&path).map_err(Error::disk("removing", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes files below `folder` that nobody needs, and folders that became empty.
     fn sweep(&self, folder: &Path, needed: &BTreeSet<PathBuf>) -> Result<(), Error> {
-        let Ok(listing) = fs::read_dir(folder) else { return Ok(()) };
-        for path in listing.flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
+        let disk = &self.inner.disk;
+        for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
+            let path = folder.join(entry.name);
+            if entry.is_folder {
                 self.sweep(&path, needed)?;
-                if fs::read_dir(&path).is_ok_and(|mut rest| rest.next().is_none()) {
-                    self.inner.disk.remove(&path).map_err(Error::disk("removing", &path))?;
+                if disk.list(&path).is_ok_and(|rest| rest.is_empty()) {
+                    disk.remove(&path).map_err(Error::disk("removing", &path))?;
                 }
             } else if !needed.contains(&path) {
-                self.inner.disk.remove(&path).map_err(Error::disk("removing", &path))?;
+                disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }
         }
         Ok(())
@@ -275,6 +289,6 @@ mod tests {
         assert!(matches!(store.put(&entry, &path, b"evil"), Err(Error::Tampered { .. })));
         assert!(!path.exists());
         store.put(&entry, &path, b"good").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"good");
+        assert_eq!(std::fs::read(&path).unwrap(), b"good");
     }
 }

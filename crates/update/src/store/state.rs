@@ -6,9 +6,11 @@
 //! both are corrupt the floor is found again from the releases on disk and the bans from their marker files, so a damaged
 //! file never lowers a floor and never lifts a ban (laws 4 and 5).
 
-use crate::{disk, hash};
+use crate::disk::Disk;
+use crate::hash;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 /// Largest state file.
@@ -37,14 +39,16 @@ pub struct State {
 }
 
 /// One copy of the state as it was found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Copy {
     /// There is no file.
     Absent,
     /// The file is as it was written.
     Valid(State),
-    /// The file is damaged, or can not be read.
+    /// The file is damaged.
     Corrupt,
+    /// The disk refuses to say; the next time it may not.
+    Unreadable(io::Error),
 }
 
 impl State {
@@ -59,11 +63,15 @@ impl State {
 }
 
 /// Reads one copy.
-pub fn read_copy(path: &Path) -> Copy {
-    let bytes = match disk::read(path, STATE_BYTES_MAX) {
+pub fn read_copy(disk: &dyn Disk, path: &Path) -> Copy {
+    let bytes = match disk.read(path, STATE_BYTES_MAX) {
         Ok(None) => return Copy::Absent,
         Ok(Some(bytes)) => bytes,
-        Err(_) => return Copy::Corrupt,
+        // A folder in its place, or far too long: nothing that was ever written.
+        Err(error) if matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::IsADirectory) => {
+            return Copy::Corrupt;
+        }
+        Err(error) => return Copy::Unreadable(error),
     };
     match bytes.split_at_checked(65) {
         Some((head, json)) if head[64] == b'\n' && head[..64] == *hash::of(json).as_bytes() => {
@@ -78,6 +86,7 @@ pub fn choose(first: Copy, second: Copy) -> Copy {
     match (first, second) {
         (Copy::Valid(a), Copy::Valid(b)) => Copy::Valid(if b.generation > a.generation { b } else { a }),
         (Copy::Valid(state), _) | (_, Copy::Valid(state)) => Copy::Valid(state),
+        (Copy::Unreadable(error), _) | (_, Copy::Unreadable(error)) => Copy::Unreadable(error),
         (Copy::Absent, Copy::Absent) => Copy::Absent,
         _ => Copy::Corrupt,
     }
@@ -86,32 +95,36 @@ pub fn choose(first: Copy, second: Copy) -> Copy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::OsDisk;
 
     #[test]
     fn every_flipped_or_missing_byte_reads_as_corrupt() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        assert_eq!(read_copy(&path), Copy::Absent);
+        assert!(matches!(read_copy(&OsDisk, &path), Copy::Absent));
         let state = State { generation: 3, floor: 9, current: Some("ab".into()), ..State::default() };
         let bytes = state.to_bytes();
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(read_copy(&path), Copy::Valid(state));
+        assert!(matches!(read_copy(&OsDisk, &path), Copy::Valid(read) if read == state));
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).unwrap();
-            assert_eq!(read_copy(&path), Copy::Corrupt, "byte {at}");
+            assert!(matches!(read_copy(&OsDisk, &path), Copy::Corrupt), "byte {at}");
             std::fs::write(&path, &bytes[..at]).unwrap();
-            assert_eq!(read_copy(&path), Copy::Corrupt, "cut at {at}");
+            assert!(matches!(read_copy(&OsDisk, &path), Copy::Corrupt), "cut at {at}");
         }
     }
 
     #[test]
     fn the_newer_valid_copy_counts_and_a_damaged_one_never_does() {
-        let old = State { generation: 1, ..State::default() };
-        let new = State { generation: 2, ..State::default() };
-        assert_eq!(choose(Copy::Valid(old.clone()), Copy::Valid(new.clone())), Copy::Valid(new));
-        assert_eq!(choose(Copy::Corrupt, Copy::Valid(old.clone())), Copy::Valid(old));
-        assert_eq!(choose(Copy::Corrupt, Copy::Absent), Copy::Corrupt);
+        let valid = |generation| Copy::Valid(State { generation, ..State::default() });
+        let unreadable = || Copy::Unreadable(io::ErrorKind::Other.into());
+        assert!(matches!(choose(valid(1), valid(2)), Copy::Valid(state) if state.generation == 2));
+        assert!(matches!(choose(Copy::Corrupt, valid(1)), Copy::Valid(state) if state.generation == 1));
+        assert!(matches!(choose(unreadable(), valid(1)), Copy::Valid(state) if state.generation == 1));
+        assert!(matches!(choose(Copy::Corrupt, Copy::Absent), Copy::Corrupt));
+        // As long as one copy might still be read nothing is known to be lost.
+        assert!(matches!(choose(Copy::Corrupt, unreadable()), Copy::Unreadable(_)));
     }
 }

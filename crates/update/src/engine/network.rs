@@ -1,0 +1,179 @@
+//! The one seam to the network.
+//!
+//! A [`Network`] answers requests for files of one repository. What is asked for again, how long is waited, and whether
+//! an answer is believed is decided above it (`fetch`), the same for a server, a folder and a simulation.
+
+use super::fetch::causes;
+use crate::Error;
+use crate::disk::{Disk, OsDisk};
+use staysail_protocol::limits;
+use std::fmt::Debug;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a network does takes a while.
+pub type NetworkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
+/// The head of an answer, and its body to be read piece by piece.
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `content-range`, when part of a file was asked for.
+    pub range: Option<String>,
+    /// `content-type`.
+    pub media: String,
+    /// What follows.
+    pub body: Box<dyn Body>,
+}
+
+/// The bytes of an answer.
+pub trait Body: Send {
+    /// The next piece; `None` at the end. An error is a sentence for people.
+    fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>>;
+}
+
+/// A repository's files as they come over a network. Errors are sentences for people, and another try may help.
+pub trait Network: Debug + Send + Sync {
+    /// Asks for a file (a relative, `/`-separated path), from its byte `start` on.
+    fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer>;
+
+    /// Asks for the stream of announcements; `None` when there never is one.
+    fn announcements(&self) -> Option<NetworkFuture<'_, Answer>>;
+
+    /// Where it leads, for messages.
+    fn name(&self) -> String;
+}
+
+/// The network that leads to `url`: `http://`, `https://` or `file://`.
+///
+/// # Errors
+/// [`Error::Network`] for anything else.
+pub fn connect(url: &str) -> Result<Arc<dyn Network>, Error> {
+    let url = url.trim_end_matches('/');
+    if let Some(folder) = url.strip_prefix("file://") {
+        return Ok(Arc::new(Folder(PathBuf::from(folder))));
+    }
+    if !(url.starts_with("http://") || url.starts_with("https://")) {
+        return Err(Error::Network(format!(
+            "{url:?} is no address of a repository (https://, http://, file://)"
+        )));
+    }
+    let client = |patience_s| {
+        crate::crypto::http_client()
+            .connect_timeout(Duration::from_secs(patience_s))
+            .read_timeout(Duration::from_secs(patience_s))
+            .build()
+            .map_err(|error| Error::Network(causes(&error)))
+    };
+    Ok(Arc::new(Http {
+        url: url.to_owned(),
+        client: client(limits::DOWNLOAD_TIMEOUT_S)?,
+        // The one for downloads gives up far too early for a connection that waits.
+        waiting: client(super::notices::NOTICE_SILENCE_S)?,
+    }))
+}
+
+#[derive(Debug)]
+struct Http {
+    url: String,
+    client: reqwest::Client,
+    waiting: reqwest::Client,
+}
+
+impl Network for Http {
+    fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
+        let path = match crate::trust::as_address(path) {
+            Ok(path) => path,
+            Err(error) => return Box::pin(std::future::ready(Err(error.to_string()))),
+        };
+        let mut request = self.client.get(format!("{}/{path}", self.url));
+        if start > 0 {
+            request = request.header("range", format!("bytes={start}-"));
+        }
+        Box::pin(send(request))
+    }
+
+    fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
+        let request = self.waiting.get(format!("{}/events", self.url)).header("accept", "text/event-stream");
+        Some(Box::pin(send(request)))
+    }
+
+    fn name(&self) -> String {
+        self.url.clone()
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+    let response = request.send().await.map_err(|error| causes(&error))?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    Ok(Answer {
+        status: response.status().as_u16(),
+        range: header("content-range"),
+        media: header("content-type").unwrap_or_default(),
+        body: Box::new(response),
+    })
+}
+
+impl Body for reqwest::Response {
+    fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let piece = self.chunk().await.map_err(|error| causes(&error))?;
+            Ok(piece.map(|piece| piece.to_vec()))
+        })
+    }
+}
+
+/// A repository in a folder of this machine: a USB stick, a network drive.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Network for Folder {
+    fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
+        let file = self.0.join(path);
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || {
+                let read = OsDisk.read(&file, crate::pack::FILE_BYTES_MAX);
+                read.map_err(|error| format!("reading {}: {error}", file.display()))
+            });
+            let found = read.await.map_err(|error| error.to_string())??;
+            let size = found.as_ref().map_or(0, Vec::len);
+            let whole = start == 0 || start >= size as u64;
+            Ok(Answer {
+                status: if found.is_none() {
+                    404
+                } else if whole {
+                    200
+                } else {
+                    206
+                },
+                range: (!whole).then(|| format!("bytes {start}-{}/{size}", size - 1)),
+                media: String::new(),
+                body: Box::new(Whole(found.map(|mut bytes| {
+                    bytes.drain(..if whole { 0 } else { start as usize });
+                    bytes
+                }))),
+            })
+        })
+    }
+
+    fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
+        None
+    }
+
+    fn name(&self) -> String {
+        format!("file://{}", self.0.display())
+    }
+}
+
+/// A body in one piece.
+struct Whole(Option<Vec<u8>>);
+
+impl Body for Whole {
+    fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
+        let piece = self.0.take();
+        Box::pin(async { Ok(piece) })
+    }
+}
