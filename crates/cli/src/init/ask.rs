@@ -1,9 +1,31 @@
-//! Which template: named by flags, or chosen on a terminal.
+//! Questions on a terminal, and which template: named by flags, or chosen.
 
 use super::Language;
 use super::template::{self, Listed};
 use anyhow::{Result, bail};
 use dialoguer::Select;
+use dialoguer::console::Term;
+use std::io::ErrorKind;
+
+/// From now on Ctrl-C gives the terminal back as it was: lists hide the cursor.
+pub fn at_a_terminal() -> Result<()> {
+    Ok(ctrlc::set_handler(|| leave())?)
+}
+
+fn leave() -> ! {
+    let _ = Term::stderr().show_cursor();
+    // What shells say of a program that Ctrl-C ended.
+    std::process::exit(130)
+}
+
+/// The answer to a question.
+pub fn answer<T>(asked: dialoguer::Result<T>) -> Result<T> {
+    asked.map_err(|dialoguer::Error::IO(error)| match error.kind() {
+        // Ctrl-C, read as a key.
+        ErrorKind::Interrupted => leave(),
+        _ => error.into(),
+    })
+}
 
 /// The template's folder, from what was named and what is asked for.
 pub fn template(named: Option<&str>, language: Option<Language>, ask: bool) -> Result<String> {
@@ -24,8 +46,8 @@ pub fn template(named: Option<&str>, language: Option<Language>, ask: bool) -> R
         ),
         None if ask => {
             let items = names.iter().map(|name| line(&listed, name));
-            let chosen =
-                Select::new().with_prompt("The page is made with").items(items).default(0).interact()?;
+            let list = Select::new().with_prompt("The page is made with").items(items).default(0);
+            let chosen = answer(list.interact())?;
             names[chosen].to_owned()
         }
         None => "vanilla".to_owned(),
@@ -34,8 +56,8 @@ pub fn template(named: Option<&str>, language: Option<Language>, ask: bool) -> R
         Some(language) => language,
         None if ask => {
             let items = ["JavaScript", "TypeScript"];
-            let chosen =
-                Select::new().with_prompt("Language of the page").items(items).default(0).interact()?;
+            let list = Select::new().with_prompt("Language of the page").items(items).default(0);
+            let chosen = answer(list.interact())?;
             if chosen == 1 { Language::Ts } else { Language::Js }
         }
         None => Language::Js,

@@ -81,11 +81,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         return here::run(&arguments, terminal);
     }
     let asked_for_name = arguments.name.is_none();
+    if terminal && asked_for_name {
+        ask::at_a_terminal()?;
+    }
     let name = match arguments.name {
         Some(name) => name,
         None if terminal => {
             let valid = |name: &String| name::check(name);
-            Input::new().with_prompt("Name of the project").validate_with(valid).interact_text()?
+            let line = Input::new().with_prompt("Name of the project").validate_with(valid);
+            ask::answer(line.interact_text())?
         }
         None => bail!("the project needs a name: `staysail init NAME`"),
     };
@@ -96,7 +100,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     check_folder(&folder)?;
     let title = match arguments.title {
         Some(title) => title,
-        None if ask => Input::new().with_prompt("Title").default(name::title(&name)).interact_text()?,
+        None if ask => {
+            let line = Input::new().with_prompt("Title").default(name::title(&name));
+            ask::answer(line.interact_text())?
+        }
         None => name::title(&name),
     };
     name::check_title(&title).map_err(anyhow::Error::msg)?;
@@ -122,7 +129,8 @@ fn identifier(given: Option<String>, name: &str, ask: bool) -> Result<String> {
         Some(id) => id,
         None if ask => {
             let valid = |id: &String| project::check_id(id);
-            Input::new().with_prompt("Identifier").default(default).validate_with(valid).interact_text()?
+            let line = Input::new().with_prompt("Identifier").default(default).validate_with(valid);
+            ask::answer(line.interact_text())?
         }
         None => default,
     };

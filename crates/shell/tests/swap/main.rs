@@ -4,6 +4,8 @@
 //! `cargo test -p staysail-shell --test swap -- PART` plays those tests of whose name it is a part; `measure` measures.
 
 #[cfg(target_os = "linux")]
+mod debugger;
+#[cfg(target_os = "linux")]
 mod exclusive;
 #[cfg(target_os = "linux")]
 mod roles;
@@ -16,7 +18,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }

@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const SHUT_DOWN: Duration = Duration::from_secs(5);
 
 /// A test: a sentence, and what it does.
 pub type Test = (&'static str, fn());
@@ -49,7 +51,8 @@ pub fn run(tests: &[&[Test]], by_name: &[Test]) {
 pub struct Theatre {
     pub shell: Arc<Shell>,
     pub folder: PathBuf,
-    runtime: Runtime,
+    /// Not waited for at the end, whatever still runs on it.
+    runtime: Option<Runtime>,
     lines: Lines,
     _folder: tempfile::TempDir,
 }
@@ -67,17 +70,27 @@ impl Observer for Lines {
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Theatre {
+    /// With a probation that no test waits for.
     pub fn open() -> Self {
+        Self::open_for(600)
+    }
+
+    pub fn open_for(probation_s: u64) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let (_ended, ui) = without_windows();
-        let config = ModeConfig { probation_s: 600, ..ModeConfig::default() };
+        let config = ModeConfig { probation_s, ..ModeConfig::default() };
         let facts = Facts { config, data_dir: folder.path().display().to_string(), ..Facts::default() };
         let shell = Shell::new(ui, runtime.handle().clone(), facts);
         let lines = Lines::default();
         shell.set_observer(Arc::new(lines.clone()));
+        let runtime = Some(runtime);
         Self { shell, folder: folder.path().to_owned(), runtime, lines, _folder: folder }
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("it is open")
     }
 
     /// This program under the name of a role.
@@ -94,14 +107,23 @@ impl Theatre {
     }
 
     pub fn swap_with(&self, role: &str, options: SwapOptions) -> Result<Switched, Refusal> {
-        self.runtime.block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
+        self.runtime().block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
     }
 
     /// As [`swap`](Self::swap), in the background.
     pub fn begin_swap(&self, role: &str) -> mpsc::Receiver<Result<Switched, Refusal>> {
+        self.begin(self.launch(role))
+    }
+
+    /// With a worker that waits for a debugger.
+    pub fn begin_swap_debugged(&self, role: &str) -> mpsc::Receiver<Result<Switched, Refusal>> {
+        self.begin(Launch { debugged: true, ..self.launch(role) })
+    }
+
+    fn begin(&self, launch: Launch) -> mpsc::Receiver<Result<Switched, Refusal>> {
         let (done, outcome) = mpsc::channel();
-        let (shell, launch) = (self.shell.clone(), self.launch(role));
-        self.runtime.spawn(async move {
+        let shell = self.shell.clone();
+        self.runtime().spawn(async move {
             let _ = done.send(shell.conductor.swap(&shell, launch, SwapOptions::default()).await);
         });
         outcome
@@ -138,7 +160,7 @@ impl Theatre {
     /// How the probation of a worker ends.
     pub fn verdict(&self, switched: Switched) -> Result<(), String> {
         let verdict = async { tokio::time::timeout(PATIENCE, switched.verdict).await };
-        self.runtime.block_on(verdict).expect("a verdict").expect("a verdict")
+        self.runtime().block_on(verdict).expect("a verdict").expect("a verdict")
     }
 
     /// Waits until a worker has said so by [`roles::say`](crate::roles::say), and returns its process.
@@ -146,9 +168,18 @@ impl Theatre {
         wait(what, || read(&self.folder.join(what)))
     }
 
-    /// Waits for a line of a worker with this in it.
-    pub fn wait_line(&self, part: &str) {
-        wait(part, || self.lines.0.lock().unwrap().iter().any(|line| line.contains(part)).then_some(()));
+    /// Waits for a line of a worker with this in it, and returns what follows.
+    pub fn wait_line(&self, part: &str) -> String {
+        wait(part, || {
+            let lines = self.lines.0.lock().unwrap();
+            lines.iter().find_map(|line| Some(line.split_once(part)?.1.to_owned()))
+        })
+    }
+
+    /// The process that says it waits for a debugger.
+    pub fn wait_process_that_waits(&self) -> u32 {
+        let said = self.wait_line("waiting for a debugger: process ");
+        said.split(' ').next().and_then(|number| number.parse().ok()).expect("a process")
     }
 }
 
@@ -175,6 +206,11 @@ pub fn kill(process: u32) {
 
 impl Drop for Theatre {
     fn drop(&mut self) {
-        self.runtime.block_on(self.shell.conductor.shut_down());
+        // A worker that waits for a debugger is not waited for; it ends with this process.
+        let end = async { tokio::time::timeout(SHUT_DOWN, self.shell.conductor.shut_down()).await };
+        if let Some(runtime) = self.runtime.take() {
+            let _ = runtime.block_on(end);
+            runtime.shutdown_background();
+        }
     }
 }
