@@ -40,6 +40,9 @@ fn main() {
         ("requested", requested()),
         ("inline_scripts", inline_scripts()),
         ("project_file", project_file()),
+        ("door", door()),
+        ("spoken", spoken()),
+        ("start_script", start_script()),
         ("manifest", vec![("release", release().to_bytes()), ("empty", Manifest::default().to_bytes())]),
         ("delta", delta()),
         ("bundle", bundle()),
@@ -54,6 +57,41 @@ fn main() {
 
 fn text(message: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(message).expect("JSON")
+}
+
+fn door() -> Seeds {
+    let token = "07".repeat(32);
+    let cookie = format!("Cookie: other=1; staysail-4000={token}");
+    let visit = format!("\nHost: 127.0.0.1:4000\n{cookie}\nSec-Fetch-Site: none\nSec-Fetch-Dest: document");
+    let socket = format!("tab=1\nHost: localhost:4000\nOrigin: http://localhost:4000\n{cookie}");
+    let foreign = format!("\nHost: 127.0.0.1:4000\nOrigin: http://127.0.0.1:5173\n{cookie}");
+    let rebound = format!("token={token}\nHost: evil.example:4000\n{cookie}");
+    let opening = format!("token={token}\nHost: 127.0.0.1:4000");
+    [("visit", visit), ("socket", socket), ("foreign", foreign), ("rebound", rebound), ("opening", opening)]
+        .map(|(name, text)| (name, text.into_bytes()))
+        .into()
+}
+
+fn spoken() -> Seeds {
+    let call =
+        b"7\n{\"key\":\"k\",\"what\":{\"t\":\"call\",\"n\":1,\"command\":\"add\"}}\n{\"a\":1}".to_vec();
+    vec![
+        ("call", call),
+        ("name", b"0123456789abcdefABCDEF0123456789".to_vec()),
+        ("large", b"4294967295\nx".to_vec()),
+        ("too_large", b"4294967296\nx".to_vec()),
+    ]
+}
+
+fn start_script() -> Seeds {
+    let page = "<!doctype html><!-- <head> -->\n<html lang=de><HEAD data-x='>'><script>1</script>";
+    vec![
+        ("page", page.into()),
+        ("mark", "\u{feff}<!DOCTYPE html>\n<title>x".into()),
+        ("bare", b"<header>x".to_vec()),
+        ("open", b"<!-- never ends <head>".to_vec()),
+        ("twice", b"<html><script src=\"/__staysail/tab.js\"></script>".to_vec()),
+    ]
 }
 
 fn frame() -> Seeds {
@@ -105,6 +143,7 @@ fn bridge() -> Seeds {
 
 fn to_and_from_worker() -> Seeds {
     let error = CallError { details: json!({ "line": 3 }), ..CallError::new(ErrorCode::App, "no such note") };
+    let attached = Some(worker::Attached { number: 7, bytes: 64 << 20 });
     let welcome = worker::Welcome { protocol: 1, config: mode(), ..worker::Welcome::default() };
     vec![
         ("welcome", text(&worker::ToWorker::Welcome(Box::new(welcome)))),
@@ -116,6 +155,16 @@ fn to_and_from_worker() -> Seeds {
                 bytes: 7,
                 total: 9,
             })),
+        ),
+        ("restore", text(&worker::ToWorker::Restore { from_version: "1.0.0".into(), attached })),
+        ("snapshot", text(&worker::ToShell::Snapshot { attached })),
+        (
+            "snapshot_failed",
+            text(&worker::ToShell::SnapshotFailed { state: "notes".into(), message: "large".into() }),
+        ),
+        (
+            "acquire_failed",
+            text(&worker::ToShell::AcquireFailed { resource: "port".into(), message: "taken".into() }),
         ),
         ("failed", text(&worker::ToShell::Failed { error })),
         ("stream", text(&worker::ToShell::Stream { stream: 4, raw: false })),

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** knows nothing of libFuzzer, and starts nothing: a function is done when it returns.
 
+mod browsers;
 mod messages;
 mod names;
 mod pages;
@@ -15,12 +16,18 @@ mod streams;
 // Parsers inside programs, compiled here as they are there.
 #[path = "../../../crates/shell/src/content_policy.rs"]
 pub mod content_policy;
+#[path = "../../../crates/cli/src/dev/browser/door.rs"]
+pub mod door;
 #[path = "../../../crates/shell/src/inline_scripts.rs"]
 pub mod inline_scripts;
 #[path = "../../../crates/cli/src/project/mod.rs"]
 pub mod project;
 #[path = "../../../crates/shell/src/requested.rs"]
 pub mod requested;
+#[path = "../../../crates/cli/src/dev/browser/spoken.rs"]
+pub mod spoken;
+#[path = "../../../crates/cli/src/dev/browser/start_script.rs"]
+pub mod start_script;
 #[path = "../../../crates/shell/port/wire.rs"]
 pub mod wire;
 
@@ -28,7 +35,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 18] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -41,6 +48,9 @@ pub const TARGETS: [Target; 15] = [
     ("requested", names::requested),
     ("inline_scripts", pages::inline_scripts),
     ("project_file", names::project_file),
+    ("door", browsers::door),
+    ("spoken", browsers::spoken),
+    ("start_script", browsers::start_script),
     ("manifest", releases::manifest),
     ("delta", releases::delta),
     ("bundle", releases::bundle),

@@ -14,13 +14,12 @@
 //!
 //! **Invariant:** decides by the request's head alone.
 
-use anyhow::Result;
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// Where the token is exchanged for the cookie.
 pub const OPEN_PATH: &str = "/__staysail/open";
-const TOKEN_BYTES: usize = 32;
+/// Random bytes in a token.
+pub const TOKEN_BYTES: usize = 32;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
@@ -47,13 +46,10 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door with a new token.
-    pub fn new(port: u16) -> Result<Self> {
-        let mut secret = [0; TOKEN_BYTES];
-        getrandom::fill(&mut secret)
-            .map_err(|error| anyhow::anyhow!("no token for browsers could be made: {error}"))?;
+    /// A door on this port that opens to whoever knows this secret.
+    pub fn new(port: u16, secret: [u8; TOKEN_BYTES]) -> Self {
         let token = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { port, token, hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")] })
+        Self { port, token, hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")] }
     }
 
     /// The address that lets a browser in.
@@ -103,24 +99,17 @@ impl Door {
         }
     }
 
-    /// Exchanges the token for the cookie and leads to the page, at `to`.
-    pub fn open(&self, headers: &HeaderMap, query: &str, to: &str) -> Response<Body> {
-        if let Err(refusal) = self.host(headers) {
-            return super::refused(&refusal);
-        }
+    /// Exchanges the token in a query for the cookie, as it is set.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn open(&self, headers: &HeaderMap, query: &str) -> Result<String, Refusal> {
+        self.host(headers)?;
         let token = query.split('&').find_map(|pair| pair.strip_prefix("token="));
         if !token.is_some_and(|token| same(token, &self.token)) {
-            return super::refused(&Refusal::Token);
+            return Err(Refusal::Token);
         }
-        let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", self.cookie(), self.token);
-        Response::builder()
-            .status(StatusCode::SEE_OTHER)
-            .header(header::LOCATION, to)
-            .header(header::SET_COOKIE, cookie)
-            .header(header::CACHE_CONTROL, "no-store")
-            .header(header::REFERRER_POLICY, "no-referrer")
-            .body(Body::empty())
-            .unwrap_or_default()
+        Ok(format!("{}={}; Path=/; HttpOnly; SameSite=Strict", self.cookie(), self.token))
     }
 }
 
@@ -150,7 +139,7 @@ mod tests {
 
     #[test]
     fn whoever_has_the_cookie_and_comes_from_here_comes_in() {
-        let door = Door::new(4000).unwrap();
+        let door = Door::new(4000, [7; TOKEN_BYTES]);
         let ok: [&[(&str, &str)]; 5] = [
             &[],
             &[("origin", "http://127.0.0.1:4000")],
@@ -166,7 +155,7 @@ mod tests {
 
     #[test]
     fn other_hosts_other_origins_and_other_tokens_stay_out() {
-        let door = Door::new(4000).unwrap();
+        let door = Door::new(4000, [7; TOKEN_BYTES]);
         for host in ["evil.example:4000", "127.0.0.1:4001", "127.0.0.1", "localhost:4000.evil.example", ""] {
             assert_eq!(check(&door, host, &[]), Err(Refusal::Host), "{host}");
         }
@@ -196,22 +185,15 @@ mod tests {
 
     #[test]
     fn the_token_is_exchanged_for_a_cookie_scripts_and_other_sites_do_not_get() {
-        let door = Door::new(4000).unwrap();
+        let door = Door::new(4000, [7; TOKEN_BYTES]);
         let headers = |host: &str| HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
         let address = door.address();
         let query = address.split_once('?').unwrap().1;
-        let opened = door.open(&headers("127.0.0.1:4000"), query, "/");
-        assert_eq!(
-            (opened.status(), &opened.headers()["location"]),
-            (StatusCode::SEE_OTHER, &"/".parse().unwrap())
-        );
-        let cookie = opened.headers()["set-cookie"].to_str().unwrap();
+        let cookie = door.open(&headers("127.0.0.1:4000"), query).unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        assert_eq!(door.open(&headers("evil.example:4000"), query, "/").status(), StatusCode::FORBIDDEN);
+        assert_eq!(door.open(&headers("evil.example:4000"), query), Err(Refusal::Host));
         for wrong in ["", "token=", "token=0000", "x=1&tokens=1"] {
-            let refused = door.open(&headers("127.0.0.1:4000"), wrong, "/");
-            assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{wrong}");
-            assert!(!refused.headers().contains_key("set-cookie"));
+            assert_eq!(door.open(&headers("127.0.0.1:4000"), wrong), Err(Refusal::Token), "{wrong}");
         }
     }
 }

@@ -4,7 +4,8 @@
 //! the browser had come to it directly. Its token in the query and its `Sec-WebSocket-Protocol` are kept.
 
 use super::door::Door;
-use super::{page, plain};
+use super::plain;
+use super::start_script::with_script;
 use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use axum::http::uri::{Authority, Scheme, Uri};
@@ -122,7 +123,7 @@ impl DevServer {
         match axum::body::to_bytes(Body::new(body), FRAME_BODY_BYTES_MAX).await {
             Ok(html) => {
                 parts.headers.remove(header::CONTENT_LENGTH);
-                Response::from_parts(parts, Body::from(page::with_script(html.to_vec())))
+                Response::from_parts(parts, Body::from(with_script(html.to_vec())))
             }
             Err(error) => {
                 plain(StatusCode::BAD_GATEWAY, &format!("the dev server's page broke off: {error}"))

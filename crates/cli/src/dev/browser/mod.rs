@@ -3,7 +3,7 @@
 //! # Theory of operation
 //! An HTTP server on the loopback address serves the page: its files from the shell, with the policy and the types they
 //! have in a window, or what the bundler's dev server says ([`forward`]). Into its HTML goes the start script
-//! ([`page`]), which opens one WebSocket per tab (`socket`). What comes over it is handed to the shell under a number
+//! ([`start_script`]), which opens one WebSocket per tab (`socket`). What comes over it is handed to the shell under a number
 //! ([`exchange`]), where a tab is a page like that of a window. So a swap, an overlay, a reload with state and an event
 //! reach a tab as they reach a window.
 //!
@@ -15,6 +15,8 @@ mod exchange;
 mod forward;
 mod page;
 mod socket;
+mod spoken;
+mod start_script;
 mod tabs;
 
 pub use exchange::Exchange;
@@ -35,8 +37,6 @@ use tokio::runtime::Runtime;
 
 /// Paths of Staysail's own lie below this.
 const OWN: &str = "/__staysail/";
-/// The start script of a tab.
-const TAB_SCRIPT_PATH: &str = "/__staysail/tab.js";
 /// Where a tab's socket is opened.
 const SOCKET_PATH: &str = "/__staysail/socket";
 /// The start script, built from packages/api.
@@ -101,7 +101,10 @@ impl Browser {
             ),
         };
         let port = listener.local_addr().context("the port for browsers")?.port();
-        let door = Door::new(port)?;
+        let mut secret = [0; door::TOKEN_BYTES];
+        getrandom::fill(&mut secret)
+            .map_err(|error| anyhow::anyhow!("no token for browsers could be made: {error}"))?;
+        let door = Door::new(port, secret);
         let url = door.address();
         let tabs = Tabs::new(exchange.clone());
         let house = Arc::new(House { door, exchange, tabs, dev_server });
@@ -141,14 +144,15 @@ async fn answer(State(house): State<Arc<House>>, request: Request<Body>) -> Resp
     let path = request.uri().path().to_string();
     if path == door::OPEN_PATH {
         let to = house.dev_server.as_ref().map_or("/", DevServer::path);
-        return house.door.open(request.headers(), request.uri().query().unwrap_or_default(), to);
+        let opened = house.door.open(request.headers(), request.uri().query().unwrap_or_default());
+        return opened.map_or_else(|refusal| refused(&refusal), |cookie| led_to(to, cookie));
     }
     if let Err(refusal) = house.door.check(request.headers()) {
         return refused(&refusal);
     }
     match path.as_str() {
         SOCKET_PATH => socket(house, request).await,
-        TAB_SCRIPT_PATH => Response::builder()
+        start_script::PATH => Response::builder()
             .header(header::CONTENT_TYPE, "text/javascript; charset=utf-8")
             .header(header::CACHE_CONTROL, "no-store")
             .body(Body::from(TAB_SCRIPT))
@@ -169,7 +173,7 @@ async fn socket(house: Arc<House>, request: Request<Body>) -> Response<Body> {
     }
     let query = request.uri().query().unwrap_or_default();
     let name = query.strip_prefix("tab=").unwrap_or_default().to_string();
-    if request.method() != Method::GET || !tabs::is_name(&name) {
+    if request.method() != Method::GET || !spoken::is_name(&name) {
         return plain(StatusCode::BAD_REQUEST, "this is where pages open their socket");
     }
     let (mut parts, _) = request.into_parts();
@@ -177,6 +181,18 @@ async fn socket(house: Arc<House>, request: Request<Body>) -> Response<Body> {
         Ok(upgrade) => socket::open(upgrade, house.exchange.clone(), house.tabs.clone(), name),
         Err(rejection) => axum::response::IntoResponse::into_response(rejection),
     }
+}
+
+/// Leads to the page, now that the browser is let in.
+fn led_to(page: &str, cookie: String) -> Response<Body> {
+    Response::builder()
+        .status(StatusCode::SEE_OTHER)
+        .header(header::LOCATION, page)
+        .header(header::SET_COOKIE, cookie)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::REFERRER_POLICY, "no-referrer")
+        .body(Body::empty())
+        .unwrap_or_default()
 }
 
 fn refused(refusal: &Refusal) -> Response<Body> {

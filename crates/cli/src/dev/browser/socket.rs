@@ -1,6 +1,7 @@
 //! The socket of one tab: requests in, answers out.
 
 use super::exchange::Exchange;
+use super::spoken;
 use super::tabs::{Connection, Tabs};
 use axum::body::Body;
 use axum::extract::WebSocketUpgrade;
@@ -44,7 +45,7 @@ async fn serve(mut socket: WebSocket, exchange: &Exchange, connection: &Connecti
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 };
                 // Anything else than our own script's words ends the connection.
-                let Some((ticket, request)) = split(&bytes) else { return };
+                let Some((ticket, request)) = spoken::split(&bytes) else { return };
                 exchange.request(&connection.label, ticket, request, answers.clone());
             }
             Some(answer) = answered.recv() => {
@@ -52,26 +53,6 @@ async fn serve(mut socket: WebSocket, exchange: &Exchange, connection: &Connecti
                     return;
                 }
             }
-        }
-    }
-}
-
-/// The ticket of a request, and the request.
-fn split(bytes: &[u8]) -> Option<(u32, Vec<u8>)> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let ticket = std::str::from_utf8(&bytes[..end]).ok()?.parse().ok()?;
-    Some((ticket, bytes[end + 1..].to_vec()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-
-    #[test]
-    fn a_request_begins_with_its_ticket() {
-        assert_eq!(split(b"7\n{}\nbody\n"), Some((7, b"{}\nbody\n".to_vec())));
-        for other in ["", "7", "x\n{}", "-1\n{}", "99999999999\n{}"] {
-            assert_eq!(split(other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -11,14 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Length of a tab's name, in hexadecimal digits.
-const NAME_CHARS: usize = 32;
-
-/// Whether this can be the name of a tab.
-pub fn is_name(name: &str) -> bool {
-    name.len() == NAME_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// All tabs.
 pub struct Tabs {
     exchange: Arc<Exchange>,
@@ -154,6 +146,5 @@ mod tests {
         assert!((0..BROWSER_TABS_MAX).all(|number| tabs.enter(&name(number)).is_some()));
         assert!(tabs.enter(&name(BROWSER_TABS_MAX)).is_none());
         assert!(tabs.enter(&name(0)).is_some(), "those that are there go on");
-        assert!(!is_name("") && !is_name(&"g".repeat(32)) && is_name(&name(7)));
     }
 }
