@@ -243,28 +243,36 @@ fn code(image: &Image, list: &mut List, marks: &mut Marks) {
         (list.bytes, list.address, list.region.form, list.region.offset as usize);
     let sweep = |starts: &[usize]| {
         let (mut references, mut marks) = (Vec::new(), Marks::new(image));
-        for start in starts {
-            let part = *start..(start + SWEEP_BYTES).min(bytes.len());
-            let mut found = |at: usize, kind, target| {
+        for starts in starts.chunks(x86::LANES) {
+            let mut lanes: [Vec<Reference>; x86::LANES] = Default::default();
+            let mut found = |lane: usize, at: usize, kind, target| {
                 if image.offset(target).is_some() {
                     marks.set(target);
-                    references.push(Reference::new(offset + at, kind));
+                    lanes[lane].push(Reference::new(offset + at, kind));
                 }
             };
+            let parts = std::array::from_fn(|lane| {
+                starts.get(lane).map_or(0..0, |start| *start..(start + SWEEP_BYTES).min(bytes.len()))
+            });
             if form == Form::X86 {
-                x86::sweep(bytes, part, |at, behind| {
+                x86::sweep(bytes, parts, |lane, at, behind| {
                     let value = u32_at(bytes, at).unwrap_or(0) as i32;
                     let next = address.wrapping_add((at + 4 + behind) as u64);
                     let kind = Kind::Relative { behind: behind as u32 };
-                    found(at, kind, next.wrapping_add_signed(i64::from(value)));
+                    found(lane, at, kind, next.wrapping_add_signed(i64::from(value)));
                 });
             } else {
-                arm64::sweep(bytes, part, |at, field| {
-                    let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
-                    if let Some(target) = target {
-                        found(at, Kind::Instruction, target);
-                    }
-                });
+                for (lane, part) in parts.into_iter().enumerate() {
+                    arm64::sweep(bytes, part, |at, field| {
+                        let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
+                        if let Some(target) = target {
+                            found(lane, at, Kind::Instruction, target);
+                        }
+                    });
+                }
+            }
+            for lane in lanes {
+                join(&mut references, lane);
             }
         }
         (references, marks)
@@ -278,12 +286,21 @@ fn code(image: &Image, list: &mut List, marks: &mut Marks) {
             Err(panic) => std::panic::resume_unwind(panic),
         }));
         for (references, more) in found {
-            // Two sweeps meet where one may have ended within what the other began with.
-            let last = list.references.last().map_or(0, |last| last.offset() + 4);
-            list.references.extend(references.into_iter().filter(|reference| reference.offset() >= last));
+            join(&mut list.references, references);
             marks.add(&more);
         }
     });
+}
+
+/// Appends the references of the next part: it may have begun within the last field of the one before.
+fn join(references: &mut Vec<Reference>, mut more: Vec<Reference>) {
+    if references.is_empty() {
+        *references = more;
+        return;
+    }
+    let last = references.last().map_or(0, |last| last.offset() + 4);
+    let overlapping = more.partition_point(|reference| reference.offset() < last);
+    references.extend(more.drain(overlapping..));
 }
 
 /// Which words of the regions with tables code refers to.
