@@ -134,12 +134,12 @@ fn instruction(code: &[u8; WINDOW]) -> Instruction {
 /// Decodes what follows an opcode that ends before `at`.
 #[inline(always)]
 fn operands(code: &[u8; WINDOW], at: usize, what: u8) -> Instruction {
-    let mode = MODES[usize::from(code[at])] & (what / MODRM & 1).wrapping_neg();
+    let mode = MODES[usize::from(code[at])] & ((what / MODRM) & 1).wrapping_neg();
     let mut length = at + usize::from(mode & LENGTH) + usize::from(what & IMMEDIATE);
     if mode & BASELESS != 0 && code[at + 1] & 7 == 5 {
         length += 4;
     }
-    let (jump, relative) = (usize::from(what / JUMP & 1), usize::from(mode / RELATIVE & 1));
+    let (jump, relative) = (usize::from((what / JUMP) & 1), usize::from((mode / RELATIVE) & 1));
     Instruction { length, field: (at + relative) * (jump | relative) }
 }
 
