@@ -157,6 +157,7 @@ impl Image {
     }
 
     /// The address of a byte.
+    #[inline]
     pub fn address(&self, offset: u32) -> Option<u64> {
         let segment =
             self.segments.iter().find(|segment| offset.wrapping_sub(segment.offset) < segment.length)?;
@@ -164,6 +165,7 @@ impl Image {
     }
 
     /// The byte at an address.
+    #[inline]
     pub fn offset(&self, address: u64) -> Option<u32> {
         let segment = self
             .segments

@@ -25,18 +25,10 @@ pub(super) struct Mapping {
     index: Vec<u32>,
     /// What corrections taught.
     learned: HashMap<u32, u32, Scatter>,
-    /// A bit for each hash of what was learned: most targets are not, which is told faster here.
-    filter: Vec<u64>,
 }
 
-/// Bits of the filter, as a power of two.
-const FILTER_BITS: u32 = 18;
-
-/// The word and the bit of the filter that stand for a place.
-fn filtered(old: u32) -> (usize, u64) {
-    let hash = old.wrapping_mul(0x9E37_79B1) >> (32 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
-}
+/// Marks pages of the index in which something was learned: of most targets nothing is, which is told faster here.
+const LEARNED: u32 = 1 << 31;
 
 /// A hash for keys that are offsets: nobody gains from collisions, as all memory and time stay bounded by the patch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,19 +88,20 @@ impl Mapping {
             }
             index.push(piece as u32);
         }
-        Self { pieces, index, learned: HashMap::default(), filter: vec![0; 1 << (FILTER_BITS - 6)] }
+        Self { pieces, index, learned: HashMap::default() }
     }
 
     /// Where a target of the old file is presumably to be found in the new one.
+    #[inline(always)]
     pub fn get(&self, old: u32) -> u32 {
-        let (word, bit) = filtered(old);
-        if self.filter[word] & bit != 0
+        let page = self.index.get((old >> PAGE_BITS) as usize).or(self.index.last());
+        let page = page.copied().unwrap_or(LEARNED);
+        if page & LEARNED != 0
             && let Some(new) = self.learned.get(&old)
         {
             return *new;
         }
-        let Some(last) = self.index.last() else { return old };
-        let mut piece = *self.index.get((old >> PAGE_BITS) as usize).unwrap_or(last) as usize;
+        let mut piece = (page & !LEARNED) as usize;
         while self.pieces.get(piece + 1).is_some_and(|next| next.0 <= old) {
             piece += 1;
         }
@@ -117,8 +110,10 @@ impl Mapping {
 
     pub fn learn(&mut self, old: u32, new: u32) {
         if self.learned.len() < LEARNED_MAX {
-            let (word, bit) = filtered(old);
-            self.filter[word] |= bit;
+            let last = self.index.len().saturating_sub(1);
+            if let Some(page) = self.index.get_mut(((old >> PAGE_BITS) as usize).min(last)) {
+                *page |= LEARNED;
+            }
             self.learned.insert(old, new);
         }
     }
@@ -177,6 +172,7 @@ impl Predictor<'_> {
         Some(())
     }
 
+    #[inline(always)]
     fn moved(&self, list: &List, reference: Reference, table: Option<usize>, copy: Copy) -> Option<Moved> {
         let (at, kind) = (reference.offset() as u32, reference.kind());
         let inside = (at - list.region.offset) as usize;
@@ -226,6 +222,7 @@ impl Moved {
     }
 
     /// Writes the field so that it refers to `target`, a place of the new file.
+    #[inline(always)]
     pub fn write(&self, file: &mut [u8], new: &Image, target: u32) {
         let Some(address) = new.address(target) else { return };
         let Some(bytes) = file.get_mut(self.at..self.at + self.width()) else { return };
