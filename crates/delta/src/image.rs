@@ -1,6 +1,7 @@
 //! An executable as far as deltas care: which addresses its bytes have, and which parts refer to addresses in which way.
 
 use super::{REFERENCES_MAX, arm64, go, x86};
+use std::cell::Cell;
 
 const _: () =
     assert!(super::FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
@@ -115,7 +116,7 @@ impl Kind {
 pub(super) struct Reference(u32);
 
 impl Reference {
-    fn new(offset: usize, kind: Kind) -> Self {
+    pub fn new(offset: usize, kind: Kind) -> Self {
         Self((offset as u32) << 4 | kind.bits())
     }
 
@@ -202,6 +203,8 @@ pub(super) struct List<'a> {
     pub address: u64,
     pub bytes: &'a [u8],
     pub references: Vec<Reference>,
+    /// Where it was last looked into.
+    pub near: Cell<usize>,
 }
 
 /// All references of a file, in order.
@@ -217,7 +220,13 @@ impl<'a> References<'a> {
             .filter_map(|region| {
                 let part = bytes.get(region.offset as usize..)?.get(..region.length as usize)?;
                 let address = image.address(region.offset)?;
-                Some(List { region: *region, address, bytes: part, references: Vec::new() })
+                Some(List {
+                    region: *region,
+                    address,
+                    bytes: part,
+                    references: Vec::new(),
+                    near: Cell::new(0),
+                })
             })
             .collect();
         let mut marks = Marks::new(image);
