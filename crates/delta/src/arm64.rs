@@ -94,12 +94,16 @@ pub(super) fn field(code: &[u8], at: usize) -> Option<Field> {
     match CLASSES[(this >> 24) as usize] {
         Class::Other => None,
         Class::Branch => Some(Field::Branch),
-        // A conditional branch has a zero where its newer relatives have a one.
-        Class::Near => (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near),
+        Class::Near => near(this),
         Class::Test => Some(Field::Test),
         Class::Page => Some(Field::Page { low: low_of(code, at, this & 31) }),
         Class::Low => page_of(code, at, this),
     }
+}
+
+/// A conditional branch has a zero where its newer relatives have a one.
+fn near(this: u32) -> Option<Field> {
+    (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near)
 }
 
 /// How many words behind a page in `register` its low bits are; 0 when there are none.
@@ -144,8 +148,7 @@ pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize
     for (index, bytes) in code[part].chunks_exact(4).enumerate() {
         let index = first + index;
         let this = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let class = CLASSES[(this >> 24) as usize];
-        let field = match class {
+        let field = match CLASSES[(this >> 24) as usize] {
             Class::Other => continue,
             Class::Low => {
                 let page: Option<usize> = pages[(this >> 5 & 31) as usize];
@@ -156,11 +159,14 @@ pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize
                 }
                 field
             }
-            _ => field(code, 4 * index),
+            Class::Branch => Some(Field::Branch),
+            Class::Near => near(this),
+            Class::Test => Some(Field::Test),
+            Class::Page => {
+                pages[(this & 31) as usize] = Some(index);
+                Some(Field::Page { low: low_of(code, 4 * index, this & 31) })
+            }
         };
-        if class == Class::Page {
-            pages[(this & 31) as usize] = Some(index);
-        }
         if let Some(field) = field {
             found(4 * index, field);
         }

@@ -140,11 +140,11 @@ impl Bench<'_> {
         let ours = ours.trim().split(' ').nth(1).context("no size was printed")?.parse()?;
         let to = |name: &str| self.work.join(name);
         let mut zstd = Command::new("zstd");
-        zstd.args(["-19", "-q", "-f"]).arg(new).arg("-o").arg(to("zstd"));
+        zstd.args(["-19", "-qq", "-f"]).arg(new).arg("-o").arg(to("zstd"));
         let mut from = std::ffi::OsString::from("--patch-from=");
         from.push(old);
         let mut patch_from = Command::new("zstd");
-        patch_from.args(["-19", "--long=27", "-q", "-f"]).arg(from).arg(new).arg("-o").arg(to("patch_from"));
+        patch_from.args(["-19", "--long=27", "-qq", "-f"]).arg(from).arg(new).arg("-o").arg(to("patch_from"));
         let mut bsdiff = Command::new("bsdiff");
         bsdiff.arg(old).arg(new).arg(to("bsdiff"));
         let mut xdelta3 = Command::new("xdelta3");
