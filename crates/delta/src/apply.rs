@@ -21,10 +21,32 @@ pub fn apply(old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, Error> {
         return Err(Error::Damaged("it leads to a file of another size"));
     }
     let copies = copies(&streams, old.len(), to.end).ok_or(Error::Damaged("its copies are damaged"))?;
-    let references = References::find(&from, old);
-    let predictor = Predictor { bytes: old, old: &from, new: &to, references: &references };
     let mapping = Mapping::new(&copies, &from, &to);
-    build(&predictor, mapping, &copies, &streams).ok_or(Error::Damaged("its corrections are damaged"))
+    // What is copied is laid out while the references are found.
+    let (references, out) = std::thread::scope(|scope| {
+        let references = scope.spawn(|| References::find(&from, old));
+        let out = layout(old, to.end, &copies, &streams.bytes);
+        match references.join() {
+            Ok(references) => (references, out),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let predictor = Predictor { bytes: old, old: &from, new: &to, references: &references };
+    let out = out.and_then(|out| correct(out, &predictor, mapping, &copies, &streams));
+    out.ok_or(Error::Damaged("its corrections are damaged"))
+}
+
+/// The new file with everything where it belongs, and references and differences as in the old one.
+fn layout(old: &[u8], size: u32, copies: &[Copy], mut literals: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(size as usize);
+    for copy in copies {
+        let (literal, rest) = literals.split_at_checked((copy.new as usize).checked_sub(out.len())?)?;
+        out.extend_from_slice(literal);
+        literals = rest;
+        out.extend_from_slice(old.get(copy.old as usize..)?.get(..copy.length as usize)?);
+    }
+    out.extend_from_slice(literals);
+    (out.len() == size as usize).then_some(out)
 }
 
 /// Reads the copies. All are within both files, in the new one's order and without overlap there.
@@ -69,17 +91,17 @@ impl<'a> Gaps<'a> {
     }
 }
 
-fn build(predictor: &Predictor, mut mapping: Mapping, copies: &[Copy], streams: &Streams) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(predictor.new.end as usize);
-    let mut literals = streams.bytes.as_slice();
+/// Makes the references and the other bytes of the copies what they are in the new file.
+fn correct(
+    mut out: Vec<u8>,
+    predictor: &Predictor,
+    mut mapping: Mapping,
+    copies: &[Copy],
+    streams: &Streams,
+) -> Option<Vec<u8>> {
     let (mut right, mut corrections) = (Gaps::new(&streams.right)?, Reader(&streams.corrections));
     let (mut equal, mut differences) = (Gaps::new(&streams.equal)?, streams.differences.iter());
     for copy in copies {
-        let (literal, rest) = literals.split_at_checked(copy.new as usize - out.len())?;
-        out.extend_from_slice(literal);
-        literals = rest;
-        let start = out.len();
-        out.extend_from_slice(&predictor.bytes[copy.old as usize..][..copy.length as usize]);
         let complete = predictor.each(*copy, |moved| {
             let mut target = mapping.get(moved.target);
             match &mut right.next {
@@ -95,7 +117,7 @@ fn build(predictor: &Predictor, mut mapping: Mapping, copies: &[Copy], streams: 
             Some(())
         });
         complete?;
-        let mut rest = &mut out[start..];
+        let mut rest = out.get_mut(copy.new as usize..)?.get_mut(..copy.length as usize)?;
         while let Some(next) = equal.next {
             let Some(here) = usize::try_from(next).ok().filter(|next| *next < rest.len()) else {
                 equal.next = Some(next - rest.len() as u64);
@@ -106,12 +128,11 @@ fn build(predictor: &Predictor, mut mapping: Mapping, copies: &[Copy], streams: 
             equal.advance()?;
         }
     }
-    out.extend_from_slice(literals);
     let rest = right.next.is_none()
         && equal.next.is_none()
         && corrections.0.is_empty()
         && differences.next().is_none();
-    (rest && out.len() == predictor.new.end as usize).then_some(out)
+    rest.then_some(out)
 }
 
 #[cfg(test)]

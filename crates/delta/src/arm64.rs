@@ -94,12 +94,16 @@ pub(super) fn field(code: &[u8], at: usize) -> Option<Field> {
     match CLASSES[(this >> 24) as usize] {
         Class::Other => None,
         Class::Branch => Some(Field::Branch),
-        // A conditional branch has a zero where its newer relatives have a one.
-        Class::Near => (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near),
+        Class::Near => near(this),
         Class::Test => Some(Field::Test),
         Class::Page => Some(Field::Page { low: low_of(code, at, this & 31) }),
         Class::Low => page_of(code, at, this),
     }
+}
+
+/// A conditional branch has a zero where its newer relatives have a one.
+fn near(this: u32) -> Option<Field> {
+    (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near)
 }
 
 /// How many words behind a page in `register` its low bits are; 0 when there are none.
@@ -144,8 +148,7 @@ pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize
     for (index, bytes) in code[part].chunks_exact(4).enumerate() {
         let index = first + index;
         let this = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let class = CLASSES[(this >> 24) as usize];
-        let field = match class {
+        let field = match CLASSES[(this >> 24) as usize] {
             Class::Other => continue,
             Class::Low => {
                 let page: Option<usize> = pages[(this >> 5 & 31) as usize];
@@ -156,11 +159,14 @@ pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize
                 }
                 field
             }
-            _ => field(code, 4 * index),
+            Class::Branch => Some(Field::Branch),
+            Class::Near => near(this),
+            Class::Test => Some(Field::Test),
+            Class::Page => {
+                pages[(this & 31) as usize] = Some(index);
+                Some(Field::Page { low: low_of(code, 4 * index, this & 31) })
+            }
         };
-        if class == Class::Page {
-            pages[(this & 31) as usize] = Some(index);
-        }
         if let Some(field) = field {
             found(4 * index, field);
         }
@@ -226,5 +232,65 @@ pub(super) fn blank(this: u32, field: Field) -> u32 {
         Field::Test => this & !(0x3FFF << 5),
         Field::Page { .. } => this & !(3 << 29 | 0x7_FFFF << 5),
         Field::Low { .. } => this & !(0xFFF << 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: u64 = 0x10_0000;
+
+    /// The address the instruction after `before` refers to, when it is at [`HERE`] and `after` follows.
+    fn refers(before: &[u32], this: u32, after: &[u32]) -> Option<u64> {
+        let code: Vec<u8> =
+            [before, &[this], after].concat().iter().flat_map(|word| word.to_le_bytes()).collect();
+        let at = 4 * before.len();
+        let mut swept = None;
+        sweep(&code, 0..code.len(), |place, field| swept = if place == at { Some(field) } else { swept });
+        assert_eq!(swept, field(&code, at), "both ways of looking see the same");
+        let found = swept?;
+        let address = target(&code, at, HERE, found)?;
+        assert_eq!(aimed(this, HERE, address, found), this, "{this:08X}");
+        assert_eq!(aimed(blank(this, found), HERE, address, found), this, "{this:08X}");
+        Some(address)
+    }
+
+    /// Words from an assembler's listing.
+    #[test]
+    fn instructions_refer_to_what_the_processor_takes_them_to() {
+        let alone = |this| refers(&[], this, &[]);
+        assert_eq!(alone(0x9400_0002), Some(HERE + 8)); // bl
+        assert_eq!(alone(0x17FF_FFFF), Some(HERE - 4)); // b
+        assert_eq!(alone(0x5400_0020), Some(HERE + 4)); // b.eq
+        assert_eq!(alone(0x54FF_FFE1), Some(HERE - 4)); // b.ne
+        assert_eq!(alone(0xB400_0041), Some(HERE + 8)); // cbz x1
+        assert_eq!(alone(0x3607_FFC0), Some(HERE - 8)); // tbz w0, 0
+        assert_eq!(alone(0x5800_0040), Some(HERE + 8)); // ldr x0, literal
+        assert_eq!(alone(0xB000_0000), Some(HERE + 0x1000)); // adrp x0
+        assert_eq!(alone(0xF0FF_FFE1), Some(HERE - 0x1000)); // adrp x1
+        assert_eq!(alone(0x8B01_0000), None); // add x0, x0, x1
+        assert_eq!(alone(0x9100_4000), None, "a sum without a page");
+    }
+
+    #[test]
+    fn pages_and_low_bits_find_each_other() {
+        let (page, sum) = (0xB000_0000, 0x9100_4000); // adrp x0; add x0, x0, 16
+        let (load, vector) = (0xF940_0401, 0x3DC0_0400); // ldr x1, [x0, 8]; ldr q0, [x0, 16]
+        let other = 0x9100_4021; // add x1, x1, 16
+        let nothing = 0xD503_201F; // nop
+        for (low, offset) in [(sum, 16), (load, 8), (vector, 16)] {
+            assert_eq!(refers(&[], page, &[nothing, low]), Some(HERE + 0x1000 + offset));
+            // The page is counted from the page's own instruction, 4 bytes before this page's beginning.
+            assert_eq!(refers(&[page], low, &[]), Some(HERE + offset));
+        }
+        assert_eq!(refers(&[], page, &[other]), Some(HERE + 0x1000), "of another register");
+        assert_eq!(refers(&[page, sum], load, &[]), None, "a sum is no page any more");
+        assert_eq!(refers(&[], page, &[0x9000_0000, sum]), Some(HERE + 0x1000), "for the next page");
+        let far = [&[page][..], &[nothing; REACH]].concat();
+        assert_eq!(refers(&far, load, &[]), None, "out of reach");
+        assert!(refers(&far[..REACH], load, &[]).is_some());
+        // 128 bits of what is no vector do not exist.
+        assert_eq!(refers(&[page], 0x7DC0_0400, &[]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! An executable as far as deltas care: which addresses its bytes have, and which parts refer to addresses in which way.
 
 use super::{REFERENCES_MAX, arm64, go, x86};
+use std::cell::Cell;
 
 const _: () =
     assert!(super::FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
@@ -115,7 +116,7 @@ impl Kind {
 pub(super) struct Reference(u32);
 
 impl Reference {
-    fn new(offset: usize, kind: Kind) -> Self {
+    pub fn new(offset: usize, kind: Kind) -> Self {
         Self((offset as u32) << 4 | kind.bits())
     }
 
@@ -157,6 +158,7 @@ impl Image {
     }
 
     /// The address of a byte.
+    #[inline]
     pub fn address(&self, offset: u32) -> Option<u64> {
         let segment =
             self.segments.iter().find(|segment| offset.wrapping_sub(segment.offset) < segment.length)?;
@@ -164,6 +166,7 @@ impl Image {
     }
 
     /// The byte at an address.
+    #[inline]
     pub fn offset(&self, address: u64) -> Option<u32> {
         let segment = self
             .segments
@@ -200,6 +203,8 @@ pub(super) struct List<'a> {
     pub address: u64,
     pub bytes: &'a [u8],
     pub references: Vec<Reference>,
+    /// Where it was last looked into.
+    pub near: Cell<usize>,
 }
 
 /// All references of a file, in order.
@@ -215,7 +220,13 @@ impl<'a> References<'a> {
             .filter_map(|region| {
                 let part = bytes.get(region.offset as usize..)?.get(..region.length as usize)?;
                 let address = image.address(region.offset)?;
-                Some(List { region: *region, address, bytes: part, references: Vec::new() })
+                Some(List {
+                    region: *region,
+                    address,
+                    bytes: part,
+                    references: Vec::new(),
+                    near: Cell::new(0),
+                })
             })
             .collect();
         let mut marks = Marks::new(image);
@@ -243,28 +254,36 @@ fn code(image: &Image, list: &mut List, marks: &mut Marks) {
         (list.bytes, list.address, list.region.form, list.region.offset as usize);
     let sweep = |starts: &[usize]| {
         let (mut references, mut marks) = (Vec::new(), Marks::new(image));
-        for start in starts {
-            let part = *start..(start + SWEEP_BYTES).min(bytes.len());
-            let mut found = |at: usize, kind, target| {
+        for starts in starts.chunks(x86::LANES) {
+            let mut lanes: [Vec<Reference>; x86::LANES] = Default::default();
+            let mut found = |lane: usize, at: usize, kind, target| {
                 if image.offset(target).is_some() {
                     marks.set(target);
-                    references.push(Reference::new(offset + at, kind));
+                    lanes[lane].push(Reference::new(offset + at, kind));
                 }
             };
+            let parts = std::array::from_fn(|lane| {
+                starts.get(lane).map_or(0..0, |start| *start..(start + SWEEP_BYTES).min(bytes.len()))
+            });
             if form == Form::X86 {
-                x86::sweep(bytes, part, |at, behind| {
+                x86::sweep(bytes, parts, |lane, at, behind| {
                     let value = u32_at(bytes, at).unwrap_or(0) as i32;
                     let next = address.wrapping_add((at + 4 + behind) as u64);
                     let kind = Kind::Relative { behind: behind as u32 };
-                    found(at, kind, next.wrapping_add_signed(i64::from(value)));
+                    found(lane, at, kind, next.wrapping_add_signed(i64::from(value)));
                 });
             } else {
-                arm64::sweep(bytes, part, |at, field| {
-                    let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
-                    if let Some(target) = target {
-                        found(at, Kind::Instruction, target);
-                    }
-                });
+                for (lane, part) in parts.into_iter().enumerate() {
+                    arm64::sweep(bytes, part, |at, field| {
+                        let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
+                        if let Some(target) = target {
+                            found(lane, at, Kind::Instruction, target);
+                        }
+                    });
+                }
+            }
+            for lane in lanes {
+                join(&mut references, lane);
             }
         }
         (references, marks)
@@ -278,12 +297,21 @@ fn code(image: &Image, list: &mut List, marks: &mut Marks) {
             Err(panic) => std::panic::resume_unwind(panic),
         }));
         for (references, more) in found {
-            // Two sweeps meet where one may have ended within what the other began with.
-            let last = list.references.last().map_or(0, |last| last.offset() + 4);
-            list.references.extend(references.into_iter().filter(|reference| reference.offset() >= last));
+            join(&mut list.references, references);
             marks.add(&more);
         }
     });
+}
+
+/// Appends the references of the next part: it may have begun within the last field of the one before.
+fn join(references: &mut Vec<Reference>, mut more: Vec<Reference>) {
+    if references.is_empty() {
+        *references = more;
+        return;
+    }
+    let last = references.last().map_or(0, |last| last.offset() + 4);
+    let overlapping = more.partition_point(|reference| reference.offset() < last);
+    references.extend(more.drain(overlapping..));
 }
 
 /// Which words of the regions with tables code refers to.

@@ -25,18 +25,10 @@ pub(super) struct Mapping {
     index: Vec<u32>,
     /// What corrections taught.
     learned: HashMap<u32, u32, Scatter>,
-    /// A bit for each hash of what was learned: most targets are not, which is told faster here.
-    filter: Vec<u64>,
 }
 
-/// Bits of the filter, as a power of two.
-const FILTER_BITS: u32 = 18;
-
-/// The word and the bit of the filter that stand for a place.
-fn filtered(old: u32) -> (usize, u64) {
-    let hash = old.wrapping_mul(0x9E37_79B1) >> (32 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
-}
+/// Marks pages of the index in which something was learned: of most targets nothing is, which is told faster here.
+const LEARNED: u32 = 1 << 31;
 
 /// A hash for keys that are offsets: nobody gains from collisions, as all memory and time stay bounded by the patch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,19 +88,20 @@ impl Mapping {
             }
             index.push(piece as u32);
         }
-        Self { pieces, index, learned: HashMap::default(), filter: vec![0; 1 << (FILTER_BITS - 6)] }
+        Self { pieces, index, learned: HashMap::default() }
     }
 
     /// Where a target of the old file is presumably to be found in the new one.
+    #[inline(always)]
     pub fn get(&self, old: u32) -> u32 {
-        let (word, bit) = filtered(old);
-        if self.filter[word] & bit != 0
+        let page = self.index.get((old >> PAGE_BITS) as usize).or(self.index.last());
+        let page = page.copied().unwrap_or(LEARNED);
+        if page & LEARNED != 0
             && let Some(new) = self.learned.get(&old)
         {
             return *new;
         }
-        let Some(last) = self.index.last() else { return old };
-        let mut piece = *self.index.get((old >> PAGE_BITS) as usize).unwrap_or(last) as usize;
+        let mut piece = (page & !LEARNED) as usize;
         while self.pieces.get(piece + 1).is_some_and(|next| next.0 <= old) {
             piece += 1;
         }
@@ -117,8 +110,10 @@ impl Mapping {
 
     pub fn learn(&mut self, old: u32, new: u32) {
         if self.learned.len() < LEARNED_MAX {
-            let (word, bit) = filtered(old);
-            self.filter[word] |= bit;
+            let last = self.index.len().saturating_sub(1);
+            if let Some(page) = self.index.get_mut(((old >> PAGE_BITS) as usize).min(last)) {
+                *page |= LEARNED;
+            }
             self.learned.insert(old, new);
         }
     }
@@ -157,11 +152,14 @@ impl Predictor<'_> {
                 continue;
             }
             let references = &list.references;
-            let first = references.partition_point(|reference| reference.offset() < copy.old as usize);
+            let first = seek(references, list.near.get(), copy.old as usize);
             let mut table = None;
+            // The next copy presumably begins where this one ends.
+            list.near.set(first);
             for (index, reference) in references.iter().enumerate().skip(first) {
                 let kind = reference.kind();
                 if reference.offset() + kind.width() > end {
+                    list.near.set(index);
                     break;
                 }
                 match kind {
@@ -177,6 +175,7 @@ impl Predictor<'_> {
         Some(())
     }
 
+    #[inline(always)]
     fn moved(&self, list: &List, reference: Reference, table: Option<usize>, copy: Copy) -> Option<Moved> {
         let (at, kind) = (reference.offset() as u32, reference.kind());
         let inside = (at - list.region.offset) as usize;
@@ -214,6 +213,24 @@ impl Predictor<'_> {
     }
 }
 
+/// The number of the first reference at or behind `offset`, looked for from number `near` on, both ways.
+fn seek(references: &[Reference], near: usize, offset: usize) -> usize {
+    let before = |index: usize| references.get(index).is_some_and(|reference| reference.offset() < offset);
+    let (mut low, mut high) = (near, near);
+    let mut step = 1;
+    while before(high) {
+        low = high;
+        high = high.saturating_add(step).min(references.len());
+        step *= 2;
+    }
+    while low > 0 && !before(low) {
+        high = low;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    low + references[low..high].partition_point(|reference| reference.offset() < offset)
+}
+
 /// Where the table begins whose entries come last.
 fn beginning(references: &[Reference]) -> Option<usize> {
     let last = references.iter().rev().take(TABLE_ENTRIES_MAX);
@@ -226,6 +243,7 @@ impl Moved {
     }
 
     /// Writes the field so that it refers to `target`, a place of the new file.
+    #[inline(always)]
     pub fn write(&self, file: &mut [u8], new: &Image, target: u32) {
         let Some(address) = new.address(target) else { return };
         let Some(bytes) = file.get_mut(self.at..self.at + self.width()) else { return };
@@ -247,5 +265,53 @@ impl Moved {
             _ => self.anchor.wrapping_add_signed(i64::from(u32_at(file, self.at)? as i32)),
         };
         new.offset(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_from_wherever_the_search_begins() {
+        let references: Vec<_> = (0..40).map(|n| Reference::new(10 + 3 * n, Kind::Own)).collect();
+        for near in 0..=references.len() {
+            for offset in 0..150 {
+                let wanted = references.iter().take_while(|reference| reference.offset() < offset).count();
+                assert_eq!(seek(&references, near, offset), wanted, "{offset} from {near}");
+            }
+        }
+        assert_eq!(seek(&[], 0, 5), 0);
+    }
+
+    #[test]
+    fn places_map_by_the_copy_that_holds_them_or_the_one_before_unless_learned() {
+        let image = |end| Image { end, ..Image::default() };
+        let copy = |old, new, length| Copy { old, new, length };
+        // The second one begins within the first one, and the last two are the same place twice.
+        let copies =
+            [copy(1_000, 5_000, 100), copy(1_050, 0, 100), copy(3_000, 200, 10), copy(3_000, 900, 10)];
+        let mut mapping = Mapping::new(&copies, &image(10_000), &image(10_000));
+        let cases = [
+            (1_000, 5_000),
+            (1_099, 5_099),
+            (1_100, 50),
+            (1_149, 99),
+            (2_999, 1_949),
+            (3_000, 200),
+            (9_999, 7_199),
+        ];
+        for (old, new) in cases {
+            assert_eq!(mapping.get(old), new, "{old}");
+        }
+        assert_eq!(mapping.get(0), 4_000, "in front of all: with the first one");
+        for old in [1_099, 9_999] {
+            mapping.learn(old, 77);
+            assert_eq!(
+                (mapping.get(old), mapping.get(old - 1)),
+                (77, if old == 1_099 { 5_098 } else { 7_198 })
+            );
+        }
+        assert_eq!(Mapping::new(&[], &image(5), &image(5)).get(3), 3);
     }
 }

@@ -111,3 +111,24 @@ fn bytes_that_are_no_patch_are_refused() {
         assert!(apply(b"old", &bytes, 3).is_err());
     }
 }
+
+/// The seeds of the fuzz target: sizes (2 bytes each) of new and old file, the old file, the patch. Apps of a version made
+/// earlier apply patches made now, and the reverse: when this fails the format has changed and needs another name.
+#[test]
+fn patches_made_earlier_still_lead_to_their_files() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/delta");
+    for (name, machine, container) in [
+        ("code-elf-x86", Machine::X86, Container::Elf),
+        ("code-pe-x86", Machine::X86, Container::Pe),
+        ("code-macho-arm64", Machine::Arm64, Container::MachO),
+    ] {
+        let mut random = Random(1);
+        let mut program = Program::new(machine, &mut random, 4);
+        let old = program.file(container);
+        program.insert(1, &mut random);
+        let new = program.file(container);
+        let seed = std::fs::read(folder.join(name)).unwrap();
+        let patch = seed[4..].strip_prefix(&old[..]).expect("the seed holds the same old file");
+        assert!(apply(&old, patch, new.len() as u64).unwrap() == new, "{name}");
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! delta make OLD NEW PATCH    prints the method and the bytes that would travel
-//! delta apply OLD PATCH NEW   prints the most memory the process had, in bytes (on Linux)
+//! delta apply OLD PATCH NEW   prints the most memory the process had, in bytes (on Linux), and milliseconds from the old
+//!                             content to the new one, both in memory
 //! delta blocks OLD NEW        prints what an updater that knows no more than equal blocks would fetch, in bytes
 //! ```
 //! A patch in a file begins with a line that names its method and the size of the result, as a manifest would.
@@ -11,6 +12,7 @@ use staysail_update::pack;
 use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
+use std::time::Instant;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -37,10 +39,13 @@ fn apply(old: &str, patch: &str, new: &str) -> Outcome {
     let (old, patch) = (fs::read(old)?, fs::read(patch)?);
     let end = patch.iter().position(|byte| *byte == b'\n').ok_or("the patch has no first line")?;
     let (method, size) = std::str::from_utf8(&patch[..end])?.split_once(' ').ok_or("no size is named")?;
-    fs::write(new, pack::apply_delta(method, &old, &patch[end + 1..], size.parse()?)?)?;
+    let start = Instant::now();
+    let content = pack::apply_delta(method, &old, &patch[end + 1..], size.parse()?)?;
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    fs::write(new, content)?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    println!("{}", peak.map_or(0, |peak| peak.parse::<u64>().unwrap_or(0) * 1024));
+    println!("{} {milliseconds}", peak.map_or(0, |peak| peak.parse::<u64>().unwrap_or(0) * 1024));
     Ok(())
 }
 

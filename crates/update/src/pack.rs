@@ -43,7 +43,7 @@ pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
 
 /// Makes the smallest delta from `old` to `new` of all methods: its name, and the patch. `None` when no method yields one.
 ///
-/// Both methods run at the same time; for 10 MB they take some seconds, and memory of about ten times the old file.
+/// Both methods run at the same time; for 10 MB they take some seconds, and memory of thirty times the larger file at most.
 ///
 /// # Errors
 /// [`Error::Compress`].

@@ -60,6 +60,7 @@ pub fn measure(root: &Path, work: &Path, runs: usize) -> anyhow::Result<Vec<Row>
         );
         native.push(payload);
         let times = bench.apply(&old, &new, runs)?;
+        println!("  applied in {:.1} ms, bspatch {:.1}", times.ours_ms, times.bspatch_ms);
         ours_ms.push(times.ours_ms);
         bspatch_ms.push(times.bspatch_ms);
         memory_mb = memory_mb.max(times.memory_mb);
@@ -94,7 +95,7 @@ fn mean(numbers: impl IntoIterator<Item = f64>) -> f64 {
     (logarithms.iter().sum::<f64>() / logarithms.len().max(1) as f64).exp()
 }
 
-/// How long applying takes, the whole process, and the most memory of it beyond the new file.
+/// How long applying takes, and the most memory of our process beyond the new file.
 struct Applied {
     ours_ms: f64,
     bspatch_ms: f64,
@@ -139,11 +140,11 @@ impl Bench<'_> {
         let ours = ours.trim().split(' ').nth(1).context("no size was printed")?.parse()?;
         let to = |name: &str| self.work.join(name);
         let mut zstd = Command::new("zstd");
-        zstd.args(["-19", "-q", "-f"]).arg(new).arg("-o").arg(to("zstd"));
+        zstd.args(["-19", "-qq", "-f"]).arg(new).arg("-o").arg(to("zstd"));
         let mut from = std::ffi::OsString::from("--patch-from=");
         from.push(old);
         let mut patch_from = Command::new("zstd");
-        patch_from.args(["-19", "--long=27", "-q", "-f"]).arg(from).arg(new).arg("-o").arg(to("patch_from"));
+        patch_from.args(["-19", "--long=27", "-qq", "-f"]).arg(from).arg(new).arg("-o").arg(to("patch_from"));
         let mut bsdiff = Command::new("bsdiff");
         bsdiff.arg(old).arg(new).arg(to("bsdiff"));
         let mut xdelta3 = Command::new("xdelta3");
@@ -159,20 +160,28 @@ impl Bench<'_> {
         Ok(Payload { ours, peers })
     }
 
-    /// Applies what [`Bench::payload`] made last, by turns with bspatch.
+    /// Applies what [`Bench::payload`] made last, by turns with bspatch. Ours is timed in the process, as an app does it; of
+    /// bspatch's process what it takes to copy a file of that size is subtracted.
     fn apply(&self, old: &Path, new: &Path, runs: usize) -> anyhow::Result<Applied> {
         let (ours, bsdiff, out) = (self.work.join("ours"), self.work.join("bsdiff"), self.work.join("out"));
         let wanted = std::fs::read(new)?;
+        let fresh = || if out.exists() { std::fs::remove_file(&out) } else { Ok(()) };
+        let timed = |command: &mut Command| {
+            fresh()?;
+            let start = Instant::now();
+            succeed(command)?;
+            anyhow::Ok(start.elapsed().as_secs_f64() * 1e3)
+        };
         let (mut ours_ms, mut bspatch_ms, mut memory_mb) = (Vec::new(), Vec::new(), 0f64);
         for _ in 0..runs.max(1) {
-            let start = Instant::now();
-            let peak: f64 = self.delta(&["apply".as_ref(), old, &ours, &out])?.trim().parse()?;
-            ours_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            memory_mb = memory_mb.max((peak - wanted.len() as f64) / 1e6);
+            fresh()?;
+            let printed = self.delta(&["apply".as_ref(), old, &ours, &out])?;
+            let (peak, milliseconds) = printed.trim().split_once(' ').context("no time was printed")?;
+            ours_ms.push(milliseconds.parse()?);
+            memory_mb = memory_mb.max((peak.parse::<f64>()? - wanted.len() as f64) / 1e6);
             ensure!(std::fs::read(&out)? == wanted, "a patch led to another file");
-            let start = Instant::now();
-            succeed(Command::new("bspatch").args([old, &out, &bsdiff]))?;
-            bspatch_ms.push(start.elapsed().as_secs_f64() * 1e3);
+            let copying = timed(Command::new("cp").args([new, &out]))?;
+            bspatch_ms.push(timed(Command::new("bspatch").args([old, &out, &bsdiff]))? - copying);
         }
         let middle = |times: &[f64]| median(times).unwrap_or(0.0);
         Ok(Applied { ours_ms: middle(&ours_ms), bspatch_ms: middle(&bspatch_ms), memory_mb })
