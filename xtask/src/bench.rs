@@ -5,6 +5,7 @@
 mod apps;
 mod built;
 mod call;
+mod deltas;
 mod dev;
 mod events;
 mod memory;
@@ -29,13 +30,21 @@ pub struct Row {
     unit: &'static str,
     ours: Vec<f64>,
     peer: Vec<f64>,
+    /// Others than [`PEER`], by name.
+    others: Vec<(&'static str, f64)>,
     /// Ours must not be above it; not below it, when it is a rate.
     limit: Option<f64>,
 }
 
 impl Row {
     fn new(name: impl Into<String>, unit: &'static str, ours: Vec<f64>, peer: Vec<f64>) -> Self {
-        Self { name: name.into(), unit, ours, peer, limit: None }
+        Self { name: name.into(), unit, ours, peer, ..Self::default() }
+    }
+
+    /// With numbers of others.
+    fn beside(mut self, others: Vec<(&'static str, f64)>) -> Self {
+        self.others = others;
+        self
     }
 
     /// At most so much, and at most this part of the peer's.
@@ -84,10 +93,10 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let peers = match median(&self.peer) {
-            Some(number) => json!({ PEER: rounded(number) }),
-            None => json!({}),
-        };
+        let peer = median(&self.peer).map(|number| (PEER, number));
+        let peers = peer.into_iter().chain(self.others.iter().copied());
+        let peers: serde_json::Map<_, _> =
+            peers.map(|(name, number)| (name.to_owned(), json!(rounded(number)))).collect();
         json!({
             "name": self.name,
             "unit": self.unit,
@@ -183,6 +192,9 @@ fn table(rows: &[Row]) -> String {
             row.ours.len(),
             if row.missed() { "  misses its limit" } else { "" }
         );
+        for (name, number) in &row.others {
+            text += &format!("{:<34} {:>8} {number:>13.3}\n", format!("  {name}"), row.unit);
+        }
     }
     text
 }

@@ -30,7 +30,7 @@ enum Command {
     Run(run::Arguments),
     /// Make, exchange and renew the keys that sign releases.
     Keys(keys::KeysArgs),
-    /// Publish a release, signed and with a delta from the one before.
+    /// Publish a release, signed and with deltas from those before.
     Publish(Publish),
     /// Check what is published as an app would, or sign it anew.
     Repo(repo::RepoArgs),

@@ -1,14 +1,17 @@
-//! Compression of what travels: whole files, and deltas made with the old file as zstd's dictionary.
+//! Compression of what travels: whole files, and deltas.
 //!
-//! A delta is an ordinary zstd frame with the old content as its raw prefix (`zstd --patch-from`). Both ways are bounded
-//! by the announced size before a byte is decompressed, and results are checked by hash by whoever asked.
+//! A delta is an ordinary zstd frame with the old content as its raw prefix (`zstd --patch-from`), or a patch of
+//! `staysail-delta`, which knows executables; per file the smaller one is published. All are bounded by the announced
+//! size before a byte is decompressed, and results are checked by hash by whoever asked.
 
 use crate::Error;
 use std::io::{Read, Write};
 use zstd::zstd_safe::{CParameter, DParameter};
 
-/// Name of the delta method in a manifest.
+/// Name of the delta method in a manifest: a zstd frame with the old content as its prefix.
 pub const PATCH_FROM: &str = "zstd-patch-from";
+/// Name of the delta method in a manifest: a patch of `staysail-delta` (`docs/spec/delta.md`).
+pub const CODE_AWARE: &str = "staysail-delta-1";
 /// Level for what is published once and downloaded often.
 pub const PUBLISH_LEVEL: i32 = 19;
 /// Largest window, as a power of two: files beyond this size get no delta, and no download makes us allocate more.
@@ -36,6 +39,43 @@ pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     }
     let encoder = zstd::stream::raw::Encoder::with_ref_prefix(PUBLISH_LEVEL, old).map_err(Error::Compress)?;
     encode(encoder, new, window_log).map(Some)
+}
+
+/// Makes the smallest delta from `old` to `new` of all methods: its name, and the patch. `None` when no method yields one.
+///
+/// Both methods run at the same time; for 10 MB they take some seconds, and memory of about ten times the old file.
+///
+/// # Errors
+/// [`Error::Compress`].
+pub fn smallest_delta(old: &[u8], new: &[u8]) -> Result<Option<(&'static str, Vec<u8>)>, Error> {
+    let (plain, code) = std::thread::scope(|scope| {
+        let code = scope.spawn(|| staysail_delta::diff(old, new));
+        let plain = diff(old, new);
+        let code = code.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (plain, code)
+    });
+    let plain = plain?.map(|patch| (PATCH_FROM, patch));
+    let code = code.map_err(|error| Error::Compress(std::io::Error::other(error)))?;
+    let code = code.map(|patch| (CODE_AWARE, patch));
+    // Of two of the same size the plainer one.
+    Ok(plain.into_iter().chain(code).min_by_key(|(_, patch)| patch.len()))
+}
+
+/// Whether this version applies deltas of that name.
+pub fn knows_method(method: &str) -> bool {
+    [PATCH_FROM, CODE_AWARE].contains(&method)
+}
+
+/// Applies a delta of the named method.
+///
+/// # Errors
+/// A sentence when the method is unknown, or the patch does not fit `old` or does not yield exactly `size` bytes.
+pub fn apply_delta(method: &str, old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    match method {
+        PATCH_FROM => apply(old, patch, size),
+        CODE_AWARE => staysail_delta::apply(old, patch, size).map_err(|error| error.to_string()),
+        _ => Err(format!("the delta method {method:?} is unknown to this version")),
+    }
 }
 
 fn encode(
@@ -115,6 +155,24 @@ mod tests {
         assert!(decompress(&bomb, u64::MAX).is_err());
         assert_eq!(decompress(&bomb, 50 << 20).unwrap().len(), 50 << 20);
         assert!(decompress(b"<html>Please log in</html>", 10).is_err());
+    }
+
+    #[test]
+    fn the_smallest_delta_of_all_methods_wins_and_is_applied_by_its_name() {
+        let old = noise(60_000, 1);
+        // A change in every 50 bytes leaves zstd little to match.
+        let mut scattered = old.clone();
+        scattered.iter_mut().step_by(50).for_each(|byte| *byte = byte.wrapping_add(1));
+        let mut inserted = old.clone();
+        inserted.splice(100..100, *b"hello");
+        for (new, best) in [(scattered, CODE_AWARE), (inserted, PATCH_FROM)] {
+            let (method, patch) = smallest_delta(&old, &new).unwrap().unwrap();
+            assert_eq!(method, best);
+            assert!(patch.len() < 4_000, "{}", patch.len());
+            assert_eq!(apply_delta(method, &old, &patch, new.len() as u64).unwrap(), new);
+            assert!(apply_delta(method, &old, &patch, new.len() as u64 - 1).is_err());
+            assert!(!knows_method("other") && apply_delta("other", &old, &patch, new.len() as u64).is_err());
+        }
     }
 
     #[test]

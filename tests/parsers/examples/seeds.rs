@@ -2,6 +2,10 @@
 //!
 //! What a fuzzer found lies beside them under names that begin with `found-`, and is left alone.
 
+#[path = "../../../crates/delta/tests/programs/mod.rs"]
+mod programs;
+
+use programs::{Container, Machine, Program, Random};
 use serde::Serialize;
 use serde_json::json;
 use staysail_parsers::wire;
@@ -298,16 +302,28 @@ fn release() -> Manifest {
 }
 
 fn delta() -> Seeds {
-    let (old, new) = (b"the quick brown fox".as_slice(), b"the quick red fox and more".as_slice());
-    let head = |size: usize, old: usize| {
-        [&u16::try_from(size).expect("small").to_le_bytes()[..], &[u8::try_from(old).expect("small")]]
-            .concat()
+    let seed = |size: usize, old: &[u8], patch: &[u8]| {
+        let short = |number: usize| u16::try_from(number).expect("small").to_le_bytes();
+        [&short(size)[..], &short(old.len()), old, patch].concat()
     };
+    let (old, new) = (b"the quick brown fox".as_slice(), b"the quick red fox and more".as_slice());
     let patch = pack::diff(old, new).expect("memory").expect("small");
     let packed = pack::compress(&b"ahoy ".repeat(200), 3).expect("memory");
+    let code = |machine, container| {
+        let mut random = Random(1);
+        let mut program = Program::new(machine, &mut random, 4);
+        let old = program.file(container);
+        program.insert(1, &mut random);
+        let new = program.file(container);
+        let patch = staysail_delta::diff(&old, &new).expect("memory").expect("small");
+        seed(new.len(), &old, &patch)
+    };
     vec![
-        ("patch", [&head(new.len(), old.len())[..], old, &patch].concat()),
-        ("packed", [&head(1_000, 0)[..], &packed].concat()),
+        ("patch", seed(new.len(), old, &patch)),
+        ("packed", seed(1_000, b"", &packed)),
+        ("code-elf-x86", code(Machine::X86, Container::Elf)),
+        ("code-pe-x86", code(Machine::X86, Container::Pe)),
+        ("code-macho-arm64", code(Machine::Arm64, Container::MachO)),
     ]
 }
 

@@ -27,13 +27,15 @@ pub fn manifest(bytes: &[u8]) -> bool {
     true
 }
 
-/// A compressed file or a patch: announced size (2 bytes), length of the old file (1 byte), old file, the rest.
+/// A compressed file or a patch: announced size and length of the old file (2 bytes each), old file, the rest.
 pub fn delta(bytes: &[u8]) -> bool {
-    let Some(([low, high, old_length], rest)) = bytes.split_first_chunk::<3>() else { return false };
+    let Some(([low, high, old_low, old_high], rest)) = bytes.split_first_chunk::<4>() else { return false };
     let size = u64::from(u16::from_le_bytes([*low, *high]));
-    let (old, packed) = rest.split_at(usize::from(*old_length).min(rest.len()));
-    let applied = pack::apply(old, packed, size);
-    for found in [&applied, &pack::decompress(packed, size)] {
+    let old_length = usize::from(u16::from_le_bytes([*old_low, *old_high]));
+    let (old, packed) = rest.split_at(old_length.min(rest.len()));
+    let methods = [pack::PATCH_FROM, pack::CODE_AWARE];
+    let applied = methods.map(|method| pack::apply_delta(method, old, packed, size));
+    for found in applied.iter().chain([&pack::decompress(packed, size)]) {
         assert!(
             found.as_ref().map_or(true, |content| content.len() as u64 == size),
             "not the announced size"
@@ -41,14 +43,17 @@ pub fn delta(bytes: &[u8]) -> bool {
     }
     // And the way there: any two files make a patch that leads from one to the other, and never to more than announced.
     if old.len() + packed.len() < 512 {
-        let patch =
-            pack::diff(old, packed).expect("memory to compress in").expect("small files fit one window");
-        assert_eq!(pack::apply(old, &patch, packed.len() as u64).as_deref(), Ok(packed));
-        if !packed.is_empty() {
-            assert!(pack::apply(old, &patch, packed.len() as u64 - 1).is_err());
+        let plain = pack::diff(old, packed).expect("memory to compress in");
+        let code = staysail_delta::diff(old, packed).expect("memory to compress in");
+        for (method, patch) in methods.into_iter().zip([plain, code]) {
+            let patch = patch.expect("small files are within the limits");
+            assert_eq!(pack::apply_delta(method, old, &patch, packed.len() as u64).as_deref(), Ok(packed));
+            if !packed.is_empty() {
+                assert!(pack::apply_delta(method, old, &patch, packed.len() as u64 - 1).is_err());
+            }
         }
     }
-    applied.is_ok()
+    applied.iter().any(Result::is_ok)
 }
 
 /// A release attached to an executable. A first byte of 0: the file as it is. Otherwise what follows is length of the

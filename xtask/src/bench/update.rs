@@ -74,10 +74,12 @@ pub fn measure(apps: &Apps, runs: usize) -> anyhow::Result<Vec<Row>> {
         live_ms.extend(number(&event("Applied", STEP_LIMIT)?, "milliseconds: "));
         event("Committed", COMMIT_LIMIT)?;
     }
-    Ok(vec![
+    let mut rows = vec![
         Row::new("update.staged_to_live_ms", "ms", live_ms, Vec::new()),
         Row::new("update.payload_bytes", "bytes", bytes, Vec::new()),
-    ])
+    ];
+    rows.extend(super::deltas::measure(apps.root, &apps.work("deltas"), runs)?);
+    Ok(rows)
 }
 
 /// The number behind a name in a logged event.

@@ -3,12 +3,13 @@
 use super::{Finding, Tree, rules::crate_folders};
 
 /// Crate folder, and which of our crates it may use. Tests may use more (`DEV`).
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
+    ("crates/delta", &[]),
     ("crates/protocol", &[]),
     ("crates/macros", &[]),
     ("crates/supervise", &[]),
     ("crates/link", &["staysail-protocol"]),
-    ("crates/update", &["staysail-protocol"]),
+    ("crates/update", &["staysail-delta", "staysail-protocol"]),
     ("crates/watch", &["staysail-protocol"]),
     ("crates/shell", &["staysail-link", "staysail-protocol", "staysail-supervise", "staysail-update"]),
     ("crates/staysail", &["staysail-link", "staysail-protocol", "staysail-macros"]),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Environment variable with the token for publishing to a `staysail-server`.
 pub const TOKEN_VARIABLE: &str = "STAYSAIL_PUBLISH_TOKEN";
 
-/// Publish a release, signed and with a delta from the one before.
+/// Publish a release, signed and with deltas from those before.
 #[derive(Debug, Args)]
 pub struct PublishArgs {
     /// Folder of the repository, or address of a staysail-server (token in STAYSAIL_PUBLISH_TOKEN).
@@ -36,6 +36,9 @@ pub struct PublishArgs {
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
+    /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
+    #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
+    pub delta_releases: usize,
     /// Publish nothing new: only sign anew that the newest release is the newest (needed every 30 days).
     #[arg(long, conflicts_with_all = ["version", "notes"])]
     pub renew: bool,
@@ -80,7 +83,8 @@ pub fn run(
     }
     let contents = assemble()?;
     let (channel, version, resign) = (arguments.channel, arguments.version, arguments.resign);
-    let options = Options { channel, version, notes, passphrase, resign };
+    let delta_releases = arguments.delta_releases;
+    let options = Options { channel, version, notes, passphrase, resign, delta_releases };
     let to = arguments.to;
     let report = {
         let to = to.clone();
@@ -92,7 +96,7 @@ pub fn run(
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
-        println!("  {} from the version before ({} deltas)", size(bytes), report.deltas);
+        println!("  {} from the version before; {} deltas", size(bytes), report.deltas);
     }
     println!("  manifest {}", report.hash);
     Ok(Some(report))

@@ -128,11 +128,22 @@ pub(crate) async fn download(
                 Ok(patch) => {
                     let (size, wanted) = (entry.size, entry.sha256.clone());
                     let applied = store.blocking(move || {
-                        Ok(pack::apply(&base, &patch, size)
-                            .ok()
-                            .filter(|content| hash::of(content) == wanted))
+                        let content = pack::apply_delta(&delta.method, &base, &patch, size);
+                        Ok(content.and_then(|content| match hash::of(&content) {
+                            hash if hash == wanted => Ok(content),
+                            hash => Err(format!("it leads to {hash} instead of {wanted}")),
+                        }))
                     });
-                    content = applied.await?;
+                    content = applied
+                        .await?
+                        .inspect_err(|error| {
+                            tracing::warn!(
+                                error,
+                                file = entry.path,
+                                "a delta failed; fetching the whole file, once"
+                            );
+                        })
+                        .ok();
                     store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
                 }
                 Err(error @ Error::Disk { .. }) => return Err(error),

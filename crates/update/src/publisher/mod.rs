@@ -14,10 +14,12 @@
 //! live. An interrupted publish leaves files nobody refers to, and the next one steps over the numbers they took.
 
 pub mod check;
+pub mod deltas;
 pub mod keys;
 pub mod metadata;
 pub mod place;
 
+pub use deltas::{DELTA_PERCENT_MAX, DELTA_RELEASES, DELTA_RELEASES_MAX};
 pub use keys::Keys;
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
@@ -25,11 +27,11 @@ pub use place::{Folder, Place, Server};
 use crate::bundle::Contents;
 use crate::store::compare_versions;
 use crate::trust::{Proof, check_target, target_path};
-use crate::{Error, hash, pack};
+use crate::{Error, hash};
 use serde_json::{Value, json};
 use sigstore_tuf::{Snapshot, Targets, Timestamp};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest};
+use staysail_protocol::manifest::{Delta, FileEntry, Manifest};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,13 +42,11 @@ pub const SNAPSHOT_EXPIRY_DAYS: i64 = 365;
 /// Days a client believes that what it sees is the newest. After that it installs nothing until `staysail publish` or
 /// `staysail publish --renew` has renewed it; apps go on running.
 pub const TIMESTAMP_EXPIRY_DAYS: i64 = 30;
-/// A patch is published when it is smaller than this part of the whole file.
-pub const DELTA_PERCENT_MAX: u64 = 70;
 /// Largest metadata file a publisher reads back.
 pub const METADATA_BYTES_MAX: u64 = 16 << 20;
 
 /// What to publish, and as what.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Channel; `stable` for everyone.
     pub channel: String,
@@ -59,6 +59,21 @@ pub struct Options {
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
     /// stole a key may have published something.
     pub resign: bool,
+    /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
+    pub delta_releases: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            channel: String::new(),
+            version: None,
+            notes: None,
+            passphrase: None,
+            resign: false,
+            delta_releases: DELTA_RELEASES,
+        }
+    }
 }
 
 /// What a publish made.
@@ -128,8 +143,8 @@ pub fn publish(
     check_version(manifest, previous.as_ref())?;
     check_app(manifest, current.as_ref())?;
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
-    let patches =
-        previous.as_ref().map(|previous| deltas(place, previous, &contents)).transpose()?.unwrap_or_default();
+    let before = current.as_ref().map(|current| deltas::history(&current.targets, &path)).unwrap_or_default();
+    let patches = deltas::make(place, previous.as_ref(), &before, &contents, options)?;
     let manifest = &mut contents.manifest;
     manifest.deltas = patches.iter().map(|(delta, _)| delta.clone()).collect();
     let manifest_bytes = manifest.to_bytes();
@@ -155,7 +170,9 @@ pub fn publish(
             targets.insert(path.clone(), serde_json::to_value(target).unwrap_or_default());
         }
     }
-    let custom = json!({ "app": manifest.app, "version": manifest.version, "sequence": manifest.sequence });
+    let custom = json!({
+        "app": manifest.app, "version": manifest.version, "sequence": manifest.sequence, "previous": before,
+    });
     targets.insert(
         path,
         json!({ "length": manifest_bytes.len(), "hashes": { "sha256": published.hash }, "custom": custom }),
@@ -371,53 +388,6 @@ fn check_app(manifest: &Manifest, current: Option<&Current>) -> Result<(), Error
     }
 }
 
-/// Pairs of old and new files worth a patch: the same page path, the same place in the same target's backend.
-fn deltas(place: &dyn Place, old: &Manifest, contents: &Contents) -> Result<Vec<(Delta, Vec<u8>)>, Error> {
-    let new = &contents.manifest;
-    let mut pairs: Vec<(&FileEntry, &FileEntry)> = Vec::new();
-    let page: BTreeMap<_, _> = old.page.iter().map(|entry| (entry.path.as_str(), entry)).collect();
-    pairs.extend(new.page.iter().filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))));
-    for (target, files) in &new.backend {
-        let old = old.backend.get(target).map(Vec::as_slice).unwrap_or_default();
-        for (at, entry) in files.iter().enumerate() {
-            // The worker is the first file, whatever it is called now.
-            let same = if at == 0 { old.first() } else { old.iter().find(|old| old.path == entry.path) };
-            pairs.extend(same.map(|same| (same, entry)));
-        }
-    }
-    let mut made = BTreeSet::new();
-    let mut patches = Vec::new();
-    for (from, to) in pairs {
-        if from.sha256 == to.sha256 || !made.insert((from.sha256.clone(), to.sha256.clone())) {
-            continue;
-        }
-        let Some(base) = content(place, from)? else { continue };
-        let Some(packed) = contents.blobs.get(&to.blob.sha256) else { continue };
-        let target = pack::decompress(packed, to.size).map_err(refused)?;
-        let Some(patch) = pack::diff(&base, &target)? else { continue };
-        if patch.len() as u64 * 100 >= to.blob.size * DELTA_PERCENT_MAX
-            || pack::apply(&base, &patch, to.size).ok().as_deref() != Some(target.as_slice())
-        {
-            continue;
-        }
-        let delta = Delta {
-            from: from.sha256.clone(),
-            to: to.sha256.clone(),
-            method: pack::PATCH_FROM.into(),
-            blob: Blob { sha256: hash::of(&patch), size: patch.len() as u64 },
-        };
-        patches.push((delta, patch));
-    }
-    Ok(patches)
-}
-
-/// The content of a published file; `None` when its blob is gone or damaged: then there is just no patch.
-fn content(place: &dyn Place, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
-    let blob = place.read(&format!("blobs/{}.zst", entry.blob.sha256), entry.blob.size.max(1))?;
-    let content = blob.and_then(|blob| pack::decompress(&blob, entry.size).ok());
-    Ok(content.filter(|content| hash::of(content) == entry.sha256))
-}
-
 fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&Manifest>) -> Published {
     let files = |manifest: &Manifest| -> Vec<FileEntry> {
         manifest.page.iter().chain(manifest.backend.values().flatten()).cloned().collect()
@@ -431,8 +401,9 @@ fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&
             .map(|entry| (&entry.sha256, entry.blob.size))
             .collect();
         let cost = |hash: &str, full: u64| {
+            let fits = |delta: &Delta| delta.to == hash && known.contains(&delta.from);
             let patch =
-                patches.iter().filter(|(delta, _)| delta.to == hash).map(|(delta, _)| delta.blob.size).min();
+                patches.iter().filter(|(delta, _)| fits(delta)).map(|(delta, _)| delta.blob.size).min();
             patch.map_or(full, |patch| patch.min(full))
         };
         fresh.iter().map(|(hash, full)| cost(hash, *full)).sum()

@@ -239,7 +239,7 @@ impl Store {
             .map(|(entry, path)| {
                 let deltas = manifest.deltas.iter().filter(|delta| {
                     delta.to == entry.sha256
-                        && delta.method == crate::pack::PATCH_FROM
+                        && crate::pack::knows_method(&delta.method)
                         && delta.blob.size < entry.blob.size
                 });
                 let delta = deltas.filter_map(|delta| {

@@ -1,0 +1,230 @@
+//! Where arm64 code refers to an address relative to itself: branches, literals, and pairs of page and low bits.
+//!
+//! A page (`adrp`) means little alone; the address is completed by an `add`, a load or a store a few instructions on.
+//! Either half finds the other one by looking at the code between, with no state kept.
+
+use std::ops::Range;
+
+/// Instructions between the halves of a pair.
+const REACH: usize = 12;
+
+/// What a field of an instruction holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    /// 26 bits, in words.
+    Branch,
+    /// 19 bits from bit 5, in words.
+    Near,
+    /// 14 bits from bit 5, in words.
+    Test,
+    /// A page; completed by the low bits in the instruction so many words on, if one was found.
+    Page { low: usize },
+    /// Low bits, completing the page so many words before.
+    Low { page: usize },
+}
+
+/// The word at `at`.
+fn word(code: &[u8], at: usize) -> Option<u32> {
+    code.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+/// Whether it is `adrp`.
+fn is_page(word: u32) -> bool {
+    word & 0x9F00_0000 == 0x9000_0000
+}
+
+/// Whether it is `add` of 64 bits and an immediate.
+fn is_sum(word: u32) -> bool {
+    word & 0xFFC0_0000 == 0x9100_0000
+}
+
+/// The power of two by which the 12 bits of an `add`, a load or a store with unsigned offset are scaled.
+fn low_scale(word: u32) -> Option<u32> {
+    if is_sum(word) {
+        return Some(0);
+    }
+    if word & 0x3B00_0000 != 0x3900_0000 {
+        return None;
+    }
+    let vector = word & 0x0400_0000 != 0;
+    let size = word >> 30;
+    if vector && word & 0x0080_0000 != 0 {
+        return (size == 0).then_some(4);
+    }
+    Some(size)
+}
+
+/// What instructions with a given uppermost byte may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Other,
+    Branch,
+    Near,
+    Test,
+    Page,
+    Low,
+}
+
+const fn class(top: u8) -> Class {
+    match top {
+        0x14..=0x17 | 0x94..=0x97 => Class::Branch,
+        0x54 | 0x34 | 0x35 | 0xB4 | 0xB5 => Class::Near,
+        0x36 | 0x37 | 0xB6 | 0xB7 => Class::Test,
+        0x90 | 0xB0 | 0xD0 | 0xF0 => Class::Page,
+        0x91 => Class::Low,
+        _ if top & 0x3B == 0x39 => Class::Low,
+        _ if top & 0x3B == 0x18 => Class::Near,
+        _ => Class::Other,
+    }
+}
+
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut top = 0;
+    while top < 256 {
+        classes[top] = class(top as u8);
+        top += 1;
+    }
+    classes
+};
+
+/// What the instruction at `at` of `code` refers by.
+pub(super) fn field(code: &[u8], at: usize) -> Option<Field> {
+    let this = word(code, at)?;
+    match CLASSES[(this >> 24) as usize] {
+        Class::Other => None,
+        Class::Branch => Some(Field::Branch),
+        // A conditional branch has a zero where its newer relatives have a one.
+        Class::Near => (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near),
+        Class::Test => Some(Field::Test),
+        Class::Page => Some(Field::Page { low: low_of(code, at, this & 31) }),
+        Class::Low => page_of(code, at, this),
+    }
+}
+
+/// How many words behind a page in `register` its low bits are; 0 when there are none.
+fn low_of(code: &[u8], at: usize, register: u32) -> usize {
+    for low in 1..=REACH {
+        let Some(next) = word(code, at + 4 * low) else { break };
+        if low_scale(next).is_some() && (next >> 5) & 31 == register {
+            return low;
+        }
+        if is_page(next) && next & 31 == register {
+            break;
+        }
+    }
+    0
+}
+
+/// The page that the low bits in `this` complete.
+fn page_of(code: &[u8], at: usize, this: u32) -> Option<Field> {
+    low_scale(this)?;
+    let register = (this >> 5) & 31;
+    for page in 1..=REACH.min(at / 4) {
+        let before = word(code, at - 4 * page)?;
+        if before & 31 != register {
+            continue;
+        }
+        if is_page(before) {
+            return Some(Field::Low { page });
+        }
+        // A sum in the same register is no page any more.
+        if is_sum(before) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Calls `found` with the place of each instruction in a part of `code` that refers to something, and by what.
+pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize, Field)) {
+    // Where each register was last made a page; never so far back that the page would not be found from here.
+    let mut pages = [None; 32];
+    let first = part.start / 4;
+    for (index, bytes) in code[part].chunks_exact(4).enumerate() {
+        let index = first + index;
+        let this = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let class = CLASSES[(this >> 24) as usize];
+        let field = match class {
+            Class::Other => continue,
+            Class::Low => {
+                let page: Option<usize> = pages[(this >> 5 & 31) as usize];
+                let near = page.map(|page| index - page).filter(|far| *far <= REACH);
+                let field = near.filter(|_| low_scale(this).is_some()).map(|page| Field::Low { page });
+                if is_sum(this) {
+                    pages[(this & 31) as usize] = None;
+                }
+                field
+            }
+            _ => field(code, 4 * index),
+        };
+        if class == Class::Page {
+            pages[(this & 31) as usize] = Some(index);
+        }
+        if let Some(field) = field {
+            found(4 * index, field);
+        }
+    }
+}
+
+fn signed(value: u32, bits: u32) -> i64 {
+    i64::from((value << (32 - bits)) as i32 >> (32 - bits))
+}
+
+fn page_offset(word: u32) -> i64 {
+    signed((word >> 5 & 0x7_FFFF) << 2 | word >> 29 & 3, 21) << 12
+}
+
+fn low_bits(word: u32) -> i64 {
+    i64::from(word >> 10 & 0xFFF) << low_scale(word).unwrap_or(0)
+}
+
+/// The address the field at `at`, whose own address is `address`, refers to.
+pub(super) fn target(code: &[u8], at: usize, address: u64, field: Field) -> Option<u64> {
+    let this = word(code, at)?;
+    let offset = match field {
+        Field::Branch => signed(this & 0x3FF_FFFF, 26) * 4,
+        Field::Near => signed(this >> 5 & 0x7_FFFF, 19) * 4,
+        Field::Test => signed(this >> 5 & 0x3FFF, 14) * 4,
+        Field::Page { low } => {
+            let low = if low == 0 { 0 } else { low_bits(word(code, at + 4 * low)?) };
+            let page = (address & !0xFFF).wrapping_add_signed(page_offset(this));
+            return Some(page.wrapping_add_signed(low));
+        }
+        Field::Low { page } => {
+            let from = address.wrapping_sub(4 * page as u64) & !0xFFF;
+            let page = from.wrapping_add_signed(page_offset(word(code, at - 4 * page)?));
+            return Some(page.wrapping_add_signed(low_bits(this)));
+        }
+    };
+    Some(address.wrapping_add_signed(offset))
+}
+
+/// The instruction `this` at `address` made to refer to `target`.
+pub(super) fn aimed(this: u32, address: u64, target: u64, field: Field) -> u32 {
+    let words = (target.wrapping_sub(address) >> 2) as u32;
+    match field {
+        Field::Branch => this & !0x3FF_FFFF | words & 0x3FF_FFFF,
+        Field::Near => this & !(0x7_FFFF << 5) | (words & 0x7_FFFF) << 5,
+        Field::Test => this & !(0x3FFF << 5) | (words & 0x3FFF) << 5,
+        Field::Page { .. } => {
+            let pages = ((target >> 12).wrapping_sub(address >> 12)) as u32;
+            this & !(3 << 29 | 0x7_FFFF << 5) | (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5
+        }
+        Field::Low { .. } => {
+            let scale = low_scale(this).unwrap_or(0);
+            this & !(0xFFF << 10) | ((target as u32 & 0xFFF) >> scale & 0xFFF) << 10
+        }
+    }
+}
+
+/// The instruction `this` with what it refers to left out.
+pub(super) fn blank(this: u32, field: Field) -> u32 {
+    match field {
+        Field::Branch => this & !0x3FF_FFFF,
+        Field::Near => this & !(0x7_FFFF << 5),
+        Field::Test => this & !(0x3FFF << 5),
+        Field::Page { .. } => this & !(3 << 29 | 0x7_FFFF << 5),
+        Field::Low { .. } => this & !(0xFFF << 10),
+    }
+}

@@ -1,0 +1,149 @@
+//! Making a patch.
+
+use super::image::{Form, Image, Kind, References, u32_at};
+use super::matching::copies;
+use super::predict::{Copy, Mapping, Predictor};
+use super::wire::{self, Patch, Streams, put, put_signed};
+use super::{COPIES_MAX, Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, macho, pe};
+
+/// Makes the patch from `old` to `new`; `None` when they are too large, or too different for one.
+///
+/// Takes some seconds for 10 MB and memory of about ten times the old file.
+///
+/// # Errors
+/// [`Error::Compress`].
+pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    if old.len().max(new.len()) > FILE_BYTES_MAX {
+        return Ok(None);
+    }
+    let (from, to) = images(old, new);
+    let streams = streams(old, new, &from, &to);
+    let patch = streams.map(|streams| wire::write(&Patch { old: from, new: to, streams }));
+    patch.transpose()
+}
+
+/// What is known of both files, in a form in which the parts of one correspond to those of the other.
+fn images(old: &[u8], new: &[u8]) -> (Image, Image) {
+    for read in [elf::read, pe::read, macho::read] {
+        if let (Some(from), Some(to)) = (read(old), read(new))
+            && alike(&from, &to)
+        {
+            return (from, to);
+        }
+    }
+    let unknown = |bytes: &[u8]| Image { end: bytes.len() as u32, ..Image::default() };
+    (unknown(old), unknown(new))
+}
+
+/// Whether bases and bare segments of one correspond to those of the other, and a patch has room for what is known.
+fn alike(from: &Image, to: &Image) -> bool {
+    let bases = |image: &Image| -> Vec<Form> {
+        let forms = image.regions.iter().map(|region| region.form);
+        forms.filter(|form| matches!(form, Form::Distances { .. } | Form::Functions { .. })).collect()
+    };
+    bases(from) == bases(to) && [from, to].into_iter().all(wire::fits)
+}
+
+/// The bytes with each reference replaced by what `token` makes of its target, so that what refers to the same is
+/// alike wherever it lies. Code keeps nothing of it: its calls are told apart by what surrounds them.
+fn blank(bytes: &[u8], image: &Image, references: &References, token: impl Fn(u32) -> u32) -> Vec<u8> {
+    let mut plain = bytes.to_vec();
+    let predictor = Predictor { bytes, old: image, new: image, references };
+    let all = Copy { old: 0, new: 0, length: image.end };
+    predictor.each(all, |moved| {
+        let field = &mut plain[moved.at..moved.at + moved.width()];
+        match (moved.field, moved.kind) {
+            (Some(field_kind), _) => {
+                let this = u32_at(field, 0).unwrap_or(0);
+                field.copy_from_slice(&arm64::blank(this, field_kind).to_le_bytes());
+            }
+            (_, Kind::Relative { .. }) => field.fill(0),
+            _ => {
+                field.fill(0);
+                field[..4].copy_from_slice(&token(moved.target).wrapping_mul(0x9E37_79B1).to_le_bytes());
+            }
+        }
+        Some(())
+    });
+    plain
+}
+
+/// Makes the streams that lead from `old` to `new`; `None` when they exceed the limits.
+fn streams(old: &[u8], new: &[u8], from: &Image, to: &Image) -> Option<Streams> {
+    let (references, new_references) = (References::find(from, old), References::find(to, new));
+    let plain = (blank(old, from, &references, |_| 0), blank(new, to, &new_references, |_| 0));
+    let mut found = copies(&plain.0, &plain.1);
+    if !from.regions.is_empty() {
+        let mapping = Mapping::new(&found, from, to);
+        let old = blank(old, from, &references, |target| mapping.get(target));
+        found = copies(&old, &blank(new, to, &new_references, |target| target));
+    }
+    if found.len() > COPIES_MAX {
+        return None;
+    }
+    let mapping = Mapping::new(&found, from, to);
+    let predictor = Predictor { bytes: old, old: from, new: to, references: &references };
+    let mut writer = Writer { predictor, new, mapping, streams: Streams::default(), right: 0, equal: 0 };
+    writer.copies(&found);
+    let streams = writer.streams;
+    (streams.bytes_total() <= STREAMS_BYTES_MAX).then_some(streams)
+}
+
+struct Writer<'a> {
+    predictor: Predictor<'a>,
+    new: &'a [u8],
+    mapping: Mapping,
+    streams: Streams,
+    right: u64,
+    equal: u64,
+}
+
+impl Writer<'_> {
+    fn copies(&mut self, copies: &[Copy]) {
+        let (mut at, mut old_at) = (0, 0);
+        for copy in copies {
+            put(&mut self.streams.lengths, u64::from(copy.length));
+            put(&mut self.streams.literals, u64::from(copy.new - at));
+            put_signed(&mut self.streams.seeks, i64::from(copy.old) - i64::from(old_at));
+            self.streams.bytes.extend_from_slice(&self.new[at as usize..copy.new as usize]);
+            (at, old_at) = (copy.new + copy.length, copy.old + copy.length);
+            let predicted = self.predicted(*copy);
+            self.differences(&predicted, copy.new as usize);
+        }
+        self.streams.bytes.extend_from_slice(&self.new[at as usize..]);
+    }
+
+    /// The copied bytes with their references as the reader will have them.
+    fn predicted(&mut self, copy: Copy) -> Vec<u8> {
+        let Self { predictor, new, mapping, streams, right, .. } = self;
+        let mut predicted = predictor.bytes[copy.old as usize..][..copy.length as usize].to_vec();
+        predictor.each(copy, |mut moved| {
+            let expected = mapping.get(moved.target);
+            let actual = moved.actual(new, predictor.new).unwrap_or(expected);
+            if actual == expected {
+                *right += 1;
+            } else {
+                put(&mut streams.right, *right);
+                put_signed(&mut streams.corrections, i64::from(actual) - i64::from(expected));
+                mapping.learn(moved.target, actual);
+                *right = 0;
+            }
+            moved.at -= copy.new as usize;
+            moved.write(&mut predicted, predictor.new, actual);
+            Some(())
+        });
+        predicted
+    }
+
+    fn differences(&mut self, predicted: &[u8], at: usize) {
+        for (guess, byte) in predicted.iter().zip(&self.new[at..]) {
+            if guess == byte {
+                self.equal += 1;
+            } else {
+                put(&mut self.streams.equal, self.equal);
+                self.streams.differences.push(byte.wrapping_sub(*guess));
+                self.equal = 0;
+            }
+        }
+    }
+}
