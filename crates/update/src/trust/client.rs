@@ -22,14 +22,11 @@ use super::floors::Floors;
 use super::folder::MetadataFolder;
 use super::names::as_file_name;
 use super::repository::Repository;
-use super::{Delegated, Proof, Target};
+use super::{Delegated, NEVER, Proof, Target};
 use crate::{Error, crypto};
 use sigstore_tuf::{MetaFile, Metadata, Role, Snapshot, Targets, Timestamp, TrustedMetadataSet};
 use staysail_protocol::limits;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Expiry is not looked at when what is only a floor is read back: at the beginning of time nothing has expired.
-const NEVER: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
 
 /// A client of one repository. Lives for one update; the next one begins with a new client.
 pub struct Client {
