@@ -12,13 +12,15 @@ const frame = () => new Promise((done) => requestAnimationFrame(done));
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 async function watch() {
+  const field = document.querySelector("#field");
+  field.focus();
   let last;
   for (;;) {
     const revision = await invoke("revision").catch(() => last);
     if (revision !== last) {
       last = revision;
       said.textContent = revision;
-      await report("revision", { revision });
+      await report("revision", { revision, field: field.value });
     }
     await pause(15);
   }

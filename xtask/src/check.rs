@@ -14,6 +14,9 @@ pub const STEPS: [&str; 13] = [
     "browser", "windows",
 ];
 
+/// Folders below `examples` with tests of their own.
+const EXAMPLES: [&str; 3] = ["notebook", "kitchen-sink", "exclusive"];
+
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Fetching RustSec's list.
 const FETCH_LIMIT: Duration = Duration::from_secs(120);
@@ -111,12 +114,14 @@ fn examples(root: &Path) -> anyhow::Result<Outcome> {
             .env("CARGO_TARGET_DIR", root.join("target/e2e/cargo"));
         run("examples", &mut command, STEP_LIMIT)
     };
-    let mut both = test("notebook")?;
-    let kitchen_sink = test("kitchen-sink")?;
-    both.ok &= kitchen_sink.ok;
-    both.took += kitchen_sink.took;
-    both.tally.add(kitchen_sink.tally);
-    Ok(both)
+    let mut all = test(EXAMPLES[0])?;
+    for example in &EXAMPLES[1..] {
+        let outcome = test(example)?;
+        all.ok &= outcome.ok;
+        all.took += outcome.took;
+        all.tally.add(outcome.tally);
+    }
+    Ok(all)
 }
 
 fn tidy(root: &Path) -> anyhow::Result<Outcome> {

@@ -14,6 +14,8 @@ struct Stat {
     id: u32,
     parent: u32,
     ticks: u64,
+    /// Of children that ended and were waited for, and theirs.
+    ended_ticks: u64,
 }
 
 /// Everything in `/proc`; a process that ends meanwhile is left out.
@@ -25,8 +27,9 @@ fn all() -> Vec<Stat> {
         // The name is in parentheses and may hold anything: fields are counted from the last one (proc(5)).
         let fields: Vec<&str> = text[text.rfind(')')? + 2..].split(' ').collect();
         // utime, stime and those of children that were waited for.
-        let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-        Some(Stat { id, parent: fields.get(1)?.parse().ok()?, ticks })
+        let sum = |fields: &[&str]| fields.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+        let (ticks, ended_ticks) = (sum(fields.get(11..15)?), sum(fields.get(13..15)?));
+        Some(Stat { id, parent: fields.get(1)?.parse().ok()?, ticks, ended_ticks })
     })
     .collect()
 }
@@ -51,7 +54,15 @@ pub fn cpu_s(root: u32) -> f64 {
     let all = all();
     let mut family = below(root, &all);
     family.push(root);
-    let ticks: u64 = all.iter().filter(|stat| family.contains(&stat.id)).map(|stat| stat.ticks).sum();
+    seconds(all.iter().filter(|stat| family.contains(&stat.id)).map(|stat| stat.ticks).sum())
+}
+
+/// CPU seconds of what a process started and has waited for: compilers, for a tool that builds.
+pub fn ended_cpu_s(process: u32) -> f64 {
+    seconds(all().iter().filter(|stat| stat.id == process).map(|stat| stat.ended_ticks).sum())
+}
+
+fn seconds(ticks: u64) -> f64 {
     // SAFETY: sysconf takes an integer and touches no memory of ours.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     ticks as f64 / per_second.max(1) as f64

@@ -51,6 +51,11 @@ pub fn focus(display: &Display, id: Id) {
     xdotool(display, &["windowactivate", "--sync", &id.to_string()]);
 }
 
+/// The window that has the keyboard.
+pub fn active(display: &Display) -> Option<Id> {
+    xdotool(display, &["getactivewindow"])?.parse().ok()
+}
+
 /// Clicks into the window, in pixels from its upper left corner.
 pub fn click(display: &Display, id: Id, x: i32, y: i32) {
     let (id, x, y) = (id.to_string(), x.to_string(), y.to_string());

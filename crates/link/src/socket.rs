@@ -3,7 +3,8 @@
 //! # Theory of operation
 //! A wake-up of a sleeping thread costs more than everything else a call does. On Linux a socket that is watched for
 //! room, too, wakes its owner each time the other side reads what was sent. So a socket is watched for bytes to read
-//! only; whoever finds it full watches a second descriptor of it for room, for as long as that lasts.
+//! only; whoever finds it full watches a second descriptor of it for room, for as long as that lasts. For the same reason
+//! the system is asked to let a megabyte and more lie in a socket: it takes memory only while something does.
 
 use std::io::{self, IoSlice, Read};
 
@@ -45,6 +46,9 @@ mod system {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
+    /// What may lie in a socket that nobody has read yet.
+    const SEND_BUFFER_BYTES: libc::c_int = 2 << 20;
+
     #[derive(Debug)]
     pub struct Socket(AsyncFd<UnixStream>);
 
@@ -55,7 +59,24 @@ mod system {
         /// When the runtime can not watch it.
         pub fn new(stream: UnixStream) -> io::Result<Self> {
             stream.set_nonblocking(true)?;
+            widen(&stream);
             Ok(Self(Socket(watch(stream, Interest::READABLE)?)))
+        }
+    }
+
+    /// Asks for room in the socket. The system gives what its own limit allows (Linux: `net.core.wmem_max`).
+    fn widen(stream: &UnixStream) {
+        use std::os::fd::AsRawFd;
+        let bytes = SEND_BUFFER_BYTES;
+        // SAFETY: the descriptor is open; the value is an int of the length told.
+        unsafe {
+            libc::setsockopt(
+                stream.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_SNDBUF,
+                std::ptr::from_ref(&bytes).cast(),
+                std::mem::size_of_val(&bytes) as libc::socklen_t,
+            );
         }
     }
 

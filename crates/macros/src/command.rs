@@ -16,7 +16,7 @@ enum Source {
     Argument,
     /// The raw body of the call.
     Raw,
-    /// Something of the app: state, kept state, app handle, window handle.
+    /// Something of the app: state, kept state, an exclusive resource, app handle, window handle.
     App,
 }
 
@@ -155,7 +155,7 @@ pub fn record(callable: &Callable<'_>) -> Result<TokenStream> {
     Ok(quote! {{
         #[allow(unused_imports)]
         use ::staysail::__private::{
-            AnswerBytes as _, AnswerJson as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
+            AnswerBytes as _, AnswerJson as _, AnswerText as _, FailureDisplay as _, FailureFull as _, FailureJson as _,
             KnownType as _, UnknownType as _,
         };
         #[allow(clippy::let_unit_value, clippy::unit_arg, clippy::needless_borrow)]
@@ -227,7 +227,7 @@ pub fn last_segment(ty: &Type) -> Option<String> {
 
 fn source_of(ty: &Type) -> Source {
     match last_segment(ty).as_deref() {
-        Some("State" | "Kept" | "AppHandle" | "WindowHandle") => Source::App,
+        Some("State" | "Kept" | "Held" | "AppHandle" | "WindowHandle") => Source::App,
         Some("Bytes") => Source::Raw,
         _ => Source::Argument,
     }

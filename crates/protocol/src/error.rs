@@ -18,7 +18,7 @@ pub enum ErrorCode {
     WorkerLost,
     /// The backend cannot be started; the window shows why.
     WorkerUnavailable,
-    /// A newer version took over before this stream had ended; ask again to go on.
+    /// A newer version took over before this stream had ended, or has what this call needs; ask again to go on.
     Superseded,
     /// The caller cancelled the call.
     Cancelled,

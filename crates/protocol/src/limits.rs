@@ -57,8 +57,21 @@ pub const CRASH_BACKOFF_MS: u64 = 100;
 pub const CRASH_BACKOFF_MAX_MS: u64 = 3_000;
 /// Declared state up to this size is copied to the shell after each call that changed it, so that it survives a crash.
 pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+/// Declared state up to this size is handed over inside a frame; larger state beside it, by descriptor.
+pub const SNAPSHOT_INLINE_BYTES_MAX: usize = 1 << 20;
 /// Largest declared state of an app.
-pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+pub const SNAPSHOT_BYTES_MAX: usize = 512 << 20;
+/// State that is handed over beside the frames must have been written within this time, and taken over within as much.
+pub const SNAPSHOT_APART_TIMEOUT_MS: u64 = 20_000;
+const _: () =
+    assert!(CHECKPOINT_BYTES_MAX <= SNAPSHOT_INLINE_BYTES_MAX && SNAPSHOT_BYTES_MAX <= FRAME_BODY_BYTES_MAX);
+/// Calls under way get this long to let go of an exclusive resource; then the exchange is called off.
+pub const EXCLUSIVE_IN_USE_MS: u64 = 2_000;
+/// A worker must have released all its exclusive resources within this time, or have acquired them.
+pub const EXCLUSIVE_TIMEOUT_MS: u64 = 5_000;
+/// Pause between two tries to give exclusive resources back to the worker before, within `exclusive_timeout_ms`.
+pub const EXCLUSIVE_RETRY_MS: u64 = 100;
+const _: () = assert!(EXCLUSIVE_IN_USE_MS < EXCLUSIVE_TIMEOUT_MS);
 /// A page that intercepts closing must have said within this time that it decides; its window closes otherwise.
 pub const CLOSE_ANSWER_TIMEOUT_MS: u64 = 3_000;
 /// Inline scripts of one page whose hashes go into its content security policy, and as many style sheets.

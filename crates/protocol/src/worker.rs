@@ -7,6 +7,9 @@
 //! answers [`ToShell::Restored`] or [`ToShell::RestoreFailed`]. With [`ToWorker::Activate`] it becomes the
 //! active worker and calls flow. When the socket closes, the worker exits at once: it never outlives its shell.
 //!
+//! A snapshot larger than `snapshot_inline_bytes_max` goes beside the frames, as an [`Attached`], when both sides can: the
+//! shell offers it by `STAYSAIL_ATTACHMENTS`, the worker says so in its hello.
+//!
 //! A snapshot is MessagePack: a map from state name to `{version: u32, value: any}`, names spelled out.
 //!
 //! Whatever declared state a call changed is sent as [`ToShell::Checkpoint`] *before* the call's answer on the
@@ -20,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub const SOCKET_VARIABLE: &str = "STAYSAIL_SOCKET";
 /// Environment variable with the one-time token the hello must repeat.
 pub const TOKEN_VARIABLE: &str = "STAYSAIL_TOKEN";
+/// Environment variable with the way attachments take: descriptor number of a datagram socket (Unix), or any value.
+pub const ATTACHMENTS_VARIABLE: &str = "STAYSAIL_ATTACHMENTS";
 
 /// Environment variable that makes a worker wait for a debugger before it does anything (`staysail dev --debug-worker`).
 pub const DEBUG_VARIABLE: &str = "STAYSAIL_DEBUG_WORKER";
@@ -30,11 +35,18 @@ pub const DEBUG_VARIABLE: &str = "STAYSAIL_DEBUG_WORKER";
 pub enum ToWorker {
     /// Answer to hello.
     Welcome(Box<Welcome>),
-    /// Take over this state. Body: snapshot. Answered by `Restored` or `RestoreFailed`.
+    /// Take over this state. Body: snapshot, unless it is attached. Answered by `Restored` or `RestoreFailed`.
     Restore {
         /// Version of the app that made the snapshot.
         from_version: String,
+        /// Where the snapshot is when it is not the body.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attached: Option<Attached>,
     },
+    /// Let go of all exclusive resources, for another worker. Answered by `Released` or `ReleaseFailed`.
+    Release,
+    /// Take all exclusive resources that you do not hold. Answered by `Acquired` or `AcquireFailed`.
+    Acquire,
     /// You are the active worker now.
     Activate,
     /// A call. `frame.call` is its number, the body its arguments: a JSON object, or raw bytes.
@@ -81,7 +93,7 @@ pub enum ToWorker {
         /// Label of the window it came from.
         window: String,
     },
-    /// Deliver the declared state, answered by `Snapshot`. Changes made afterwards are lost and reported.
+    /// Deliver the declared state, answered by `Snapshot` or `SnapshotFailed`. Changes made afterwards are lost.
     Snapshot,
     /// Finish the calls under way, then answer `Retired`. The process stays, idle, for an instant return.
     Retire,
@@ -139,10 +151,45 @@ pub enum ToShell {
         /// Why, and what to do.
         message: String,
     },
+    /// No exclusive resource is held any more.
+    Released,
+    /// An exclusive resource could not be released; it and others may still be held.
+    ReleaseFailed {
+        /// Its name.
+        resource: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// All exclusive resources are held.
+    Acquired,
+    /// An exclusive resource could not be acquired; none is held that was not held before.
+    AcquireFailed {
+        /// Its name.
+        resource: String,
+        /// Why, and what to do.
+        message: String,
+    },
     /// Newest declared state. Body: snapshot.
     Checkpoint,
-    /// Answer to `Snapshot`. Body: snapshot.
-    Snapshot,
+    /// The declared state has changed and is too large for checkpoints: the shell's newest one is older than it, until
+    /// the next comes.
+    CheckpointLeftOut,
+    /// Before the answer to `Snapshot`: it is large and is being written beside the frames, which may take
+    /// `snapshot_apart_timeout_ms`.
+    SnapshotGrows,
+    /// Answer to `Snapshot`. Body: snapshot, unless it is attached.
+    Snapshot {
+        /// Where the snapshot is when it is not the body.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attached: Option<Attached>,
+    },
+    /// Answer to `Snapshot`: the state can not be handed over.
+    SnapshotFailed {
+        /// Which declared state; empty when it is all of them together.
+        state: String,
+        /// Why, and what to do.
+        message: String,
+    },
     /// The call `frame.call` succeeded. Body: JSON answer, or raw bytes.
     Answer {
         /// The body is raw bytes instead of JSON.
@@ -220,6 +267,16 @@ pub enum ToShell {
     Unknown,
 }
 
+/// Bytes beside the frame that names them: sealed memory or a file without a name, handed over by descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Under what number it was handed over: on Unix that of the datagram which came with the descriptor, sent before this
+    /// frame; on Windows the handle, in the worker's process.
+    pub number: u64,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
 /// What a worker says of itself first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
@@ -231,6 +288,12 @@ pub struct Hello {
     pub token: String,
     /// Version of the app's crate.
     pub version: String,
+    /// It takes attachments.
+    #[serde(default)]
+    pub attachments: bool,
+    /// Names of its exclusive resources. Without any it is asked neither to release nor to acquire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusive: Vec<String>,
     /// The app.
     pub description: Description,
 }

@@ -1,12 +1,12 @@
 //! The few functions of GLib, JavaScriptCore and WebKitGTK that the port uses. All of them are in the web process
-//! already when it loads this library.
+//! already when it loads this library. JavaScriptCore is asked by its own interface for C: GLib's over it wraps every
+//! value into an object and knows no quick way to a long text.
 #![allow(non_camel_case_types)]
 
 use std::ffi::{c_char, c_void};
 
 pub type gpointer = *mut c_void;
 pub type gboolean = i32;
-pub type GType = usize;
 pub type GCallback = Option<unsafe extern "C" fn()>;
 pub type GDestroyNotify = Option<unsafe extern "C" fn(gpointer)>;
 pub type GUnixFDSourceFunc = unsafe extern "C" fn(i32, u32, gpointer) -> gboolean;
@@ -18,34 +18,45 @@ macro_rules! opaque {
 opaque!(
     GObject,
     GVariant,
-    GBytes,
     GVariantType,
-    JSCValue,
-    JSCContext,
+    JSContext,
+    JSObject,
+    JSString,
     WebKitWebExtension,
     WebKitWebPage,
     WebKitFrame,
     WebKitScriptWorld
 );
 
+/// Where script runs: the context of a frame, or one within it.
+pub type JSContextRef = *const JSContext;
+/// Any value of script; an object is one as well.
+pub type JSValueRef = *const JSObject;
+pub type JSObjectRef = *mut JSObject;
+pub type JSStringRef = *mut JSString;
+/// A function that script calls: context, function, `this`, number of arguments, arguments, exception.
+pub type JSObjectCallAsFunctionCallback = unsafe extern "C" fn(
+    JSContextRef,
+    JSObjectRef,
+    JSObjectRef,
+    usize,
+    *const JSValueRef,
+    *mut JSValueRef,
+) -> JSValueRef;
+
 pub const G_IO_IN: u32 = 1;
 pub const G_IO_OUT: u32 = 4;
 pub const G_IO_ERR: u32 = 8;
 pub const G_IO_HUP: u32 = 16;
-/// `G_TYPE_MAKE_FUNDAMENTAL(5)`.
-pub const G_TYPE_BOOLEAN: GType = 5 << 2;
-pub const JSC_TYPED_ARRAY_UINT8: u32 = 5;
+/// `kJSTypedArrayTypeUint8Array`.
+pub const JS_UINT8_ARRAY: u32 = 3;
 
-/// The arguments of a function called by script.
-#[repr(C)]
-pub struct GPtrArray {
-    pub pdata: *mut gpointer,
-    pub len: u32,
-}
+/// `SOL_SOCKET` and `SO_SNDBUF` of Linux on x86-64 and arm64.
+pub const SOL_SOCKET: i32 = 1;
+pub const SO_SNDBUF: i32 = 7;
 
 unsafe extern "C" {
-    pub fn g_object_ref(object: *mut GObject) -> *mut GObject;
-    pub fn g_object_unref(object: *mut GObject);
+    pub fn setsockopt(descriptor: i32, level: i32, name: i32, value: *const c_void, length: u32) -> i32;
     pub fn g_object_weak_ref(
         object: *mut GObject,
         notify: unsafe extern "C" fn(gpointer, gpointer),
@@ -75,48 +86,87 @@ unsafe extern "C" {
     ) -> u32;
     pub fn g_variant_is_of_type(value: *const GVariant, kind: *const GVariantType) -> gboolean;
     pub fn g_variant_get_string(value: *const GVariant, length: *mut usize) -> *const c_char;
-    pub fn g_bytes_get_data(bytes: *mut GBytes, size: *mut usize) -> *const c_void;
-    pub fn g_bytes_new_with_free_func(
-        data: *const c_void,
-        size: usize,
-        free: GDestroyNotify,
-        data_of_free: gpointer,
-    ) -> *mut GBytes;
-    pub fn g_bytes_unref(bytes: *mut GBytes);
 
-    pub fn jsc_context_set_value(context: *mut JSCContext, name: *const c_char, value: *mut JSCValue);
-    pub fn jsc_value_get_type() -> GType;
-    pub fn jsc_value_get_context(value: *mut JSCValue) -> *mut JSCContext;
-    pub fn jsc_value_is_function(value: *mut JSCValue) -> gboolean;
-    pub fn jsc_value_is_typed_array(value: *mut JSCValue) -> gboolean;
-    pub fn jsc_value_new_null(context: *mut JSCContext) -> *mut JSCValue;
-    pub fn jsc_value_new_boolean(context: *mut JSCContext, value: gboolean) -> *mut JSCValue;
-    pub fn jsc_value_new_number(context: *mut JSCContext, number: f64) -> *mut JSCValue;
-    pub fn jsc_value_new_string_from_bytes(context: *mut JSCContext, bytes: *mut GBytes) -> *mut JSCValue;
-    pub fn jsc_value_new_typed_array(context: *mut JSCContext, kind: u32, length: usize) -> *mut JSCValue;
-    pub fn jsc_value_typed_array_get_buffer(array: *mut JSCValue) -> *mut JSCValue;
-    pub fn jsc_value_new_function_variadic(
-        context: *mut JSCContext,
-        name: *const c_char,
-        callback: GCallback,
-        user_data: gpointer,
-        destroy: GDestroyNotify,
-        return_type: GType,
-    ) -> *mut JSCValue;
-    pub fn jsc_value_to_double(value: *mut JSCValue) -> f64;
-    pub fn jsc_value_to_string_as_bytes(value: *mut JSCValue) -> *mut GBytes;
-    pub fn jsc_value_typed_array_get_data(value: *mut JSCValue, length: *mut usize) -> gpointer;
-    pub fn jsc_value_function_callv(
-        function: *mut JSCValue,
-        n_parameters: u32,
-        parameters: *const *mut JSCValue,
-    ) -> *mut JSCValue;
+    pub fn JSContextGetGlobalContext(context: JSContextRef) -> *mut JSContext;
+    pub fn JSContextGetGlobalObject(context: JSContextRef) -> JSObjectRef;
+    pub fn JSGlobalContextRetain(context: *mut JSContext) -> *mut JSContext;
+    pub fn JSGlobalContextRelease(context: *mut JSContext);
+    pub fn JSObjectMakeFunctionWithCallback(
+        context: JSContextRef,
+        name: JSStringRef,
+        callback: JSObjectCallAsFunctionCallback,
+    ) -> JSObjectRef;
+    pub fn JSObjectSetProperty(
+        context: JSContextRef,
+        object: JSObjectRef,
+        name: JSStringRef,
+        value: JSValueRef,
+        attributes: u32,
+        exception: *mut JSValueRef,
+    );
+    pub fn JSObjectIsFunction(context: JSContextRef, object: JSObjectRef) -> bool;
+    pub fn JSObjectCallAsFunction(
+        context: JSContextRef,
+        function: JSObjectRef,
+        this: JSObjectRef,
+        count: usize,
+        arguments: *const JSValueRef,
+        exception: *mut JSValueRef,
+    ) -> JSValueRef;
+    pub fn JSObjectMakeTypedArray(
+        context: JSContextRef,
+        kind: u32,
+        length: usize,
+        exception: *mut JSValueRef,
+    ) -> JSObjectRef;
+    pub fn JSObjectGetTypedArrayBytesPtr(
+        context: JSContextRef,
+        array: JSObjectRef,
+        exception: *mut JSValueRef,
+    ) -> *mut c_void;
+    pub fn JSObjectGetTypedArrayByteOffset(
+        context: JSContextRef,
+        array: JSObjectRef,
+        exception: *mut JSValueRef,
+    ) -> usize;
+    pub fn JSObjectGetTypedArrayByteLength(
+        context: JSContextRef,
+        array: JSObjectRef,
+        exception: *mut JSValueRef,
+    ) -> usize;
+    pub fn JSObjectGetTypedArrayBuffer(
+        context: JSContextRef,
+        array: JSObjectRef,
+        exception: *mut JSValueRef,
+    ) -> JSObjectRef;
+    pub fn JSValueGetTypedArrayType(
+        context: JSContextRef,
+        value: JSValueRef,
+        exception: *mut JSValueRef,
+    ) -> u32;
+    pub fn JSValueIsObject(context: JSContextRef, value: JSValueRef) -> bool;
+    pub fn JSValueMakeNull(context: JSContextRef) -> JSValueRef;
+    pub fn JSValueMakeBoolean(context: JSContextRef, value: bool) -> JSValueRef;
+    pub fn JSValueMakeNumber(context: JSContextRef, number: f64) -> JSValueRef;
+    pub fn JSValueMakeString(context: JSContextRef, string: JSStringRef) -> JSValueRef;
+    pub fn JSValueToNumber(context: JSContextRef, value: JSValueRef, exception: *mut JSValueRef) -> f64;
+    pub fn JSValueToStringCopy(
+        context: JSContextRef,
+        value: JSValueRef,
+        exception: *mut JSValueRef,
+    ) -> JSStringRef;
+    pub fn JSValueProtect(context: JSContextRef, value: JSValueRef);
+    pub fn JSValueUnprotect(context: JSContextRef, value: JSValueRef);
+    pub fn JSStringCreateWithUTF8CString(text: *const c_char) -> JSStringRef;
+    pub fn JSStringGetLength(string: JSStringRef) -> usize;
+    pub fn JSStringGetCharactersPtr(string: JSStringRef) -> *const u16;
+    pub fn JSStringRelease(string: JSStringRef);
 
     pub fn webkit_script_world_get_default() -> *mut WebKitScriptWorld;
     pub fn webkit_frame_is_main_frame(frame: *mut WebKitFrame) -> gboolean;
-    pub fn webkit_frame_get_js_context_for_script_world(
+    pub fn webkit_frame_get_javascript_context_for_script_world(
         frame: *mut WebKitFrame,
         world: *mut WebKitScriptWorld,
-    ) -> *mut JSCContext;
+    ) -> *mut JSContext;
     pub fn webkit_web_page_get_uri(page: *mut WebKitWebPage) -> *const c_char;
 }

@@ -19,6 +19,7 @@
 #![cfg(target_os = "linux")]
 
 mod ffi;
+mod text;
 mod wire;
 
 use ffi::*;
@@ -30,6 +31,7 @@ use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::ptr;
+use text::utf8_into;
 use wire::{Kind, Reader};
 
 /// Priority of answers on the main loop: that of WebKit's own messages, so that a flood starves no painting.
@@ -39,10 +41,12 @@ const ANSWERS_PER_TURN_MAX: usize = 128;
 /// Answers of this size and more go to the page as bytes, texts too: the page's decoder is many times faster than the
 /// interface for C.
 const TEXT_BYTES_MAX: usize = 16 << 10;
-/// Requests below this size go in one piece: to copy them costs less than to write twice.
+/// Bytes behind a text go in one piece with it below this size: to copy them costs less than to write twice.
 const COPIED_BYTES_MAX: usize = 64 << 10;
-/// Most that is kept allocated for requests the socket did not take at once.
-const BACKLOG_KEPT_BYTES: usize = 1 << 20;
+/// What may lie in the socket that the shell has not read yet: a megabyte is written at once where the system allows it.
+const SEND_BUFFER_BYTES: i32 = 2 << 20;
+/// Most that is kept allocated for texts, and for requests the socket did not take at once.
+const KEPT_BYTES: usize = 2 << 20;
 
 thread_local! {
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
@@ -54,6 +58,8 @@ struct Connection {
     reader: Reader,
     backlog: Vec<u8>,
     written: usize,
+    /// Where texts become UTF-8, kept so that its memory is.
+    text: Vec<u8>,
     /// Whether the main loop waits for room in the socket.
     waits_for_room: bool,
     /// The page's address in memory, and what is shown in it.
@@ -64,15 +70,44 @@ struct Connection {
 
 struct Page {
     port: u64,
-    /// The start script's callback; null until it opened its port.
-    callback: *mut JSCValue,
+    /// The context of the page's main frame: what calls from there is this page.
+    context: *mut JSContext,
+    /// The start script's callback, once it opened its port.
+    callback: Option<Callback>,
 }
 
-impl Drop for Page {
+/// A function of the page, kept alive with its context.
+struct Callback {
+    context: *mut JSContext,
+    function: JSObjectRef,
+}
+
+impl Callback {
+    /// # Safety
+    /// Both must be live; on the main thread.
+    unsafe fn of(context: *mut JSContext, function: JSObjectRef) -> Self {
+        // SAFETY: live, says the caller. What is taken here is given back in `drop`.
+        unsafe {
+            JSGlobalContextRetain(context);
+            JSValueProtect(context, function);
+        }
+        Self { context, function }
+    }
+}
+
+impl Clone for Callback {
+    fn clone(&self) -> Self {
+        // SAFETY: this one keeps both alive.
+        unsafe { Self::of(self.context, self.function) }
+    }
+}
+
+impl Drop for Callback {
     fn drop(&mut self) {
-        if !self.callback.is_null() {
-            // SAFETY: gives back the reference taken in `open`, on the main thread.
-            unsafe { g_object_unref(self.callback.cast()) };
+        // SAFETY: taken in `of`, on the main thread; runs no script.
+        unsafe {
+            JSValueUnprotect(self.context, self.function);
+            JSGlobalContextRelease(self.context);
         }
     }
 }
@@ -127,11 +162,17 @@ fn connect(name: &str, token: &str) -> Option<Connection> {
     // The first bytes on a fresh socket: they fit.
     (&socket).write_all(&frame(Kind::Hello, 0, token.as_bytes())).ok()?;
     socket.set_nonblocking(true).ok()?;
+    // SAFETY: the descriptor is open; the value is an int of the length told. Without it there is less room.
+    unsafe {
+        let bytes = ptr::from_ref(&SEND_BUFFER_BYTES).cast();
+        setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_SNDBUF, bytes, size_of::<i32>() as u32);
+    }
     Some(Connection {
         socket,
         reader: Reader::default(),
         backlog: Vec::new(),
         written: 0,
+        text: Vec::new(),
         waits_for_room: false,
         pages: HashMap::new(),
         last_port: 0,
@@ -161,7 +202,12 @@ unsafe extern "C" fn window_object_cleared(
         if webkit_frame_is_main_frame(frame) == 0 {
             return;
         }
-        let known = with(|connection| connection.pages.insert(page as usize, Page::empty()));
+        let context = webkit_frame_get_javascript_context_for_script_world(frame, world);
+        if context.is_null() {
+            return;
+        }
+        let fresh = Page { port: 0, context, callback: None };
+        let known = with(|connection| connection.pages.insert(page as usize, fresh));
         match known {
             None => return,
             // Seen for the first time: its end is to be told.
@@ -169,18 +215,9 @@ unsafe extern "C" fn window_object_cleared(
             // The document before: letting go of its callback runs no script.
             Some(Some(before)) => drop(before),
         }
-        let context = webkit_frame_get_js_context_for_script_world(frame, world);
-        let function = jsc_value_new_function_variadic(
-            context,
-            c"__staysail_port".as_ptr(),
-            Some(std::mem::transmute::<*const (), unsafe extern "C" fn()>(open as *const ())),
-            page.cast(),
-            None,
-            jsc_value_get_type(),
-        );
-        jsc_context_set_value(context, c"__staysail_port".as_ptr(), function);
-        g_object_unref(function.cast());
-        g_object_unref(context.cast());
+        let name = Text::new(c"__staysail_port");
+        let function = JSObjectMakeFunctionWithCallback(context, name.0, open);
+        JSObjectSetProperty(context, JSContextGetGlobalObject(context), name.0, function, 0, ptr::null_mut());
     }
 }
 
@@ -189,115 +226,158 @@ unsafe extern "C" fn page_gone(_data: gpointer, page: gpointer) {
     drop(gone);
 }
 
-impl Page {
-    fn empty() -> Self {
-        Self { port: 0, callback: ptr::null_mut() }
-    }
-}
-
-/// `__staysail_port(label, callback)`: opens a port and returns `send(ticket, text, bytes)`.
-unsafe extern "C" fn open(arguments: *const GPtrArray, page: gpointer) -> *mut JSCValue {
-    // SAFETY: JSC passes live values. `page` is only used when it is among the living pages, which `page_gone` keeps
-    // true. The function returned is owned by the caller.
+/// `__staysail_port(label, callback)`: opens a port and returns `send(ticket, head, …payload)`, or null.
+unsafe extern "C" fn open(
+    context: JSContextRef,
+    _function: JSObjectRef,
+    _this: JSObjectRef,
+    count: usize,
+    arguments: *const JSValueRef,
+    _exception: *mut JSValueRef,
+) -> JSValueRef {
+    // SAFETY: JSC passes a live context and live values. The page whose context it is lives, which `page_gone` and
+    // `window_object_cleared` keep true.
     unsafe {
-        let Some([label, callback]) = values(arguments) else { return ptr::null_mut() };
-        let context = jsc_value_get_context(callback);
-        let is_function = jsc_value_is_function(callback) != 0;
-        let label = Text::of(label);
-        let port = with(|connection| {
-            if !is_function || !connection.pages.contains_key(&(page as usize)) {
-                return None;
-            }
-            let address = webkit_web_page_get_uri(page.cast());
+        let nothing = JSValueMakeNull(context);
+        let Some([label, callback]) = values(count, arguments) else { return nothing };
+        if !JSValueIsObject(context, callback) || !JSObjectIsFunction(context, callback.cast_mut()) {
+            return nothing;
+        }
+        let label = Text::of(context, label);
+        let global = JSContextGetGlobalContext(context);
+        let opened = with(|connection| {
+            let (page, _) = connection.pages.iter().find(|(_, page)| page.context == global)?;
+            let page = *page;
+            let address = webkit_web_page_get_uri(page as *mut WebKitWebPage);
             let address = if address.is_null() { &[][..] } else { CStr::from_ptr(address).to_bytes() };
             connection.last_port += 1;
             let port = connection.last_port;
-            connection.write(&frame(Kind::Open, port, &[label.bytes(), b"\n", address].concat()));
-            g_object_ref(callback.cast());
-            let before = connection.pages.insert(page as usize, Page { port, callback });
-            Some((port, before))
+            let mut body = Vec::new();
+            utf8_into(label.units(), &mut body);
+            connection.write(&frame(Kind::Open, port, &[&body[..], b"\n", address].concat()));
+            let callback = Some(Callback::of(global, callback.cast_mut()));
+            connection.pages.insert(page, Page { port, context: global, callback })
         });
-        let Some(Some((port, _before))) = port else { return jsc_value_new_null(context) };
-        jsc_value_new_function_variadic(
-            context,
-            c"send".as_ptr(),
-            Some(std::mem::transmute::<*const (), unsafe extern "C" fn()>(send as *const ())),
-            port as usize as gpointer,
-            None,
-            G_TYPE_BOOLEAN,
-        )
-    }
-}
-
-/// `send(ticket, text, bytes)`: sends one request, text first, and says whether it could.
-unsafe extern "C" fn send(arguments: *const GPtrArray, port: gpointer) -> gboolean {
-    // SAFETY: JSC passes live values; the view's memory stays where it is while no script runs.
-    unsafe {
-        let Some([ticket, text, bytes]) = values(arguments) else { return 0 };
-        let ticket = jsc_value_to_double(ticket);
-        let text = Text::of(text);
-        let text = text.bytes();
-        let mut length = 0_usize;
-        let data = match jsc_value_is_typed_array(bytes) {
-            0 => ptr::null(),
-            _ => jsc_value_typed_array_get_data(bytes, &mut length).cast::<u8>().cast_const(),
-        };
-        let bytes = if data.is_null() { &[][..] } else { std::slice::from_raw_parts(data, length) };
-        if text.len() + bytes.len() > wire::BODY_BYTES_MAX {
-            return 0;
+        if opened.flatten().is_none() {
+            return nothing;
         }
-        let port = port as usize as u64;
-        let sent = with(|connection| {
-            let open = connection.pages.values().any(|page| page.port == port);
-            if open {
-                connection.send(port, ticket as u64, text, bytes);
-            }
-            open
-        });
-        i32::from(sent == Some(true))
+        JSObjectMakeFunctionWithCallback(context, Text::new(c"send").0, send)
     }
 }
 
-/// The arguments of a call, when they are as many as expected. Declared parameters would have JSC make an object of
-/// each of them first, which throws for `null` and costs a stack trace.
+/// `send(ticket, head, …payload)`: sends one request, a newline between head and payload, and says whether it could. The
+/// payload is a `Uint8Array`, or a text in pieces that are cut between characters; an empty text is none.
+unsafe extern "C" fn send(
+    context: JSContextRef,
+    _function: JSObjectRef,
+    _this: JSObjectRef,
+    count: usize,
+    arguments: *const JSValueRef,
+    _exception: *mut JSValueRef,
+) -> JSValueRef {
+    // SAFETY: JSC passes a live context and `count` live values; an array's memory stays where it is while no script
+    // runs.
+    unsafe {
+        let refused = JSValueMakeBoolean(context, false);
+        let arguments = if count == 0 { &[][..] } else { std::slice::from_raw_parts(arguments, count) };
+        let [ticket, head, payload @ ..] = arguments else { return refused };
+        let ticket = JSValueToNumber(context, *ticket, ptr::null_mut()) as u64;
+        let mut text = with(|connection| std::mem::take(&mut connection.text)).unwrap_or_default();
+        text.clear();
+        text.extend_from_slice(&[0; wire::HEAD_BYTES]);
+        utf8_into(Text::of(context, *head).units(), &mut text);
+        text.push(b'\n');
+        let before = text.len();
+        let mut bytes = &[][..];
+        match payload {
+            [array] if JSValueGetTypedArrayType(context, *array, ptr::null_mut()) == JS_UINT8_ARRAY => {
+                bytes = bytes_of(context, *array);
+            }
+            pieces => {
+                for piece in pieces {
+                    utf8_into(Text::of(context, *piece).units(), &mut text);
+                }
+                if text.len() == before {
+                    text.pop();
+                }
+            }
+        }
+        let global = JSContextGetGlobalContext(context);
+        let sent = with(|connection| {
+            let page = connection.pages.values().find(|page| page.context == global);
+            let port = page.filter(|page| page.callback.is_some()).map(|page| page.port);
+            let sent = port.is_some_and(|port| connection.send(port, ticket, &mut text, bytes));
+            text.clear();
+            text.shrink_to(KEPT_BYTES);
+            connection.text = text;
+            sent
+        });
+        JSValueMakeBoolean(context, sent == Some(true))
+    }
+}
+
+/// The arguments of a call, when they are as many as expected.
 ///
 /// # Safety
 /// `arguments` must be what JSC passed.
-unsafe fn values<const COUNT: usize>(arguments: *const GPtrArray) -> Option<[*mut JSCValue; COUNT]> {
-    // SAFETY: the array holds `len` pointers to values.
+unsafe fn values<const COUNT: usize>(
+    count: usize,
+    arguments: *const JSValueRef,
+) -> Option<[JSValueRef; COUNT]> {
+    if count != COUNT {
+        return None;
+    }
+    // SAFETY: so many values are there.
+    let mut values = [ptr::null(); COUNT];
+    for (index, value) in values.iter_mut().enumerate() {
+        // SAFETY: `count` of them are there.
+        *value = unsafe { *arguments.add(index) };
+    }
+    Some(values)
+}
+
+/// The memory of a `Uint8Array`.
+///
+/// # Safety
+/// The value must be one and live, and no script may run as long as the slice is used.
+unsafe fn bytes_of<'a>(context: JSContextRef, array: JSValueRef) -> &'a [u8] {
+    // SAFETY: the memory begins where that of the array's buffer does, plus its place in it.
     unsafe {
-        let arguments = &*arguments;
-        if arguments.len as usize != COUNT {
-            return None;
+        let array = array.cast_mut();
+        let buffer = JSObjectGetTypedArrayBytesPtr(context, array, ptr::null_mut()).cast::<u8>();
+        if buffer.is_null() {
+            return &[];
         }
-        let mut values = [ptr::null_mut(); COUNT];
-        for (index, value) in values.iter_mut().enumerate() {
-            *value = (*arguments.pdata.add(index)).cast();
-        }
-        Some(values)
+        let from = JSObjectGetTypedArrayByteOffset(context, array, ptr::null_mut());
+        let length = JSObjectGetTypedArrayByteLength(context, array, ptr::null_mut());
+        std::slice::from_raw_parts(buffer.add(from), length)
     }
 }
 
-/// A value's text as UTF-8; a lone surrogate becomes U+FFFD.
-struct Text(*mut GBytes);
+/// A text of script.
+struct Text(JSStringRef);
 
 impl Text {
-    /// # Safety
-    /// `value` must be live.
-    unsafe fn of(value: *mut JSCValue) -> Self {
-        // SAFETY: the bytes are ours until they are given back in `drop`.
-        Self(unsafe { jsc_value_to_string_as_bytes(value) })
+    fn new(text: &CStr) -> Self {
+        // SAFETY: the string is ours until it is given back in `drop`.
+        Self(unsafe { JSStringCreateWithUTF8CString(text.as_ptr()) })
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// # Safety
+    /// Both must be live.
+    unsafe fn of(context: JSContextRef, value: JSValueRef) -> Self {
+        // SAFETY: the string is ours until it is given back in `drop`; null when the value has no text.
+        Self(unsafe { JSValueToStringCopy(context, value, ptr::null_mut()) })
+    }
+
+    fn units(&self) -> &[u16] {
         if self.0.is_null() {
             return &[];
         }
-        let mut length = 0;
-        // SAFETY: the bytes never change and live as long as `self`.
+        // SAFETY: the units never change and live as long as the string.
         unsafe {
-            let data = g_bytes_get_data(self.0, &mut length).cast::<u8>();
-            if data.is_null() { &[] } else { std::slice::from_raw_parts(data, length) }
+            let (units, length) = (JSStringGetCharactersPtr(self.0), JSStringGetLength(self.0));
+            if units.is_null() { &[] } else { std::slice::from_raw_parts(units, length) }
         }
     }
 }
@@ -305,20 +385,29 @@ impl Text {
 impl Drop for Text {
     fn drop(&mut self) {
         if !self.0.is_null() {
-            // SAFETY: the reference taken in `of`.
-            unsafe { g_bytes_unref(self.0) };
+            // SAFETY: the reference taken in `new` or `of`.
+            unsafe { JSStringRelease(self.0) };
         }
     }
 }
 
 impl Connection {
-    /// Sends a request without copying its bytes, as far as the socket takes them.
-    fn send(&mut self, port: u64, ticket: u64, text: &[u8], bytes: &[u8]) {
-        let head = wire::head(Kind::Request, port, ticket, text.len() + bytes.len());
-        if text.len() + bytes.len() < COPIED_BYTES_MAX {
-            return self.write(&[&head, text, bytes].concat());
+    /// Sends a request: its text, before which there is room for the frame's head, and bytes, which are not copied as far
+    /// as the socket takes them. Whether it could: a frame has its limit.
+    fn send(&mut self, port: u64, ticket: u64, text: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        let length = text.len() - wire::HEAD_BYTES + bytes.len();
+        if length > wire::BODY_BYTES_MAX {
+            return false;
         }
-        [&head[..], text, bytes].into_iter().for_each(|piece| self.write(piece));
+        text[..wire::HEAD_BYTES].copy_from_slice(&wire::head(Kind::Request, port, ticket, length));
+        if bytes.len() < COPIED_BYTES_MAX {
+            text.extend_from_slice(bytes);
+            self.write(text);
+        } else {
+            self.write(text);
+            self.write(bytes);
+        }
+        true
     }
 
     /// Writes what the socket takes now and keeps the rest for later. An end of the connection is told by `readable`.
@@ -353,18 +442,15 @@ impl Connection {
             }
         }
         self.backlog.clear();
-        self.backlog.shrink_to(BACKLOG_KEPT_BYTES);
+        self.backlog.shrink_to(KEPT_BYTES);
         self.written = 0;
         self.waits_for_room = false;
         false
     }
 
-    /// The callback of a port, as a reference of the caller's own.
-    fn callback(&self, port: u64) -> Option<*mut JSCValue> {
-        let page = self.pages.values().find(|page| page.port == port && !page.callback.is_null())?;
-        // SAFETY: the page holds a reference; this takes another one.
-        unsafe { g_object_ref(page.callback.cast()) };
-        Some(page.callback)
+    /// The callback of a port.
+    fn callback(&self, port: u64) -> Option<Callback> {
+        self.pages.values().find(|page| page.port == port)?.callback.clone()
     }
 }
 
@@ -380,8 +466,7 @@ unsafe extern "C" fn readable(_descriptor: i32, _condition: u32, _data: gpointer
             Some(Ok(Some(answer))) => {
                 let callback = with(|connection| connection.callback(answer.port)).flatten();
                 if let Some(callback) = callback {
-                    // SAFETY: a reference of our own, given back by `hand`.
-                    unsafe { hand(callback, answer.ticket, answer.kind, answer.body) };
+                    hand(&callback, answer.ticket, answer.kind, answer.body);
                 }
             }
             // Nothing more for now.
@@ -407,61 +492,47 @@ unsafe extern "C" fn rest(_data: gpointer) -> gboolean {
 /// The shell is gone, or speaks nonsense: every page is told with the ticket 0.
 fn end() {
     let Some(connection) = CONNECTION.take() else { return };
-    for page in connection.pages.values().filter(|page| !page.callback.is_null()) {
-        // SAFETY: `hand` gives back the reference taken here.
-        unsafe {
-            g_object_ref(page.callback.cast());
-            hand(page.callback, 0, Kind::Text, Vec::new());
-        }
+    for callback in connection.pages.values().filter_map(|page| page.callback.as_ref()) {
+        hand(callback, 0, Kind::Text, Vec::new());
     }
 }
 
-/// Calls the start script's callback with a ticket and its answer, and gives the reference to the callback back.
-///
-/// # Safety
-/// `callback` must be a live function of which the caller owns a reference.
-unsafe fn hand(callback: *mut JSCValue, ticket: u64, kind: Kind, body: Vec<u8>) {
-    // SAFETY: the context lives as long as the callback. The text is handed to GLib together with the function that frees
-    // it; the array is as long as it says.
+/// Calls the start script's callback with a ticket and its answer.
+fn hand(callback: &Callback, ticket: u64, kind: Kind, mut body: Vec<u8>) {
+    let context = callback.context;
+    // SAFETY: the callback keeps its context alive. The values are on the stack, where JSC looks for what is used; the
+    // array is as long as it says, and the text ends with a zero.
     unsafe {
-        let context = jsc_value_get_context(callback);
-        let as_bytes = kind == Kind::Raw || body.len() >= TEXT_BYTES_MAX;
-        let value = match as_bytes {
-            true => {
-                // Memory of our own is not let into WebKit's cage for buffers: the bytes are copied.
-                let array = jsc_value_new_typed_array(context, JSC_TYPED_ARRAY_UINT8, body.len());
-                let mut length = 0;
-                let data = jsc_value_typed_array_get_data(array, &mut length).cast::<u8>();
-                if !data.is_null() && length == body.len() {
-                    ptr::copy_nonoverlapping(body.as_ptr(), data, length);
+        let value = if kind == Kind::Raw || body.len() >= TEXT_BYTES_MAX {
+            // Memory of our own is not let into WebKit's cage for buffers: the bytes are copied.
+            let array = JSObjectMakeTypedArray(context, JS_UINT8_ARRAY, body.len(), ptr::null_mut());
+            if array.is_null() {
+                JSValueMakeNull(context)
+            } else {
+                let data = JSObjectGetTypedArrayBytesPtr(context, array, ptr::null_mut()).cast::<u8>();
+                if !data.is_null() {
+                    ptr::copy_nonoverlapping(body.as_ptr(), data, body.len());
                 }
-                let buffer = jsc_value_typed_array_get_buffer(array);
-                g_object_unref(array.cast());
-                buffer
+                JSObjectGetTypedArrayBuffer(context, array, ptr::null_mut()).cast_const()
             }
-            false => {
-                let body = Box::new(body);
-                let (data, length) = (body.as_ptr(), body.len());
-                let bytes =
-                    g_bytes_new_with_free_func(data.cast(), length, Some(free), Box::into_raw(body).cast());
-                let text = jsc_value_new_string_from_bytes(context, bytes);
-                g_bytes_unref(bytes);
-                text
-            }
+        } else {
+            // JSON writes a zero as an escape: the only one is at the end.
+            body.push(0);
+            let text = Text(JSStringCreateWithUTF8CString(body.as_ptr().cast()));
+            JSValueMakeString(context, text.0)
         };
-        let ticket = jsc_value_new_number(context, ticket as f64);
-        let is_text = jsc_value_new_boolean(context, i32::from(kind != Kind::Raw));
-        let parameters = [ticket, value, is_text];
-        let result = jsc_value_function_callv(callback, parameters.len() as u32, parameters.as_ptr());
-        for value in [result, ticket, value, is_text, callback] {
-            if !value.is_null() {
-                g_object_unref(value.cast());
-            }
-        }
+        let arguments = [
+            JSValueMakeNumber(context, ticket as f64),
+            value,
+            JSValueMakeBoolean(context, kind != Kind::Raw),
+        ];
+        JSObjectCallAsFunction(
+            context,
+            callback.function,
+            ptr::null_mut(),
+            arguments.len(),
+            arguments.as_ptr(),
+            ptr::null_mut(),
+        );
     }
-}
-
-unsafe extern "C" fn free(body: gpointer) {
-    // SAFETY: came from Box::into_raw of a Vec<u8> in `hand`; called once.
-    drop(unsafe { Box::from_raw(body.cast::<Vec<u8>>()) });
 }

@@ -12,12 +12,15 @@
 //! otherwise the same executable is started again, with the newest checkpoint of its state and a growing pause,
 //! until the named number of tries is used up.
 
+mod exclusive;
 mod probation;
 mod recovery;
+mod state;
 
 use crate::desktop::{self, Asker};
 use crate::shell::Shell;
 use crate::worker::{Launch, Worker};
+use state::{Content, Snapshot, restore};
 use staysail_link::Incoming;
 use staysail_protocol::bridge::PageEvent;
 use staysail_protocol::control::SwapTiming;
@@ -31,13 +34,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, oneshot};
 
-/// The declared state of an app: version that made it, and MessagePack.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    version: String,
-    bytes: Vec<u8>,
-}
-
 /// A worker with what the shell keeps of it.
 struct Seat {
     worker: Arc<Worker>,
@@ -45,6 +41,10 @@ struct Seat {
     replies: PlainMutex<Replies>,
     /// Its connection has ended: no question will be answered any more.
     gone: AtomicBool,
+    /// Its state is too large for checkpoints, and has changed since the newest one.
+    left_out: AtomicBool,
+    /// It was asked for its state, which is large.
+    grows: AtomicBool,
     drains: Drains,
 }
 
@@ -60,9 +60,11 @@ struct Drains {
 #[derive(Default)]
 struct Replies {
     restored: Option<oneshot::Sender<Result<(), String>>>,
-    snapshot: Option<oneshot::Sender<Vec<u8>>>,
+    snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
     healthy: Option<oneshot::Sender<Result<(), String>>>,
+    released: Option<oneshot::Sender<exclusive::Answer>>,
+    acquired: Option<oneshot::Sender<exclusive::Answer>>,
     pong: Option<oneshot::Sender<()>>,
 }
 
@@ -104,13 +106,21 @@ pub struct SwapOptions {
 pub struct Refusal {
     /// A sentence for people, saying what happened and what to do.
     pub reason: String,
-    /// The new worker did not take the state: without it, it would start.
+    /// The state was not handed over: without it, the new worker would start.
     pub of_state: bool,
+    /// The worker before is at fault, so the new one may be tried again.
+    pub of_old: bool,
+}
+
+impl Refusal {
+    fn of_old(reason: String) -> Self {
+        Self { reason, of_state: false, of_old: true }
+    }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, of_state: false }
+        Self { reason, of_state: false, of_old: false }
     }
 }
 
@@ -154,23 +164,33 @@ impl Conductor {
         shell.router.close();
         let old = lineup.active.clone().or_else(|| lineup.frozen.clone());
         let snapshot =
-            if options.fresh { Snapshot::default() } else { self.take_state(shell, old.as_ref()).await };
+            if options.fresh { Ok(Snapshot::default()) } else { self.take_state(shell, old.as_ref()).await };
         let quiesce_ms = milliseconds(quiesce_begun);
 
         let restore_begun = Instant::now();
-        if let Err(reason) = restore(&new, &snapshot).await {
+        let of_old = snapshot.is_err();
+        let restored = match snapshot {
+            Ok(snapshot) => restore(&new, &snapshot).await,
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
-            return Err(Refusal { reason, of_state: true });
+            return Err(Refusal { reason, of_state: true, of_old });
         }
         let restore_ms = milliseconds(restore_begun);
 
-        let retired = old.as_ref().filter(|old| lineup.is_active(old)).map(|old| old.ask_to_retire());
+        let serving = old.as_ref().filter(|old| lineup.is_active(old));
+        if let Err(refusal) = exclusive::hand_over(serving, &new).await {
+            shell.router.reopen();
+            return Err(refusal);
+        }
+        let retired = serving.map(|old| old.ask_to_retire());
         if let (Some(retired), Some(old)) = (&retired, &old)
             && shell.router.in_flight(old.worker.id) == 0
         {
-            // Nothing is under way, so this is over as fast as the app's on_retire hooks: exclusive resources
-            // (files, ports, locks) are free before the new worker takes them.
+            // Nothing is under way, so this is over as fast as the app's on_retire hooks: what they let go of is free
+            // before the new worker's on_activate hooks take it.
             let deadline = Duration::from_millis(limits::QUIESCE_MS);
             let _ = tokio::time::timeout(deadline, wait_until(|| retired.is_finished())).await;
         }
@@ -231,38 +251,12 @@ impl Conductor {
             worker,
             replies: PlainMutex::default(),
             gone: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
+            grows: AtomicBool::new(false),
             drains: Drains::default(),
         });
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
-    }
-
-    /// Lets calls under way end, then takes the state; the newest checkpoint when the worker can not be asked.
-    async fn take_state(&self, shell: &Arc<Shell>, old: Option<&Arc<Seat>>) -> Snapshot {
-        let Some(old) = old else { return self.newest_checkpoint() };
-        let id = old.worker.id;
-        let quiet = wait_until(|| shell.router.in_flight(id) == 0);
-        let _ = tokio::time::timeout(Duration::from_millis(limits::QUIESCE_MS), quiet).await;
-        let answer = old.ask(|replies| &mut replies.snapshot, &ToWorker::Snapshot, Vec::new());
-        match tokio::time::timeout(Duration::from_millis(limits::SNAPSHOT_TIMEOUT_MS), answer).await {
-            Ok(Ok(bytes)) => {
-                let snapshot = Snapshot { version: old.worker.hello.version.clone(), bytes };
-                self.keep_checkpoint(snapshot.clone());
-                snapshot
-            }
-            _ => {
-                tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
-                self.newest_checkpoint()
-            }
-        }
-    }
-
-    fn newest_checkpoint(&self) -> Snapshot {
-        self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    fn keep_checkpoint(&self, snapshot: Snapshot) {
-        *self.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = snapshot;
     }
 
     /// Ends all workers in order, because the app ends.
@@ -320,24 +314,6 @@ impl Seat {
     }
 }
 
-/// Hands `snapshot` to a worker. An empty one means that there is nothing to hand over.
-async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(), String> {
-    if snapshot.bytes.is_empty() {
-        return Ok(());
-    }
-    let question = ToWorker::Restore { from_version: snapshot.version.clone() };
-    let answer = seat.ask(|replies| &mut replies.restored, &question, snapshot.bytes.clone());
-    let patience = seat.worker.launch.patience(Duration::from_millis(limits::RESTORE_TIMEOUT_MS));
-    match tokio::time::timeout(patience, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
-        Err(_) => Err(format!(
-            "the new backend did not take over the state within {} ms (restore_timeout_ms)",
-            limits::RESTORE_TIMEOUT_MS
-        )),
-    }
-}
-
 /// Waits for a condition that is reached within milliseconds; the caller bounds the wait.
 async fn wait_until(condition: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(50);
@@ -392,13 +368,13 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         // A worker that is being drained may still change its state; the state that goes on is the active one's.
         ToShell::Checkpoint if shell.router.active().is_none_or(|active| active.id == seat.worker.id) => {
             let version = seat.worker.hello.version.clone();
-            shell.conductor.keep_checkpoint(Snapshot { version, bytes: frame.body });
+            seat.left_out.store(false, Ordering::SeqCst);
+            shell.conductor.keep_checkpoint(Snapshot { version, content: Content::Inline(frame.body) });
         }
-        ToShell::Snapshot => {
-            if let Some(waiting) = seat.replies().snapshot.take() {
-                let _ = waiting.send(frame.body);
-            }
-        }
+        ToShell::CheckpointLeftOut => seat.left_out.store(true, Ordering::SeqCst),
+        ToShell::SnapshotGrows => seat.grows.store(true, Ordering::SeqCst),
+        ToShell::Snapshot { attached } => state::answered(seat, frame, attached),
+        ToShell::SnapshotFailed { state, message } => state::refused(seat, &state, &message),
         ToShell::Restored => {
             if let Some(waiting) = seat.replies().restored.take() {
                 let _ = waiting.send(Ok(()));
@@ -406,8 +382,17 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         }
         ToShell::RestoreFailed { state, message } => {
             if let Some(waiting) = seat.replies().restored.take() {
-                let _ = waiting.send(Err(format!("state `{state}` could not be handed over: {message}")));
+                let state = state::named(&state);
+                let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
             }
+        }
+        ToShell::Released => exclusive::answered(seat.replies().released.take(), Ok(())),
+        ToShell::ReleaseFailed { resource, message } => {
+            exclusive::answered(seat.replies().released.take(), exclusive::failed(&resource, &message));
+        }
+        ToShell::Acquired => exclusive::answered(seat.replies().acquired.take(), Ok(())),
+        ToShell::AcquireFailed { resource, message } => {
+            exclusive::answered(seat.replies().acquired.take(), exclusive::failed(&resource, &message));
         }
         ToShell::Retired => {
             if let Some(waiting) = seat.replies().retired.take() {

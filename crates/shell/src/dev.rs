@@ -194,7 +194,7 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 }
                 shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
             }
-            Err(Refusal { reason, of_state }) => {
+            Err(Refusal { reason, of_state, .. }) => {
                 tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
                 match of_state {
                     true => show_refused_state(&shell, reason),

@@ -17,7 +17,7 @@ use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
-use staysail_update::engine::{EngineHandle, Host};
+use staysail_update::engine::{ApplyError, EngineHandle, Host};
 use staysail_update::store::{Release, Store};
 use std::future::Future;
 use std::pin::Pin;
@@ -151,7 +151,7 @@ impl Live {
         show(&self.shell, release);
     }
 
-    async fn switch(&self, release: Release) -> Result<f64, String> {
+    async fn switch(&self, release: Release) -> Result<f64, ApplyError> {
         let begun = Instant::now();
         let before = self.current();
         let (old, new) = (before.manifest(), release.manifest());
@@ -164,7 +164,11 @@ impl Live {
             let (shell, shown) = (self.shell.clone(), release.clone());
             let at_switch: Box<dyn FnOnce() + Send> = Box::new(move || show(&shell, &shown));
             let options = SwapOptions { fresh: false, at_switch: Some(at_switch) };
-            let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await?;
+            let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await;
+            let switched = switched.map_err(|refusal| match refusal.of_old {
+                true => ApplyError::NotNow(refusal.reason),
+                false => ApplyError::Bad(refusal.reason),
+            })?;
             new_interface = switched.new_interface;
             verdict = Some(switched.verdict);
         }
@@ -275,7 +279,7 @@ fn page_change(
 }
 
 impl Host for Live {
-    fn apply(&self, release: Release) -> Pin<Box<dyn Future<Output = Result<f64, String>> + Send + '_>> {
+    fn apply(&self, release: Release) -> Pin<Box<dyn Future<Output = Result<f64, ApplyError>> + Send + '_>> {
         Box::pin(self.switch(release))
     }
 

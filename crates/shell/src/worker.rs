@@ -1,11 +1,11 @@
 //! One worker process: its start, its handshake, its connection.
 
 use serde::Serialize;
-use staysail_link::{Incoming, Link, Socket};
+use staysail_link::{Courier, Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits;
 use staysail_protocol::worker::{
-    DEBUG_VARIABLE, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome,
+    ATTACHMENTS_VARIABLE, DEBUG_VARIABLE, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome,
 };
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use staysail_supervise::{Spawn, Tree};
@@ -46,6 +46,8 @@ pub struct Worker {
     pub hello: Hello,
     /// The way to it.
     pub link: Link,
+    /// The way of what is too large for frames.
+    pub courier: Courier,
     tree: Tree,
 }
 
@@ -69,7 +71,7 @@ impl Worker {
         lines: LineSink,
     ) -> Result<(Arc<Self>, Incoming), String> {
         let token = crate::secret::token();
-        let (socket, tree) = connect(&launch, &token)?;
+        let Connected { socket, courier, tree } = connect(&launch, &token)?;
         for (name, stream) in [
             ("stdout", tree.take_stdout().map(|out| Box::new(out) as Box<dyn Read + Send>)),
             ("stderr", tree.take_stderr().map(|out| Box::new(out) as Box<dyn Read + Send>)),
@@ -119,8 +121,14 @@ impl Worker {
         {
             return refuse("the backend's interface is not the one its manifest names".into());
         }
-        let worker =
-            Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), launch, hello, link, tree });
+        let worker = Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            launch,
+            hello,
+            link,
+            courier,
+            tree,
+        });
         let protocol = worker.hello.protocol_max.min(PROTOCOL_VERSION);
         worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, ..welcome })));
         Ok((worker, frames))
@@ -210,7 +218,7 @@ fn forward_lines(name: &'static str, stream: Box<dyn Read + Send>, sink: LineSin
     });
 }
 
-fn command(launch: &Launch, token: &str, socket: &str) -> Spawn {
+fn command(launch: &Launch, token: &str, socket: &str, attachments: &str) -> Spawn {
     let spawn = Spawn::new(&launch.executable);
     let spawn = match launch.debugged {
         true => spawn.env(DEBUG_VARIABLE, "1"),
@@ -219,6 +227,7 @@ fn command(launch: &Launch, token: &str, socket: &str) -> Spawn {
     spawn
         .env(SOCKET_VARIABLE, socket)
         .env(TOKEN_VARIABLE, token)
+        .env(ATTACHMENTS_VARIABLE, attachments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -228,29 +237,41 @@ fn not_started(launch: &Launch, error: impl std::fmt::Display) -> String {
     format!("the backend {} could not be started: {error}", launch.executable.display())
 }
 
+/// A worker that was started, and the ways to it.
+struct Connected {
+    socket: Socket,
+    courier: Courier,
+    tree: Tree,
+}
+
 #[cfg(unix)]
-fn connect(launch: &Launch, token: &str) -> Result<(Socket, Tree), String> {
+fn connect(launch: &Launch, token: &str) -> Result<Connected, String> {
     use std::os::fd::AsRawFd;
-    let (ours, theirs) =
-        std::os::unix::net::UnixStream::pair().map_err(|error| not_started(launch, error))?;
-    let descriptor = theirs.as_raw_fd();
-    let tree = command(launch, token, &descriptor.to_string())
+    let failed = |error| not_started(launch, error);
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+    let (courier, their_courier) = Courier::pair().map_err(failed)?;
+    let (descriptor, attachments) = (theirs.as_raw_fd(), their_courier.as_raw_fd());
+    let tree = command(launch, token, &descriptor.to_string(), &attachments.to_string())
         .inherit(descriptor)
+        .inherit(attachments)
         .spawn()
         .map_err(|error| not_started(launch, error))?;
-    let socket = Socket::new(ours).map_err(|error| not_started(launch, error))?;
-    Ok((socket, tree))
+    let socket = Socket::new(ours).map_err(failed)?;
+    Ok(Connected { socket, courier, tree })
 }
 
 #[cfg(windows)]
-fn connect(launch: &Launch, token: &str) -> Result<(Socket, Tree), String> {
+fn connect(launch: &Launch, token: &str) -> Result<Connected, String> {
     use tokio::net::windows::named_pipe::ServerOptions;
+    let failed = |error| not_started(launch, error);
     let name = format!(r"\\.\pipe\staysail-{}", crate::secret::token());
     let pipe = ServerOptions::new()
         .first_pipe_instance(true)
         .reject_remote_clients(true)
         .create(&name)
-        .map_err(|error| not_started(launch, error))?;
-    let tree = command(launch, token, &name).spawn().map_err(|error| not_started(launch, error))?;
-    Ok((pipe.into(), tree))
+        .map_err(failed)?;
+    let tree =
+        command(launch, token, &name, "handles").spawn().map_err(|error| not_started(launch, error))?;
+    let courier = Courier::to(tree.id()).map_err(failed)?;
+    Ok(Connected { socket: pipe.into(), courier, tree })
 }

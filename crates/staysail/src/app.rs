@@ -1,8 +1,9 @@
 //! Declaring an app.
 
-use crate::command::{Command, Need};
+use crate::command::{Command, Kind, Need};
 use crate::connection::Invitation;
 use crate::describe::{self, Types};
+use crate::exclusive::{Exclusive, Exclusives};
 use crate::handle::AppHandle;
 use crate::kept::States;
 use crate::service::{self, Service};
@@ -31,6 +32,7 @@ pub struct App {
     pub(crate) commands: Vec<Command>,
     events: Vec<fn(&mut Types) -> EventSpec>,
     pub(crate) kept: States,
+    pub(crate) exclusive: Exclusives,
     pub(crate) states: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     pub(crate) services: Vec<service::Definition>,
     pub(crate) setup: Vec<Setup>,
@@ -50,6 +52,7 @@ impl App {
             commands: Vec::new(),
             events: Vec::new(),
             kept: States::default(),
+            exclusive: Exclusives::default(),
             states: HashMap::new(),
             services: Vec::new(),
             setup: Vec::new(),
@@ -118,6 +121,13 @@ impl App {
         self
     }
 
+    /// Gives the app a resource that only one process can hold, for commands to use as [`Held<T>`](crate::Held). It is
+    /// released by the worker before and acquired by the next one when they are exchanged, in the order declared.
+    pub fn exclusive<T: Exclusive>(mut self) -> Self {
+        self.exclusive.add::<T>();
+        self
+    }
+
     /// Names an event, so that the page knows its type.
     pub fn event<E: Event>(mut self) -> Self {
         self.events.push(|types| {
@@ -137,14 +147,14 @@ impl App {
         self
     }
 
-    /// Runs when a worker becomes the active one: the place to start what may run only once, and to take what the
-    /// worker before has released. May run again after a return to this worker.
+    /// Runs when a worker becomes the active one: the place to start what may run only once. What only one process can
+    /// hold is an [`exclusive`](App::exclusive) resource, which can fail and be given back. May run again after a return to this worker.
     pub fn on_activate(mut self, hook: impl Fn(&AppHandle) + Send + Sync + 'static) -> Self {
         self.activate.push(Box::new(hook));
         self
     }
 
-    /// Runs when another worker takes over: the place to release ports, files and locks.
+    /// Runs when another worker takes over, after the last call. Exclusive resources are released already.
     pub fn on_retire(mut self, hook: impl Fn(&AppHandle) + Send + Sync + 'static) -> Self {
         self.retire.push(Box::new(hook));
         self
@@ -186,10 +196,10 @@ impl App {
 
     /// Whether the app has this, or can have been given it by its set-up, services apart.
     fn gives(&self, need: &Need) -> bool {
-        if need.kept {
-            self.kept.has(need.ty)
-        } else {
-            self.states.contains_key(&need.ty) || !self.setup.is_empty()
+        match need.kind {
+            Kind::Kept => self.kept.has(need.ty),
+            Kind::Held => self.exclusive.has(need.ty),
+            Kind::State => self.states.contains_key(&need.ty) || !self.setup.is_empty(),
         }
     }
 
@@ -197,6 +207,11 @@ impl App {
         if let Some(name) = self.kept.has_twice() {
             return Err(Error::Declaration(format!(
                 "the state `{name}` has the name or the type of another one; give each a type of its own"
+            )));
+        }
+        if let Some(name) = self.exclusive.has_twice() {
+            return Err(Error::Declaration(format!(
+                "the exclusive resource `{name}` has the name or the type of another one; give each of its own"
             )));
         }
         staysail_protocol::desktop::menu::check(&self.desktop.menu)
@@ -217,9 +232,10 @@ impl App {
                 return Err(Error::Declaration(format!("two commands are named `{}`", command.name)));
             }
             for need in (command.needs)().into_iter().flatten() {
-                let service = !need.kept && self.services.iter().any(|service| service.ty == need.ty);
+                let service =
+                    need.kind == Kind::State && self.services.iter().any(|service| service.ty == need.ty);
                 if !service && !self.gives(&need) {
-                    let how = if need.kept { "App::keep" } else { "App::manage or App::service" };
+                    let how = need.kind.how();
                     return Err(Error::Declaration(format!(
                         "the command `{}` uses a {} that the app was never given; give it with {how}",
                         command.name, need.name

@@ -89,6 +89,18 @@ impl AnswerBytes for &Answer<Bytes> {
     }
 }
 
+/// A text is answered as JSON by a quicker way.
+pub trait AnswerText {
+    /// The outcome.
+    fn answer(&self) -> Outcome;
+}
+
+impl AnswerText for &Answer<String> {
+    fn answer(&self) -> Outcome {
+        Ok((crate::text::to_json(&self.0.take().unwrap_or_default()), false))
+    }
+}
+
 /// Everything else is answered as JSON.
 pub trait AnswerJson {
     /// The outcome.

@@ -29,8 +29,30 @@ pub struct Need {
     pub ty: TypeId,
     /// Its name, for people.
     pub name: &'static str,
-    /// A `Kept` rather than a `State`.
-    pub kept: bool,
+    /// What of the app it is.
+    pub kind: Kind,
+}
+
+/// What of the app a parameter may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A [`State`].
+    State,
+    /// A [`Kept`].
+    Kept,
+    /// A [`Held`](crate::Held).
+    Held,
+}
+
+impl Kind {
+    /// How an app is given it.
+    pub(crate) fn how(self) -> &'static str {
+        match self {
+            Self::State => "App::manage or App::service",
+            Self::Kept => "App::keep",
+            Self::Held => "App::exclusive",
+        }
+    }
 }
 
 /// One call of a page.
@@ -105,7 +127,7 @@ impl<T: Send + Sync + 'static> FromCall for State<T> {
         call.app.state::<T>().ok_or_else(|| missing::<T>("App::manage"))
     }
     fn need() -> Option<Need> {
-        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kept: false })
+        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kind: Kind::State })
     }
 }
 
@@ -114,7 +136,7 @@ impl<T: Send + Sync + 'static> FromCall for Kept<T> {
         call.app.kept::<T>().ok_or_else(|| missing::<T>("App::keep"))
     }
     fn need() -> Option<Need> {
-        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kept: true })
+        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kind: Kind::Kept })
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::channel::Streams;
 use crate::command::State;
 use crate::connection::Outbox;
+use crate::exclusive::{Exclusive, Exclusives, Held};
 use crate::kept::{Kept, States};
 use crate::native::{Asked, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use staysail_link::Courier;
 use staysail_protocol::desktop::window::{Screen, WindowChange, WindowState};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToShell, UpdateWish, Welcome};
@@ -21,7 +23,10 @@ pub(crate) type UpdateListener = Box<dyn Fn(&UpdateEvent) + Send + Sync>;
 
 pub(crate) struct Inner {
     pub outbox: Outbox,
+    /// The way of what is too large for frames; absent when the shell takes none.
+    pub courier: Option<Courier>,
     pub kept: States,
+    pub exclusive: Exclusives,
     pub states: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub listeners: RwLock<HashMap<String, Vec<Listener>>>,
     pub update_listeners: RwLock<Vec<UpdateListener>>,
@@ -57,6 +62,12 @@ impl AppHandle {
     /// A declared state, by its type.
     pub fn kept<T: 'static>(&self) -> Option<Kept<T>> {
         self.inner.kept.get::<T>()
+    }
+
+    /// An exclusive resource, by its type; `None` when this backend does not hold it, or the app was never given it. It is
+    /// not handed to another backend while it is looked at, so hold it for a short time.
+    pub fn held<T: Exclusive>(&self) -> Option<Held<T>> {
+        self.inner.exclusive.get::<T>()
     }
 
     /// Sends an event to all windows.

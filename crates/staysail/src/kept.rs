@@ -1,12 +1,14 @@
 //! Declared state: values that are handed from worker to worker and survive crashes.
 
-use crate::snapshot::{Entries, Entry};
+use crate::packing::{Packed, Packing};
+use crate::snapshot::{self, Entries, Entry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use staysail_protocol::limits::CHECKPOINT_BYTES_MAX;
 use std::any::{Any, TypeId};
+use std::io::Write;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A declared state in a command: `fn search(query: String, session: Kept<Session>)`.
@@ -66,9 +68,9 @@ impl<T> DerefMut for KeptWriter<'_, T> {
 type Migrate<T> = Box<dyn Fn(u32, serde_json::Value) -> Result<T, String> + Send + Sync>;
 
 trait AnyKept: Send + Sync {
-    fn encode(&self) -> Result<Vec<u8>, String>;
+    fn encode(&self, out: &mut dyn Write) -> Result<(), String>;
     /// Reads the value without changing anything; what is returned puts it in place.
-    fn prepare(&self, entry: &Entry) -> Result<Box<dyn FnOnce()>, String>;
+    fn prepare(&self, entry: &Entry<'_>) -> Result<Box<dyn FnOnce()>, String>;
 }
 
 struct Registered<T> {
@@ -78,12 +80,12 @@ struct Registered<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> AnyKept for Registered<T> {
-    fn encode(&self) -> Result<Vec<u8>, String> {
+    fn encode(&self, out: &mut dyn Write) -> Result<(), String> {
         let value = self.cell.value.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        rmp_serde::to_vec_named(&*value).map_err(|error| error.to_string())
+        rmp_serde::encode::write_named(out, &*value).map_err(|error| error.to_string())
     }
 
-    fn prepare(&self, entry: &Entry) -> Result<Box<dyn FnOnce()>, String> {
+    fn prepare(&self, entry: &Entry<'_>) -> Result<Box<dyn FnOnce()>, String> {
         let value = match &self.migrate {
             Some(migrate) if entry.version != self.version => {
                 let old: serde_json::Value =
@@ -122,8 +124,22 @@ pub(crate) struct States {
     sent: AtomicU64,
     /// Held while state is sent: an older form never follows a newer one.
     sending: Mutex<()>,
+    /// The newest form was too large to be sent.
+    left_out: AtomicBool,
     /// States of a snapshot that this version does not declare: handed on untouched.
-    unknown: Mutex<Entries>,
+    unknown: Mutex<Entries<'static>>,
+}
+
+/// The state's name, and why it can not be sent or taken over. The name is empty when it is all of them together.
+pub(crate) type Refused = (String, String);
+
+/// What becomes of a state that can not be serialised.
+#[derive(Clone, Copy, PartialEq)]
+enum Failing {
+    /// It is left out.
+    LeftOut,
+    /// Nothing is sent.
+    StopsAll,
 }
 
 impl States {
@@ -166,28 +182,47 @@ impl States {
         state.typed.downcast_ref::<Kept<T>>().cloned()
     }
 
-    /// Sends the whole state as it is now.
-    pub fn snapshot(&self, send: impl FnOnce(Vec<u8>)) {
+    /// Sends the whole state as it is now. `grows` is called when it becomes so large that it goes beside the frames;
+    /// without it everything goes inside.
+    pub fn snapshot(&self, grows: Option<&mut dyn FnMut()>, send: impl FnOnce(Result<Packed, Refused>)) {
         let _sending = self.sending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        send(self.encode());
+        let mut packing = Packing::of_snapshot(grows);
+        let written = self.write(&mut packing, Failing::StopsAll);
+        send(written.and_then(|()| packing.finish().map_err(|message| (String::new(), message))));
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut entries = self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        for state in &self.states {
-            match state.kept.encode() {
-                Ok(value) => {
-                    entries.insert(state.name.clone(), Entry { version: state.version, value });
-                }
-                Err(error) => eprintln!("staysail: the state `{}` can not be kept: {error}", state.name),
-            }
+    fn write(&self, packing: &mut Packing<'_>, failing: Failing) -> Result<(), Refused> {
+        let unknown = self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut count = unknown.len() + self.states.len();
+        let written = packing.write_all(&snapshot::beginning(count));
+        written.map_err(|error| (String::new(), error.to_string()))?;
+        for (name, entry) in unknown.iter() {
+            let written = snapshot::write_name(packing, name, entry.version);
+            written
+                .and_then(|()| packing.write_all(&entry.value))
+                .map_err(|error| (name.clone(), packing.problem().unwrap_or_else(|| error.to_string())))?;
         }
-        crate::snapshot::encode(&entries)
+        for State { name, version, kept, .. } in &self.states {
+            let before = packing.len();
+            let named = snapshot::write_name(packing, name, *version).map_err(|error| error.to_string());
+            let Err(error) = named.and_then(|()| kept.encode(packing)) else { continue };
+            if let Some(problem) = packing.problem() {
+                return Err((name.clone(), problem));
+            }
+            if failing == Failing::StopsAll {
+                return Err((name.clone(), error));
+            }
+            eprintln!("staysail: the state `{name}` can not be kept: {error}");
+            packing.cut(before);
+            count -= 1;
+            packing.write_again(0, &snapshot::beginning(count));
+        }
+        Ok(())
     }
 
-    /// Sends the state when something changed since it was last sent, and it is not too large to send each time. When
-    /// this returns, every change made before is on its way, whichever thread sent it.
-    pub fn checkpoint(&self, send: impl FnOnce(Vec<u8>)) {
+    /// Sends the state when something changed since it was last sent; `None` when it has become too large to be sent each
+    /// time. When this returns, every change made before is on its way, whichever thread sent it.
+    pub fn checkpoint(&self, send: impl FnOnce(Option<Vec<u8>>)) {
         if self.sent.load(Ordering::SeqCst) == self.changes.load(Ordering::SeqCst) {
             return;
         }
@@ -196,16 +231,27 @@ impl States {
         if self.sent.load(Ordering::SeqCst) == changes {
             return;
         }
-        let snapshot = self.encode();
-        if snapshot.len() <= CHECKPOINT_BYTES_MAX {
-            send(snapshot);
+        let mut packing = Packing::of_checkpoint();
+        match self.write(&mut packing, Failing::LeftOut).map(|()| packing.finish()) {
+            Ok(Ok(Packed::Inline(bytes))) => {
+                self.left_out.store(false, Ordering::SeqCst);
+                send(Some(bytes));
+            }
+            _ if self.left_out.swap(true, Ordering::SeqCst) => {}
+            _ => {
+                eprintln!(
+                    "staysail: the declared state is larger than {CHECKPOINT_BYTES_MAX} bytes (checkpoint_bytes_max): \
+                     it is handed over when the backend is exchanged, and lost when it crashes"
+                );
+                send(None);
+            }
         }
         self.sent.store(changes, Ordering::SeqCst);
     }
 
     /// Takes over a snapshot, all of it or nothing. On an error: the state's name, and why.
-    pub fn restore(&self, bytes: &[u8]) -> Result<(), (String, String)> {
-        let entries = crate::snapshot::decode(bytes)
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), Refused> {
+        let entries = snapshot::decode(bytes)
             .ok_or_else(|| (String::new(), "the snapshot can not be read".to_string()))?;
         let mut ready = Vec::new();
         for (name, entry) in &entries {
@@ -217,6 +263,7 @@ impl States {
             put_in_place();
         }
         let unknown = entries.into_iter().filter(|(name, _)| !self.names().any(|known| known == name));
+        let unknown = unknown.map(|(name, entry)| (name, entry.into_owned()));
         *self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = unknown.collect();
         Ok(())
     }
@@ -246,7 +293,10 @@ mod tests {
 
     fn taken(states: &States) -> Vec<u8> {
         let mut bytes = Vec::new();
-        states.snapshot(|snapshot| bytes = snapshot);
+        states.snapshot(None, |packed| match packed {
+            Ok(Packed::Inline(inline)) => bytes = inline,
+            other => panic!("{other:?}"),
+        });
         bytes
     }
 

@@ -45,14 +45,18 @@ mod debugger;
 mod describe;
 mod desktop;
 mod error;
+mod exclusive;
 mod handle;
+mod handover;
 mod integer;
 mod kept;
 mod lane;
 mod native;
+mod packing;
 mod runtime;
 mod service;
 mod snapshot;
+mod text;
 mod time;
 mod window;
 
@@ -67,6 +71,7 @@ pub use desktop::{
     TrayEvent, TrayState,
 };
 pub use error::{Error, Result};
+pub use exclusive::{Exclusive, Held};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};
 pub use kept::{Kept, KeptWriter};
@@ -109,10 +114,10 @@ pub trait Event: serde::Serialize + TS + 'static {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::call::{
-        Answer, AnswerBytes, AnswerJson, Arguments, Failure, FailureDisplay, FailureFull, FailureJson,
-        ResultParts,
+        Answer, AnswerBytes, AnswerJson, AnswerText, Arguments, Failure, FailureDisplay, FailureFull,
+        FailureJson, ResultParts,
     };
-    pub use crate::command::{Call, Command, FromCall, Need, Run};
+    pub use crate::command::{Call, Command, FromCall, Kind, Need, Run};
     pub use crate::describe::{Describe, KnownType, Probe, Types, UnknownType, describe_command};
     pub use crate::integer::{bigint, number};
     pub use crate::service::{Definition as ServiceDefinition, Instance, Work};

@@ -19,11 +19,12 @@ use crate::channel::{News, Streams};
 use crate::command::{Call, Command, Run};
 use crate::connection::{Invitation, Outbox};
 use crate::handle::{AppHandle, Inner};
+use crate::handover;
 use crate::lane::Lane;
 use crate::native::Asked;
 use crate::service::Services;
 use crate::{Error, Result};
-use staysail_link::{Incoming, Link};
+use staysail_link::{Courier, Incoming, Link};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
 use staysail_protocol::worker::{Hello, ToShell, ToWorker};
@@ -103,16 +104,19 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
     let ended: Result = connection.block_on(async {
         let (link, mut incoming) = Link::start(invitation.connect()?);
         let outbox = Outbox(link);
+        let courier = invitation.courier();
         let hello = Hello {
             protocol_min: PROTOCOL_VERSION_MIN,
             protocol_max: PROTOCOL_VERSION,
             token: invitation.token.clone(),
             version: app.version.clone(),
+            attachments: courier.is_some(),
+            exclusive: app.exclusive.names(),
             description,
         };
         outbox.send(0, &ToShell::Hello(Box::new(hello)), Vec::new());
         let setup = std::mem::take(&mut app.setup);
-        let worker = Arc::new(Worker::new(app, outbox, handle.clone())?);
+        let worker = Arc::new(Worker::new(app, outbox, courier, handle.clone())?);
         match next(&mut incoming).await.as_ref().map(Frame::message::<ToWorker>) {
             Some(Ok(ToWorker::Welcome(welcome))) => {
                 let _ = worker.app.inner.welcome.set(*welcome);
@@ -150,10 +154,12 @@ async fn next(incoming: &mut Incoming) -> Option<Frame> {
 }
 
 impl Worker {
-    fn new(app: App, outbox: Outbox, tasks: Handle) -> std::io::Result<Self> {
+    fn new(app: App, outbox: Outbox, courier: Option<Courier>, tasks: Handle) -> std::io::Result<Self> {
         let inner = Inner {
             outbox,
+            courier,
             kept: app.kept,
+            exclusive: app.exclusive,
             states: RwLock::new(app.states),
             listeners: RwLock::default(),
             update_listeners: RwLock::default(),
@@ -209,17 +215,19 @@ impl Worker {
             ToWorker::StreamGone { stream } => self.stream(frame.call, stream, News::Gone),
             ToWorker::Cancel => self.cancel(frame.call),
             ToWorker::Event { name, window } => self.deliver(name, window, frame.body),
-            ToWorker::Snapshot => self.in_order(|worker| {
-                let inner = &worker.app.inner;
-                inner.kept.snapshot(|snapshot| inner.outbox.send(0, &ToShell::Snapshot, snapshot));
-            }),
-            ToWorker::Restore { .. } => self.in_order(move |worker| worker.restore(&frame.body)),
+            ToWorker::Snapshot => self.in_order(|worker| handover::deliver(&worker.app.inner)),
+            ToWorker::Restore { attached, .. } => {
+                self.in_order(move |worker| handover::take_over(&worker.app.inner, &frame.body, attached));
+            }
+            ToWorker::Release => self.in_order(|worker| handover::release(&worker.app)),
+            ToWorker::Acquire => self.in_order(|worker| handover::acquire(&worker.app)),
             ToWorker::Activate => {
                 let mut calls = self.calls();
                 calls.retiring = false;
                 calls.activating += 1;
                 drop(calls);
                 self.in_order(|worker| {
+                    handover::acquire_late(&worker.app);
                     worker.run_hooks(&worker.activate);
                     worker.activated();
                 });
@@ -278,6 +286,7 @@ impl Worker {
         let worker = self.clone();
         let stopping = std::thread::Builder::new().spawn(move || {
             worker.services.stop(&worker.app, &worker.tasks);
+            handover::let_go(&worker.app);
             std::process::exit(0);
         });
         if stopping.is_err() {
@@ -289,16 +298,6 @@ impl Worker {
     fn in_order(self: &Arc<Self>, errand: impl FnOnce(&Arc<Self>) + Send + 'static) {
         let worker = self.clone();
         self.control.run(move || errand(&worker));
-    }
-
-    fn restore(&self, snapshot: &[u8]) {
-        let restored = catch_unwind(AssertUnwindSafe(|| self.app.inner.kept.restore(snapshot)));
-        match restored
-            .unwrap_or_else(|panic| Err((String::new(), panicked("a migration", panic.as_ref()).message)))
-        {
-            Ok(()) => self.tell(&ToShell::Restored),
-            Err((state, message)) => self.tell(&ToShell::RestoreFailed { state, message }),
-        }
     }
 
     /// The hooks of one activation are through: calls that waited go on, in their order.
@@ -323,6 +322,7 @@ impl Worker {
     fn retired(self: &Arc<Self>) {
         self.in_order(|worker| {
             worker.run_hooks(&worker.retire);
+            handover::let_go(&worker.app);
             worker.checkpoint();
             worker.tell(&ToShell::Retired);
         });
@@ -432,7 +432,10 @@ impl Worker {
     /// When this returns, all declared state changed so far is on its way to the shell.
     fn checkpoint(&self) {
         let inner = &self.app.inner;
-        inner.kept.checkpoint(|snapshot| inner.outbox.send(0, &ToShell::Checkpoint, snapshot));
+        inner.kept.checkpoint(|snapshot| match snapshot {
+            Some(snapshot) => inner.outbox.send(0, &ToShell::Checkpoint, snapshot),
+            None => inner.outbox.send(0, &ToShell::CheckpointLeftOut, Vec::new()),
+        });
     }
 
     fn deliver(self: &Arc<Self>, name: String, window: String, payload: Vec<u8>) {

@@ -2,38 +2,50 @@
 //!
 //! Values are cut out as bytes and put in as bytes, so that a worker hands on states it does not know untouched.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 /// One state in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// Version the app gave the state's type.
     pub version: u32,
     /// MessagePack of the value.
-    pub value: Vec<u8>,
+    pub value: Cow<'a, [u8]>,
+}
+
+impl Entry<'_> {
+    /// The same, of its own.
+    pub fn into_owned(self) -> Entry<'static> {
+        Entry { version: self.version, value: Cow::Owned(self.value.into_owned()) }
+    }
 }
 
 /// All states by name.
-pub type Entries = BTreeMap<String, Entry>;
+pub type Entries<'a> = BTreeMap<String, Entry<'a>>;
 
-/// Writes a snapshot.
-pub fn encode(entries: &Entries) -> Vec<u8> {
-    let mut out = Vec::new();
-    map_header(&mut out, entries.len());
-    for (name, entry) in entries {
-        text(&mut out, name);
-        map_header(&mut out, 2);
-        text(&mut out, "version");
-        out.push(0xce);
-        out.extend_from_slice(&entry.version.to_be_bytes());
-        text(&mut out, "value");
-        out.extend_from_slice(&entry.value);
-    }
-    out
+/// How a snapshot of so many states begins. As long as any other beginning.
+pub fn beginning(states: usize) -> [u8; 5] {
+    let mut header = [0xdf; 5];
+    header[1..].copy_from_slice(&(states as u32).to_be_bytes());
+    header
+}
+
+/// Writes what comes before the value of a state.
+pub fn write_name(out: &mut dyn Write, name: &str, version: u32) -> io::Result<()> {
+    let mut start = Vec::new();
+    text(&mut start, name);
+    start.extend_from_slice(&beginning(2));
+    text(&mut start, "version");
+    start.push(0xce);
+    start.extend_from_slice(&version.to_be_bytes());
+    text(&mut start, "value");
+    out.write_all(&start)
 }
 
 /// Reads a snapshot. `None` when it is none.
-pub fn decode(bytes: &[u8]) -> Option<Entries> {
+pub fn decode(bytes: &[u8]) -> Option<Entries<'_>> {
     let mut reader = Reader { rest: bytes };
     let mut entries = Entries::new();
     for _ in 0..reader.map()? {
@@ -42,7 +54,7 @@ pub fn decode(bytes: &[u8]) -> Option<Entries> {
         for _ in 0..reader.map()? {
             match reader.text()?.as_str() {
                 "version" => version = rmp_serde::from_slice(reader.value()?).ok()?,
-                "value" => value = Some(reader.value()?.to_vec()),
+                "value" => value = Some(Cow::Borrowed(reader.value()?)),
                 _ => {
                     reader.value()?;
                 }
@@ -51,11 +63,6 @@ pub fn decode(bytes: &[u8]) -> Option<Entries> {
         entries.insert(name, Entry { version, value: value? });
     }
     reader.rest.is_empty().then_some(entries)
-}
-
-fn map_header(out: &mut Vec<u8>, length: usize) {
-    out.push(0xdf);
-    out.extend_from_slice(&(length as u32).to_be_bytes());
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
@@ -143,8 +150,17 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn value<T: serde::Serialize>(value: &T) -> Vec<u8> {
-        rmp_serde::to_vec_named(value).unwrap()
+    fn value<T: serde::Serialize>(value: &T) -> Cow<'static, [u8]> {
+        rmp_serde::to_vec_named(value).unwrap().into()
+    }
+
+    fn encode(entries: &Entries) -> Vec<u8> {
+        let mut out = beginning(entries.len()).to_vec();
+        for (name, entry) in entries {
+            write_name(&mut out, name, entry.version).unwrap();
+            out.extend_from_slice(&entry.value);
+        }
+        out
     }
 
     #[test]

@@ -109,6 +109,24 @@ async fn a_release_that_fails_is_banned_and_the_next_one_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_could_not_be_switched_to_for_no_fault_of_its_own_is_tried_again() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    session.host.busy.lock().unwrap().insert("1.1.0".into());
+    let published = lab.publish(lab.contents("1.1.0", "two"));
+    session.engine.wish(UpdateWish::Check);
+    session
+        .wait("the postponement", |seen| {
+            matches!(seen, Seen::Event(UpdateEvent::Failed { .. })).then_some(())
+        })
+        .await;
+    assert!(!app.store().is_banned(&published.hash));
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deferred_release_waits_until_the_app_wishes_it() {
     let lab = Lab::new();
     let app = lab.install(&lab.contents("1.0.0", "one"));

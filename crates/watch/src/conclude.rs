@@ -25,6 +25,7 @@ impl Scan {
             for (path, known) in all.chain(self.tree.below(top)) {
                 // What came in this round and went with its folder was never there.
                 if findings.new.remove(&path).is_some() {
+                    findings.changed.remove(&path);
                     self.leave(&path);
                 } else {
                     findings.gone.insert(path, known);

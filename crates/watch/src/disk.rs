@@ -25,6 +25,12 @@ impl Id {
     pub fn device(self) -> u64 {
         self.device
     }
+
+    /// One that no file has.
+    #[cfg(test)]
+    pub fn numbered(number: u64) -> Self {
+        Self { device: 0, number, born: 0 }
+    }
 }
 
 /// There is none: a number would need an open handle for each file. The system's own pairs of names are used instead.
@@ -62,8 +68,26 @@ pub enum Seen {
     Link(Stamp, u64),
 }
 
+#[cfg(test)]
+thread_local! {
+    static BEFORE_READ: std::cell::RefCell<Option<Box<dyn FnMut()>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Has something happen before this thread reads the disk each time; for tests.
+#[cfg(test)]
+pub fn before_each_read(action: Option<Box<dyn FnMut()>>) {
+    BEFORE_READ.set(action);
+}
+
+/// Where others may change the disk, and in tests do.
+fn about_to_read() {
+    #[cfg(test)]
+    BEFORE_READ.with_borrow_mut(|action| action.iter_mut().for_each(|action| action()));
+}
+
 /// What is at this path; `None` when nothing is, or nothing that is watched.
 pub fn look(path: &Path, follow: bool) -> io::Result<Option<Seen>> {
+    about_to_read();
     present(std::fs::symlink_metadata(path)).and_then(|facts| match facts {
         Some(facts) => seen(path, &facts, follow),
         None => Ok(None),
@@ -72,9 +96,11 @@ pub fn look(path: &Path, follow: bool) -> io::Result<Option<Seen>> {
 
 /// The names in a folder with what they are.
 pub fn list(folder: &Path, follow: bool) -> io::Result<Vec<(OsString, Seen)>> {
+    about_to_read();
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
+        about_to_read();
         // An entry that goes away while the folder is read is gone; one that may not be looked at is left out.
         let Ok(Some(facts)) = present(entry.metadata()) else { continue };
         if let Ok(Some(what)) = seen(&entry.path(), &facts, follow) {
@@ -165,6 +191,7 @@ fn touched(facts: &std::fs::Metadata) -> i64 {
 
 /// A file's content as a hash, with its stamp before it was read. `None` for the hash when it is longer than `longest`.
 pub fn content(path: &Path, longest: u64) -> io::Result<Option<(Stamp, Option<u64>)>> {
+    about_to_read();
     let mut options = std::fs::OpenOptions::new();
     options.read(true);
     #[cfg(unix)]

@@ -40,6 +40,8 @@ mod order;
 mod rules;
 mod run;
 mod scan;
+#[cfg(all(test, unix))]
+mod testing;
 mod tree;
 
 pub use event::{Batch, Event, Notice, Report, Subject};

@@ -92,9 +92,14 @@ pub fn pair(findings: &Findings, hints: &[(PathBuf, PathBuf)]) -> Moves {
             moves.files.insert(to.clone(), from.to_path_buf());
             continue;
         }
+        // A folder that moved out of this one before is told before, and does not come along.
+        let out: Vec<PathBuf> = moves.folders.values().filter(|it| it.starts_with(from)).cloned().collect();
         moves.folders.insert(to.clone(), from.to_path_buf());
         for (old, before) in below(&findings.gone, from) {
             let Ok(rest) = old.strip_prefix(from) else { continue };
+            if out.iter().any(|out| old.starts_with(out)) {
+                continue;
+            }
             let now = to.join(rest);
             // Another thing of the same kind under the same name is that file with other content.
             if findings.new.get(&now).is_some_and(|it| it.is_folder() == before.is_folder()) {
@@ -173,6 +178,9 @@ pub fn arrange(findings: &Findings, moves: &Moves) -> Vec<Event> {
     events.extend(changed.iter().cloned().map(Event::Change));
     events
 }
+
+#[cfg(all(test, unix))]
+mod random;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@
 //! What findings mean is decided in [`crate::order`]; [`crate::conclude`] takes them over.
 
 mod compare;
+#[cfg(all(test, unix))]
+mod random;
 
 use crate::disk::{self, Id, Seen, Stamp};
 use crate::event::{Event, Notice, Subject};

@@ -190,6 +190,32 @@ test("mode, constants, version and window are those of the shell", async () => {
   assert.deepEqual([mode, version, window], ["debug", "1.2.3", "main"]);
 });
 
+test("a long text goes through the port in pieces that cut no character", async () => {
+  const sent = [];
+  const page = await open({
+    boot: { window: "main" },
+    before: (window) => {
+      window.__staysail_port = (_label, callback) => (ticket, first, ...payload) => {
+        const head = JSON.parse(first);
+        if (head.t === "call") sent.push(payload);
+        const answers = { hello: "+" + JSON.stringify(WELCOME), call: "+null" };
+        if (head.t in answers) queueMicrotask(() => callback(ticket, answers[head.t]));
+        return true;
+      };
+    },
+  });
+  for (const before of [0, 1, 2, 3]) {
+    const text = "x".repeat(before) + "😀".repeat(40_000);
+    await page.api.invoke("say", { text });
+    const pieces = sent.pop();
+    assert.ok(pieces.length > 1);
+    assert.ok(pieces.every((piece) => piece.isWellFormed()));
+    assert.equal(pieces.join(""), JSON.stringify({ text }));
+  }
+  await page.api.invoke("say", { text: "short" });
+  assert.deepEqual(sent.pop(), ['{"text":"short"}']);
+});
+
 test("a port carries everything, text and bytes; when it ends its calls fail and later ones go by script message", async () => {
   const sent = [];
   let receive;
@@ -200,11 +226,11 @@ test("a port carries everything, text and bytes; when it ends its calls fail and
       window.__staysail_port = (label, callback) => {
         receive = callback;
         sent.push(label);
-        return (ticket, text, bytes) => {
-          const head = JSON.parse(text.split("\n")[0]);
-          if (head.t === "call") sent.push([ticket, head.c, bytes]);
+        return (ticket, first, payload) => {
+          const head = JSON.parse(first);
+          if (head.t === "call") sent.push([ticket, head.c, payload]);
           if (head.t === "hello") queueMicrotask(() => callback(ticket, "+" + JSON.stringify(WELCOME)));
-          else if (head.c === "echo") queueMicrotask(() => callback(ticket, bytes.buffer));
+          else if (head.c === "echo") queueMicrotask(() => callback(ticket, payload.buffer));
           else if (head.c === "add") queueMicrotask(() => callback(ticket, "+3"));
           return true;
         };

@@ -82,9 +82,14 @@ pub fn run(
         return Ok(None);
     }
     let contents = assemble()?;
-    let (channel, version, resign) = (arguments.channel, arguments.version, arguments.resign);
-    let delta_releases = arguments.delta_releases;
-    let options = Options { channel, version, notes, passphrase, resign, delta_releases };
+    let options = Options {
+        channel: arguments.channel,
+        version: arguments.version,
+        notes,
+        passphrase,
+        resign: arguments.resign,
+        delta_releases: arguments.delta_releases,
+    };
     let to = arguments.to;
     let report = {
         let to = to.clone();

@@ -1,6 +1,7 @@
 //! After the switch: draining the worker before, and watching the new one until it is called good.
 
-use super::{Seat, Snapshot, restore};
+use super::state::restore;
+use super::{Seat, exclusive};
 use crate::shell::Shell;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
@@ -145,20 +146,23 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
     tracing::warn!(reason, "returning to the backend before");
     shell.router.close();
     let bad = lineup.active.replace(old.clone());
-    old.worker.thaw();
     // Answers after the switch may have changed declared state; the newest of it goes along. A worker that
     // can not read the newer state keeps its own.
-    let snapshot: Snapshot = shell.conductor.newest_checkpoint();
+    let snapshot = shell.conductor.inherit(shell, bad.as_ref()).await;
+    if let Some(bad) = &bad {
+        exclusive::take_back(bad).await;
+        shell.router.worker_lost(&bad.worker, reason);
+    }
+    old.worker.thaw();
     if let Err(error) = restore(&old, &snapshot).await {
         tracing::warn!(error, "the state of the newer backend does not fit; the older state is used");
+    }
+    if let Err(error) = exclusive::give_again(&old).await {
+        shell.worker_line("error", &format!("after the return to the backend before: {error}"));
     }
     old.worker.tell(&ToWorker::Activate);
     let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
     let new_interface = bad.as_ref().is_some_and(|bad| interface(bad) != interface(&old));
-    if let Some(bad) = &bad {
-        shell.router.worker_lost(&bad.worker, reason);
-        bad.worker.kill();
-    }
     shell.router.switch(old.worker.clone(), new_interface);
     lineup.last_launch = Some(old.worker.launch.clone());
     if let Some(verdict) = lineup.verdict.take() {

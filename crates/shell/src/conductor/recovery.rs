@@ -1,6 +1,7 @@
 //! When a worker's connection ends by itself.
 
-use super::{Conductor, Refusal, Seat, SwapOptions, probation, restore};
+use super::state::{restore, tell_of_loss};
+use super::{Conductor, Refusal, Seat, SwapOptions, exclusive, probation};
 use crate::desktop::power::{Owner, Wishes};
 use crate::shell::Shell;
 use crate::worker::Launch;
@@ -30,6 +31,7 @@ pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
     drop(lineup);
     end_calls(shell, seat, &reason);
     tracing::error!(reason, "the backend ended by itself");
+    tell_of_loss(shell, seat);
     if can_return && probation::go_back(shell, Some(seat), &format!("the backend ended: {reason}")).await {
         shell.observe(|observer| observer.worker_lost(&reason, false));
         return;
@@ -93,6 +95,10 @@ async fn restart(shell: &Arc<Shell>, seat: Option<&Arc<Seat>>, first_reason: &st
 async fn again(conductor: &Conductor, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, String> {
     let new = conductor.start(shell, launch).await?;
     if let Err(error) = restore(&new, &conductor.newest_checkpoint()).await {
+        new.worker.kill();
+        return Err(error);
+    }
+    if let Err(error) = exclusive::give(&new).await {
         new.worker.kill();
         return Err(error);
     }

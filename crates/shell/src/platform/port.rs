@@ -4,6 +4,10 @@
 //! library is written once into a folder of the app's own, because WebKit loads it from a file. The socket has an
 //! unguessable abstract name; only processes of the same user that know the token are heard.
 
+// Tested here; only the library uses it.
+#[cfg(test)]
+#[path = "../../port/text.rs"]
+mod text;
 #[path = "../../port/wire.rs"]
 mod wire;
 

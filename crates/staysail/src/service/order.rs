@@ -1,7 +1,7 @@
 //! In which order services start: each after those it needs.
 
 use super::{Definition, names};
-use crate::command::Need;
+use crate::command::{Kind, Need};
 use std::any::TypeId;
 
 /// Positions of `services` in the order they start; among those that do not need each other, the order they were added
@@ -53,11 +53,11 @@ impl Walk<'_> {
         }
         self.chain.push(index);
         for need in (self.services[index].needs)().into_iter().flatten() {
-            match self.position(need.ty).filter(|_| !need.kept) {
+            match self.position(need.ty).filter(|_| need.kind == Kind::State) {
                 Some(needed) => self.visit(needed)?,
                 None if (self.given)(&need) => {}
                 None => {
-                    let how = if need.kept { "App::keep" } else { "App::manage or App::service" };
+                    let how = need.kind.how();
                     return Err(format!(
                         "the service {} needs a {} that the app was never given; give it with {how}",
                         self.said(&self.chain),
@@ -94,7 +94,7 @@ mod tests {
     struct Given;
 
     fn need<T: 'static>() -> Option<Need> {
-        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kept: false })
+        Some(Need { ty: TypeId::of::<T>(), name: std::any::type_name::<T>(), kind: Kind::State })
     }
 
     fn service<T: 'static>(name: &'static str, needs: fn() -> Vec<Option<Need>>) -> Definition {

@@ -2,7 +2,9 @@
 
 use super::fetch::Remote;
 use super::look::{self, Found};
-use super::{APPLY_TIMEOUT_S, Host, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices};
+use super::{
+    APPLY_TIMEOUT_S, ApplyError, Host, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices,
+};
 use crate::Error;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
 use crate::store::{Release, Store};
@@ -267,6 +269,7 @@ impl Driver {
             let gone = Event::ApplyPostponed("what was staged is gone; the next look finds it again".into());
             return self.job(async { Message::Event(gone) });
         };
+        let ended = Arc::clone(&trial);
         self.job(async move {
             let (on_trial, files) = (release.clone(), store.clone());
             let begun = files.blocking(move || {
@@ -289,7 +292,15 @@ impl Driver {
                         .await
                     {
                         Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
-                        Ok(Err(reason)) => Event::ApplyFailed(reason),
+                        Ok(Err(ApplyError::Bad(reason))) => Event::ApplyFailed(reason),
+                        Ok(Err(ApplyError::NotNow(reason))) => {
+                            let trial = locked(&ended).trial.take();
+                            if let Some(trial) = trial {
+                                // Nothing of it ran.
+                                let _ = tokio::task::spawn_blocking(move || trial.give_up()).await;
+                            }
+                            Event::ApplyPostponed(reason)
+                        }
                         Err(_) => Event::ApplyFailed(format!("it was not live after {APPLY_TIMEOUT_S} s")),
                     }
                 }

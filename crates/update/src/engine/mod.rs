@@ -30,13 +30,28 @@ pub const APPLY_TIMEOUT_S: u64 = 120;
 pub const PROGRESS_INTERVAL_MS: u64 = 100;
 
 /// A future a [`Host`] returns.
-pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+pub type HostFuture<'a, T, E = String> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Why a release did not go live. Nothing was switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplyError {
+    /// The release is at fault; it is never tried again.
+    Bad(String),
+    /// What runs could not be exchanged now; the release is tried again after the next look.
+    NotNow(String),
+}
+
+impl From<String> for ApplyError {
+    fn from(reason: String) -> Self {
+        Self::Bad(reason)
+    }
+}
 
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
-    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched, the
-    /// release is at fault, and it is never tried again.
-    fn apply(&self, release: Release) -> HostFuture<'_, f64>;
+    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched, and
+    /// the error says whether the release is at fault.
+    fn apply(&self, release: Release) -> HostFuture<'_, f64, ApplyError>;
 
     /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
     fn probation(&self) -> HostFuture<'_, ()>;

@@ -60,11 +60,11 @@ pub struct Options {
     pub notes: Option<String>,
     /// Passphrase of the keys.
     pub passphrase: Option<String>,
+    /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
+    pub delta_releases: usize,
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
     /// stole a key may have published something.
     pub resign: bool,
-    /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
-    pub delta_releases: usize,
 }
 
 impl Default for Options {
@@ -74,8 +74,8 @@ impl Default for Options {
             version: None,
             notes: None,
             passphrase: None,
-            resign: false,
             delta_releases: DELTA_RELEASES,
+            resign: false,
         }
     }
 }

@@ -46,10 +46,12 @@ impl Scan {
                     self.forget_new(path, found);
                 } else {
                     let below = self.tree.below(path).into_iter().chain([(path.to_path_buf(), known)]);
-                    let below = below.filter(|(path, _)| found.new.remove(path).is_none());
-                    // What was there at first is what counts, if it is replaced twice.
                     for (path, known) in below.collect::<Vec<_>>() {
-                        found.replaced.entry(path).or_insert(known);
+                        found.changed.remove(&path);
+                        if found.new.remove(&path).is_none() {
+                            // What was there at first is what counts, if it is replaced twice.
+                            found.replaced.entry(path).or_insert(known);
+                        }
                     }
                     self.leave(path);
                 }

@@ -13,6 +13,7 @@ const fetchNow = fetch;
 const setTimer = setTimeout;
 const clearTimer = clearTimeout;
 const sliceText = String.prototype.slice;
+const unitOfText = String.prototype.charCodeAt;
 const ownProperty = Object.prototype.hasOwnProperty;
 
 const defineOwn = Reflect.defineProperty;
@@ -93,6 +94,7 @@ export function settle<T>(promise: Promise<T>, done: (value: T) => void, failed:
 export const later = (action: () => void, ms: number): number => apply(setTimer, window, [action, ms]) as number;
 export const unlater = (timer: number | undefined): void => apply(clearTimer, window, [timer]);
 export const slice = (text: string, from: number, to?: number): string => apply(sliceText, text, [from, to]);
+export const unitAt = (text: string, at: number): number => apply(unitOfText, text, [at]);
 export const has = (value: object, key: string): boolean => apply(ownProperty, value, [key]);
 
 /** A table without a prototype, for numbers as keys. */
@@ -138,8 +140,10 @@ export function scriptMessages(): ((text: string) => Promise<string>) | null {
   return (message) => apply(postMessage, handler, [message]) as Promise<string>;
 }
 
-/** Sends a request with its ticket; false when it can not be sent. */
-export type PortSend = (ticket: number, text: string, bytes: Uint8Array | null) => boolean;
+/** Sends a request's head and payload, a text in one piece or several, with its ticket; false when it can not be sent. */
+export type PortSend = (ticket: number, head: string, ...payload: (string | Uint8Array)[]) => boolean;
+/** Sends with a list of arguments, whatever a list's iterator is by now. */
+export const sendAll = (send: PortSend, list: unknown[]): boolean => apply(send, undefined, list as Parameters<PortSend>);
 /** Takes an answer; a long text comes as bytes. Ticket 0: the port has ended, and no further answer comes. */
 export type PortReceive = (ticket: number, answer: string | ArrayBuffer, is_text?: boolean) => void;
 type OpenPort = (label: string, receive: PortReceive) => PortSend | null;

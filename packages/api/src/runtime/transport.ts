@@ -6,8 +6,8 @@ import { CallError, errorFrom } from "./call_error";
 import type { Boot } from "./boot";
 import * as natives from "./natives";
 
-/** Longer texts go through the port as bytes: WebKit's `TextEncoder` is many times faster than its interface for C. */
-const PORT_TEXT_CHARS_MAX = 16_384;
+/** Texts go through the port in pieces of this many characters: WebKit widens each, and small memory is used again. */
+const PORT_PIECE_CHARS = 32_768;
 /** Without the port: longer texts go by POST (`inline_payload_bytes_max`). */
 const INLINE_CHARS_MAX = 8192;
 
@@ -53,7 +53,7 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
     else failed(new CallError("BadMessage", "the shell's answer could not be read"), true);
   };
 
-  const port = makePort(label, answer, encode);
+  const port = makePort(label, answer);
 
   return (head, payload, done, failed) => {
     if (port?.(head, payload, done, failed)) return;
@@ -80,6 +80,19 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
   };
 }
 
+/** The arguments of `send` for a long text, cut between characters. */
+function inPieces(ticket: number, head: string, text: string): unknown[] {
+  const list: unknown[] = [ticket, head];
+  for (let from = 0; from < text.length; ) {
+    let end = from + PORT_PIECE_CHARS;
+    const last = natives.unitAt(text, end - 1);
+    if (last >= 0xd800 && last < 0xdc00) end -= 1;
+    natives.put(list, list.length, natives.slice(text, from, end));
+    from = end;
+  }
+  return list;
+}
+
 type Answer = (text: string, done: Done, failed: Failed) => void;
 interface Slot {
   done: Done;
@@ -87,7 +100,7 @@ interface Slot {
 }
 
 /** Requests by the port. What it returns says whether it took the request. */
-function makePort(label: string, answer: Answer, encode: (text: string) => Uint8Array): ((...request: Parameters<Send>) => boolean) | null {
+function makePort(label: string, answer: Answer): ((...request: Parameters<Send>) => boolean) | null {
   // A ticket is the number of a slot, used again after its answer. Only plain indices: the page may have changed
   // the methods of arrays.
   const slots: (Slot | null)[] = [null];
@@ -121,9 +134,9 @@ function makePort(label: string, answer: Answer, encode: (text: string) => Uint8
     const ticket = free_count > 0 ? free[--free_count]! : slots.length;
     natives.put(slots, ticket, { done, failed });
     const sent =
-      typeof payload !== "string" ? send(ticket, head + "\n", payload)
-      : payload.length > PORT_TEXT_CHARS_MAX ? send(ticket, head + "\n", encode(payload))
-      : send(ticket, payload === "" ? head : head + "\n" + payload, null);
+      typeof payload === "string" && payload.length > PORT_PIECE_CHARS
+        ? natives.sendAll(send, inPieces(ticket, head, payload))
+        : send(ticket, head, payload);
     if (!sent) {
       slots[ticket] = null;
       natives.put(free, free_count++, ticket);

@@ -1,0 +1,180 @@
+//! Runs the tests, and gives each a shell of its own.
+
+use serde_json::{Value, json};
+use staysail_protocol::CallError;
+use staysail_protocol::manifest::ModeConfig;
+use staysail_shell::app::without_windows;
+use staysail_shell::conductor::{Refusal, SwapOptions, Switched};
+use staysail_shell::payload::Payload;
+use staysail_shell::router::{Call, Caller};
+use staysail_shell::shell::{Facts, Observer, Shell};
+use staysail_shell::worker::Launch;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Longest wait for anything.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A test: a sentence, and what it does.
+pub type Test = (&'static str, fn());
+
+/// Runs the tests of which the argument names a part, all without one; those asked for by name only when they are.
+pub fn run(tests: &[&[Test]], by_name: &[Test]) {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.iter().any(|part| name.contains(part));
+    let all = tests.iter().copied().flatten().filter(|(name, _)| wanted.is_empty() || is_wanted(name));
+    let chosen: Vec<_> = all.chain(by_name.iter().filter(|(name, _)| is_wanted(name))).collect();
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in chosen {
+        if std::env::args().any(|argument| argument == "--list") {
+            println!("{name}: test");
+            continue;
+        }
+        let ok = std::panic::catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
+        if ok { passed += 1 } else { failed += 1 }
+    }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "test result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
+    );
+    std::process::exit(i32::from(failed > 0));
+}
+
+/// A shell without windows, and a folder for its workers.
+pub struct Theatre {
+    pub shell: Arc<Shell>,
+    pub folder: PathBuf,
+    runtime: Runtime,
+    lines: Lines,
+    _folder: tempfile::TempDir,
+}
+
+/// What workers wrote.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Lines {
+    fn worker_line(&self, _source: &str, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Theatre {
+    pub fn open() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (_ended, ui) = without_windows();
+        let config = ModeConfig { probation_s: 600, ..ModeConfig::default() };
+        let facts = Facts { config, data_dir: folder.path().display().to_string(), ..Facts::default() };
+        let shell = Shell::new(ui, runtime.handle().clone(), facts);
+        let lines = Lines::default();
+        shell.set_observer(Arc::new(lines.clone()));
+        Self { shell, folder: folder.path().to_owned(), runtime, lines, _folder: folder }
+    }
+
+    /// This program under the name of a role.
+    fn launch(&self, role: &str) -> Launch {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let executable = self.folder.join(format!("{number}-{role}"));
+        std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &executable).unwrap();
+        Launch { executable, version: "1.0.0".into(), interface: None, debugged: false }
+    }
+
+    /// Exchanges the worker that serves for one that plays this role.
+    pub fn swap(&self, role: &str) -> Result<Switched, Refusal> {
+        self.swap_with(role, SwapOptions::default())
+    }
+
+    pub fn swap_with(&self, role: &str, options: SwapOptions) -> Result<Switched, Refusal> {
+        self.runtime.block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
+    }
+
+    /// As [`swap`](Self::swap), in the background.
+    pub fn begin_swap(&self, role: &str) -> mpsc::Receiver<Result<Switched, Refusal>> {
+        let (done, outcome) = mpsc::channel();
+        let (shell, launch) = (self.shell.clone(), self.launch(role));
+        self.runtime.spawn(async move {
+            let _ = done.send(shell.conductor.swap(&shell, launch, SwapOptions::default()).await);
+        });
+        outcome
+    }
+
+    /// Calls a command as a page does and waits for its answer.
+    pub fn call(&self, command: &str, arguments: Value) -> Result<Value, CallError> {
+        self.begin_call(command, arguments).recv_timeout(PATIENCE).expect("an answer")
+    }
+
+    pub fn begin_call(&self, command: &str, arguments: Value) -> mpsc::Receiver<Result<Value, CallError>> {
+        let (answer_in, answer) = mpsc::channel();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.shell.router.submit(Call {
+            caller: Caller { window: "main".into(), generation: 1, number },
+            epoch: self.shell.router.epoch(),
+            command: command.into(),
+            raw: false,
+            arguments: Payload::after(arguments.to_string().into_bytes(), 0),
+            on_send: None,
+            reply: Box::new(move |outcome| {
+                let value = |(body, _): (Vec<u8>, bool)| serde_json::from_slice(&body).unwrap_or(json!(null));
+                let _ = answer_in.send(outcome.map(value));
+            }),
+        });
+        answer
+    }
+
+    /// Process of the worker that serves.
+    pub fn process(&self) -> u32 {
+        self.shell.router.active().expect("a worker serves").process()
+    }
+
+    /// How the probation of a worker ends.
+    pub fn verdict(&self, switched: Switched) -> Result<(), String> {
+        let verdict = async { tokio::time::timeout(PATIENCE, switched.verdict).await };
+        self.runtime.block_on(verdict).expect("a verdict").expect("a verdict")
+    }
+
+    /// Waits until a worker has said so by [`roles::say`](crate::roles::say), and returns its process.
+    pub fn wait_said(&self, what: &str) -> u32 {
+        wait(what, || read(&self.folder.join(what)))
+    }
+
+    /// Waits for a line of a worker with this in it.
+    pub fn wait_line(&self, part: &str) {
+        wait(part, || self.lines.0.lock().unwrap().iter().any(|line| line.contains(part)).then_some(()));
+    }
+}
+
+fn read(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.parse().ok()
+}
+
+/// Waits for something that happens soon.
+pub fn wait<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub fn kill(process: u32) {
+    // SAFETY: sends a signal to a process this test has started and that has not been waited for.
+    unsafe { libc::kill(process as libc::pid_t, libc::SIGKILL) };
+}
+
+impl Drop for Theatre {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.shell.conductor.shut_down());
+    }
+}

@@ -1,0 +1,132 @@
+//! A disk that changes between any two reads of it: whatever a scan happens to see, its events can be applied, and once
+//! the disk is quiet they say what is there.
+
+use super::*;
+use crate::rules::Rules;
+use crate::testing::{Paths, Random, apply};
+use std::cell::RefCell;
+use std::fs;
+use std::rc::Rc;
+
+const TRIALS: u64 = 60;
+const LOOKS: usize = 30;
+/// Of a hundred reads, how many at most find that something was changed right before.
+const DISTURBED_MAX: usize = 40;
+
+/// Changes one thing below a folder. What the system refuses did nothing.
+fn operate(root: &Path, random: &mut Random) {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
+    let mut at = 0;
+    while let Some(folder) = folders.get(at).cloned() {
+        at += 1;
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    folders.sort();
+    let mut place = folders[random.below(folders.len())].clone();
+    place.push(["a", "b", "c"][random.below(3)]);
+    let folder = folders[random.below(folders.len())].clone();
+    let file = files.get(random.below(files.len().max(1))).cloned();
+    let text = "x".repeat(random.below(4));
+    let _ = match (random.below(9), file) {
+        (0 | 1, _) => fs::write(&place, text),
+        (2, Some(file)) => fs::write(file, text),
+        (3, Some(file)) => fs::rename(file, &place),
+        (4 | 5, _) if folder != root => fs::rename(folder, &place),
+        (6, Some(file)) => fs::remove_file(file),
+        (7, _) if folder != root => fs::remove_dir_all(folder),
+        (8, _) if place.components().count() < root.components().count() + 5 => fs::create_dir(&place),
+        _ => Ok(()),
+    };
+}
+
+fn there(root: &Path) -> Paths {
+    let mut found = Paths::from([(root.to_path_buf(), true)]);
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            let is_folder = entry.file_type().unwrap().is_dir();
+            found.insert(entry.path(), is_folder);
+            if is_folder {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// Looks once, and again at what was held for long enough; as the loop does.
+fn look(scan: &mut Scan) -> Vec<Event> {
+    let mut events = scan.look();
+    let now = Instant::now();
+    let due: BTreeMap<PathBuf, Sign> = scan
+        .held
+        .iter()
+        .filter(|(_, (_, until))| *until <= now)
+        .map(|(path, _)| (path.clone(), Sign::default()))
+        .collect();
+    events.extend(scan.examine(&due, false, &[]));
+    for path in due.keys() {
+        scan.held.remove(path);
+    }
+    events
+}
+
+fn run(seed: u64) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let random = Rc::new(RefCell::new(Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))));
+    for _ in 0..15 {
+        operate(&root, &mut random.borrow_mut());
+    }
+    let often = random.borrow_mut().below(DISTURBED_MAX);
+    let settings = crate::Watcher::new([&root]).interval(Duration::ZERO).settings;
+    let select = Box::new(Rules::new(std::slice::from_ref(&root)));
+    let mut scan = Scan::new(vec![root.clone()], select, settings, Ok(Notifier::default()));
+    scan.begin();
+    let mut view = there(&root);
+    let mut told = Vec::new();
+    let mut take = |events: Vec<Event>, view: &mut Paths| {
+        told.push(events.clone());
+        for event in &events {
+            apply(view, event).map_err(|why| format!("seed {seed}: {why}; told: {told:#?}"))?;
+        }
+        Ok::<(), String>(())
+    };
+    for _ in 0..LOOKS {
+        let (disturbed, below) = (Rc::clone(&random), root.clone());
+        disk::before_each_read(Some(Box::new(move || {
+            let random = &mut *disturbed.borrow_mut();
+            if random.below(100) < often {
+                operate(&below, random);
+            }
+        })));
+        let events = look(&mut scan);
+        disk::before_each_read(None);
+        take(events, &mut view)?;
+        operate(&root, &mut random.borrow_mut());
+    }
+    loop {
+        let events = look(&mut scan);
+        let quiet = events.is_empty() && scan.held.is_empty();
+        take(events, &mut view)?;
+        if quiet {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    let there = there(&root);
+    if view == there { Ok(()) } else { Err(format!("seed {seed}: {view:#?} is told, {there:#?} is there")) }
+}
+
+#[test]
+fn whatever_is_changed_between_two_reads_is_told_in_the_end() {
+    let failed: Vec<String> = (1..=TRIALS).filter_map(|seed| run(seed).err()).collect();
+    assert!(failed.is_empty(), "{} of {TRIALS} failed: {}", failed.len(), failed[0]);
+}

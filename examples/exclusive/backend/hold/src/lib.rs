@@ -1,0 +1,7 @@
+//! What only one backend can hold: the database and the port.
+
+mod database;
+mod port;
+
+pub use database::{Database, Entry};
+pub use port::Port;
