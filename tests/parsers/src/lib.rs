@@ -7,10 +7,13 @@
 //! **Invariant:** knows nothing of libFuzzer, and starts nothing: a function is done when it returns.
 
 mod messages;
+mod metadata;
 mod names;
 mod pages;
 mod releases;
 mod streams;
+
+pub use metadata::seeds as metadata_seeds;
 
 // Parsers inside programs, compiled here as they are there.
 #[path = "../../../crates/shell/src/content_policy.rs"]
@@ -28,7 +31,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -44,6 +47,7 @@ pub const TARGETS: [Target; 15] = [
     ("manifest", releases::manifest),
     ("delta", releases::delta),
     ("bundle", releases::bundle),
+    ("metadata", metadata::metadata),
 ];
 
 /// Runs a target by its name, for the fuzzer.
