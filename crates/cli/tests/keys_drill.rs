@@ -108,6 +108,16 @@ fn publish(
     version: &str,
     resign: bool,
 ) -> Result<(), staysail_update::Error> {
+    publish_to("stable", keys, repository, version, resign)
+}
+
+fn publish_to(
+    channel: &str,
+    keys: &Keys,
+    repository: &Path,
+    version: &str,
+    resign: bool,
+) -> Result<(), staysail_update::Error> {
     let source = tempfile::tempdir().unwrap();
     let file = source.path().join("file");
     std::fs::write(&file, version).unwrap();
@@ -122,7 +132,7 @@ fn publish(
     let mut contents = Contents::new(manifest);
     contents.add_page("index.html", &file).unwrap();
     contents.add_backend(staysail_update::TARGET, "worker", &file).unwrap();
-    let options = Options { channel: "stable".into(), resign, ..Options::default() };
+    let options = Options { channel: channel.into(), resign, ..Options::default() };
     publisher::publish(&Folder::open(repository)?, keys, contents, &options, jiff::Timestamp::now())
         .map(|_| ())
 }
@@ -310,6 +320,41 @@ fn holders_of_keys_that_lie_apart_sign_by_exchanging_a_file() {
     app.sees_version("1.0.0");
 }
 
+#[test]
+fn a_channel_with_a_key_of_its_own_is_published_to_without_the_targets_key_and_nothing_else_is() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    app.sees_version("1.0.0");
+    company.does(&["repo", "delegate", "stable", "--to", "repository", "--unencrypted"]);
+    app.sees_version("1.0.0");
+    // A team with this channel's key and the online ones.
+    std::fs::create_dir_all(company.path("team/roots")).unwrap();
+    for name in ["root.json", "channel-stable.key", "snapshot.key", "timestamp.key"] {
+        std::fs::copy(company.path("keys").join(name), company.path("team").join(name)).unwrap();
+    }
+    let team = Keys::at(&company.path("team"));
+    publish(&team, &company.repository(), "1.1.0", false).unwrap();
+    app.sees_version("1.1.0");
+    company.install().sees_version("1.1.0");
+    let on_beta = publish_to("beta", &team, &company.repository(), "1.2.0", false);
+    assert!(on_beta.unwrap_err().to_string().contains("targets key is missing"));
+    // Its key is stolen: another takes its place, and what was published stays.
+    let stolen = Keys::at(&company.copy("team", "stolen"));
+    company.does(&["repo", "delegate", "stable", "--to", "repository", "--unencrypted"]);
+    app.sees_version("1.1.0");
+    let said = publish(&stolen, &company.repository(), "6.6.6", false).unwrap_err().to_string();
+    assert!(said.contains("channel-stable key is missing"), "{said}");
+    company.publish("1.3.0", false).unwrap();
+    app.sees_version("1.3.0");
+    let said = company.does(&["repo", "check", "repository", "--files"]);
+    assert!(said.contains("channel-stable") && said.contains("1.3.0 (sequence 3)"), "{said}");
+    // A root changes, and the channel's key is still there.
+    company.does(&["keys", "rotate", "timestamp", "--unencrypted"]);
+    company.publish("1.4.0", false).unwrap();
+    app.sees_version("1.4.0");
+    company.fails(&["repo", "delegate", "../x", "--to", "repository", "--unencrypted"], "name of a channel");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_external_signer_takes_the_place_of_a_key_file() {
@@ -379,7 +424,7 @@ fn a_wrong_passphrase_changes_nothing_and_leaves_no_key_behind() {
 fn a_check_sees_what_an_app_would_and_warns_before_anything_expires() {
     let company = Company::new(&[]);
     let said = company.does(&["repo", "check", "repository", "--files"]);
-    assert!(said.contains("timestamp  version 1") && said.contains("1.0.0 (sequence 1)"), "{said}");
+    assert!(said.contains("timestamp      version 1") && said.contains("1.0.0 (sequence 1)"), "{said}");
     let output = company.command(&["repo", "check", "repository", "--warn-days", "31"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stdout).unwrap();

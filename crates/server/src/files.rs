@@ -52,7 +52,9 @@ pub fn kind(path: &str) -> Option<Kind> {
             let (number, role) = name.strip_suffix(".json")?.split_once('.')?;
             let number =
                 !number.is_empty() && number.len() < 20 && number.bytes().all(|b| b.is_ascii_digit());
-            (number && matches!(role, "root" | "targets" | "snapshot")).then_some(Kind::Versioned)
+            let known = matches!(role, "root" | "targets" | "snapshot")
+                || role.strip_prefix("channel-").is_some_and(word);
+            (number && known).then_some(Kind::Versioned)
         }
         _ => None,
     }
@@ -223,6 +225,7 @@ mod tests {
         assert_eq!(kind(&format!("/targets/releases/{hash}.stable.json")), Some(Kind::Target));
         assert_eq!(kind(&format!("/targets/{hash}.releases/stable.json")), Some(Kind::Target));
         assert_eq!(kind("/metadata/12.snapshot.json"), Some(Kind::Versioned));
+        assert_eq!(kind("/metadata/3.channel-beta.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/timestamp.json"), Some(Kind::Timestamp));
         for bad in [
             "/",
@@ -233,6 +236,9 @@ mod tests {
             "/metadata/../keys/root.key",
             "/metadata/1.root.json/",
             "/metadata/1.evil.json",
+            "/metadata/1.channel-.json",
+            "/metadata/1.channel-a.b.json",
+            "/metadata/channel-beta.json",
             "//metadata/timestamp.json",
             "/metadata//timestamp.json",
             "/metadata/%2e%2e",

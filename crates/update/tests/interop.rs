@@ -7,6 +7,7 @@ mod fixture;
 
 use fixture::Lab;
 use staysail_update::disk::OsDisk;
+use staysail_update::publisher::{self, Folder, keys::Algorithm};
 use staysail_update::trust::{Client, MetadataFolder, Web};
 use std::path::Path;
 use std::process::Command;
@@ -24,14 +25,21 @@ fn other(variable: &str, words: &[&str]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Two releases in two channels, with a root that was renewed in between; the client knows the first one.
+/// Releases before and after the root was renewed and the channel given to a role of its own; the client knows the first root.
 fn theirs_reads_ours(variable: &str) {
     let lab = Lab::new();
     let root = lab.folder.path().join("pinned.json");
     std::fs::write(&root, lab.keys.root().unwrap()).unwrap();
     lab.publish(lab.contents("1.0.0", "one"));
     lab.keys.renew(None, jiff::Timestamp::now()).unwrap();
-    let newest = lab.publish(lab.contents("1.1.0", "two"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    // A channel with a role of its own.
+    let key = lab.keys.make_for_channel("stable", Algorithm::Ecdsa, None).unwrap();
+    let place = Folder::open(&lab.repository).unwrap();
+    let key = (&key.public, key.id.as_str());
+    publisher::delegate(&place, &lab.keys, "stable", key, None, jiff::Timestamp::now()).unwrap();
+    drop(place);
+    let newest = lab.publish(lab.contents("1.2.0", "three"));
     let repository = lab.repository.to_str().unwrap();
     let lines = other(variable, &["read", repository, root.to_str().unwrap(), "releases/stable.json"]);
     let bytes = staysail_update::hash::unhex(&lines[0]).unwrap();

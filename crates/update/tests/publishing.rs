@@ -167,7 +167,7 @@ fn what_is_refused_changes_no_byte_of_the_repository() {
     std::fs::remove_file(&targets).unwrap();
     refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "targets key is missing");
     std::fs::copy(others.folder().join("targets.key"), &targets).unwrap();
-    refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "is one that root.json trusts");
+    refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "is one that is trusted for this role");
     std::fs::write(&targets, kept).unwrap();
 
     lab.publish(lab.contents("1.2.0", "two"));

@@ -46,6 +46,7 @@ fn main() {
         ("manifest", vec![("release", release().to_bytes()), ("empty", Manifest::default().to_bytes())]),
         ("delta", delta()),
         ("bundle", bundle()),
+        ("metadata", staysail_parsers::metadata_seeds()),
     ] {
         let folder = folder.join(target);
         std::fs::create_dir_all(&folder).expect("a folder for seeds");

@@ -8,10 +8,13 @@
 
 mod browsers;
 mod messages;
+mod metadata;
 mod names;
 mod pages;
 mod releases;
 mod streams;
+
+pub use metadata::seeds as metadata_seeds;
 
 // Parsers inside programs, compiled here as they are there.
 #[path = "../../../crates/shell/src/content_policy.rs"]
@@ -35,7 +38,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -54,6 +57,7 @@ pub const TARGETS: [Target; 18] = [
     ("manifest", releases::manifest),
     ("delta", releases::delta),
     ("bundle", releases::bundle),
+    ("metadata", metadata::metadata),
 ];
 
 /// Runs a target by its name, for the fuzzer.

@@ -63,7 +63,10 @@ pub(super) fn status(arguments: &StatusArgs) -> anyhow::Result<()> {
         }
     }
     for found in here.iter().filter(|found| !root.keys.contains_key(&found.id)) {
-        println!("{}: the key {} is trusted for nothing", found.path.display(), short(&found.id));
+        match found.channel() {
+            Some(channel) => println!("channel {channel}: {}  {}", short(&found.id), found.file.kept()),
+            None => println!("{}: the key {} is trusted for nothing", found.path.display(), short(&found.id)),
+        }
     }
     if let Some(version) = keys.waiting()? {
         println!("Root {version} waits for signatures: {}", keys.draft_path().display());

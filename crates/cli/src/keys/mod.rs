@@ -58,9 +58,9 @@ enum KeysCommand {
 pub struct FolderArgs {
     /// Folder of the keys.
     #[arg(long, default_value = DEFAULT_FOLDER)]
-    keys: PathBuf,
+    pub keys: PathBuf,
     #[command(flatten)]
-    passphrase: PassphraseArgs,
+    pub passphrase: PassphraseArgs,
 }
 
 /// The passphrase of keys.
@@ -93,9 +93,11 @@ impl From<RoleName> for Role {
 
 /// A kind of keys, as it is written on the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum AlgorithmName {
+pub enum AlgorithmName {
+    /// Ed25519.
     #[default]
     Ed25519,
+    /// ECDSA P-256.
     Ecdsa,
 }
 
@@ -127,7 +129,10 @@ pub fn run(arguments: KeysArgs) -> anyhow::Result<()> {
 }
 
 /// A new passphrase; none when the keys are to lie in the clear.
-fn new_passphrase(given: &PassphraseArgs, unencrypted: bool) -> anyhow::Result<Option<String>> {
+///
+/// # Errors
+/// None was given and none could be asked for.
+pub fn new_passphrase(given: &PassphraseArgs, unencrypted: bool) -> anyhow::Result<Option<String>> {
     if unencrypted {
         eprintln!(
             "warning: the private keys are not encrypted. Whoever reads them can publish to your users."

@@ -24,6 +24,8 @@ enum RepoCommand {
     Check(CheckArgs),
     /// Sign anew that the newest release is the newest (needed every 30 days); fit for a schedule.
     Renew(RenewArgs),
+    /// Give a channel a key of its own: who has it publishes there, and nowhere else. Done again, it exchanges the key.
+    Delegate(DelegateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +58,23 @@ struct RenewArgs {
     resign: bool,
 }
 
+#[derive(Debug, Args)]
+struct DelegateArgs {
+    /// The channel.
+    channel: String,
+    /// Folder of the repository, or address of a staysail-server (token in STAYSAIL_PUBLISH_TOKEN).
+    #[arg(long)]
+    to: String,
+    #[command(flatten)]
+    folder: keys::FolderArgs,
+    /// Kind of the new key.
+    #[arg(long, value_enum, default_value_t)]
+    algorithm: keys::AlgorithmName,
+    /// Leave the new private key unencrypted.
+    #[arg(long)]
+    unencrypted: bool,
+}
+
 /// Runs `staysail repo …`.
 ///
 /// # Errors
@@ -64,6 +83,7 @@ pub fn run(arguments: RepoArgs) -> anyhow::Result<ExitCode> {
     match arguments.command {
         RepoCommand::Check(arguments) => check(&arguments),
         RepoCommand::Renew(arguments) => renew(arguments).map(|()| ExitCode::SUCCESS),
+        RepoCommand::Delegate(arguments) => delegate(&arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -102,9 +122,10 @@ fn print(report: &Report, now: jiff::Timestamp, warn_days: i64) -> bool {
             _ if !soon => String::new(),
             "root" => "  SOON: staysail keys renew, then publish or staysail repo renew".into(),
             "targets" => "  SOON: staysail repo renew --resign".into(),
+            channel if channel.starts_with("channel-") => "  SOON: publish to the channel".into(),
             _ => "  SOON: staysail repo renew".into(),
         };
-        println!("  {:<10} version {:<5} until {date} ({days} days){remedy}", role.role, role.version);
+        println!("  {:<14} version {:<5} until {date} ({days} days){remedy}", role.role, role.version);
     }
     for release in &report.releases {
         let files = if release.blobs > 0 {
@@ -140,6 +161,32 @@ fn renew(arguments: RenewArgs) -> anyhow::Result<()> {
     println!(
         "Renewed: for another {} days apps believe that they see the newest.",
         publisher::TIMESTAMP_EXPIRY_DAYS
+    );
+    Ok(())
+}
+
+fn delegate(arguments: &DelegateArgs) -> anyhow::Result<()> {
+    let (folder, channel) = (&arguments.folder, arguments.channel.as_str());
+    let all = Keys::at(&folder.keys);
+    let opened = keys::passphrase_for(&all, &Role::ALL, &folder.passphrase)?;
+    let new = keys::new_passphrase(&folder.passphrase, arguments.unencrypted)?;
+    let made = all.make_for_channel(channel, arguments.algorithm.into(), new.as_deref())?;
+    let delegated = apart(|| {
+        let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
+        let key = (&made.public, made.id.as_str());
+        Ok(publisher::delegate(&*place, &all, channel, key, opened.as_deref(), now)?)
+    });
+    if delegated.is_err() {
+        all.discard(std::slice::from_ref(&made.id))?;
+    }
+    delegated?;
+    println!("The channel {channel} has a key of its own, {}.", made.id);
+    println!(
+        "Whoever has it, with the snapshot and timestamp keys, publishes there: `staysail publish --channel {channel}`."
+    );
+    println!(
+        "Hand it over by `staysail keys export {}`; the targets key is not needed for this channel.",
+        &made.id[..8]
     );
     Ok(())
 }

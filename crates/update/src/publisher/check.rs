@@ -44,7 +44,7 @@ pub struct ReleaseReport {
 /// What an app finds in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The top-level roles.
+    /// The top-level roles, then those of channels.
     pub roles: Vec<RoleReport>,
     /// What is offered.
     pub releases: Vec<ReleaseReport>,
@@ -78,10 +78,18 @@ pub async fn check(
         report("snapshot", snapshot.version(), snapshot.expires()),
         report("timestamp", timestamp.version(), timestamp.expires()),
     ];
-    let paths: Vec<String> = targets.targets.keys().cloned().collect();
+    let mut paths: Vec<String> = targets.targets.keys().cloned().collect();
+    let given = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+    let given: Vec<_> =
+        given.map(|role| (role.name.clone(), role.paths.clone().unwrap_or_default())).collect();
+    paths.extend(
+        given.iter().flat_map(|(_, paths)| paths).filter(|path| !path.contains(['*', '?', '['])).cloned(),
+    );
+    let mut roles = roles;
     let mut releases = Vec::new();
     for path in paths {
-        let target = client.find(&path).await?.ok_or_else(missing)?;
+        // A channel that was given away and never published to offers nothing.
+        let Some(target) = client.find(&path).await? else { continue };
         let bytes = client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?;
         let manifest = Manifest::parse(&bytes)?;
         let mut blobs = 0;
@@ -98,6 +106,10 @@ pub async fn check(
             hash: hash::of(&bytes),
             blobs,
         });
+    }
+    for (name, _) in given {
+        let list = client.trusted().targets_role(&name);
+        roles.extend(list.map(|list| report(&name, list.version(), list.expires())));
     }
     Ok(Report { roles, releases })
 }

@@ -7,7 +7,7 @@
 use super::{Options, Place, refused};
 use crate::bundle::Contents;
 use crate::{Error, hash, pack};
-use sigstore_tuf::Targets;
+use serde_json::{Map, Value};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +20,11 @@ pub const DELTA_RELEASES: usize = 3;
 pub const DELTA_RELEASES_MAX: usize = 16;
 
 /// Hashes of the manifests that were published on the channel, the newest first.
-pub(super) fn history(targets: &Targets, path: &str) -> Vec<String> {
-    let Some(target) = targets.target(path) else { return Vec::new() };
-    let before = target.custom.as_ref().and_then(|custom| custom.get("previous")?.as_array().cloned());
-    let before = before.unwrap_or_default().into_iter().filter_map(|hash| Some(hash.as_str()?.to_owned()));
-    let newest = target.hashes.get("sha256").cloned();
-    newest.into_iter().chain(before).take(DELTA_RELEASES_MAX).collect()
+pub(super) fn history(targets: &Map<String, Value>, path: &str) -> Vec<String> {
+    let Some(target) = targets.get(path) else { return Vec::new() };
+    let before = target["custom"]["previous"].as_array().into_iter().flatten();
+    let all = std::iter::once(&target["hashes"]["sha256"]).chain(before);
+    all.filter_map(|hash| Some(hash.as_str()?.to_owned())).take(DELTA_RELEASES_MAX).collect()
 }
 
 /// The manifests published before the newest one, as far as they are still there: of others there are just no patches.

@@ -7,6 +7,7 @@
 //! targets/<sha256>.releases/<channel>.json  the same, under the name that tough asks for
 //! metadata/N.root.json                      who may sign
 //! metadata/N.targets.json                   which manifest is the newest of each channel
+//! metadata/N.channel-<channel>.json         the same for a channel that has a role and keys of its own
 //! metadata/N.snapshot.json                  which targets metadata count
 //! metadata/timestamp.json                   which snapshot is the newest
 //! ```
@@ -16,19 +17,22 @@
 pub mod check;
 pub mod deltas;
 pub mod keys;
+mod lists;
 pub mod metadata;
 pub mod place;
 
 pub use deltas::{DELTA_PERCENT_MAX, DELTA_RELEASES, DELTA_RELEASES_MAX};
 pub use keys::Keys;
+pub use lists::{CHANNEL_NAME_BYTES_MAX, delegate, role_of};
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
 
 use crate::bundle::Contents;
 use crate::store::compare_versions;
-use crate::trust::{Proof, check_target, target_path};
+use crate::trust::{NEVER, Proof, as_file_name, check_target, target_path};
 use crate::{Error, hash};
-use serde_json::{Value, json};
+use lists::{List, Online};
+use serde_json::{Map, Value, json};
 use sigstore_tuf::{Snapshot, Targets, Timestamp};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Delta, FileEntry, Manifest};
@@ -105,6 +109,8 @@ struct Current {
     timestamp: Timestamp,
     snapshot: Snapshot,
     targets: Targets,
+    /// What roles of single channels have signed.
+    channels: BTreeMap<String, Targets>,
     /// The newest root no longer trusts the keys that signed the targets.
     targets_disowned: bool,
 }
@@ -125,13 +131,15 @@ pub fn publish(
     now: jiff::Timestamp,
 ) -> Result<Published, Error> {
     let roots = check_root(keys, now)?;
-    let signers = signers(keys, &[Role::Targets, Role::Snapshot, Role::Timestamp], options)?;
+    let passphrase = options.passphrase.as_deref();
+    let online = Online::open(keys, passphrase)?;
     let path = target_path(&options.channel);
     staysail_protocol::manifest::check_path(&path)
         .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
     let current = read(place, &roots)?;
     check_owned(current.as_ref(), options.resign)?;
-    let previous = current.as_ref().map(|current| previous(place, current, &path)).transpose()?.flatten();
+    let mut list = List::of(current.as_ref(), keys, &path, passphrase)?;
+    let previous = previous(place, &list.targets, &path)?;
 
     let manifest = &mut contents.manifest;
     if let Some(version) = &options.version {
@@ -143,7 +151,7 @@ pub fn publish(
     check_version(manifest, previous.as_ref())?;
     check_app(manifest, current.as_ref())?;
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
-    let before = current.as_ref().map(|current| deltas::history(&current.targets, &path)).unwrap_or_default();
+    let before = deltas::history(&list.targets, &path);
     let patches = deltas::make(place, previous.as_ref(), &before, &contents, options)?;
     let manifest = &mut contents.manifest;
     manifest.deltas = patches.iter().map(|(delta, _)| delta.clone()).collect();
@@ -164,23 +172,16 @@ pub fn publish(
     // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
     write.immutable(&format!("targets/{}.{path}", published.hash), &manifest_bytes)?;
 
-    let mut targets = serde_json::Map::new();
-    if let Some(current) = &current {
-        for (path, target) in &current.targets.targets {
-            targets.insert(path.clone(), serde_json::to_value(target).unwrap_or_default());
-        }
-    }
     let custom = json!({
         "app": manifest.app, "version": manifest.version, "sequence": manifest.sequence, "previous": before,
     });
-    targets.insert(
-        path,
-        json!({ "length": manifest_bytes.len(), "hashes": { "sha256": published.hash }, "custom": custom }),
-    );
+    let target =
+        json!({ "length": manifest_bytes.len(), "hashes": { "sha256": published.hash }, "custom": custom });
+    list.targets.insert(path, target);
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    write.sign(current.as_ref(), Some(Value::Object(targets)), &signers, now)?;
+    write.sign(current.as_ref(), vec![list], &online, now)?;
     published.written = write.written;
     Ok(published)
 }
@@ -219,13 +220,7 @@ fn sign_anew(
     now: jiff::Timestamp,
 ) -> Result<(), Error> {
     let roots = check_root(keys, now)?;
-    let options = Options { passphrase: passphrase.map(str::to_owned), ..Options::default() };
-    let roles: &[Role] = if with_targets {
-        &[Role::Targets, Role::Snapshot, Role::Timestamp]
-    } else {
-        &[Role::Snapshot, Role::Timestamp]
-    };
-    let signers = signers(keys, roles, &options)?;
+    let online = Online::open(keys, passphrase)?;
     let current =
         read(place, &roots)?.ok_or_else(|| refused(format!("{} holds no release yet", place.name())))?;
     check_owned(Some(&current), with_targets)?;
@@ -233,8 +228,8 @@ fn sign_anew(
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    let targets = with_targets.then(|| serde_json::to_value(&current.targets.targets).unwrap_or_default());
-    write.sign(Some(&current), targets, &signers, now)
+    let lists = if with_targets { vec![List::top(Some(&current), keys, passphrase)?] } else { Vec::new() };
+    write.sign(Some(&current), lists, &online, now)
 }
 
 /// What a key that is no longer trusted has signed is signed by another one only when somebody says so.
@@ -267,15 +262,6 @@ fn check_root(keys: &Keys, now: jiff::Timestamp) -> Result<BTreeMap<u64, Vec<u8>
         }
     }
     Ok(roots)
-}
-
-fn signers(
-    keys: &Keys,
-    roles: &[Role],
-    options: &Options,
-) -> Result<BTreeMap<Role, Vec<keys::Signing>>, Error> {
-    let open = |role: &Role| Ok((*role, keys.signers(*role, options.passphrase.as_deref())?));
-    roles.iter().map(open).collect()
 }
 
 /// Reads and verifies what is published; `None` for an empty repository.
@@ -322,14 +308,25 @@ fn read(place: &dyn Place, roots: &BTreeMap<u64, Vec<u8>>) -> Result<Option<Curr
         targets: targets_bytes,
         delegated: Vec::new(),
     };
-    let any = targets.targets.keys().next().ok_or_else(|| torn("it names no release"))?;
-    let channel = any.trim_start_matches("releases/").trim_end_matches(".json");
     // Roots change before what they vouch for is signed anew: the one before may be the one that it was signed under.
-    let verified =
-        roots.values().rev().map(|root| proof.verify(root, channel)).reduce(|all, one| all.or(one));
-    verified.transpose().map_err(|error| torn(&error.to_string()))?;
+    let mut trusted = proof.chain(newest);
+    for older in roots.values().rev().skip(1) {
+        trusted = trusted.or_else(|error| proof.chain(older).map_err(|_| error));
+    }
+    let mut trusted = trusted.map_err(|error| torn(&error.to_string()))?;
+    let mut channels = BTreeMap::new();
+    for role in targets.delegations.iter().flat_map(|delegations| &delegations.roles) {
+        let Some(pin) = snapshot.meta.get(&format!("{}.json", role.name)) else { continue };
+        let name = format!("metadata/{}.{}.json", pin.version, as_file_name(&role.name));
+        let bytes = file(&name)?.ok_or_else(|| torn(&format!("{name} is missing")))?;
+        let list = trusted.update_delegated_targets(&bytes, &role.name, "targets", NEVER);
+        channels.insert(role.name.clone(), list.map_err(|error| torn(&error.to_string()))?.clone());
+    }
+    if targets.targets.is_empty() && channels.is_empty() {
+        return Err(torn("it names no release"));
+    }
     let targets_disowned = disowned(newest, &proof.targets)?;
-    Ok(Some(Current { timestamp_bytes, timestamp, snapshot, targets, targets_disowned }))
+    Ok(Some(Current { timestamp_bytes, timestamp, snapshot, targets, channels, targets_disowned }))
 }
 
 /// Whether the root's keys for the targets role are not those that signed these targets.
@@ -341,8 +338,10 @@ fn disowned(root: &[u8], targets: &[u8]) -> Result<bool, Error> {
 }
 
 /// The manifest that is the newest of the channel now.
-fn previous(place: &dyn Place, current: &Current, path: &str) -> Result<Option<Manifest>, Error> {
-    let Some(target) = current.targets.target(path) else { return Ok(None) };
+fn previous(place: &dyn Place, targets: &Map<String, Value>, path: &str) -> Result<Option<Manifest>, Error> {
+    let Some(target) = targets.get(path) else { return Ok(None) };
+    let target: sigstore_tuf::TargetFile =
+        serde_json::from_value(target.clone()).map_err(|error| Error::Trust(error.to_string()))?;
     let torn = |what: String| refused(format!("{} is torn: {what}; nothing was published", place.name()));
     let hash = target.hashes.get("sha256").cloned().unwrap_or_default();
     let name = path.trim_start_matches("releases/");
@@ -350,7 +349,7 @@ fn previous(place: &dyn Place, current: &Current, path: &str) -> Result<Option<M
     let bytes = place
         .read(&file, limits::MANIFEST_BYTES_MAX as u64)?
         .ok_or_else(|| torn(format!("{file} is missing")))?;
-    check_target(target, &bytes).map_err(|error| torn(error.to_string()))?;
+    check_target(&target, &bytes).map_err(|error| torn(error.to_string()))?;
     Ok(Some(Manifest::parse(&bytes)?))
 }
 
@@ -376,7 +375,10 @@ fn check_version(manifest: &Manifest, previous: Option<&Manifest>) -> Result<(),
 }
 
 fn check_app(manifest: &Manifest, current: Option<&Current>) -> Result<(), Error> {
-    let custom = current.into_iter().flat_map(|current| current.targets.targets.values());
+    let lists = current
+        .into_iter()
+        .flat_map(|current| std::iter::once(&current.targets).chain(current.channels.values()));
+    let custom = lists.flat_map(|list| list.targets.values());
     let apps: BTreeSet<_> =
         custom.filter_map(|target| target.custom.as_ref()?.get("app")?.as_str().map(str::to_owned)).collect();
     match apps.iter().find(|app| **app != manifest.app) {
@@ -438,46 +440,48 @@ impl Writer<'_> {
     }
 
     /// The first number from `version` on that no file has taken: an interrupted publish may have left some.
-    fn free(&self, role: Role, mut version: u64) -> Result<u64, Error> {
-        while self.place.size(&format!("metadata/{version}.{}.json", role.name()))?.is_some() {
+    fn free(&self, role: &str, mut version: u64) -> Result<u64, Error> {
+        while self.place.size(&format!("metadata/{version}.{role}.json"))?.is_some() {
             version += 1;
         }
         Ok(version)
     }
 
-    /// Signs targets (if they change), snapshot and timestamp, and writes them in this order.
+    /// Signs the lists that change, snapshot and timestamp, and writes them in this order.
     fn sign(
         &mut self,
         current: Option<&Current>,
-        targets: Option<Value>,
-        signers: &BTreeMap<Role, Vec<keys::Signing>>,
+        lists: Vec<List>,
+        online: &Online,
         now: jiff::Timestamp,
     ) -> Result<(), Error> {
-        let seal = |role: Role, version, days, content| {
-            let signers =
-                signers.get(&role).ok_or_else(|| refused(format!("the {} key is missing", role.name())))?;
-            let signed = metadata::role(role, version, metadata::in_days(now, days), content);
-            metadata::envelope(&signed, &signers.iter().collect::<Vec<_>>())
+        let seal = |signed: &Value, signers: &[keys::Signing]| {
+            metadata::envelope(signed, &signers.iter().collect::<Vec<_>>())
         };
-        let pin = match (targets, current) {
-            (None, current) => {
-                let pin = current.and_then(|current| current.snapshot.meta.get("targets.json"));
-                serde_json::to_value(pin).map_err(|error| Error::Trust(error.to_string()))?
-            }
-            (Some(targets), current) => {
-                let version =
-                    self.free(Role::Targets, current.map_or(0, |current| current.targets.version) + 1)?;
-                let bytes = seal(Role::Targets, version, TARGETS_EXPIRY_DAYS, targets)?;
-                self.immutable(&format!("metadata/{version}.targets.json"), &bytes)?;
-                metadata::pin(version, &bytes)
-            }
+        let mut meta = match current.map(|current| serde_json::to_value(&current.snapshot.meta)) {
+            Some(Ok(Value::Object(meta))) => meta,
+            _ => Map::new(),
         };
-        let version = self.free(Role::Snapshot, current.map_or(0, |current| current.snapshot.version) + 1)?;
-        let bytes = seal(Role::Snapshot, version, SNAPSHOT_EXPIRY_DAYS, json!({ "targets.json": pin }))?;
+        for list in lists {
+            let version = self.free(&list.role, list.version + 1)?;
+            let expires = metadata::in_days(now, TARGETS_EXPIRY_DAYS);
+            let mut signed = metadata::role(Role::Targets, version, expires, Value::Object(list.targets));
+            if let Some(delegations) = list.delegations {
+                signed["delegations"] = delegations;
+            }
+            let bytes = seal(&signed, &list.signers)?;
+            self.immutable(&format!("metadata/{version}.{}.json", list.role), &bytes)?;
+            meta.insert(format!("{}.json", list.role), metadata::pin(version, &bytes));
+        }
+        let version = self.free("snapshot", current.map_or(0, |current| current.snapshot.version) + 1)?;
+        let expires = metadata::in_days(now, SNAPSHOT_EXPIRY_DAYS);
+        let signed = metadata::role(Role::Snapshot, version, expires, Value::Object(meta));
+        let bytes = seal(&signed, &online.snapshot)?;
         self.immutable(&format!("metadata/{version}.snapshot.json"), &bytes)?;
-        let pin = metadata::pin(version, &bytes);
-        let version = current.map_or(0, |current| current.timestamp.version) + 1;
-        let bytes = seal(Role::Timestamp, version, TIMESTAMP_EXPIRY_DAYS, json!({ "snapshot.json": pin }))?;
+        let pin = json!({ "snapshot.json": metadata::pin(version, &bytes) });
+        let version = current.map_or(0, |current| current.timestamp.version).saturating_add(1);
+        let expires = metadata::in_days(now, TIMESTAMP_EXPIRY_DAYS);
+        let bytes = seal(&metadata::role(Role::Timestamp, version, expires, pin), &online.timestamp)?;
         let old = current.map(|current| current.timestamp_bytes.as_slice());
         self.place.replace("metadata/timestamp.json", old, &bytes)?;
         self.written += 1;

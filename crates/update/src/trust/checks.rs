@@ -5,7 +5,7 @@ use sigstore_tuf::{Key, Role, Targets};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Delegated roles that may name `path`, in order, and whether nothing after them counts.
-pub(super) fn matching(targets: &Targets, path: &str) -> Result<(Vec<String>, bool), Error> {
+pub(crate) fn matching(targets: &Targets, path: &str) -> Result<(Vec<String>, bool), Error> {
     let mut roles = Vec::new();
     for role in targets.delegations.iter().flat_map(|delegations| &delegations.roles) {
         if is_top_level(&role.name) || !role.matches_path(path)? {

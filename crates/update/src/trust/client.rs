@@ -22,14 +22,11 @@ use super::floors::Floors;
 use super::folder::MetadataFolder;
 use super::names::as_file_name;
 use super::repository::Repository;
-use super::{Delegated, Proof, Target};
+use super::{Delegated, NEVER, Proof, Target};
 use crate::{Error, crypto};
 use sigstore_tuf::{MetaFile, Metadata, Role, Snapshot, Targets, Timestamp, TrustedMetadataSet};
 use staysail_protocol::limits;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Expiry is not looked at when what is only a floor is read back: at the beginning of time nothing has expired.
-const NEVER: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
 
 /// A client of one repository. Lives for one update; the next one begins with a new client.
 pub struct Client {
@@ -92,9 +89,7 @@ impl Client {
     /// [`Error::Trust`] when something does not verify, has expired or went back; [`Error::Network`]. What was verified
     /// before the error is kept.
     pub async fn refresh(&mut self, clock: jiff::Timestamp) -> Result<(), Error> {
-        self.remembered_roots();
-        self.keep_root();
-        self.newer_roots().await?;
+        self.roots().await?;
         if self.floors.follow(self.trusted.root(), &self.pinned)? {
             // Section 5.3.11: the way back for clients that a stolen key has led too far.
             self.folder.forget("timestamp.json");
@@ -113,35 +108,28 @@ impl Client {
         Ok(())
     }
 
-    /// Roots of earlier updates, as far as they follow from the pinned one.
-    fn remembered_roots(&mut self) {
+    /// Section 5.3.3 to 5.3.9: from root to root, from the folder where it has the next one, else from the repository.
+    async fn roots(&mut self) -> Result<(), Error> {
+        let mut fetched = 0;
         loop {
             let next = format!("{}.root.json", self.trusted.root().version.saturating_add(1));
-            let Some(bytes) =
-                self.folder.read(&format!("root_history/{next}"), limits::ROOT_METADATA_BYTES_MAX)
-            else {
-                break;
-            };
-            if self.accept_root(&next, bytes).is_err() {
-                break;
+            let kept = self.folder.read(&format!("root_history/{next}"), limits::ROOT_METADATA_BYTES_MAX);
+            if kept.is_some_and(|bytes| self.accept_root(&next, bytes).is_ok()) {
+                continue;
             }
-        }
-    }
-
-    /// Section 5.3.3 to 5.3.9.
-    async fn newer_roots(&mut self) -> Result<(), Error> {
-        for _ in 0..limits::ROOT_ROTATIONS_MAX {
-            let next = format!("{}.root.json", self.trusted.root().version.saturating_add(1));
-            let Some(bytes) = self.repository.metadata(&next, limits::ROOT_METADATA_BYTES_MAX).await? else {
-                return Ok(());
-            };
+            self.keep_root();
+            if fetched == limits::ROOT_ROTATIONS_MAX {
+                return Err(Error::TooLarge {
+                    what: "the chain of roots (the next update goes on with it)".into(),
+                    limit: "root_rotations_max",
+                });
+            }
+            let bytes = self.repository.metadata(&next, limits::ROOT_METADATA_BYTES_MAX).await?;
+            let Some(bytes) = bytes else { return Ok(()) };
             self.accept_root(&next, bytes)?;
             self.keep_root();
+            fetched += 1;
         }
-        Err(Error::TooLarge {
-            what: "the chain of roots (the next update goes on with it)".into(),
-            limit: "root_rotations_max",
-        })
     }
 
     fn accept_root(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {

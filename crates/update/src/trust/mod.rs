@@ -21,6 +21,7 @@ mod names;
 mod repository;
 mod target;
 
+pub(crate) use checks::matching;
 pub use client::Client;
 pub use folder::MetadataFolder;
 pub(crate) use names::as_address;
@@ -29,7 +30,10 @@ pub use repository::{Fetching, Repository, Web};
 pub use target::Target;
 
 use crate::{Error, crypto};
-use sigstore_tuf::TargetFile;
+use sigstore_tuf::{TargetFile, TrustedMetadataSet};
+
+/// Where expiry is not looked at: at the beginning of time nothing has expired.
+pub(crate) const NEVER: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
 
 /// Path of the target that is the manifest of a channel's newest release.
 pub fn target_path(channel: &str) -> String {
@@ -70,8 +74,23 @@ impl Proof {
     /// # Errors
     /// [`Error::Trust`] when any signature, version, length or hash does not fit.
     pub fn verify(&self, pinned_root: &[u8], channel: &str) -> Result<TargetFile, Error> {
-        // A clock that stands at the beginning of time finds nothing expired.
-        let never = jiff::Timestamp::UNIX_EPOCH;
+        let mut trusted = self.chain(pinned_root)?;
+        let path = target_path(channel);
+        let mut last = "targets";
+        for Delegated { role, metadata } in &self.delegated {
+            let delegator = trusted.targets_role(last).ok_or_else(|| unnamed(&path))?;
+            if !checks::matching(delegator, &path)?.0.contains(role) {
+                return Err(Error::Trust(format!("{last} does not let {role} name {path}")));
+            }
+            trusted.update_delegated_targets(metadata, role, last, NEVER)?;
+            last = role;
+        }
+        let named = trusted.targets_role(last).and_then(|targets| targets.target(&path));
+        named.cloned().ok_or_else(|| unnamed(&path))
+    }
+
+    /// The chain from the pinned root down to the top-level targets.
+    pub(crate) fn chain(&self, pinned_root: &[u8]) -> Result<TrustedMetadataSet, Error> {
         let mut trusted = crypto::trusted(pinned_root)?;
         for root in &self.roots {
             // The pinned root may be newer than the beginning of the stored chain: the app was installed again.
@@ -80,21 +99,10 @@ impl Proof {
                 trusted.update_root(root)?;
             }
         }
-        trusted.update_timestamp(&self.timestamp, never)?;
-        trusted.update_snapshot(&self.snapshot, never)?;
-        trusted.update_targets(&self.targets, never)?;
-        let path = target_path(channel);
-        let mut last = "targets";
-        for Delegated { role, metadata } in &self.delegated {
-            let delegator = trusted.targets_role(last).ok_or_else(|| unnamed(&path))?;
-            if !checks::matching(delegator, &path)?.0.contains(role) {
-                return Err(Error::Trust(format!("{last} does not let {role} name {path}")));
-            }
-            trusted.update_delegated_targets(metadata, role, last, never)?;
-            last = role;
-        }
-        let named = trusted.targets_role(last).and_then(|targets| targets.target(&path));
-        named.cloned().ok_or_else(|| unnamed(&path))
+        trusted.update_timestamp(&self.timestamp, NEVER)?;
+        trusted.update_snapshot(&self.snapshot, NEVER)?;
+        trusted.update_targets(&self.targets, NEVER)?;
+        Ok(trusted)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::simulator::{Kind, Simulator, in_days};
 use serde_json::json;
+use staysail_update::disk::OsDisk;
+use staysail_update::trust::{Client, MetadataFolder, Web};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// All files of metadata, without the floors.
 fn cached(simulator: &Simulator) -> Vec<PathBuf> {
@@ -138,4 +141,34 @@ fn metadata_on_disk_that_somebody_changed_are_fetched_anew() {
         simulator.download(&["file"]).unwrap();
         assert!(std::fs::read(&file).unwrap() == good, "{}", file.display());
     }
+}
+
+#[test]
+fn a_damaged_root_in_the_chain_is_fetched_anew_and_those_behind_it_are_not() {
+    let simulator = Simulator::new();
+    let pinned = simulator.repository().published["root"][0].clone();
+    (0..3).for_each(|_| simulator.repository().publish(&["root"]));
+    let own = tempfile::tempdir().unwrap();
+    let refresh = || {
+        simulator.repository().metadata_requests.clear();
+        let folder = MetadataFolder::new(own.path(), Arc::new(OsDisk));
+        let web = Web::new(&simulator.metadata_url(), None).unwrap();
+        let mut client = Client::new(web, folder, &pinned).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let refreshed = runtime.block_on(client.refresh(jiff::Timestamp::now()));
+        refreshed.map(|()| simulator.repository().metadata_requests.clone())
+    };
+    let asked = |roots: &[u64]| -> Vec<_> {
+        let roots = roots.iter().map(|version| ("root".to_owned(), Some(*version)));
+        roots.chain([("timestamp".to_owned(), None)]).collect()
+    };
+    assert_eq!(refresh().unwrap()[..5], asked(&[2, 3, 4, 5]));
+    assert_eq!(refresh().unwrap(), asked(&[5]));
+    std::fs::write(own.path().join("root_history/2.root.json"), b"{}").unwrap();
+    assert_eq!(refresh().unwrap(), asked(&[2, 5]));
+    assert_eq!(refresh().unwrap(), asked(&[5]));
+    // Withheld, it ends the update: trust had come further before.
+    std::fs::write(own.path().join("root_history/2.root.json"), b"{}").unwrap();
+    simulator.repository().published.get_mut("root").unwrap().truncate(1);
+    assert!(refresh().unwrap_err().to_string().contains("rollback of root: version 1 is lower than 4"));
 }

@@ -295,6 +295,10 @@ impl Keys {
 
     fn retire(&self, root: &Root) -> Result<(), Error> {
         for found in self.found()?.into_iter().filter(|found| !root.keys.contains_key(&found.id)) {
+            // Those of channels are trusted by the list of releases.
+            if found.channel().is_some() {
+                continue;
+            }
             let folder = self.folder.join("retired");
             fs::create_dir_all(&folder).map_err(Error::disk("creating", &folder))?;
             let to = folder.join(format!("{}.key", found.id));
@@ -310,6 +314,22 @@ impl Keys {
     pub fn make(&self, role: Role, algorithm: Algorithm, passphrase: Option<&str>) -> Result<Signing, Error> {
         let (file, signing) = KeyFile::new(algorithm, passphrase)?;
         file.write(&file::file_name(role.name(), &signing.id, &self.folder))?;
+        Ok(signing)
+    }
+
+    /// Makes a new key for a channel's own role, not yet trusted for anything.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a name that can not be a channel's; disk errors.
+    pub fn make_for_channel(
+        &self,
+        channel: &str,
+        algorithm: Algorithm,
+        passphrase: Option<&str>,
+    ) -> Result<Signing, Error> {
+        super::lists::check_channel(channel)?;
+        let (file, signing) = KeyFile::new(algorithm, passphrase)?;
+        file.write(&file::file_name(&super::role_of(channel), &signing.id, &self.folder))?;
         Ok(signing)
     }
 
@@ -457,9 +477,34 @@ impl Keys {
     /// [`Error::Refused`] when there are not enough here, or the passphrase is wrong or missing.
     pub fn signers(&self, role: Role, passphrase: Option<&str>) -> Result<Vec<Signing>, Error> {
         let root: Root = metadata::parse(&self.root()?)?;
-        let threshold = root.role(role.name()).map_or(1, |role| role.threshold);
+        let trusted = root.role(role.name());
+        let ids = trusted.map(|role| role.keyids.clone()).unwrap_or_default();
+        let remedy = format!("have the root trust another (`staysail keys rotate {}`)", role.name());
+        self.enough(role.name(), &ids, trusted.map_or(1, |role| role.threshold), passphrase, &remedy)
+    }
+
+    /// As many keys as must sign of those with these ids, for a role that the root does not know.
+    pub(super) fn signers_among(
+        &self,
+        role: &str,
+        ids: &[String],
+        threshold: usize,
+        passphrase: Option<&str>,
+    ) -> Result<Vec<Signing>, Error> {
+        let remedy = "give the channel another key (`staysail repo delegate`)";
+        self.enough(role, ids, threshold, passphrase, remedy)
+    }
+
+    fn enough(
+        &self,
+        role: &str,
+        ids: &[String],
+        threshold: usize,
+        passphrase: Option<&str>,
+        remedy: &str,
+    ) -> Result<Vec<Signing>, Error> {
         let (mut signers, mut failure) = (Vec::new(), None);
-        for found in self.of(role)? {
+        for found in self.found()?.into_iter().filter(|found| ids.contains(&found.id)) {
             if signers.len() == threshold {
                 break;
             }
@@ -472,15 +517,15 @@ impl Keys {
             return Ok(signers);
         }
         Err(failure.unwrap_or_else(|| {
-            let (role, folder, found) = (role.name(), self.folder.display(), signers.len());
+            let (folder, found) = (self.folder.display(), signers.len());
             let lack = if threshold == 1 {
-                format!("the {role} key is missing: no key in {folder} is one that root.json trusts for this role")
+                format!("the {role} key is missing: no key in {folder} is one that is trusted for this role")
             } else {
-                format!("the {role} role wants {threshold} signatures, and {found} of its keys are in {folder}")
+                format!(
+                    "the {role} role wants {threshold} signatures, and {found} of its keys are in {folder}"
+                )
             };
-            refused(format!(
-                "{lack}. Restore it from your backup, or have the root trust another (`staysail keys rotate {role}`)"
-            ))
+            refused(format!("{lack}. Restore it from your backup, or {remedy}"))
         }))
     }
 
@@ -493,6 +538,11 @@ impl Keys {
 }
 
 impl Found {
+    /// The channel whose own key this is, by the name of its file.
+    pub fn channel(&self) -> Option<&str> {
+        self.path.file_stem()?.to_str()?.strip_prefix("channel-")
+    }
+
     /// The public key as metadata spell it.
     ///
     /// # Errors

@@ -272,6 +272,10 @@ impl Simulator {
         self.repository.lock().unwrap()
     }
 
+    pub fn metadata_url(&self) -> String {
+        format!("{}/metadata", self.url)
+    }
+
     pub fn metadata_dir(&self) -> PathBuf {
         self.folder.path().join("metadata")
     }

@@ -1,0 +1,163 @@
+//! Lists of releases: that of the targets role, and those of roles to which it has given a channel each.
+
+use super::keys::{Keys, Signing};
+use super::{Current, Place, Role, Writer, check_owned, check_root, read, refused};
+use crate::Error;
+use crate::trust::{matching, target_path};
+use serde_json::{Map, Value, json};
+use sigstore_tuf::{DelegatedRole, Targets};
+
+/// The role that signs for a channel which the targets role has given away.
+pub fn role_of(channel: &str) -> String {
+    format!("channel-{channel}")
+}
+
+/// Channels are part of the names of files and roles.
+pub(super) fn check_channel(channel: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if channel.is_empty() || channel.len() > CHANNEL_NAME_BYTES_MAX || !channel.bytes().all(plain) {
+        return Err(refused(format!(
+            "{channel:?} can not be the name of a channel: letters, digits, - and _ only"
+        )));
+    }
+    Ok(())
+}
+
+/// Longest name of a channel that has a key of its own.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 50;
+
+/// A list that is being changed.
+pub(super) struct List {
+    pub role: String,
+    /// Of what is published now; 0 for a new one.
+    pub version: u64,
+    pub targets: Map<String, Value>,
+    pub delegations: Option<Value>,
+    pub signers: Vec<Signing>,
+}
+
+/// The keys of the roles that sign at each change.
+pub(super) struct Online {
+    pub snapshot: Vec<Signing>,
+    pub timestamp: Vec<Signing>,
+}
+
+impl Online {
+    pub fn open(keys: &Keys, passphrase: Option<&str>) -> Result<Self, Error> {
+        let open = |role| keys.signers(role, passphrase);
+        Ok(Self { snapshot: open(Role::Snapshot)?, timestamp: open(Role::Timestamp)? })
+    }
+}
+
+fn entries(targets: &Targets) -> Result<Map<String, Value>, Error> {
+    match serde_json::to_value(&targets.targets).map_err(|error| Error::Trust(error.to_string()))? {
+        Value::Object(entries) => Ok(entries),
+        _ => Ok(Map::new()),
+    }
+}
+
+impl List {
+    /// The list of the targets role.
+    pub fn top(current: Option<&Current>, keys: &Keys, passphrase: Option<&str>) -> Result<Self, Error> {
+        let signers = keys.signers(Role::Targets, passphrase)?;
+        let targets = current.map(|current| &current.targets);
+        let delegations = targets.and_then(|targets| targets.delegations.as_ref());
+        Ok(Self {
+            role: "targets".into(),
+            version: targets.map_or(0, |targets| targets.version),
+            targets: targets.map(entries).transpose()?.unwrap_or_default(),
+            delegations: delegations.and_then(|delegations| serde_json::to_value(delegations).ok()),
+            signers,
+        })
+    }
+
+    /// The list that a path belongs into: that of the role to which it was given, or that of the targets role.
+    pub fn of(
+        current: Option<&Current>,
+        keys: &Keys,
+        path: &str,
+        passphrase: Option<&str>,
+    ) -> Result<Self, Error> {
+        let given = current.map(|current| given(&current.targets, path)).transpose()?.flatten();
+        let (Some(current), Some(role)) = (current, given) else {
+            return Self::top(current, keys, passphrase);
+        };
+        let list = current.channels.get(&role.name);
+        Ok(Self {
+            role: role.name.clone(),
+            version: list.map_or(0, |list| list.version),
+            targets: list.map(entries).transpose()?.unwrap_or_default(),
+            delegations: None,
+            signers: keys.signers_among(&role.name, &role.keyids, role.threshold, passphrase)?,
+        })
+    }
+}
+
+/// The role to which the targets role has given a path, unless it names the path itself.
+fn given<'a>(targets: &'a Targets, path: &str) -> Result<Option<&'a DelegatedRole>, Error> {
+    let Some(first) =
+        matching(targets, path)?.0.into_iter().next().filter(|_| targets.target(path).is_none())
+    else {
+        return Ok(None);
+    };
+    let mut roles = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+    Ok(roles.find(|role| role.name == first))
+}
+
+/// Gives a channel to a role of its own with the key `public`, whose private part must be among the keys: from now on who has
+/// that key and the online ones publishes to the channel, and to no other. What is published there moves along. Done again, it
+/// exchanges the key.
+///
+/// # Errors
+/// See [`super::publish`]; [`Error::Refused`] for a name that can not be a channel's.
+pub fn delegate(
+    place: &dyn Place,
+    keys: &Keys,
+    channel: &str,
+    public: (&Value, &str),
+    passphrase: Option<&str>,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    check_channel(channel)?;
+    let roots = check_root(keys, now)?;
+    let online = Online::open(keys, passphrase)?;
+    let current = read(place, &roots)?
+        .ok_or_else(|| refused(format!("{} holds no release yet; publish one first", place.name())))?;
+    check_owned(Some(&current), false)?;
+    let (role, path, (public, id)) = (role_of(channel), target_path(channel), public);
+    let mut top = List::top(Some(&current), keys, passphrase)?;
+    let known = current.channels.get(&role);
+    let mut own = List {
+        role: role.clone(),
+        version: known.map_or(0, |known| known.version),
+        targets: known.map(entries).transpose()?.unwrap_or_default(),
+        delegations: None,
+        signers: keys.signers_among(&role, &[id.to_owned()], 1, passphrase)?,
+    };
+    own.targets.extend(top.targets.remove_entry(&path));
+    let delegations = top.delegations.get_or_insert_with(|| json!({ "keys": {}, "roles": [] }));
+    delegations["keys"][id] = public.clone();
+    let delegation =
+        json!({ "name": role, "keyids": [id], "threshold": 1, "terminating": true, "paths": [path] });
+    if let Value::Array(roles) = &mut delegations["roles"] {
+        roles.retain(|one| one["name"] != *role);
+        roles.push(delegation);
+    }
+    forget_unused_keys(delegations);
+    let mut write = Writer { place, written: 0 };
+    for (version, root) in &roots {
+        write.immutable(&format!("metadata/{version}.root.json"), root)?;
+    }
+    write.sign(Some(&current), vec![own, top], &online, now)
+}
+
+fn forget_unused_keys(delegations: &mut Value) {
+    let roles = delegations["roles"].clone();
+    let used = |id: &String| {
+        let mut roles = roles.as_array().into_iter().flatten();
+        roles.any(|role| role["keyids"].as_array().is_some_and(|ids| ids.iter().any(|one| one == id)))
+    };
+    if let Value::Object(keys) = &mut delegations["keys"] {
+        keys.retain(|id, _| used(id));
+    }
+}
