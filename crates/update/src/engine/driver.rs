@@ -2,10 +2,12 @@
 
 use super::fetch::Remote;
 use super::look::{self, Found};
-use super::{APPLY_TIMEOUT_S, Host, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices};
+use super::{
+    APPLY_TIMEOUT_S, Host, NotApplied, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices,
+};
 use crate::Error;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
-use crate::store::{Release, Store};
+use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
@@ -268,7 +270,7 @@ impl Driver {
             return self.job(async { Message::Event(gone) });
         };
         self.job(async move {
-            let (on_trial, files) = (release.clone(), store.clone());
+            let (on_trial, files, mine) = (release.clone(), store.clone(), Arc::clone(&trial));
             let begun = files.blocking(move || {
                 let mut on_trial_now = locked(&trial);
                 if on_trial_now.stopped {
@@ -289,7 +291,18 @@ impl Driver {
                         .await
                     {
                         Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
-                        Ok(Err(reason)) => Event::ApplyFailed(reason),
+                        Ok(Err(NotApplied::AtFault(reason))) => Event::ApplyFailed(reason),
+                        Ok(Err(NotApplied::NotNow(reason))) => {
+                            let begun = locked(&mine).trial.take();
+                            let ended = files.blocking(move || {
+                                begun.into_iter().for_each(Trial::give_up);
+                                Ok(())
+                            });
+                            if let Err(error) = ended.await {
+                                tracing::warn!(%error, "the end of a trial could not be stored");
+                            }
+                            Event::ApplyPostponed(reason)
+                        }
                         Err(_) => Event::ApplyFailed(format!("it was not live after {APPLY_TIMEOUT_S} s")),
                     }
                 }

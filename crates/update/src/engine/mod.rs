@@ -32,11 +32,39 @@ pub const PROGRESS_INTERVAL_MS: u64 = 100;
 /// A future a [`Host`] returns.
 pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
+/// Why a release was not applied. Nothing was switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotApplied {
+    /// The release is at fault; it is never tried again.
+    AtFault(String),
+    /// The machine is: a disk that refuses to read what it holds. The release is tried again later.
+    NotNow(String),
+}
+
+impl From<String> for NotApplied {
+    fn from(reason: String) -> Self {
+        Self::AtFault(reason)
+    }
+}
+
+impl From<crate::Error> for NotApplied {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            // Every byte of it was as released a moment ago, when it was put on trial.
+            crate::Error::Disk { .. } | crate::Error::Tampered { .. } => Self::NotNow(error.to_string()),
+            error => Self::AtFault(error.to_string()),
+        }
+    }
+}
+
+/// The future of [`Host::apply`].
+pub type ApplyFuture<'a> = Pin<Box<dyn Future<Output = Result<f64, NotApplied>> + Send + 'a>>;
+
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
-    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched, the
-    /// release is at fault, and it is never tried again.
-    fn apply(&self, release: Release) -> HostFuture<'_, f64>;
+    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched;
+    /// the error says whether the release is at fault, and then it is never tried again.
+    fn apply(&self, release: Release) -> ApplyFuture<'_>;
 
     /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
     fn probation(&self) -> HostFuture<'_, ()>;

@@ -168,8 +168,14 @@ impl Store {
     }
 
     pub(crate) fn release_hashes(&self) -> Vec<String> {
-        let listing = self.inner.disk.list(&self.inner.folder.join("releases")).unwrap_or_default();
-        listing.into_iter().map(|entry| entry.name).collect()
+        self.list_releases().unwrap_or_default()
+    }
+
+    /// The same for those to whom a failure is something else than none.
+    pub(crate) fn list_releases(&self) -> Result<Vec<String>, Error> {
+        let folder = self.inner.folder.join("releases");
+        let listing = self.inner.disk.list(&folder).map_err(Error::disk("listing", &folder))?;
+        Ok(listing.into_iter().map(|entry| entry.name).collect())
     }
 
     /// Changes the state, durably, while no other process does. A state that can not be read just now is left alone: what

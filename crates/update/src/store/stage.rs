@@ -1,12 +1,14 @@
 //! Putting a release into the store, trying it, keeping or collecting it.
 
 use super::boot::StoredProof;
+use super::state::Copy;
 use super::{Release, Store};
 use crate::disk::{Lock, TEMPORARY};
 use crate::trust::Proof;
 use crate::{Error, TARGET, hash};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,11 +162,21 @@ impl Store {
     pub(crate) fn collect_garbage(&self) -> Result<(), Error> {
         // While another process downloads, files lie here that no release names yet.
         let Some(_downloading) = self.try_lock("update.lock", false)? else { return Ok(()) };
-        let state = self.state();
+        let state = match self.read_state() {
+            Copy::Unreadable(error) => {
+                return Err(Error::disk("reading", &self.inner.folder.join("state"))(error));
+            }
+            _ => self.state(),
+        };
         let spared: BTreeSet<_> =
             [state.current, state.previous, state.staged].into_iter().flatten().collect();
         let mut needed = BTreeSet::new();
-        for hash in self.release_hashes() {
+        // Without knowing every release nothing is removed: a listing that fails is not an empty one.
+        let hashes = self.list_releases()?;
+        if !spared.iter().all(|spared| hashes.contains(spared)) {
+            return Ok(());
+        }
+        for hash in hashes {
             let folder = self.inner.folder.join("releases").join(&hash);
             let free = matches!(self.try_lock(&format!("releases/{hash}/in-use"), false), Ok(Some(_)));
             if spared.contains(&hash) || !free {
@@ -174,6 +186,7 @@ impl Store {
                     }
                     // Whose files those are can not be told: nothing is removed this time.
                     Err(_) if spared.contains(&hash) => return Ok(()),
+                    Err(Error::Disk { source, .. }) if source.kind() != ErrorKind::NotFound => return Ok(()),
                     Err(_) => {}
                 }
             } else {
@@ -187,23 +200,20 @@ impl Store {
         for folder in ["files", "backend"] {
             self.sweep(&self.inner.folder.join(folder), &needed)?;
         }
-        self.remove_leftovers()?;
+        self.remove_leftovers(&self.inner.folder)?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
     }
 
     /// Removes what crashes left of files that were being written, outside of the folders that are swept.
-    fn remove_leftovers(&self) -> Result<(), Error> {
-        let (disk, root) = (&self.inner.disk, &self.inner.folder);
-        let releases = self.release_hashes().into_iter().map(|hash| root.join("releases").join(hash));
-        for folder in
-            ["", "banned", "metadata", "releases"].map(|name| root.join(name)).into_iter().chain(releases)
-        {
-            for entry in disk.list(&folder).map_err(Error::disk("listing", &folder))? {
-                if !entry.is_folder && entry.name.ends_with(TEMPORARY) {
-                    let path = folder.join(entry.name);
-                    disk.remove(&path).map_err(Error::disk("removing", &path))?;
-                }
+    fn remove_leftovers(&self, folder: &Path) -> Result<(), Error> {
+        let disk = &self.inner.disk;
+        for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
+            let path = folder.join(&entry.name);
+            if entry.is_folder {
+                self.remove_leftovers(&path)?;
+            } else if entry.name.ends_with(TEMPORARY) {
+                disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }
         }
         Ok(())
