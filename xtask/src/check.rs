@@ -10,9 +10,9 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The steps, in order.
-pub const STEPS: [&str; 13] = [
-    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "sim", "page", "examples",
-    "browser", "windows",
+pub const STEPS: [&str; 14] = [
+    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "interop", "sim", "page",
+    "examples", "browser", "windows",
 ];
 
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -94,6 +94,7 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
         "sim" => sim::simulate(root, &sim::arguments(None, sim::TEST_SCHEDULES, 0)),
+        "interop" => crate::interop::check(root),
         "page" => npm_tests(root, name, &["packages/api", "packages/vite-plugin"]),
         "browser" => npm_tests(root, name, &["tests/browser"]),
         "examples" => examples(root),

@@ -9,6 +9,7 @@ mod demo;
 mod display;
 mod foreign;
 mod fuzz;
+mod interop;
 mod proc;
 mod program;
 mod sim;

@@ -1,7 +1,7 @@
 //! The command line: names, flags and help of every command, and which module does it.
 
 use crate::project::{Mode, Project};
-use crate::{build, dev, doctor, init, keys, publish, run, testing, version, watch};
+use crate::{build, dev, doctor, init, keys, publish, repo, run, testing, version, watch};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,10 +28,12 @@ enum Command {
     Build(build::Arguments),
     /// Build if something changed, then start the built app.
     Run(run::Arguments),
-    /// Make and renew the keys that sign releases.
+    /// Make, exchange and renew the keys that sign releases.
     Keys(keys::KeysArgs),
     /// Publish a release, signed and with a delta from the one before.
     Publish(Publish),
+    /// Check what is published as an app would, or sign it anew.
+    Repo(repo::RepoArgs),
     /// Tell what changes in folders, or run a command each time.
     Watch(watch::Arguments),
     /// Check that this machine has everything an app needs.
@@ -76,6 +78,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
             publish::run(publish, || build::assemble(&project.load(Mode::Production)?))
                 .map(|_| ExitCode::SUCCESS)
         }
+        Command::Repo(arguments) => repo::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),

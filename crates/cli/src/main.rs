@@ -6,7 +6,7 @@
 //! | a save goes live | [`dev`] |
 //! | tests, also in the window | [`testing`] |
 //! | one executable to ship | [`build`], [`run`] |
-//! | a signed release | [`keys`], [`publish`] |
+//! | a signed release | [`keys`], [`publish`], [`repo`] |
 //! | what changes in a folder | [`watch`] |
 //! | what the machine has | [`doctor`], [`version`] |
 //!
@@ -24,6 +24,7 @@ mod keys;
 mod package_manager;
 mod project;
 mod publish;
+mod repo;
 mod run;
 mod shell_binary;
 mod style;

@@ -153,6 +153,18 @@ pub const DOWNLOAD_TIMEOUT_S: u64 = 10;
 pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
 /// Largest release manifest.
 pub const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// Largest `root.json`.
+pub const ROOT_METADATA_BYTES_MAX: u64 = 512_000;
+/// Largest `timestamp.json`.
+pub const TIMESTAMP_METADATA_BYTES_MAX: u64 = 16_384;
+/// Largest `snapshot.json`.
+pub const SNAPSHOT_METADATA_BYTES_MAX: u64 = 2_000_000;
+/// Largest metadata of the targets role or of a role it delegates to.
+pub const TARGETS_METADATA_BYTES_MAX: u64 = 5_000_000;
+/// New roots one update follows; the next update goes on from there.
+pub const ROOT_ROTATIONS_MAX: u32 = 256;
+/// Roles that are asked for one target; a search that needs more fails.
+pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
 /// A second start has handed its arguments over to the first within this time, or ends with an error.

@@ -19,7 +19,8 @@ const TAGS_MAX: usize = 100_000;
 pub enum Kind {
     /// `blobs/<sha256>.zst`
     Blob,
-    /// `targets/releases/<sha256>.<channel>.json`
+    /// `targets/releases/<sha256>.<channel>.json`, or the same as tough asks for it,
+    /// `targets/<sha256>.releases/<channel>.json`
     Target,
     /// `metadata/N.<role>.json`
     Versioned,
@@ -40,6 +41,10 @@ pub fn kind(path: &str) -> Option<Kind> {
         ("blobs", name, None, None) => hash(name.strip_suffix(".zst")?).then_some(Kind::Blob),
         ("targets", "releases", Some(name), None) => {
             let (sha256, channel) = name.strip_suffix(".json")?.split_once('.')?;
+            (hash(sha256) && word(channel)).then_some(Kind::Target)
+        }
+        ("targets", folder, Some(name), None) => {
+            let (sha256, channel) = (folder.strip_suffix(".releases")?, name.strip_suffix(".json")?);
             (hash(sha256) && word(channel)).then_some(Kind::Target)
         }
         ("metadata", "timestamp.json", None, None) => Some(Kind::Timestamp),
@@ -216,6 +221,7 @@ mod tests {
         let hash = "a".repeat(64);
         assert_eq!(kind(&format!("/blobs/{hash}.zst")), Some(Kind::Blob));
         assert_eq!(kind(&format!("/targets/releases/{hash}.stable.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/{hash}.releases/stable.json")), Some(Kind::Target));
         assert_eq!(kind("/metadata/12.snapshot.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/timestamp.json"), Some(Kind::Timestamp));
         for bad in [
@@ -233,6 +239,8 @@ mod tests {
             "/.publish.lock",
             "/blobs/x.zst",
             "/targets/releases/x.stable.json",
+            "/targets/x.releases/stable.json",
+            "/targets/releases/stable.json",
         ] {
             assert_eq!(kind(bad), None, "{bad}");
         }

@@ -122,9 +122,9 @@ async fn receive(path: &Path, mut body: Body, max: u64) -> Result<String, Refusa
 }
 
 fn check_name(kind: Kind, path: &str, hash: &str) -> Result<(), Refusal> {
-    let name = path.rsplit('/').next().unwrap_or_default();
+    let named = path.split('/').any(|piece| piece.starts_with(hash));
     match kind {
-        Kind::Blob | Kind::Target if !name.starts_with(hash) => Err(no(
+        Kind::Blob | Kind::Target if !named => Err(no(
             StatusCode::BAD_REQUEST,
             format!("the content has the SHA-256 {hash}, which is not its name"),
         )),

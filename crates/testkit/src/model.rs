@@ -64,6 +64,10 @@ impl Model {
     pub fn ended(&mut self, by_fault: bool, trials: &BTreeMap<String, u32>) {
         let on_trial = self.on_trial.take();
         if !by_fault {
+            // The user quit: a trial that ends in order does not count.
+            if let Some(release) = on_trial.as_deref().and_then(known) {
+                self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
+            }
             return;
         }
         for (hash, count) in trials {

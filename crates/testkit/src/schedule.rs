@@ -160,7 +160,12 @@ impl Simulation {
             model.broke("progress", "the newest release is not the one that boots");
         }
         drop(model);
-        let left = self.machine.names().into_iter().filter(|name| name.ends_with(".tmp")).collect::<Vec<_>>();
+        let left = self
+            .machine
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with(STORE) && name.ends_with(".tmp"))
+            .collect::<Vec<_>>();
         if !left.is_empty() {
             locked(&self.model).broke("law 8", format!("files are left over for ever: {left:?}"));
         }
@@ -264,7 +269,11 @@ impl Simulation {
         match looked {
             Err(_) if self.died() => None,
             // The disk refuses what it gave a moment ago: the shell falls back to the version of last resort.
-            Err(_) if !boot.release.is_embedded() && struck && kind.refuses_writes() => {
+            Err(_)
+                if !boot.release.is_embedded()
+                    && struck
+                    && (kind.refuses_writes() || kind == Kind::BitRot) =>
+            {
                 let looked = look_at(&embedded, &*looks, &self.model);
                 if let Err(error) = looked {
                     locked(&self.model).broke("law 4", format!("the version of last resort: {error}"));

@@ -25,19 +25,24 @@ fn every_sort_of_fault_strikes_and_stops_striking() {
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found = [
-        // A listing that failed counted as empty, and the clean-up removed the worker of the release that was committed.
-        2_162_910, 2_179_177,
-        // A disk that refused a read while a release was made live had the release banned.
-        65_704, 82_088, // A file was left over by each power failure in the middle of a write.
-        16_423, 16_525, // The last resort's worker was run from where it could not be read back.
-        65_556, 81_928, 131_089,
+    let found: [(&str, &[u64]); 6] = [
+        (
+            "a listing that failed counted as empty; the clean-up removed what was committed",
+            &[2_162_910, 2_179_177],
+        ),
+        ("a disk that refused a read while a release was made live had it banned", &[65_704, 82_088]),
+        ("a power failure in the middle of a write left a file for ever", &[16_423, 16_525]),
+        ("the last resort's worker was run from where it can not be read back", &[65_556, 81_928, 131_089]),
+        ("a process was killed before what it had put in place was durable", &[2_293_930, 2_294_037]),
+        ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
     ];
-    for number in found {
+    for (what, number) in
+        found.iter().flat_map(|(what, numbers)| numbers.iter().map(move |number| (what, *number)))
+    {
         let seed = Seed::from_number(number);
         for at in seed.at.saturating_sub(2)..=seed.at + 2 {
             let Outcome { broken, .. } = run(Seed { at, ..seed }, false);
-            assert_eq!(broken, None, "{seed:?} at {at}");
+            assert_eq!(broken, None, "{what}: {seed:?} at {at}");
         }
     }
 }

@@ -101,6 +101,11 @@ pub(crate) fn trusted(root: &[u8]) -> Result<TrustedMetadataSet, Error> {
     Ok(TrustedMetadataSet::from_root(root)?)
 }
 
+/// SHA-512, in hexadecimal.
+pub(crate) fn sha512(bytes: &[u8]) -> String {
+    crate::hash::hex(digest::digest(&digest::SHA512, bytes).as_ref())
+}
+
 /// A client for HTTP and HTTPS, to be configured further.
 pub(crate) fn http_client() -> reqwest::ClientBuilder {
     install();

@@ -167,7 +167,7 @@ fn what_is_refused_changes_no_byte_of_the_repository() {
     std::fs::remove_file(&targets).unwrap();
     refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "targets key is missing");
     std::fs::copy(others.folder().join("targets.key"), &targets).unwrap();
-    refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "not the one root.json trusts");
+    refused(&lab.keys, lab.contents("1.2.0", "two"), &options(), now, "is one that root.json trusts");
     std::fs::write(&targets, kept).unwrap();
 
     lab.publish(lab.contents("1.2.0", "two"));
@@ -179,7 +179,8 @@ fn a_torn_repository_is_refused() {
     lab.publish(lab.contents("1.1.0", "one"));
     for file in files(&lab.repository) {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with('.') || name.ends_with(".zst") {
+        // What only tough asks for is not looked at.
+        if name.starts_with('.') || name.ends_with(".zst") || file.to_string_lossy().contains(".releases/") {
             continue;
         }
         let bytes = std::fs::read(&file).unwrap();

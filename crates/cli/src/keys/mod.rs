@@ -1,9 +1,20 @@
 //! `staysail keys`: the signing keys of an app's releases.
 //!
+//! | Way | Module |
+//! |---|---|
+//! | made once | [`init`] |
+//! | exchanged, added, taken away, signed by several | [`change`] |
+//! | looked at, moved | [`look`] |
+//!
 //! **Invariant:** a private key is never printed, never overwritten, and never lies in the clear unless that was asked for.
 
+mod change;
+mod init;
+mod look;
+
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use staysail_update::publisher::keys::Algorithm;
 use staysail_update::publisher::{Keys, Role};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -13,7 +24,7 @@ pub const PASSPHRASE_VARIABLE: &str = "STAYSAIL_KEYS_PASSPHRASE";
 /// Folder of the keys unless another is named.
 pub const DEFAULT_FOLDER: &str = "keys";
 
-/// Make and renew the keys that sign releases.
+/// Make, exchange and renew the keys that sign releases.
 #[derive(Debug, Args)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -23,32 +34,78 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
     /// Make the keys of an app, once.
-    Init(InitArgs),
+    Init(init::InitArgs),
+    /// Show who may sign, which keys are here, and until when the root counts.
+    Status(look::StatusArgs),
     /// Sign the trust root anew before it expires.
-    Renew(RenewArgs),
+    Renew(change::RenewArgs),
+    /// Trust one more key for a role: a new one, one from another machine, or one that an external signer has.
+    Add(change::AddArgs),
+    /// Trust a key for a role no more.
+    Remove(change::RemoveArgs),
+    /// Exchange all keys of a role for new ones.
+    Rotate(change::RotateArgs),
+    /// Sign a root that another holder of keys has sent, or take one that others have signed.
+    Sign(change::SignArgs),
+    /// Copy a key to a file: private as it is at rest, or only its public part.
+    Export(look::ExportArgs),
+    /// Take a private key from a file.
+    Import(look::ImportArgs),
 }
 
-#[derive(Debug, Args)]
-struct InitArgs {
-    /// Folder the keys are put in.
-    #[arg(long, default_value = DEFAULT_FOLDER)]
-    keys: PathBuf,
-    /// File whose first line is the passphrase.
-    #[arg(long, conflicts_with = "unencrypted")]
-    passphrase_file: Option<PathBuf>,
-    /// Leave the private keys unencrypted.
-    #[arg(long)]
-    unencrypted: bool,
-}
-
-#[derive(Debug, Args)]
-struct RenewArgs {
+/// Where the keys are and how they open.
+#[derive(Debug, Clone, Args)]
+pub struct FolderArgs {
     /// Folder of the keys.
     #[arg(long, default_value = DEFAULT_FOLDER)]
     keys: PathBuf,
-    /// File whose first line is the passphrase.
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+/// The passphrase of keys.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PassphraseArgs {
+    /// File whose first line is the passphrase of the keys.
     #[arg(long)]
-    passphrase_file: Option<PathBuf>,
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// A role, as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    Root,
+    Targets,
+    Snapshot,
+    Timestamp,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Root => Self::Root,
+            RoleName::Targets => Self::Targets,
+            RoleName::Snapshot => Self::Snapshot,
+            RoleName::Timestamp => Self::Timestamp,
+        }
+    }
+}
+
+/// A kind of keys, as it is written on the command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum AlgorithmName {
+    #[default]
+    Ed25519,
+    Ecdsa,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::Ed25519 => Self::Ed25519,
+            AlgorithmName::Ecdsa => Self::Ecdsa,
+        }
+    }
 }
 
 /// Runs `staysail keys …`.
@@ -57,45 +114,28 @@ struct RenewArgs {
 /// A sentence for the terminal; nothing of what was there before is changed.
 pub fn run(arguments: KeysArgs) -> anyhow::Result<()> {
     match arguments.command {
-        KeysCommand::Init(arguments) => init(&arguments),
-        KeysCommand::Renew(arguments) => {
-            let keys = Keys::at(&arguments.keys);
-            let passphrase = passphrase_for(&keys, &[Role::Root], arguments.passphrase_file.as_deref())?;
-            let version = keys.renew(passphrase.as_deref(), jiff::Timestamp::now())?;
-            println!("Root {version} is signed. Publish once (`staysail publish`) so that apps learn of it.");
-            Ok(())
-        }
+        KeysCommand::Init(arguments) => init::init(&arguments),
+        KeysCommand::Status(arguments) => look::status(&arguments),
+        KeysCommand::Renew(arguments) => change::renew(&arguments),
+        KeysCommand::Add(arguments) => change::add(&arguments),
+        KeysCommand::Remove(arguments) => change::remove(&arguments),
+        KeysCommand::Rotate(arguments) => change::rotate(&arguments),
+        KeysCommand::Sign(arguments) => change::sign(&arguments),
+        KeysCommand::Export(arguments) => look::export(&arguments),
+        KeysCommand::Import(arguments) => look::import(&arguments),
     }
 }
 
-fn init(arguments: &InitArgs) -> anyhow::Result<()> {
-    let passphrase = if arguments.unencrypted {
+/// A new passphrase; none when the keys are to lie in the clear.
+fn new_passphrase(given: &PassphraseArgs, unencrypted: bool) -> anyhow::Result<Option<String>> {
+    if unencrypted {
         eprintln!(
             "warning: the private keys are not encrypted. Whoever reads them can publish to your users."
         );
-        None
-    } else {
-        Some(new_passphrase(arguments.passphrase_file.as_deref())?)
-    };
-    let folder = &arguments.keys;
-    Keys::create(folder, passphrase.as_deref(), jiff::Timestamp::now())?;
-    let folder = folder.display();
-    println!("Made the keys of this app in {folder}:");
-    println!("  root.json                    public: build it into the app, keep it in version control");
-    println!("  root.key, targets.key        sign who may publish and what is published: keep them offline");
-    println!("  snapshot.key, timestamp.key  sign what is newest");
-    println!("Back them up now: an app that is installed can only be updated with these keys.");
-    println!("Next, in staysail.toml, so that built apps look for releases and can verify them:");
-    println!("  [update]");
-    println!("  url = \"https://updates.example.com\"");
-    println!("  root = \"{folder}/root.json\"");
-    println!("Then `staysail publish --to FOLDER`, and serve that folder: `staysail-server --repo FOLDER`.");
-    Ok(())
-}
-
-fn new_passphrase(file: Option<&Path>) -> anyhow::Result<String> {
-    if let Some(passphrase) = given_passphrase(file)? {
-        return Ok(passphrase);
+        return Ok(None);
+    }
+    if let Some(passphrase) = given_passphrase(given.passphrase_file.as_deref())? {
+        return Ok(Some(passphrase));
     }
     if !std::io::stdin().is_terminal() {
         bail!(
@@ -107,6 +147,7 @@ fn new_passphrase(file: Option<&Path>) -> anyhow::Result<String> {
         .with_prompt("Passphrase for the new keys")
         .with_confirmation("Once more", "The two differ; try again")
         .interact()
+        .map(Some)
         .context("no passphrase was read; nothing was written")
 }
 
@@ -128,12 +169,11 @@ fn given_passphrase(file: Option<&Path>) -> anyhow::Result<Option<String>> {
 ///
 /// # Errors
 /// A passphrase file that can not be read.
-pub fn passphrase_for(keys: &Keys, roles: &[Role], file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    if let Some(passphrase) = given_passphrase(file)? {
+pub fn passphrase_for(keys: &Keys, roles: &[Role], given: &PassphraseArgs) -> anyhow::Result<Option<String>> {
+    if let Some(passphrase) = given_passphrase(given.passphrase_file.as_deref())? {
         return Ok(Some(passphrase));
     }
-    let encrypted = roles.iter().any(|role| keys.is_encrypted(*role) == Some(true));
-    if !encrypted || !std::io::stdin().is_terminal() {
+    if !roles.iter().any(|role| keys.is_encrypted(*role)) || !std::io::stdin().is_terminal() {
         return Ok(None);
     }
     let prompt = format!("Passphrase of the keys in {}", keys.folder().display());

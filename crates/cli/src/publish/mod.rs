@@ -31,9 +31,11 @@ pub struct PublishArgs {
     /// Folder of the keys.
     #[arg(long, default_value = keys::DEFAULT_FOLDER)]
     pub keys: PathBuf,
-    /// File whose first line is the passphrase of the keys.
+    #[command(flatten)]
+    pub passphrase: keys::PassphraseArgs,
+    /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
-    pub passphrase_file: Option<PathBuf>,
+    pub resign: bool,
     /// Publish nothing new: only sign anew that the newest release is the newest (needed every 30 days).
     #[arg(long, conflicts_with_all = ["version", "notes"])]
     pub renew: bool,
@@ -55,9 +57,9 @@ pub fn run(
         &[Role::Targets, Role::Snapshot, Role::Timestamp]
     };
     folder_keys.root()?;
-    let passphrase = keys::passphrase_for(&folder_keys, roles, arguments.passphrase_file.as_deref())?;
+    let passphrase = keys::passphrase_for(&folder_keys, roles, &arguments.passphrase)?;
     for role in roles {
-        folder_keys.signing(*role, passphrase.as_deref())?;
+        folder_keys.signers(*role, passphrase.as_deref())?;
     }
     let notes = match &arguments.notes {
         None => None,
@@ -77,7 +79,8 @@ pub fn run(
         return Ok(None);
     }
     let contents = assemble()?;
-    let options = Options { channel: arguments.channel, version: arguments.version, notes, passphrase };
+    let (channel, version, resign) = (arguments.channel, arguments.version, arguments.resign);
+    let options = Options { channel, version, notes, passphrase, resign };
     let to = arguments.to;
     let report = {
         let to = to.clone();
@@ -96,14 +99,18 @@ pub fn run(
 }
 
 /// Publishing blocks, also on its own network runtime: away from whatever runtime the caller may be in.
-fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+pub fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     std::thread::scope(|scope| match scope.spawn(work).join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     })
 }
 
-fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
+/// The repository at an address or in a folder.
+///
+/// # Errors
+/// A folder that can not be opened; a token that is missing.
+pub fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
     if to.starts_with("http://") || to.starts_with("https://") {
         let token = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
         if token.is_empty() {

@@ -339,16 +339,17 @@ impl Driver {
     }
 }
 
-/// A release that has been running for the time of a probation starts well.
+/// A release that has been running for the time of a probation starts well; the store is tidied up then.
 async fn good_start(store: Store, release: Release) {
     tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
     let memory = store.clone();
     let done = store.blocking(move || {
         memory.good_start(&release);
-        Ok(())
+        // Also what the clean-up after a commit could not remove, and what a crash left.
+        memory.collect_garbage()
     });
     if let Err(error) = done.await {
-        tracing::warn!(%error, "a good start could not be stored");
+        tracing::warn!(%error, "the store could not be tidied up");
     }
 }
 

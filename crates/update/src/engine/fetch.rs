@@ -9,9 +9,8 @@
 use super::network::{Answer, Network};
 use super::{Chance, Surroundings};
 use crate::disk::Disk;
+use crate::trust::{self, Fetching, Repository};
 use crate::{Error, hash};
-use sigstore_tuf::Repository;
-use sigstore_tuf::transport::FetchFuture;
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Blob;
 use std::path::Path;
@@ -249,15 +248,14 @@ fn continues(answer: &Answer, start: u64, size: u64) -> bool {
 }
 
 impl Repository for Remote {
-    fn fetch_metadata<'a>(&'a self, name: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("metadata/{name}"), max_length).await.map_err(for_tuf) })
+    fn metadata<'a>(&'a self, file: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move { self.small(&format!("metadata/{file}"), bytes_max).await })
     }
 
-    fn fetch_target<'a>(&'a self, path: &'a str, max_length: u64) -> FetchFuture<'a> {
-        Box::pin(async move { self.small(&format!("targets/{path}"), max_length).await.map_err(for_tuf) })
+    fn target<'a>(&'a self, path: &'a str, bytes_max: u64) -> Fetching<'a> {
+        Box::pin(async move {
+            trust::as_address(path)?;
+            self.small(&format!("targets/{path}"), bytes_max).await
+        })
     }
-}
-
-fn for_tuf(error: Error) -> sigstore_tuf::Error {
-    sigstore_tuf::Error::transport(error.to_string())
 }

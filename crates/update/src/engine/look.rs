@@ -4,14 +4,11 @@ use super::fetch::Remote;
 use crate::disk::Lock;
 use crate::lifecycle::Candidate;
 use crate::store::{Release, Store, same_content};
-use crate::trust::{self, Proof};
+use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
-use sigstore_tuf::{MetadataStore, Updater, UpdaterConfig};
 use staysail_protocol::manifest::Manifest;
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A release found in the repository: signed, not yet downloaded.
 #[derive(Debug, Clone)]
@@ -22,82 +19,6 @@ pub(crate) struct Found {
     pub proof: Proof,
 }
 
-/// Metadata on disk, which carry the floors of their versions from run to run, and in memory, to make the proof of.
-#[derive(Clone)]
-struct Recorder {
-    store: Store,
-    seen: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-}
-
-impl Recorder {
-    fn path(&self, name: &str) -> PathBuf {
-        self.store.folder().join("metadata").join(name)
-    }
-
-    fn remember(&self, name: &str, bytes: &[u8]) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), bytes.to_vec());
-    }
-
-    fn knows(&self, name: &str) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
-            || matches!(self.store.inner.disk.size(&self.path(name)), Ok(Some(_)))
-    }
-
-    fn proof(&self, pinned: u64, newest: u64) -> Result<Proof, Error> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let get =
-            |name: &str| seen.get(name).cloned().ok_or_else(|| Error::Trust(format!("{name} was not seen")));
-        Ok(Proof {
-            roots: (pinned + 1..=newest)
-                .map(|version| get(&format!("root_history/{version}.root.json")))
-                .collect::<Result<_, _>>()?,
-            timestamp: get("timestamp.json")?,
-            snapshot: get("snapshot.json")?,
-            targets: get("targets.json")?,
-        })
-    }
-}
-
-fn safe(name: &str) -> bool {
-    staysail_protocol::manifest::check_path(name).is_ok()
-}
-
-impl MetadataStore for Recorder {
-    fn load(&self, name: &str) -> sigstore_tuf::Result<Option<Vec<u8>>> {
-        if !safe(name) {
-            return Ok(None);
-        }
-        // Whatever can not be read is fetched again.
-        let disk = &self.store.inner.disk;
-        let bytes = disk.read(&self.path(name), limits::MANIFEST_BYTES_MAX as u64).unwrap_or_default();
-        if let Some(bytes) = &bytes {
-            self.remember(name, bytes);
-        }
-        Ok(bytes)
-    }
-
-    fn store(&self, name: &str, bytes: &[u8]) -> sigstore_tuf::Result<()> {
-        if !safe(name) {
-            return Ok(());
-        }
-        self.remember(name, bytes);
-        // The snapshot comes by its numbered name, too, which nobody reads again.
-        if name.starts_with(|first: char| first.is_ascii_digit()) {
-            return Ok(());
-        }
-        let path = self.path(name);
-        let kept = self.store.inner.disk.read(&path, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
-        if kept.as_deref() == Some(bytes) {
-            return Ok(());
-        }
-        self.store
-            .inner
-            .disk
-            .write(&path, bytes, false)
-            .map_err(|error| sigstore_tuf::Error::transport(format!("writing {}: {error}", path.display())))
-    }
-}
-
 /// Refreshes the metadata and gives the newest release of the channel; `None` when none was ever published.
 pub(crate) async fn look(
     remote: &Remote,
@@ -106,36 +27,31 @@ pub(crate) async fn look(
     current: &Release,
     now: jiff::Timestamp,
 ) -> Result<Option<Found>, Error> {
-    let recorder = Recorder { store: store.clone(), seen: Arc::default() };
-    let mut config = UpdaterConfig::default();
-    config.target_max_length = limits::MANIFEST_BYTES_MAX as u64;
-    let pinned = crate::crypto::trusted(root)?.root().version;
-    let updater = || -> Result<_, Error> {
-        Ok(Updater::new(remote.clone(), root)?.with_config(config).with_store(recorder.clone()))
-    };
-    let mut fresh = updater()?;
-    if let Err(error) = fresh.refresh(now).await {
+    let folder = MetadataFolder::new(&store.folder().join("metadata"), Arc::clone(&store.inner.disk));
+    let mut client = Client::new(remote.clone(), folder.clone(), root)?;
+    if let Err(error) = client.refresh(now).await {
         // Once something was published, its absence is a failure. Before, there is nothing, which is none.
-        if recorder.knows("timestamp.json") {
-            return Err(error.into());
+        if client.has_seen_any() {
+            return Err(error);
         }
         if remote.lacks("metadata/timestamp.json").await {
             return Ok(None);
         }
         // Unless the very first publish came between those two looks.
-        fresh = updater()?;
-        fresh.refresh(now).await?;
+        client = Client::new(remote.clone(), folder, root)?;
+        client.refresh(now).await?;
     }
-    let mut updater = fresh;
-    let path = trust::target_path(trust::CHANNEL);
-    let Some(target) = updater.get_target_info(&path, now).await? else { return Ok(None) };
+    let Some(target) = client.find(&trust::target_path(trust::CHANNEL)).await? else { return Ok(None) };
     // What runs is known already: nothing has to be fetched.
-    let known = target.hashes.get("sha256").is_some_and(|known| known == current.hash());
-    let bytes =
-        if known { current.manifest_bytes().to_vec() } else { updater.get_target(&path, now).await? };
-    trust::check_target(&target, &bytes)?;
+    let known = target.file.hashes.get("sha256").is_some_and(|known| known == current.hash());
+    let bytes = if known {
+        current.manifest_bytes().to_vec()
+    } else {
+        client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?
+    };
+    trust::check_target(&target.file, &bytes)?;
     let manifest = Manifest::parse(&bytes)?;
-    let proof = recorder.proof(pinned, updater.trusted().root().version)?;
+    let proof = client.proof(&target)?;
     let (inner, current) = (store.clone(), current.clone());
     store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
 }

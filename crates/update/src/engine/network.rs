@@ -85,6 +85,10 @@ struct Http {
 
 impl Network for Http {
     fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
+        let path = match crate::trust::as_address(path) {
+            Ok(path) => path,
+            Err(error) => return Box::pin(std::future::ready(Err(error.to_string()))),
+        };
         let mut request = self.client.get(format!("{}/{path}", self.url));
         if start > 0 {
             request = request.header("range", format!("bytes={start}-"));

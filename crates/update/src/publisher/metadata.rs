@@ -7,7 +7,6 @@ use crate::{Error, hash};
 use serde_json::{Value, json};
 use sigstore_tuf::canonical_json::to_canonical_bytes;
 use sigstore_tuf::{Key, Metadata};
-use std::collections::BTreeMap;
 
 /// Version of the specification this writes.
 pub const SPEC_VERSION: &str = "1.0.33";
@@ -40,15 +39,24 @@ impl Role {
     }
 }
 
-/// A public key as metadata spell it, and its id: the SHA-256 of its canonical JSON (section 4.2).
+/// A public key as metadata spell it, and its id: the SHA-256 of its canonical JSON (section 4.2). `public` is hexadecimal
+/// for Ed25519 and PEM for the others.
 ///
 /// # Errors
-/// None for a key in hexadecimal.
-pub fn public_key(public: &str) -> Result<(Value, String), Error> {
-    let value = json!({ "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": public } });
+/// [`Error::Refused`] for a scheme or a key that clients do not know.
+pub fn key(scheme: &str, public: &str) -> Result<(Value, String), Error> {
+    let keytype = match scheme {
+        "ed25519" => "ed25519",
+        "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" => "ecdsa",
+        "rsassa-pss-sha256" | "rsassa-pss-sha384" | "rsassa-pss-sha512" => "rsa",
+        _ => return Err(Error::Refused(format!("clients do not know signatures by {scheme:?}"))),
+    };
+    let value = json!({ "keytype": keytype, "scheme": scheme, "keyval": { "public": public } });
     let key: Key = serde_json::from_value(value.clone()).map_err(|error| Error::Trust(error.to_string()))?;
     // A key id is a hash.
     crate::crypto::install();
+    key.verification_key()
+        .map_err(|error| Error::Refused(format!("the public key can not be used: {error}")))?;
     let id = key.key_id()?;
     Ok((value, id))
 }
@@ -63,21 +71,16 @@ pub fn in_days(now: jiff::Timestamp, days: i64) -> jiff::Timestamp {
     now.checked_add(jiff::SignedDuration::from_hours(days.saturating_mul(24))).unwrap_or(jiff::Timestamp::MAX)
 }
 
-/// The signed part of a root (section 4.3).
+/// The root before the first one: of version 0, without keys (section 4.3).
 ///
 /// # Errors
-/// None for keys in hexadecimal.
-pub fn root(version: u64, expires: jiff::Timestamp, public: &BTreeMap<Role, String>) -> Result<Value, Error> {
-    let (mut keys, mut roles) = (serde_json::Map::new(), serde_json::Map::new());
-    for (role, public) in public {
-        let (key, id) = public_key(public)?;
-        roles.insert(role.name().into(), json!({ "keyids": [id], "threshold": 1 }));
-        keys.insert(id, key);
-    }
-    Ok(json!({
-        "_type": "root", "spec_version": SPEC_VERSION, "version": version, "expires": time(expires),
-        "consistent_snapshot": true, "keys": keys, "roles": roles,
-    }))
+/// None.
+pub(super) fn unsigned_root() -> Result<Vec<u8>, Error> {
+    let signed = json!({
+        "_type": "root", "spec_version": SPEC_VERSION, "version": 0, "expires": time(jiff::Timestamp::UNIX_EPOCH),
+        "consistent_snapshot": true, "keys": {}, "roles": {},
+    });
+    envelope(&signed, &[])
 }
 
 /// The signed part of timestamp, snapshot or targets with its one content field (sections 4.4 to 4.6).
@@ -98,13 +101,19 @@ pub fn pin(version: u64, bytes: &[u8]) -> Value {
 /// Signs, and gives the whole file.
 ///
 /// # Errors
-/// None for what this module builds: only fractions have no canonical form.
+/// Those of an external signer; none else for what this module builds: only fractions have no canonical form.
 pub fn envelope(signed: &Value, signers: &[&Signing]) -> Result<Vec<u8>, Error> {
     let canonical = to_canonical_bytes(signed)?;
-    let signatures: Vec<Value> =
-        signers.iter().map(|signer| json!({ "keyid": signer.id, "sig": signer.sign(&canonical) })).collect();
-    let mut bytes = serde_json::to_vec_pretty(&json!({ "signatures": signatures, "signed": signed }))
-        .map_err(|error| Error::Trust(error.to_string()))?;
+    let mut signatures = Vec::new();
+    for signer in signers {
+        signatures.push(json!({ "keyid": signer.id, "sig": signer.sign(&canonical)? }));
+    }
+    pretty(&json!({ "signatures": signatures, "signed": signed }))
+}
+
+/// A metadata file's text.
+pub(super) fn pretty(envelope: &Value) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec_pretty(envelope).map_err(|error| Error::Trust(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -117,6 +126,14 @@ pub fn parse<T: sigstore_tuf::Role>(bytes: &[u8]) -> Result<T, Error> {
     Ok(Metadata::<T>::from_slice(bytes)?.into_signed())
 }
 
+/// Reads a root without verifying signatures.
+///
+/// # Errors
+/// [`Error::Trust`].
+pub fn parse_root(bytes: &[u8]) -> Result<sigstore_tuf::Root, Error> {
+    parse(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +143,8 @@ mod tests {
         let public = "ab".repeat(32);
         let canonical =
             format!(r#"{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}"#);
-        assert_eq!(public_key(&public).unwrap().1, hash::of(canonical.as_bytes()));
+        assert_eq!(key("ed25519", &public).unwrap().1, hash::of(canonical.as_bytes()));
+        assert!(key("ed25519", "abc").is_err() && key("md5", &public).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! ```text
 //! blobs/<sha256>.zst                        compressed files and patches
 //! targets/releases/<sha256>.<channel>.json  release manifests
+//! targets/<sha256>.releases/<channel>.json  the same, under the name that tough asks for
 //! metadata/N.root.json                      who may sign
 //! metadata/N.targets.json                   which manifest is the newest of each channel
 //! metadata/N.snapshot.json                  which targets metadata count
@@ -12,6 +13,7 @@
 //! Written in this order, each file whole; only the last one is ever replaced, and that is the moment the release goes
 //! live. An interrupted publish leaves files nobody refers to, and the next one steps over the numbers they took.
 
+pub mod check;
 pub mod keys;
 pub mod metadata;
 pub mod place;
@@ -54,6 +56,9 @@ pub struct Options {
     pub notes: Option<String>,
     /// Passphrase of the keys.
     pub passphrase: Option<String>,
+    /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
+    /// stole a key may have published something.
+    pub resign: bool,
 }
 
 /// What a publish made.
@@ -85,6 +90,8 @@ struct Current {
     timestamp: Timestamp,
     snapshot: Snapshot,
     targets: Targets,
+    /// The newest root no longer trusts the keys that signed the targets.
+    targets_disowned: bool,
 }
 
 fn refused(message: impl Into<String>) -> Error {
@@ -103,11 +110,12 @@ pub fn publish(
     now: jiff::Timestamp,
 ) -> Result<Published, Error> {
     let roots = check_root(keys, now)?;
-    let signers = signers(keys, &roots, &[Role::Targets, Role::Snapshot, Role::Timestamp], options)?;
+    let signers = signers(keys, &[Role::Targets, Role::Snapshot, Role::Timestamp], options)?;
     let path = target_path(&options.channel);
     staysail_protocol::manifest::check_path(&path)
         .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
     let current = read(place, &roots)?;
+    check_owned(current.as_ref(), options.resign)?;
     let previous = current.as_ref().map(|current| previous(place, current, &path)).transpose()?.flatten();
 
     let manifest = &mut contents.manifest;
@@ -138,6 +146,8 @@ pub fn publish(
     }
     let file = format!("targets/releases/{}.{}.json", published.hash, options.channel);
     write.immutable(&file, &manifest_bytes)?;
+    // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
+    write.immutable(&format!("targets/{}.{path}", published.hash), &manifest_bytes)?;
 
     let mut targets = serde_json::Map::new();
     if let Some(current) = &current {
@@ -168,16 +178,62 @@ pub fn renew(
     passphrase: Option<&str>,
     now: jiff::Timestamp,
 ) -> Result<(), Error> {
+    sign_anew(place, keys, passphrase, false, now)
+}
+
+/// Like [`renew`], and signs the list of releases anew as it stands, too: before it expires, and after its key was exchanged.
+///
+/// # Errors
+/// See [`publish`].
+pub fn resign(
+    place: &dyn Place,
+    keys: &Keys,
+    passphrase: Option<&str>,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    sign_anew(place, keys, passphrase, true, now)
+}
+
+fn sign_anew(
+    place: &dyn Place,
+    keys: &Keys,
+    passphrase: Option<&str>,
+    with_targets: bool,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
     let roots = check_root(keys, now)?;
     let options = Options { passphrase: passphrase.map(str::to_owned), ..Options::default() };
-    let signers = signers(keys, &roots, &[Role::Snapshot, Role::Timestamp], &options)?;
+    let roles: &[Role] = if with_targets {
+        &[Role::Targets, Role::Snapshot, Role::Timestamp]
+    } else {
+        &[Role::Snapshot, Role::Timestamp]
+    };
+    let signers = signers(keys, roles, &options)?;
     let current =
         read(place, &roots)?.ok_or_else(|| refused(format!("{} holds no release yet", place.name())))?;
+    check_owned(Some(&current), with_targets)?;
     let mut write = Writer { place, written: 0 };
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    write.sign(Some(&current), None, &signers, now)
+    let targets = with_targets.then(|| serde_json::to_value(&current.targets.targets).unwrap_or_default());
+    write.sign(Some(&current), targets, &signers, now)
+}
+
+/// What a key that is no longer trusted has signed is signed by another one only when somebody says so.
+fn check_owned(current: Option<&Current>, resign: bool) -> Result<(), Error> {
+    let Some(current) = current.filter(|current| current.targets_disowned && !resign) else { return Ok(()) };
+    let mut lines = String::new();
+    for (path, target) in &current.targets.targets {
+        let hash = target.hashes.get("sha256").map(String::as_str).unwrap_or_default();
+        let custom = target.custom.clone().unwrap_or_default();
+        lines += &format!("\n  {path}: version {}, manifest {hash}", custom["version"]);
+    }
+    Err(refused(format!(
+        "what is published was signed by a targets key that the newest root no longer trusts; nothing was changed. It \
+         names:{lines}\nIf that is what you have published, sign it with the new key: `staysail repo renew --resign`, or \
+         publish with --resign"
+    )))
 }
 
 /// The keys' roots, of which the newest must not have expired: a publish can renew every role but this one.
@@ -198,24 +254,11 @@ fn check_root(keys: &Keys, now: jiff::Timestamp) -> Result<BTreeMap<u64, Vec<u8>
 
 fn signers(
     keys: &Keys,
-    roots: &BTreeMap<u64, Vec<u8>>,
     roles: &[Role],
     options: &Options,
-) -> Result<BTreeMap<Role, keys::Signing>, Error> {
-    let newest = roots.values().next_back().ok_or_else(|| refused("there is no root"))?;
-    let root: sigstore_tuf::Root = metadata::parse(newest)?;
-    let mut signers = BTreeMap::new();
-    for role in roles {
-        let signing = keys.signing(*role, options.passphrase.as_deref())?;
-        if !root.role(role.name()).is_some_and(|known| known.keyids.contains(&signing.id)) {
-            return Err(refused(format!(
-                "the {} key is not the one root.json trusts; nothing was published. Use the keys that belong together",
-                role.name()
-            )));
-        }
-        signers.insert(*role, signing);
-    }
-    Ok(signers)
+) -> Result<BTreeMap<Role, Vec<keys::Signing>>, Error> {
+    let open = |role: &Role| Ok((*role, keys.signers(*role, options.passphrase.as_deref())?));
+    roles.iter().map(open).collect()
 }
 
 /// Reads and verifies what is published; `None` for an empty repository.
@@ -260,15 +303,24 @@ fn read(place: &dyn Place, roots: &BTreeMap<u64, Vec<u8>>) -> Result<Option<Curr
         timestamp: timestamp_bytes.clone(),
         snapshot: snapshot_bytes,
         targets: targets_bytes,
+        delegated: Vec::new(),
     };
-    match targets.targets.keys().next() {
-        Some(any) => {
-            let channel = any.trim_start_matches("releases/").trim_end_matches(".json");
-            proof.verify(newest, channel).map_err(|error| torn(&error.to_string()))?;
-        }
-        None => return Err(torn("it names no release")),
-    }
-    Ok(Some(Current { timestamp_bytes, timestamp, snapshot, targets }))
+    let any = targets.targets.keys().next().ok_or_else(|| torn("it names no release"))?;
+    let channel = any.trim_start_matches("releases/").trim_end_matches(".json");
+    // Roots change before what they vouch for is signed anew: the one before may be the one that it was signed under.
+    let verified =
+        roots.values().rev().map(|root| proof.verify(root, channel)).reduce(|all, one| all.or(one));
+    verified.transpose().map_err(|error| torn(&error.to_string()))?;
+    let targets_disowned = disowned(newest, &proof.targets)?;
+    Ok(Some(Current { timestamp_bytes, timestamp, snapshot, targets, targets_disowned }))
+}
+
+/// Whether the root's keys for the targets role are not those that signed these targets.
+fn disowned(root: &[u8], targets: &[u8]) -> Result<bool, Error> {
+    let root: sigstore_tuf::Root = metadata::parse(root)?;
+    let role = root.role("targets").ok_or_else(|| refused("root.json knows no targets role"))?;
+    let targets = sigstore_tuf::Metadata::<Targets>::from_slice(targets)?;
+    Ok(targets.verify_threshold(&root.keys, role, "targets").is_err())
 }
 
 /// The manifest that is the newest of the channel now.
@@ -427,16 +479,14 @@ impl Writer<'_> {
         &mut self,
         current: Option<&Current>,
         targets: Option<Value>,
-        signers: &BTreeMap<Role, keys::Signing>,
+        signers: &BTreeMap<Role, Vec<keys::Signing>>,
         now: jiff::Timestamp,
     ) -> Result<(), Error> {
         let seal = |role: Role, version, days, content| {
-            let signer =
+            let signers =
                 signers.get(&role).ok_or_else(|| refused(format!("the {} key is missing", role.name())))?;
-            metadata::envelope(
-                &metadata::role(role, version, metadata::in_days(now, days), content),
-                &[signer],
-            )
+            let signed = metadata::role(role, version, metadata::in_days(now, days), content);
+            metadata::envelope(&signed, &signers.iter().collect::<Vec<_>>())
         };
         let pin = match (targets, current) {
             (None, current) => {

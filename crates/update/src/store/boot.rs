@@ -3,7 +3,7 @@
 use super::state::Copy;
 use super::{Release, Store};
 use crate::disk::Lock;
-use crate::trust::{self, Proof};
+use crate::trust::{self, Delegated, Proof};
 use crate::{Error, hash};
 use serde::{Deserialize, Serialize};
 use staysail_protocol::{limits, manifest::Manifest};
@@ -33,6 +33,9 @@ pub(super) struct StoredProof {
     timestamp: String,
     snapshot: String,
     targets: String,
+    /// Name and metadata of each delegated role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    delegated: Vec<(String, String)>,
 }
 
 impl StoredProof {
@@ -43,6 +46,7 @@ impl StoredProof {
             timestamp: text(&proof.timestamp),
             snapshot: text(&proof.snapshot),
             targets: text(&proof.targets),
+            delegated: proof.delegated.iter().map(|one| (one.role.clone(), text(&one.metadata))).collect(),
         }
     }
 
@@ -52,6 +56,11 @@ impl StoredProof {
             timestamp: self.timestamp.into_bytes(),
             snapshot: self.snapshot.into_bytes(),
             targets: self.targets.into_bytes(),
+            delegated: self
+                .delegated
+                .into_iter()
+                .map(|(role, metadata)| Delegated { role, metadata: metadata.into_bytes() })
+                .collect(),
         }
     }
 }
@@ -72,6 +81,9 @@ impl Store {
             Copy::Corrupt => reasons.push("the store's state was damaged".to_owned()),
             Copy::Unreadable(error) => reasons.push(format!("the store's state can not be read: {error}")),
             Copy::Valid(_) | Copy::Absent => {}
+        }
+        if let Err(error) = self.heal_state() {
+            tracing::warn!(%error, "the store's state could not be made whole");
         }
         self.judge_trials(&mut reasons);
         let state = self.state();

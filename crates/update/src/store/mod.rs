@@ -196,9 +196,30 @@ impl Store {
             return Ok(());
         }
         state.generation += 1;
+        self.write_state(&state)
+    }
+
+    /// Makes the two copies of the state the same again, after damage to one and after a crash between the two: the next
+    /// damage or crash may concern the other one.
+    pub(crate) fn heal_state(&self) -> Result<(), Error> {
+        let copy = |name| state::read_copy(&*self.inner.disk, &self.inner.folder.join(name));
+        match (copy("state"), copy("state.copy")) {
+            (Copy::Absent, Copy::Absent) => return Ok(()),
+            (Copy::Valid(a), Copy::Valid(b)) if a == b => return Ok(()),
+            _ => {}
+        }
+        let _lock = self.lock_state()?;
+        match self.read_state() {
+            Copy::Valid(state) => self.write_state(&state),
+            // What can not be read is left alone, and what is lost is written with the next change.
+            _ => Ok(()),
+        }
+    }
+
+    fn write_state(&self, state: &State) -> Result<(), Error> {
         let bytes = state.to_bytes();
         for name in ["state", "state.copy"] {
-            let path = folder.join(name);
+            let path = self.inner.folder.join(name);
             self.inner.disk.write(&path, &bytes, false).map_err(Error::disk("writing", &path))?;
         }
         Ok(())
@@ -262,7 +283,10 @@ impl Store {
             marked = marked.and(written.map_err(Error::disk("writing", &marker)));
         }
         let changed = self.change(|state| {
-            state.banned.extend(content.map(|content| (content, reason.clone())));
+            if let Some(content) = content {
+                state.trials.remove(&content);
+                state.banned.insert(content, reason.clone());
+            }
             state.banned.insert(hash.to_owned(), reason);
             state.trials.remove(hash);
             state.bad_starts.remove(hash);

@@ -2,7 +2,7 @@
 
 use super::boot::StoredProof;
 use super::state::Copy;
-use super::{Release, Store};
+use super::{Release, Store, content_hash};
 use crate::disk::{Lock, TEMPORARY};
 use crate::trust::Proof;
 use crate::{Error, TARGET, hash};
@@ -24,7 +24,8 @@ pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, Path
 #[derive(Debug)]
 pub struct Trial {
     store: Store,
-    hash: String,
+    /// Hash of the release and of its content: under another number it is on trial no less.
+    names: [String; 2],
     _lock: Option<Box<dyn Lock>>,
 }
 
@@ -32,10 +33,12 @@ impl Trial {
     /// The trial ends in order without a verdict (the user quit): it does not count.
     pub fn give_up(self) {
         let result = self.store.change(|state| {
-            if let Some(trials) = state.trials.get_mut(&self.hash) {
-                *trials = trials.saturating_sub(1);
-                if *trials == 0 {
-                    state.trials.remove(&self.hash);
+            for name in &self.names {
+                if let Some(trials) = state.trials.get_mut(name) {
+                    *trials = trials.saturating_sub(1);
+                    if *trials == 0 {
+                        state.trials.remove(name);
+                    }
                 }
             }
         });
@@ -107,15 +110,28 @@ impl Store {
         }
         let release = self.open_release(&hash, root)?;
         release.verify()?;
+        self.sync_folders(release.manifest())?;
         self.change(|state| state.staged = Some(hash))?;
         Ok(release)
+    }
+
+    /// Makes the places of a release's files durable. A file may have been found in its place that a process put there
+    /// which was killed before it could do so.
+    fn sync_folders(&self, manifest: &Manifest) -> Result<(), Error> {
+        let root = self.inner.folder.as_path();
+        let wanted = wanted(self, manifest);
+        let above = |path| Path::ancestors(path).skip(1).take_while(|folder| folder.starts_with(root));
+        let folders: BTreeSet<&Path> = wanted.iter().flat_map(|(_, path)| above(path.as_path())).collect();
+        folders.into_iter().filter(|folder| self.inner.disk.is_folder(folder)).try_for_each(|folder| {
+            self.inner.disk.sync_folder(folder).map_err(Error::disk("syncing", folder))
+        })
     }
 
     /// The release that waits on disk to be applied, if there is one and it is whole.
     pub(crate) fn staged(&self, root: &[u8]) -> Option<Release> {
         let hash = self.state().staged?;
         let release = self.open_release(&hash, root).ok()?;
-        (!self.is_banned(&hash) && release.verify().is_ok()).then_some(release)
+        (!self.is_banned_content(&hash, release.manifest()) && release.verify().is_ok()).then_some(release)
     }
 
     /// Begins a trial: from here on a crash counts against the release.
@@ -124,8 +140,21 @@ impl Store {
     /// Those of the disk: then there must be no trial.
     pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
         let lock = self.try_lock("trial.lock", true)?;
-        self.change(|state| *state.trials.entry(release.hash().to_owned()).or_default() += 1)?;
-        Ok(Trial { store: self.clone(), hash: release.hash().to_owned(), _lock: lock })
+        let names = [release.hash().to_owned(), content_hash(release.manifest())];
+        let trial = Trial { store: self.clone(), names: names.clone(), _lock: lock };
+        let begun = self.change(|state| {
+            for name in names {
+                *state.trials.entry(name).or_default() += 1;
+            }
+        });
+        match begun {
+            Ok(()) => Ok(trial),
+            Err(error) => {
+                // One of the two copies may say by now that it has begun.
+                trial.give_up();
+                Err(error)
+            }
+        }
     }
 
     /// The release is good: it boots from now on, and the floor rises to it.
@@ -133,9 +162,10 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn commit(&self, release: &Release) -> Result<(), Error> {
-        let hash = release.hash().to_owned();
+        let (hash, content) = (release.hash().to_owned(), content_hash(release.manifest()));
         self.change(|state| {
             state.trials.remove(&hash);
+            state.trials.remove(&content);
             state.bad_starts.remove(&hash);
             state.floor = state.floor.max(release.manifest().sequence);
             if state.staged.as_ref() == Some(&hash) {

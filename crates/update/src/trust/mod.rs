@@ -1,13 +1,35 @@
-//! Trust: which manifest the signed TUF metadata names, from the pinned root on.
+//! Trust: which manifest the signed TUF metadata name, from the pinned root on.
 //!
-//! The checks themselves are `sigstore-tuf`'s. This module says which files make a proof, verifies a proof kept on disk
-//! without network, and names the target.
+//! | Module | Holds |
+//! |---|---|
+//! | `client` | the client workflow: what is asked for, kept and found |
+//! | `folder` | verified metadata on disk |
+//! | `floors` | what was seen once and never falls again |
+//! | `checks` | what one file must be by itself; which delegations lead to a target |
+//! | `target` | what metadata say of one file |
+//! | `repository` | the seam to the network |
+//! | `names` | roles and targets in addresses and file names |
+//!
+//! The checks of one file against the others are `sigstore-tuf`'s. This module says which files make a proof, verifies a
+//! proof kept on disk without network, and names the target.
+
+mod checks;
+mod client;
+mod floors;
+mod folder;
+mod names;
+mod repository;
+mod target;
+
+pub use client::Client;
+pub use folder::MetadataFolder;
+pub(crate) use names::as_address;
+pub use names::as_file_name;
+pub use repository::{Fetching, Repository, Web};
+pub use target::Target;
 
 use crate::{Error, crypto};
 use sigstore_tuf::TargetFile;
-
-/// Most root files in one chain; more rotations than anyone makes.
-pub const ROOT_CHAIN_MAX: usize = 256;
 
 /// Path of the target that is the manifest of a channel's newest release.
 pub fn target_path(channel: &str) -> String {
@@ -28,6 +50,17 @@ pub struct Proof {
     pub snapshot: Vec<u8>,
     /// `targets.json`.
     pub targets: Vec<u8>,
+    /// Delegated roles on the way to the target, from the top down.
+    pub delegated: Vec<Delegated>,
+}
+
+/// Metadata of a delegated role in a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegated {
+    /// The role's name.
+    pub role: String,
+    /// Its metadata.
+    pub metadata: Vec<u8>,
 }
 
 impl Proof {
@@ -49,10 +82,24 @@ impl Proof {
         }
         trusted.update_timestamp(&self.timestamp, never)?;
         trusted.update_snapshot(&self.snapshot, never)?;
-        let targets = trusted.update_targets(&self.targets, never)?;
+        trusted.update_targets(&self.targets, never)?;
         let path = target_path(channel);
-        targets.target(&path).cloned().ok_or_else(|| Error::Trust(format!("the targets do not name {path}")))
+        let mut last = "targets";
+        for Delegated { role, metadata } in &self.delegated {
+            let delegator = trusted.targets_role(last).ok_or_else(|| unnamed(&path))?;
+            if !checks::matching(delegator, &path)?.0.contains(role) {
+                return Err(Error::Trust(format!("{last} does not let {role} name {path}")));
+            }
+            trusted.update_delegated_targets(metadata, role, last, never)?;
+            last = role;
+        }
+        let named = trusted.targets_role(last).and_then(|targets| targets.target(&path));
+        named.cloned().ok_or_else(|| unnamed(&path))
     }
+}
+
+fn unnamed(path: &str) -> Error {
+    Error::Trust(format!("the targets do not name {path}"))
 }
 
 /// Checks the manifest's bytes against the target that names them.

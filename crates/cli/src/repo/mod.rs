@@ -1,0 +1,145 @@
+//! `staysail repo`: whether apps accept what is published, until when, and signing it anew.
+//!
+//! **Invariant:** judges nothing itself: a check is what an app does ([`publisher::check`]).
+
+use crate::keys::{self, DEFAULT_FOLDER, PassphraseArgs};
+use crate::publish::{apart, place};
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use staysail_update::publisher::check::{EXPIRY_WARNING_DAYS, Report};
+use staysail_update::publisher::{self, Keys, Role};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Check a repository of releases, or sign it anew.
+#[derive(Debug, Args)]
+pub struct RepoArgs {
+    #[command(subcommand)]
+    command: RepoCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RepoCommand {
+    /// Read a repository as an app does, and say until when each role's signatures count.
+    Check(CheckArgs),
+    /// Sign anew that the newest release is the newest (needed every 30 days); fit for a schedule.
+    Renew(RenewArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Folder or address of the repository.
+    from: String,
+    /// The trust root an app begins with.
+    #[arg(long, default_value = "keys/root.json")]
+    root: PathBuf,
+    /// Download every file and delta of every release, too.
+    #[arg(long)]
+    files: bool,
+    /// Exit with code 2 when a role's signatures end within so many days.
+    #[arg(long, default_value_t = EXPIRY_WARNING_DAYS)]
+    warn_days: i64,
+}
+
+#[derive(Debug, Args)]
+struct RenewArgs {
+    /// Folder of the repository, or address of a staysail-server (token in STAYSAIL_PUBLISH_TOKEN).
+    #[arg(long)]
+    to: String,
+    /// Folder of the keys.
+    #[arg(long, default_value = DEFAULT_FOLDER)]
+    keys: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// Sign the list of releases anew, too: before it expires, and after the targets key was exchanged.
+    #[arg(long)]
+    resign: bool,
+}
+
+/// Runs `staysail repo …`.
+///
+/// # Errors
+/// A sentence for the terminal; the repository then is as it was.
+pub fn run(arguments: RepoArgs) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        RepoCommand::Check(arguments) => check(&arguments),
+        RepoCommand::Renew(arguments) => renew(arguments).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn check(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let root = std::fs::read(&arguments.root)
+        .with_context(|| format!("reading the trust root {}", arguments.root.display()))?;
+    let url = if arguments.from.contains("://") {
+        arguments.from.clone()
+    } else {
+        let folder = std::path::absolute(&arguments.from)?;
+        if !folder.is_dir() {
+            bail!("{} is no folder", folder.display());
+        }
+        format!("file://{}", folder.display())
+    };
+    let (own, now, files) = (tempfile::tempdir()?, jiff::Timestamp::now(), arguments.files);
+    let report = apart(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let checked = runtime.block_on(publisher::check::check(&url, &root, own.path(), files, now));
+        checked.with_context(|| format!("an app would refuse {}", arguments.from))
+    })?;
+    let late = print(&report, now, arguments.warn_days);
+    Ok(if late { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// Prints what was found; `true` when some role's signatures end soon.
+fn print(report: &Report, now: jiff::Timestamp, warn_days: i64) -> bool {
+    println!("Apps accept this repository.");
+    let mut late = false;
+    for role in &report.roles {
+        let days = days_until(role.expires, now);
+        let soon = days < warn_days;
+        late |= soon;
+        let date = role.expires.strftime("%Y-%m-%d");
+        let remedy = match role.role.as_str() {
+            _ if !soon => String::new(),
+            "root" => "  SOON: staysail keys renew, then publish or staysail repo renew".into(),
+            "targets" => "  SOON: staysail repo renew --resign".into(),
+            _ => "  SOON: staysail repo renew".into(),
+        };
+        println!("  {:<10} version {:<5} until {date} ({days} days){remedy}", role.role, role.version);
+    }
+    for release in &report.releases {
+        let files = if release.blobs > 0 {
+            format!(", {} files and deltas whole", release.blobs)
+        } else {
+            String::new()
+        };
+        println!(
+            "  {}: {} (sequence {}), manifest {}{files}",
+            release.path, release.version, release.sequence, release.hash
+        );
+    }
+    late
+}
+
+/// Whole days until `then`.
+pub fn days_until(then: jiff::Timestamp, now: jiff::Timestamp) -> i64 {
+    then.duration_since(now).as_hours().div_euclid(24)
+}
+
+fn renew(arguments: RenewArgs) -> anyhow::Result<()> {
+    let folder_keys = Keys::at(&arguments.keys);
+    let mut roles = vec![Role::Snapshot, Role::Timestamp];
+    if arguments.resign {
+        roles.insert(0, Role::Targets);
+    }
+    let passphrase = keys::passphrase_for(&folder_keys, &roles, &arguments.passphrase)?;
+    apart(move || {
+        let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
+        let sign = if arguments.resign { publisher::resign } else { publisher::renew };
+        Ok(sign(&*place, &folder_keys, passphrase.as_deref(), now)?)
+    })?;
+    println!(
+        "Renewed: for another {} days apps believe that they see the newest.",
+        publisher::TIMESTAMP_EXPIRY_DAYS
+    );
+    Ok(())
+}

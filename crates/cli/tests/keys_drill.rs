@@ -1,0 +1,396 @@
+//! docs/guide/keys.md as a drill: every key lost or stolen, and the way back, with the commands that stand there. An installed
+//! app is a TUF client that has seen the repository before.
+
+use staysail_protocol::manifest::Manifest;
+use staysail_update::bundle::Contents;
+use staysail_update::disk::OsDisk;
+use staysail_update::publisher::{self, Folder, Keys, Options, Role, metadata};
+use staysail_update::trust::{Client, MetadataFolder, Web};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+struct Company {
+    folder: tempfile::TempDir,
+}
+
+impl Company {
+    /// With keys and one release.
+    fn new(init: &[&str]) -> Self {
+        let company = Self { folder: tempfile::tempdir().unwrap() };
+        company.does(&[&["keys", "init", "--unencrypted"], init].concat());
+        std::fs::create_dir(company.repository()).unwrap();
+        company.publish("1.0.0", false).unwrap();
+        company
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.path("repository")
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::at(&self.path("keys"))
+    }
+
+    fn command(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_staysail"))
+            .current_dir(self.folder.path())
+            .env_remove("STAYSAIL_KEYS_PASSPHRASE")
+            .args(words)
+            .output()
+            .unwrap()
+    }
+
+    fn does(&self, words: &[&str]) -> String {
+        let output = self.command(words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn fails(&self, words: &[&str], says: &str) {
+        let output = self.command(words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && errors.contains(says), "{words:?}: {errors}");
+    }
+
+    fn publish(&self, version: &str, resign: bool) -> Result<(), staysail_update::Error> {
+        publish(&self.keys(), &self.repository(), version, resign)
+    }
+
+    fn install(&self) -> App {
+        App {
+            root: self.keys().root().unwrap(),
+            repository: self.repository(),
+            own: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// What a thief takes along.
+    fn copy(&self, from: &str, to: &str) -> PathBuf {
+        let to = self.path(to);
+        copy(&self.path(from), &to);
+        to
+    }
+
+    fn restore(&self, backup: &Path) {
+        std::fs::remove_dir_all(self.repository()).unwrap();
+        copy(backup, &self.repository());
+    }
+
+    fn lose(&self, role: Role) {
+        for found in self.keys().of(role).unwrap() {
+            std::fs::remove_file(found.path).unwrap();
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(path, to).unwrap();
+        }
+    }
+}
+
+fn publish(
+    keys: &Keys,
+    repository: &Path,
+    version: &str,
+    resign: bool,
+) -> Result<(), staysail_update::Error> {
+    let source = tempfile::tempdir().unwrap();
+    let file = source.path().join("file");
+    std::fs::write(&file, version).unwrap();
+    let manifest = Manifest {
+        format: 1,
+        app: "com.example.drill".into(),
+        name: "Drill".into(),
+        version: version.into(),
+        protocol: (1, 1),
+        ..Manifest::default()
+    };
+    let mut contents = Contents::new(manifest);
+    contents.add_page("index.html", &file).unwrap();
+    contents.add_backend(staysail_update::TARGET, "worker", &file).unwrap();
+    let options = Options { channel: "stable".into(), resign, ..Options::default() };
+    publisher::publish(&Folder::open(repository)?, keys, contents, &options, jiff::Timestamp::now())
+        .map(|_| ())
+}
+
+struct App {
+    root: Vec<u8>,
+    repository: PathBuf,
+    own: tempfile::TempDir,
+}
+
+impl App {
+    /// The version the app is offered, or why it takes nothing.
+    fn sees(&self) -> Result<String, String> {
+        let address = |name: &str| format!("file://{}", self.repository.join(name).display());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let looked = runtime.block_on(async {
+            let web = Web::new(&address("metadata"), Some(&address("targets")))?;
+            let folder = MetadataFolder::new(self.own.path(), Arc::new(OsDisk));
+            let mut client = Client::new(web, folder, &self.root)?;
+            client.refresh(jiff::Timestamp::now()).await?;
+            let target = client.find("releases/stable.json").await?.expect("a release");
+            let manifest = Manifest::parse(&client.download(&target, 100_000).await?)?;
+            Ok(manifest.version)
+        });
+        looked.map_err(|error: staysail_update::Error| error.to_string())
+    }
+
+    fn sees_version(&self, version: &str) {
+        assert_eq!(self.sees().as_deref(), Ok(version));
+    }
+}
+
+const TO: [&str; 2] = ["--to", "repository"];
+
+fn renew(more: &[&'static str]) -> Vec<&'static str> {
+    [&["repo", "renew"], &TO[..], more].concat()
+}
+
+#[test]
+fn lost_online_keys_are_exchanged_and_apps_go_on() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    app.sees_version("1.0.0");
+    company.lose(Role::Timestamp);
+    company.lose(Role::Snapshot);
+    company.fails(&renew(&[]), "keys rotate snapshot");
+    company.does(&["keys", "rotate", "timestamp", "snapshot", "--unencrypted"]);
+    company.does(&renew(&[]));
+    app.sees_version("1.0.0");
+    company.publish("1.1.0", false).unwrap();
+    app.sees_version("1.1.0");
+    company.install().sees_version("1.1.0");
+}
+
+#[test]
+fn stolen_online_keys_lock_nobody_out() {
+    let company = Company::new(&[]);
+    let (app, backup) = (company.install(), company.copy("repository", "backup"));
+    app.sees_version("1.0.0");
+    // The thief drives the number of the timestamp up, so that no app takes an honest one any more.
+    let stolen = Keys::at(&company.copy("keys", "stolen"));
+    let path = company.repository().join("metadata/timestamp.json");
+    let mut timestamp: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    timestamp["signed"]["version"] = 1_000_000.into();
+    let signers = stolen.signers(Role::Timestamp, None).unwrap();
+    let evil = metadata::envelope(&timestamp["signed"], &[&signers[0]]).unwrap();
+    std::fs::write(&path, &evil).unwrap();
+    app.sees_version("1.0.0");
+    company.restore(&backup);
+    company.does(&renew(&[]));
+    assert!(app.sees().unwrap_err().contains("rollback"), "this is what the thief wanted");
+    company.does(&["keys", "rotate", "timestamp", "snapshot", "--unencrypted"]);
+    company.does(&renew(&[]));
+    app.sees_version("1.0.0");
+    std::fs::write(&path, &evil).unwrap();
+    assert!(app.sees().is_err(), "what the thief signs counts for nothing now");
+}
+
+#[test]
+fn a_lost_targets_key_is_exchanged_and_what_is_published_signed_again() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    app.sees_version("1.0.0");
+    company.lose(Role::Targets);
+    company.does(&["keys", "rotate", "targets", "--unencrypted"]);
+    company.fails(&renew(&[]), "version \"1.0.0\"");
+    company.does(&renew(&["--resign"]));
+    app.sees_version("1.0.0");
+    company.publish("1.1.0", false).unwrap();
+    app.sees_version("1.1.0");
+}
+
+#[test]
+fn a_stolen_targets_key_publishes_no_more_once_it_is_exchanged() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    let stolen = Keys::at(&company.copy("keys", "stolen"));
+    publish(&stolen, &company.repository(), "6.6.6", false).unwrap();
+    app.sees_version("6.6.6");
+    company.does(&["keys", "rotate", "targets", "snapshot", "timestamp", "--unencrypted"]);
+    // What the thief has published is not signed by accident.
+    assert!(company.publish("7.0.0", false).unwrap_err().to_string().contains("6.6.6"));
+    company.publish("7.0.0", true).unwrap();
+    app.sees_version("7.0.0");
+    assert!(publish(&stolen, &company.repository(), "8.0.0", false).is_err());
+    // Not even with a repository of the thief's own that follows from the same first root.
+    let theirs = company.path("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    publish(&stolen, &theirs, "8.0.0", false).unwrap();
+    let led_astray = App { repository: theirs, ..app };
+    assert!(led_astray.sees().unwrap_err().contains("refused"));
+}
+
+#[test]
+fn one_of_several_root_keys_may_be_lost_or_stolen() {
+    let company = Company::new(&["--threshold", "root=2/3"]);
+    let app = company.install();
+    let roots = company.keys().of(Role::Root).unwrap();
+    let stolen = company.path("stolen");
+    std::fs::create_dir(&stolen).unwrap();
+    std::fs::copy(company.path("keys/root.json"), stolen.join("root.json")).unwrap();
+    std::fs::rename(&roots[0].path, stolen.join("root.key")).unwrap();
+    // The thief's one key makes no root.
+    let forged = Keys::at(&stolen).change(None, jiff::Timestamp::now(), |_| Ok(())).unwrap();
+    assert!(!forged.progress.is_complete());
+    std::fs::copy(Keys::at(&stolen).draft_path(), company.repository().join("metadata/2.root.json")).unwrap();
+    assert!(app.sees().is_err());
+    std::fs::remove_file(company.repository().join("metadata/2.root.json")).unwrap();
+    // The two that are left exchange it.
+    company.fails(&["keys", "remove", "root", &roots[0].id[..8], "--threshold", "3"], "would have 2 keys");
+    company.does(&["keys", "remove", "root", &roots[0].id[..8]]);
+    company.does(&["keys", "add", "root", "--unencrypted"]);
+    company.does(&renew(&[]));
+    app.sees_version("1.0.0");
+    let status = company.does(&["keys", "status"]);
+    assert!(status.starts_with("Root 3") && status.contains("root: 2 of 3 keys must sign"), "{status}");
+    assert!(!status.contains("elsewhere") && !status.contains(&roots[0].id[..8]), "{status}");
+}
+
+#[test]
+fn when_the_only_root_key_is_lost_installed_apps_stay_as_they_are_and_new_ones_begin_anew() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    company.lose(Role::Root);
+    company.fails(&["keys", "renew"], "no key in");
+    // Releases go on as long as the root counts.
+    company.publish("1.1.0", false).unwrap();
+    app.sees_version("1.1.0");
+    // New keys, a new repository, and an installer that pins the new root.
+    std::fs::rename(company.path("keys"), company.path("old-keys")).unwrap();
+    std::fs::rename(company.repository(), company.path("old-repository")).unwrap();
+    company.does(&["keys", "init", "--unencrypted"]);
+    std::fs::create_dir(company.repository()).unwrap();
+    company.publish("2.0.0", false).unwrap();
+    company.install().sees_version("2.0.0");
+    assert!(app.sees().is_err());
+}
+
+#[test]
+fn holders_of_keys_that_lie_apart_sign_by_exchanging_a_file() {
+    let company = Company::new(&["--threshold", "root=2/2"]);
+    let app = company.install();
+    // The second holder's machine has one root key and the root, and never sees the others.
+    let theirs = company.keys().of(Role::Root).unwrap().pop().unwrap();
+    std::fs::create_dir(company.path("second")).unwrap();
+    std::fs::copy(company.path("keys/root.json"), company.path("second/root.json")).unwrap();
+    company.does(&["keys", "export", &theirs.id[..8], "moved.key"]);
+    company.does(&["keys", "import", "moved.key", "--role", "root", "--keys", "second"]);
+    std::fs::remove_file(&theirs.path).unwrap();
+
+    let said = company.does(&["keys", "rotate", "timestamp", "--unencrypted", "--offline"]);
+    assert!(said.contains("0 of 2 by keys of the root before"), "{said}");
+    company.fails(&["keys", "renew"], "waits for signatures");
+    let said =
+        company.does(&["keys", "sign", "keys/draft.root.json", "--keys", "second", "--out", "signed.json"]);
+    assert!(
+        said.contains("timestamp: trusts the key") && said.contains("timestamp: no longer trusts"),
+        "{said}"
+    );
+    let said = company.does(&["keys", "sign", "--accept", "signed.json"]);
+    assert!(said.contains("1 of 2 by keys of the root before"), "{said}");
+    let said = company.does(&["keys", "sign"]);
+    assert!(said.contains("Root 2 is signed"), "{said}");
+    company.does(&renew(&[]));
+    app.sees_version("1.0.0");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_external_signer_takes_the_place_of_a_key_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let company = Company::new(&[]);
+    let app = company.install();
+    let openssl = |words: &[&str]| {
+        let done = Command::new("openssl").args(words).current_dir(company.folder.path()).status();
+        assert!(done.unwrap().success(), "{words:?}");
+    };
+    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "token.pem"]);
+    openssl(&["ec", "-in", "token.pem", "-pubout", "-out", "public.pem"]);
+    let signer = company.path("signer");
+    let script = format!(
+        "#!/bin/sh\nopenssl dgst -sha256 -sign {} | od -An -v -tx1 | tr -d ' \\n'\n",
+        company.path("token.pem").display()
+    );
+    std::fs::write(&signer, script).unwrap();
+    std::fs::set_permissions(&signer, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let old = company.keys().of(Role::Timestamp).unwrap().remove(0).id;
+    company.does(&[
+        "keys",
+        "add",
+        "timestamp",
+        "--public",
+        "public.pem",
+        "--signer",
+        signer.to_str().unwrap(),
+    ]);
+    company.does(&["keys", "remove", "timestamp", &old]);
+    assert!(company.does(&["keys", "status"]).contains("with an external signer"));
+    company.does(&renew(&[]));
+    app.sees_version("1.0.0");
+    std::fs::write(&signer, "#!/bin/sh\nexit 1\n").unwrap();
+    company.fails(&renew(&[]), "nothing was signed");
+    app.sees_version("1.0.0");
+}
+
+#[test]
+fn a_wrong_passphrase_changes_nothing_and_leaves_no_key_behind() {
+    let company = Company { folder: tempfile::tempdir().unwrap() };
+    std::fs::write(company.path("right"), "correct horse\n").unwrap();
+    std::fs::write(company.path("wrong"), "battery staple\n").unwrap();
+    company.does(&["keys", "init", "--passphrase-file", "right"]);
+    let listing = || {
+        let mut names: Vec<_> = std::fs::read_dir(company.path("keys"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = listing();
+    for words in [["keys", "rotate", "targets"], ["keys", "add", "snapshot"]] {
+        company.fails(&[&words[..], &["--passphrase-file", "wrong"]].concat(), "wrong passphrase");
+        assert_eq!(listing(), before);
+    }
+    company.does(&["keys", "rotate", "targets", "--passphrase-file", "right"]);
+    let text = std::fs::read_to_string(company.path("keys/root.json")).unwrap();
+    assert!(text.contains("\"version\": 2"), "{text}");
+    for found in company.keys().found().unwrap() {
+        assert!(found.file.is_encrypted());
+    }
+}
+
+#[test]
+fn a_check_sees_what_an_app_would_and_warns_before_anything_expires() {
+    let company = Company::new(&[]);
+    let said = company.does(&["repo", "check", "repository", "--files"]);
+    assert!(said.contains("timestamp  version 1") && said.contains("1.0.0 (sequence 1)"), "{said}");
+    let output = company.command(&["repo", "check", "repository", "--warn-days", "31"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("SOON: staysail repo renew") && said.matches("SOON").count() == 1, "{said}");
+    company.fails(&["repo", "check", "nowhere"], "is no folder");
+    let blobs = company.repository().join("blobs");
+    let blob = std::fs::read_dir(blobs).unwrap().next().unwrap().unwrap().path();
+    let good = std::fs::read(&blob).unwrap();
+    std::fs::write(&blob, [&good[..good.len() - 1], b"?"].concat()).unwrap();
+    company.does(&["repo", "check", "repository"]);
+    company.fails(&["repo", "check", "repository", "--files"], "an app would refuse");
+    std::fs::remove_file(company.repository().join("metadata/1.snapshot.json")).unwrap();
+    company.fails(&["repo", "check", "repository"], "1.snapshot.json");
+}

@@ -1,0 +1,123 @@
+//! A repository seen as an app sees it.
+
+use crate::disk::OsDisk;
+use crate::engine::Surroundings;
+use crate::engine::fetch::Remote;
+use crate::trust::{Client, MetadataFolder};
+use crate::{Error, hash};
+use sigstore_tuf::{Metadata, Role as _, Root};
+use staysail_protocol::limits;
+use staysail_protocol::manifest::{Blob, Manifest};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Whoever would have to sign within this many days is named with a warning.
+pub const EXPIRY_WARNING_DAYS: i64 = 10;
+
+/// Until when a role's metadata count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleReport {
+    /// The role.
+    pub role: String,
+    /// Version of its metadata.
+    pub version: u64,
+    /// When they expire.
+    pub expires: jiff::Timestamp,
+}
+
+/// A release that apps are offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseReport {
+    /// Its target path.
+    pub path: String,
+    /// Its version.
+    pub version: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Hash of its manifest.
+    pub hash: String,
+    /// Its files and deltas that were downloaded and are what they should be.
+    pub blobs: usize,
+}
+
+/// What an app finds in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The top-level roles.
+    pub roles: Vec<RoleReport>,
+    /// What is offered.
+    pub releases: Vec<ReleaseReport>,
+}
+
+/// Reads a repository as an app with this root does that was just installed, keeping what it has to keep in `own`, an empty
+/// folder. With `files` every file and delta of every release is downloaded, too.
+///
+/// # Errors
+/// What an app would stumble over.
+pub async fn check(
+    url: &str,
+    root: &[u8],
+    own: &Path,
+    files: bool,
+    now: jiff::Timestamp,
+) -> Result<Report, Error> {
+    let remote = Remote::new(&Surroundings::of_this_machine(url)?);
+    let mut client = Client::new(remote.clone(), MetadataFolder::new(own, Arc::new(OsDisk)), root)?;
+    client.refresh(now).await?;
+    let trusted = client.trusted();
+    let newest = Metadata::<Root>::from_slice(trusted.root_bytes())?.into_signed();
+    let missing = || Error::Trust("the metadata were not refreshed".into());
+    let (timestamp, snapshot) =
+        (trusted.timestamp().ok_or_else(missing)?, trusted.snapshot().ok_or_else(missing)?);
+    let targets = trusted.targets_role("targets").ok_or_else(missing)?;
+    let report = |role: &str, version, expires| RoleReport { role: role.into(), version, expires };
+    let roles = vec![
+        report("root", newest.version(), newest.expires()),
+        report("targets", targets.version(), targets.expires()),
+        report("snapshot", snapshot.version(), snapshot.expires()),
+        report("timestamp", timestamp.version(), timestamp.expires()),
+    ];
+    let paths: Vec<String> = targets.targets.keys().cloned().collect();
+    let mut releases = Vec::new();
+    for path in paths {
+        let target = client.find(&path).await?.ok_or_else(missing)?;
+        let bytes = client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?;
+        let manifest = Manifest::parse(&bytes)?;
+        let mut blobs = 0;
+        if files {
+            for blob in all_blobs(&manifest) {
+                check_blob(&remote, &blob).await?;
+                blobs += 1;
+            }
+        }
+        releases.push(ReleaseReport {
+            path,
+            version: manifest.version.clone(),
+            sequence: manifest.sequence,
+            hash: hash::of(&bytes),
+            blobs,
+        });
+    }
+    Ok(Report { roles, releases })
+}
+
+fn all_blobs(manifest: &Manifest) -> Vec<Blob> {
+    let files = manifest.page.iter().chain(manifest.backend.values().flatten()).map(|entry| &entry.blob);
+    let blobs = files.chain(manifest.deltas.iter().map(|delta| &delta.blob));
+    let mut seen = BTreeSet::new();
+    blobs.filter(|blob| seen.insert(blob.sha256.clone())).cloned().collect()
+}
+
+async fn check_blob(remote: &Remote, blob: &Blob) -> Result<(), Error> {
+    let path = format!("blobs/{}.zst", blob.sha256);
+    let bytes = remote.small(&path, blob.size).await?;
+    let found = match bytes {
+        None => "nothing".to_owned(),
+        Some(bytes) => hash::of(&bytes),
+    };
+    if found == blob.sha256 {
+        return Ok(());
+    }
+    Err(Error::Tampered { what: path, expected: blob.sha256.clone(), found })
+}

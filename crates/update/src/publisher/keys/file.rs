@@ -1,0 +1,184 @@
+//! One key at rest.
+
+use super::signing::{Algorithm, Signing, short};
+use super::{KEY_BYTES_MAX, random, refused};
+use crate::publisher::metadata;
+use crate::{Error, disk, hash};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Memory Argon2id uses, in KiB; costs far above this in a key file are refused.
+pub const ARGON2_MEMORY_KIB: u32 = 64 << 10;
+/// Passes of Argon2id over it.
+pub const ARGON2_PASSES: u32 = 3;
+
+/// What a key file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyFile {
+    keytype: String,
+    pub(super) scheme: String,
+    pub(super) public: String,
+    #[serde(flatten)]
+    private: Private,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "encryption")]
+enum Private {
+    #[serde(rename = "none")]
+    Plain { seed: String },
+    #[serde(rename = "argon2id-chacha20poly1305")]
+    Encrypted { memory_kib: u32, passes: u32, salt: String, nonce: String, ciphertext: String },
+    /// The private key is elsewhere, and this command signs with it.
+    #[serde(rename = "external")]
+    External { command: Vec<String> },
+}
+
+impl KeyFile {
+    /// A new key.
+    pub(super) fn new(algorithm: Algorithm, passphrase: Option<&str>) -> Result<(Self, Signing), Error> {
+        let secret = Signing::generate(algorithm)?;
+        let signing = Signing::new(algorithm, &secret)?;
+        let text = |name: &str| signing.public[name].as_str().unwrap_or_default().to_owned();
+        let public = signing.public["keyval"]["public"].as_str().unwrap_or_default().to_owned();
+        let private = seal(&secret, &public, passphrase)?;
+        Ok((Self { keytype: text("keytype"), scheme: text("scheme"), public, private }, signing))
+    }
+
+    /// A key that `command` signs with.
+    pub(super) fn external(command: Vec<String>, scheme: &str, public: &str) -> Result<Self, Error> {
+        let (key, _) = metadata::key(scheme, public)?;
+        let keytype = key["keytype"].as_str().unwrap_or_default().to_owned();
+        Ok(Self {
+            keytype,
+            scheme: scheme.into(),
+            public: public.into(),
+            private: Private::External { command },
+        })
+    }
+
+    /// Reads a key file; `None` when there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let bytes = disk::read(path, KEY_BYTES_MAX).map_err(Error::disk("reading", path))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            refused(format!("{} is damaged ({error}); restore it from your backup", path.display()))
+        })
+    }
+
+    /// Writes a new key file, which nobody else can read. What is there is never overwritten.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        // Created with its mode: there is no moment at which others could read it.
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        let mut file = options.open(path).map_err(Error::disk("creating", path))?;
+        file.write_all(&json).and_then(|()| file.sync_all()).map_err(Error::disk("writing", path))
+    }
+
+    /// Its public key as metadata spell it, and its id.
+    pub(super) fn key(&self) -> Result<(serde_json::Value, String), Error> {
+        metadata::key(&self.scheme, &self.public)
+    }
+
+    /// Whether it takes a passphrase.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.private, Private::Encrypted { .. })
+    }
+
+    /// How the private key is kept, in a word.
+    pub fn kept(&self) -> &'static str {
+        match self.private {
+            Private::Plain { .. } => "here, NOT encrypted",
+            Private::Encrypted { .. } => "here, encrypted",
+            Private::External { .. } => "with an external signer",
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the passphrase is wrong or missing, or the file is damaged.
+    pub fn open(&self, name: &str, passphrase: Option<&str>) -> Result<Signing, Error> {
+        let damaged = || refused(format!("the {name} is damaged; restore it from your backup"));
+        let algorithm = match self.scheme.as_str() {
+            "ed25519" => Algorithm::Ed25519,
+            _ => Algorithm::Ecdsa,
+        };
+        let secret = match &self.private {
+            Private::External { command } => return Signing::external(command, &self.scheme, &self.public),
+            Private::Plain { seed } => hash::unhex(seed).ok_or_else(damaged)?,
+            Private::Encrypted { memory_kib, passes, salt, nonce, ciphertext } => {
+                let passphrase = passphrase.ok_or_else(|| {
+                    refused(format!(
+                        "the {name} is encrypted; give its passphrase (--passphrase-file or STAYSAIL_KEYS_PASSPHRASE)"
+                    ))
+                })?;
+                if *memory_kib > ARGON2_MEMORY_KIB * 16 || *passes > ARGON2_PASSES * 16 {
+                    return Err(damaged());
+                }
+                let salt = hash::unhex(salt).ok_or_else(damaged)?;
+                let cipher = cipher(passphrase, &salt, *memory_kib, *passes)?;
+                let nonce: [u8; 12] =
+                    hash::unhex(nonce).and_then(|n| n.try_into().ok()).ok_or_else(damaged)?;
+                let ciphertext = hash::unhex(ciphertext).ok_or_else(damaged)?;
+                let payload = Payload { msg: &ciphertext, aad: self.public.as_bytes() };
+                cipher.decrypt(&nonce.into(), payload).map_err(|_| {
+                    refused(format!("wrong passphrase for the {name} (or its file is damaged)"))
+                })?
+            }
+        };
+        let signing = Signing::new(algorithm, &secret).map_err(|_| damaged())?;
+        if signing.public["keyval"]["public"] != *self.public {
+            return Err(damaged());
+        }
+        Ok(signing)
+    }
+}
+
+/// A name for a key in messages and of its file.
+pub(super) fn file_name(role: &str, id: &str, folder: &Path) -> PathBuf {
+    let first = folder.join(format!("{role}.key"));
+    if fs::symlink_metadata(&first).is_ok() {
+        folder.join(format!("{role}-{}.key", short(id)))
+    } else {
+        first
+    }
+}
+
+fn seal(secret: &[u8], public: &str, passphrase: Option<&str>) -> Result<Private, Error> {
+    let Some(passphrase) = passphrase else { return Ok(Private::Plain { seed: hash::hex(secret) }) };
+    let (mut salt, mut nonce) = ([0; 16], [0; 12]);
+    random(&mut salt)?;
+    random(&mut nonce)?;
+    let cipher = cipher(passphrase, &salt, ARGON2_MEMORY_KIB, ARGON2_PASSES)?;
+    let payload = Payload { msg: secret, aad: public.as_bytes() };
+    let ciphertext =
+        cipher.encrypt(&nonce.into(), payload).map_err(|_| refused("a key could not be encrypted"))?;
+    Ok(Private::Encrypted {
+        memory_kib: ARGON2_MEMORY_KIB,
+        passes: ARGON2_PASSES,
+        salt: hash::hex(&salt),
+        nonce: hash::hex(&nonce),
+        ciphertext: hash::hex(&ciphertext),
+    })
+}
+
+fn cipher(passphrase: &str, salt: &[u8], memory_kib: u32, passes: u32) -> Result<ChaCha20Poly1305, Error> {
+    let bad = |error: argon2::Error| refused(format!("the passphrase can not be used: {error}"));
+    let params = argon2::Params::new(memory_kib, passes, 1, Some(32)).map_err(bad)?;
+    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let mut key = [0; 32];
+    argon.hash_password_into(passphrase.as_bytes(), salt, &mut key).map_err(bad)?;
+    Ok(ChaCha20Poly1305::new(&key.into()))
+}
