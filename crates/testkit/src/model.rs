@@ -70,14 +70,19 @@ impl Model {
             }
             return;
         }
+        self.trials_are(trials);
+        // What may have been committed before still may, until something boots.
+        self.maybe = on_trial.or_else(|| self.maybe.take());
+    }
+
+    /// Trials as they are on disk when no process runs.
+    pub fn trials_are(&mut self, trials: &BTreeMap<String, u32>) {
         for (hash, count) in trials {
             if let Some(release) = known(hash) {
                 let ended = self.ended_on_trial.entry(release.content).or_default();
                 *ended = (*ended).max(*count);
             }
         }
-        // What may have been committed before still may, until something boots.
-        self.maybe = on_trial.or_else(|| self.maybe.take());
     }
 
     /// The app was started with this release. Laws 4 and 6.

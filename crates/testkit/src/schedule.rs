@@ -176,6 +176,8 @@ impl Simulation {
         let end = self.faults.state().dead;
         if let Some(end) = end {
             self.machine.after(end);
+            // Power may have failed before a verdict was durable that was already to be seen.
+            locked(&self.model).trials_are(&self.looks().state().trials);
         }
         self.faults.new_process();
         self.faults.note(|| format!("--- start, {life:?}"));

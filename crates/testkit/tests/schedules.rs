@@ -25,7 +25,7 @@ fn every_sort_of_fault_strikes_and_stops_striking() {
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found: [(&str, &[u64]); 6] = [
+    let found: [(&str, &[u64]); 7] = [
         (
             "a listing that failed counted as empty; the clean-up removed what was committed",
             &[2_162_910, 2_179_177],
@@ -33,7 +33,11 @@ fn what_was_broken_once_holds() {
         ("a disk that refused a read while a release was made live had it banned", &[65_704, 82_088]),
         ("a power failure in the middle of a write left a file for ever", &[16_423, 16_525]),
         ("the last resort's worker was run from where it can not be read back", &[65_556, 81_928, 131_089]),
-        ("a process was killed before what it had put in place was durable", &[2_293_930, 2_294_037]),
+        (
+            "a process was killed before what it had put in place was durable",
+            &[2_293_930, 2_294_037, 9_633_947],
+        ),
+        ("a ban could not read what it bans, and the content came back", &[4_260_104, 12_648_678]),
         ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
     ];
     for (what, number) in

@@ -10,6 +10,7 @@ pub mod fetch;
 pub(crate) mod look;
 pub mod network;
 pub mod notices;
+pub mod trouble;
 
 use crate::lifecycle::Event;
 use crate::store::{Release, Store, Trial};
@@ -19,11 +20,17 @@ use network::Network;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+use trouble::{Trouble, Troubles};
 
+/// Longest time a look for a release may take, however steadily it drips.
+pub const LOOK_TIMEOUT_S: u64 = 900;
+/// What a host may take for a probation beyond the release's own `probation_s`: pages come up, and go back.
+pub const PROBATION_SLACK_S: u64 = 300;
 /// Longest time a host may take to make a release live.
 pub const APPLY_TIMEOUT_S: u64 = 120;
 /// Least time between two reports of progress.
@@ -121,6 +128,7 @@ pub struct Engine;
 pub struct EngineHandle {
     events: mpsc::UnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
+    troubles: Arc<Troubles>,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -153,7 +161,13 @@ impl Engine {
             Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
             Err(error) => {
                 host.event(UpdateEvent::Failed { reason: error.to_string() });
-                EngineHandle { events: mpsc::unbounded_channel().0, trial: Arc::default() }
+                let handle = EngineHandle {
+                    events: mpsc::unbounded_channel().0,
+                    trial: Arc::default(),
+                    troubles: Arc::default(),
+                };
+                handle.troubles.raise_error(Trouble::NotStarted, &error);
+                handle
             }
         }
     }
@@ -169,10 +183,15 @@ impl Engine {
     ) -> EngineHandle {
         let (events, received) = mpsc::unbounded_channel();
         let trial = Arc::<Mutex<OnTrial>>::default();
-        let handle = EngineHandle { events: events.clone(), trial: Arc::clone(&trial) };
+        let troubles = Arc::<Troubles>::default();
+        let handle = EngineHandle {
+            events: events.clone(),
+            trial: Arc::clone(&trial),
+            troubles: Arc::clone(&troubles),
+        };
         let remote = Remote::new(&surroundings);
         let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
-        tokio::spawn(Driver::new(parts, events.downgrade(), trial).run(received));
+        tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles).run(received));
         handle
     }
 }
@@ -182,6 +201,11 @@ impl EngineHandle {
     pub fn wish(&self, wish: UpdateWish) {
         // An engine that could not start has said so.
         let _ = self.events.send(Message::Event(Event::Wish(wish)));
+    }
+
+    /// How often each thing went wrong since the engine was started; what never did is left out.
+    pub fn troubles(&self) -> BTreeMap<Trouble, u64> {
+        self.troubles.counts()
     }
 
     /// Stops the engine in order: when this returns, the end of the app no longer counts against a release on probation.

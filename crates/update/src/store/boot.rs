@@ -185,7 +185,7 @@ impl Store {
         }
         if (count >= RELEASE_BAD_STARTS_MAX || stored.is_err())
             && let Err(error) =
-                self.ban(release.hash(), &format!("it failed to start {count} times: {reason}"))
+                self.ban_release(release, &format!("it failed to start {count} times: {reason}"))
         {
             tracing::error!(%error, "the ban could not be stored; it holds for this run");
         }

@@ -269,10 +269,23 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub fn ban(&self, hash: &str, reason: &str) -> Result<(), Error> {
-        let reason: String = reason.chars().take(1_000).collect();
         let manifest = self.inner.folder.join("releases").join(hash).join("manifest.json");
         let manifest = self.inner.disk.read(&manifest, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
-        let content = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).map(|all| content_hash(&all));
+        let manifest = manifest.and_then(|bytes| Manifest::parse(&bytes).ok());
+        self.ban_with(hash, manifest.as_ref(), reason)
+    }
+
+    /// The same for a release that is at hand, whose content need not be read from a disk that may refuse.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn ban_release(&self, release: &Release, reason: &str) -> Result<(), Error> {
+        self.ban_with(release.hash(), Some(release.manifest()), reason)
+    }
+
+    fn ban_with(&self, hash: &str, manifest: Option<&Manifest>, reason: &str) -> Result<(), Error> {
+        let content = manifest.map(content_hash);
+        let reason: String = reason.chars().take(1_000).collect();
         let mut marked = Ok(());
         for name in std::iter::once(hash).chain(content.as_deref()) {
             let mut banned = self.inner.banned.lock().unwrap_or_else(PoisonError::into_inner);

@@ -110,18 +110,19 @@ impl Store {
         }
         let release = self.open_release(&hash, root)?;
         release.verify()?;
-        self.sync_folders(release.manifest())?;
+        self.sync_folders(release.manifest(), &folder)?;
         self.change(|state| state.staged = Some(hash))?;
         Ok(release)
     }
 
-    /// Makes the places of a release's files durable. A file may have been found in its place that a process put there
+    /// Makes the places of a release's files, and its own folder, durable. A file may have been found in its place that a process put there
     /// which was killed before it could do so.
-    fn sync_folders(&self, manifest: &Manifest) -> Result<(), Error> {
+    fn sync_folders(&self, manifest: &Manifest, own: &Path) -> Result<(), Error> {
         let root = self.inner.folder.as_path();
         let wanted = wanted(self, manifest);
         let above = |path| Path::ancestors(path).skip(1).take_while(|folder| folder.starts_with(root));
-        let folders: BTreeSet<&Path> = wanted.iter().flat_map(|(_, path)| above(path.as_path())).collect();
+        let places = wanted.iter().map(|(_, path)| path.as_path()).chain([own]);
+        let folders: BTreeSet<&Path> = places.flat_map(above).collect();
         folders.into_iter().filter(|folder| self.inner.disk.is_folder(folder)).try_for_each(|folder| {
             self.inner.disk.sync_folder(folder).map_err(Error::disk("syncing", folder))
         })
