@@ -11,10 +11,11 @@
 //! metadata/                      newest verified TUF metadata: the floors of its versions
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
 //! ```
-//! Nothing live is moved or overwritten. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
+//! Only this user enters. Nothing live is moved or overwritten, and no link below the folder is followed. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
 //! does is to make a release unusable; the one attached to the executable remains.
 
 mod boot;
+mod disk;
 mod release;
 mod stage;
 pub mod state;
@@ -27,7 +28,7 @@ pub use stage::Trial;
 
 use crate::Error;
 use crate::bundle::Attached;
-use crate::disk::{Disk, Lock, OsDisk};
+use crate::disk::{Disk, Lock};
 use state::{Copy, State};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Manifest;
@@ -77,7 +78,7 @@ impl Store {
     /// # Errors
     /// When `folder` exists but is no folder.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        Self::open_on(folder, Arc::new(OsDisk))
+        Self::open_on(folder, Arc::new(disk::StoreDisk::new(folder)))
     }
 
     /// Like [`Store::open`], with everything read and written through `disk`.
