@@ -3,15 +3,16 @@
 //! A step that fails does not hide the ones behind it: all run that still make sense, the failed ones are
 //! listed at the end, and the last line adds up what every test runner counted.
 
+use crate::sim;
 use crate::steps::{Outcome, Tally, run};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 /// The steps, in order.
-pub const STEPS: [&str; 13] = [
-    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "interop", "page", "examples",
-    "browser", "windows",
+pub const STEPS: [&str; 14] = [
+    "format", "tidy", "deny", "lints", "foreign", "docs", "build", "unit", "interop", "sim", "page",
+    "examples", "browser", "windows",
 ];
 
 /// Folders below `examples` with tests of their own.
@@ -95,6 +96,7 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
                 ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
+        "sim" => sim::simulate(root, &sim::arguments(None, sim::TEST_SCHEDULES, 0)),
         "interop" => crate::interop::check(root),
         "page" => npm_tests(root, name, &["packages/api", "packages/vite-plugin"]),
         "browser" => npm_tests(root, name, &["tests/browser"]),

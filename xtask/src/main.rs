@@ -12,6 +12,7 @@ mod fuzz;
 mod interop;
 mod proc;
 mod program;
+mod sim;
 mod soak;
 mod steps;
 mod tidy;
@@ -60,6 +61,18 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         minutes: u64,
     },
+    /// Simulated updates with faults at every effect; the laws asserted after every step
+    Sim {
+        /// Replay this schedule and print what happens in it
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How many schedules are run
+        #[arg(long, default_value_t = sim::NIGHTLY_SCHEDULES)]
+        schedules: u64,
+        /// The scenario to begin with
+        #[arg(long, default_value_t = 0)]
+        scenario: u64,
+    },
     /// One real window, changed by saves and by published releases
     Demo,
     /// Swaps and reloads under mixed load in one window; report in target/soak
@@ -88,6 +101,9 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Task::Bench { groups, no_peers, runs } => bench::run(&root, &groups, !no_peers, runs),
         Task::Fuzz { targets, minutes } => fuzz::fuzz(&root, minutes, &targets),
         Task::Demo => demo::run(&root).map(|()| true),
+        Task::Sim { seed, schedules, scenario } => {
+            Ok(sim::simulate(&root, &sim::arguments(seed, schedules, scenario))?.ok)
+        }
         Task::Soak { minutes } => soak::run(&root, minutes),
         Task::Tidy => Ok(tidy::run(&root)?.1 == 0),
     }

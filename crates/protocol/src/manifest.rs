@@ -160,6 +160,9 @@ pub enum ManifestError {
     /// A path would leave its folder, or means different things on different systems.
     #[error("the release manifest names the unsafe path {0:?}")]
     UnsafePath(String),
+    /// Two paths of one module are the same file on some system, or one is the folder of the other.
+    #[error("the release manifest names {0:?} and {1:?}, which can not both exist on every system")]
+    Collision(String, String),
     /// A hash is not 64 lower-case hexadecimal digits.
     #[error("the release manifest holds {0:?} where a SHA-256 in hexadecimal belongs")]
     BadHash(String),
@@ -187,6 +190,9 @@ impl Manifest {
             check_path(&file.path)?;
             check_hash(&file.sha256)?;
             check_hash(&file.blob.sha256)?;
+        }
+        for module in std::iter::once(&manifest.page).chain(manifest.backend.values()) {
+            check_collisions(module)?;
         }
         for delta in &manifest.deltas {
             for hash in [&delta.from, &delta.to, &delta.blob.sha256] {
@@ -220,6 +226,28 @@ pub fn check_path(path: &str) -> Result<(), ManifestError> {
         || path.split('/').any(unsafe_part)
     {
         return Err(ManifestError::UnsafePath(path.chars().take(200).collect()));
+    }
+    Ok(())
+}
+
+/// Refuses two paths that differ only in upper and lower case, and a file where another one needs a folder.
+fn check_collisions(files: &[FileEntry]) -> Result<(), ManifestError> {
+    let mut folded: Vec<(String, &str)> =
+        files.iter().map(|file| (file.path.to_lowercase(), file.path.as_str())).collect();
+    folded.sort_unstable();
+    let collision = |a: &str, b: &str| {
+        let cut = |path: &str| path.chars().take(200).collect();
+        Err(ManifestError::Collision(cut(a), cut(b)))
+    };
+    if let Some([a, b]) = folded.array_windows().find(|[a, b]| a.0 == b.0) {
+        return collision(a.1, b.1);
+    }
+    for (path, written) in &folded {
+        for (at, _) in path.match_indices('/') {
+            if let Ok(found) = folded.binary_search_by(|(other, _)| other.as_str().cmp(&path[..at])) {
+                return collision(folded[found].1, written);
+            }
+        }
     }
     Ok(())
 }
@@ -264,6 +292,42 @@ mod tests {
     fn a_manifest_of_a_newer_format_is_refused_by_its_number() {
         let manifest = Manifest { format: MANIFEST_FORMAT + 1, ..Manifest::default() };
         assert_eq!(Manifest::parse(&manifest.to_bytes()), Err(ManifestError::Format(MANIFEST_FORMAT + 1)));
+    }
+
+    #[test]
+    fn paths_that_collide_on_some_system_are_refused() {
+        let parse = |paths: &[&str], backend: bool| {
+            let file = |path: &&str| FileEntry {
+                path: (*path).into(),
+                sha256: "a".repeat(64),
+                blob: Blob { sha256: "b".repeat(64), size: 1 },
+                ..FileEntry::default()
+            };
+            let files: Vec<_> = paths.iter().map(file).collect();
+            let mut manifest = Manifest::default();
+            if backend {
+                manifest.backend.insert("x86_64-unknown-linux-gnu".into(), files);
+            } else {
+                manifest.page = files;
+            }
+            Manifest::parse(&manifest.to_bytes())
+        };
+        for bad in [
+            &["a.js", "a.js"][..],
+            &["index.html", "assets/App.js", "assets/app.js"],
+            &["Übersicht.css", "übersicht.css"],
+            &["a", "a/b"],
+            &["x/y/z.css", "X/Y"],
+            &["a/b", "a-b", "A"],
+        ] {
+            for backend in [false, true] {
+                let refused = parse(bad, backend);
+                assert!(matches!(refused, Err(ManifestError::Collision(..))), "{bad:?}: {refused:?}");
+            }
+        }
+        for good in [&["a", "b/a", "a.b"][..], &["a/b", "a/c", "ab"], &[]] {
+            assert!(parse(good, false).is_ok(), "{good:?}");
+        }
     }
 
     #[test]

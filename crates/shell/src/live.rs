@@ -17,7 +17,7 @@ use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
-use staysail_update::engine::{ApplyError, EngineHandle, Host};
+use staysail_update::engine::{ApplyFuture, EngineHandle, Host, NotApplied};
 use staysail_update::store::{Release, Store};
 use std::future::Future;
 use std::pin::Pin;
@@ -109,12 +109,18 @@ impl Live {
             self.current().manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect();
         loop {
             let release = self.current();
-            let Err(reason) = self.come_up(&release, &loads).await else { return };
+            let Err(failure) = self.come_up(&release, &loads).await else { return };
+            let (reason, at_fault) = match failure {
+                NotApplied::AtFault(reason) => (reason, true),
+                NotApplied::NotNow(reason) => (reason, false),
+            };
             tracing::error!(version = release.manifest().version, reason, "this version does not start");
             if release.hash() == embedded.hash() {
                 return self.nothing_starts(&reason);
             }
-            store.bad_start(&release, &reason);
+            if at_fault {
+                store.bad_start(&release, &reason);
+            }
             let next = store.boot(embedded, root).release;
             let next = if next.hash() == release.hash() { embedded.clone() } else { next };
             self.event(UpdateEvent::RolledBack {
@@ -128,10 +134,11 @@ impl Live {
         }
     }
 
-    async fn come_up(&self, release: &Release, loads: &Expected) -> Result<(), String> {
-        self.shell.conductor.swap(&self.shell, launch(release)?, SwapOptions::default()).await?;
+    async fn come_up(&self, release: &Release, loads: &Expected) -> Result<(), NotApplied> {
+        let swapped = self.shell.conductor.swap(&self.shell, launch(release)?, SwapOptions::default());
+        swapped.await.map_err(String::from)?;
         let timeout = self.shell.facts().config.page_ready_timeout_ms;
-        self.shell.pages.wait_ready(loads, Duration::from_millis(timeout)).await
+        Ok(self.shell.pages.wait_ready(loads, Duration::from_millis(timeout)).await?)
     }
 
     fn nothing_starts(&self, reason: &str) {
@@ -151,7 +158,7 @@ impl Live {
         show(&self.shell, release);
     }
 
-    async fn switch(&self, release: Release) -> Result<f64, ApplyError> {
+    async fn switch(&self, release: Release) -> Result<f64, NotApplied> {
         let begun = Instant::now();
         let before = self.current();
         let (old, new) = (before.manifest(), release.manifest());
@@ -166,8 +173,8 @@ impl Live {
             let options = SwapOptions { fresh: false, at_switch: Some(at_switch) };
             let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await;
             let switched = switched.map_err(|refusal| match refusal.of_old {
-                true => ApplyError::NotNow(refusal.reason),
-                false => ApplyError::Bad(refusal.reason),
+                true => NotApplied::NotNow(refusal.reason),
+                false => NotApplied::AtFault(refusal.reason),
             })?;
             new_interface = switched.new_interface;
             verdict = Some(switched.verdict);
@@ -247,9 +254,9 @@ fn show(shell: &Arc<Shell>, release: &Release) {
     shell.ui.wish(Wish::Declare(manifest.windows.clone(), Box::new(manifest.desktop.clone())));
 }
 
-fn launch(release: &Release) -> Result<Launch, String> {
+fn launch(release: &Release) -> Result<Launch, staysail_update::Error> {
     Ok(Launch {
-        executable: release.worker().map_err(|error| error.to_string())?,
+        executable: release.worker()?,
         version: release.manifest().version.clone(),
         interface: Some(release.manifest().interface.clone()),
         debugged: false,
@@ -279,7 +286,7 @@ fn page_change(
 }
 
 impl Host for Live {
-    fn apply(&self, release: Release) -> Pin<Box<dyn Future<Output = Result<f64, ApplyError>> + Send + '_>> {
+    fn apply(&self, release: Release) -> ApplyFuture<'_> {
         Box::pin(self.switch(release))
     }
 

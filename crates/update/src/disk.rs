@@ -19,6 +19,9 @@ pub const RENAME_ATTEMPTS_MAX: u32 = 5;
 /// First pause between two of them; doubles.
 pub const RENAME_PAUSE_MS: u64 = 10;
 
+/// Tries of a write whose temporary file is in the way of another process's, or the other way round.
+const TEMPORARY_ATTEMPTS_MAX: u32 = 5;
+
 /// Ending of files that are being written. What a crash leaves of them is removed when the store is tidied up.
 pub(crate) const TEMPORARY: &str = ".tmp";
 
@@ -108,18 +111,19 @@ pub trait Disk: Send + Sync {
     fn write(&self, path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         self.create_folders(folder)?;
-        let temporary = self.temporary(path);
-        let write =
-            || self.create(&temporary, bytes, executable).and_then(|()| self.rename(&temporary, path));
-        let written = match write() {
-            // Another process tidied up and took it for a leftover of a crash.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => write(),
-            written => written,
-        };
-        if let Err(error) = written {
+        for attempt in 1.. {
+            let temporary = self.temporary(path);
+            let written =
+                self.create(&temporary, bytes, executable).and_then(|()| self.rename(&temporary, path));
+            let Err(error) = written else { break };
             // The error that matters is the one of the write; a leftover is removed at the next clean-up.
             let _ = self.remove(&temporary);
-            return Err(error);
+            // Either a process of the same number left this name when it crashed (in a sandbox numbers are small), or
+            // another process tidied up and took the file for such a leftover.
+            let collided = matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound);
+            if !collided || attempt == TEMPORARY_ATTEMPTS_MAX {
+                return Err(error);
+            }
         }
         self.sync_folder(folder)
     }

@@ -316,3 +316,7 @@ fn fail(state: &mut State, effects: &mut Vec<Effect>, reason: String) {
 #[cfg(test)]
 #[path = "lifecycle_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "lifecycle_model.rs"]
+mod model;

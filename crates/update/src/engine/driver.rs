@@ -2,12 +2,14 @@
 
 use super::fetch::Remote;
 use super::look::{self, Found};
+use super::trouble::{Trouble, Troubles};
 use super::{
-    APPLY_TIMEOUT_S, ApplyError, Host, OnTrial, PROGRESS_INTERVAL_MS, Surroundings, locked, notices,
+    APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, OnTrial, PROBATION_SLACK_S, PROGRESS_INTERVAL_MS,
+    Surroundings, locked, notices,
 };
 use crate::Error;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
-use crate::store::{Release, Store};
+use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
@@ -51,6 +53,7 @@ pub(crate) struct Driver {
     /// Weak: the driver ends when nobody else can speak to it.
     messages: mpsc::WeakUnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
+    troubles: Arc<Troubles>,
     started: Instant,
 }
 
@@ -70,6 +73,7 @@ impl Driver {
         parts: Parts,
         messages: mpsc::WeakUnboundedSender<Message>,
         trial: Arc<Mutex<OnTrial>>,
+        troubles: Arc<Troubles>,
     ) -> Self {
         Self {
             parts,
@@ -80,6 +84,7 @@ impl Driver {
             wake: None,
             messages,
             trial,
+            troubles,
             started: Instant::now(),
         }
     }
@@ -88,7 +93,11 @@ impl Driver {
         self.remember().await;
         let (news, mut heard) = mpsc::channel(1);
         let listener = tokio::spawn(notices::listen(self.parts.remote.clone(), news));
-        let good = tokio::spawn(good_start(self.parts.store.clone(), self.parts.current.clone()));
+        let good = tokio::spawn(good_start(
+            self.parts.store.clone(),
+            self.parts.current.clone(),
+            Arc::clone(&self.troubles),
+        ));
         let mut next_look = Instant::now();
         let mut listening = true;
         while self.state.phase != Phase::Stopped {
@@ -191,24 +200,43 @@ impl Driver {
             Effect::Download => self.download(),
             Effect::Apply => self.apply(),
             Effect::Watch => {
-                let host = Arc::clone(&self.parts.host);
+                let (host, troubles) = (Arc::clone(&self.parts.host), Arc::clone(&self.troubles));
+                let probation_s =
+                    self.staged.as_ref().map_or(0, |staged| staged.manifest().config.probation_s);
+                let patience_s = probation_s.saturating_add(PROBATION_SLACK_S);
                 self.job(async move {
-                    Message::Event(host.probation().await.map_or_else(Event::Bad, |()| Event::Good))
+                    let verdict = tokio::time::timeout(Duration::from_secs(patience_s), host.probation()).await;
+                    let verdict = verdict.unwrap_or_else(|_| {
+                        Err(format!(
+                            "there was no verdict after {patience_s} s; the next start begins with the version before"
+                        ))
+                    });
+                    Message::Event(match verdict {
+                        Ok(()) => Event::Good,
+                        Err(reason) => {
+                            troubles.raise(Trouble::ProbationFailed, &reason);
+                            Event::Bad(reason)
+                        }
+                    })
                 });
             }
             Effect::Commit => self.commit().await,
             Effect::Ban { hash, reason } => {
                 let store = self.parts.store.clone();
-                if let Err(error) = self.parts.store.blocking(move || store.ban(&hash, &reason)).await {
-                    tracing::error!(%error, "the ban could not be stored; it holds until the app ends");
+                let staged = self.staged.take().filter(|staged| staged.hash() == hash);
+                let ban = move || match staged {
+                    Some(release) => store.ban_release(&release, &reason),
+                    None => store.ban(&hash, &reason),
+                };
+                if let Err(error) = self.parts.store.blocking(ban).await {
+                    self.troubles.raise_error(Trouble::BanNotStored, &error);
                 }
                 locked(&self.trial).trial = None;
-                self.staged = None;
             }
             Effect::RaiseFloor(sequence) => {
                 let store = self.parts.store.clone();
                 if let Err(error) = self.parts.store.blocking(move || store.raise_floor(sequence)).await {
-                    tracing::warn!(%error, "the floor could not be stored");
+                    self.troubles.raise_error(Trouble::FloorNotStored, &error);
                 }
             }
             Effect::WakeAt(at) => self.wake = Some(at),
@@ -231,11 +259,15 @@ impl Driver {
         let (remote, store, root, current, now) =
             (remote.clone(), store.clone(), root.clone(), current.clone(), (surroundings.clock)());
         self.found = None;
+        let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            match look::look(&remote, &store, &root, &current, now).await {
+            let look = look::look(&remote, &store, &root, &current, now);
+            let looked = tokio::time::timeout(Duration::from_secs(LOOK_TIMEOUT_S), look).await;
+            match looked.unwrap_or_else(|_| Err(Error::Network(format!("no end after {LOOK_TIMEOUT_S} s")))) {
                 Ok(None) => Message::Event(Event::Found(None)),
                 Ok(Some(found)) => Message::Found(Box::new(found)),
                 Err(error) => {
+                    troubles.raise_error(Trouble::LookFailed, &error);
                     Message::Event(Event::LookFailed(explain("looking for a release failed", &error)))
                 }
             }
@@ -250,11 +282,13 @@ impl Driver {
         let Parts { remote, store, root, current, host, .. } = &self.parts;
         let (remote, store, root, current) = (remote.clone(), store.clone(), root.clone(), current.clone());
         let progress = Progress::new(&found.candidate, Arc::clone(host));
+        let troubles = Arc::clone(&self.troubles);
         self.job(async move {
             match look::download(&remote, &store, &root, &current, &found, &|bytes| progress.add(bytes)).await
             {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
+                    troubles.raise_error(Trouble::DownloadFailed, &error);
                     let what = format!("version {} could not be downloaded", found.candidate.version);
                     Message::Event(Event::DownloadFailed(explain(&what, &error)))
                 }
@@ -269,9 +303,9 @@ impl Driver {
             let gone = Event::ApplyPostponed("what was staged is gone; the next look finds it again".into());
             return self.job(async { Message::Event(gone) });
         };
-        let ended = Arc::clone(&trial);
+        let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            let (on_trial, files) = (release.clone(), store.clone());
+            let (on_trial, files, mine) = (release.clone(), store.clone(), Arc::clone(&trial));
             let begun = files.blocking(move || {
                 let mut on_trial_now = locked(&trial);
                 if on_trial_now.stopped {
@@ -283,6 +317,7 @@ impl Driver {
             });
             Message::Event(match begun.await {
                 Err(error) => {
+                    troubles.raise_error(Trouble::ApplyPostponed, &error);
                     let what = format!("version {} could not be put on trial", release.manifest().version);
                     Event::ApplyPostponed(explain(&what, &error))
                 }
@@ -292,16 +327,27 @@ impl Driver {
                         .await
                     {
                         Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
-                        Ok(Err(ApplyError::Bad(reason))) => Event::ApplyFailed(reason),
-                        Ok(Err(ApplyError::NotNow(reason))) => {
-                            let trial = locked(&ended).trial.take();
-                            if let Some(trial) = trial {
-                                // Nothing of it ran.
-                                let _ = tokio::task::spawn_blocking(move || trial.give_up()).await;
+                        Ok(Err(NotApplied::AtFault(reason))) => {
+                            troubles.raise(Trouble::ApplyFailed, &reason);
+                            Event::ApplyFailed(reason)
+                        }
+                        Ok(Err(NotApplied::NotNow(reason))) => {
+                            troubles.raise(Trouble::ApplyPostponed, &reason);
+                            let begun = locked(&mine).trial.take();
+                            let ended = files.blocking(move || {
+                                begun.into_iter().for_each(Trial::give_up);
+                                Ok(())
+                            });
+                            if let Err(error) = ended.await {
+                                tracing::warn!(%error, "the end of a trial could not be stored");
                             }
                             Event::ApplyPostponed(reason)
                         }
-                        Err(_) => Event::ApplyFailed(format!("it was not live after {APPLY_TIMEOUT_S} s")),
+                        Err(_) => {
+                            let reason = format!("it was not live after {APPLY_TIMEOUT_S} s");
+                            troubles.raise(Trouble::ApplyFailed, &reason);
+                            Event::ApplyFailed(reason)
+                        }
                     }
                 }
             })
@@ -320,6 +366,7 @@ impl Driver {
             Ok(())
         });
         if let Err(error) = result.await {
+            self.troubles.raise_error(Trouble::CommitNotStored, &error);
             let version = &release.manifest().version;
             self.parts.host.event(UpdateEvent::Failed {
                 reason: format!(
@@ -337,16 +384,17 @@ impl Driver {
     }
 }
 
-/// A release that has been running for the time of a probation starts well.
-async fn good_start(store: Store, release: Release) {
+/// A release that has been running for the time of a probation starts well; the store is tidied up then.
+async fn good_start(store: Store, release: Release, troubles: Arc<Troubles>) {
     tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
     let memory = store.clone();
     let done = store.blocking(move || {
         memory.good_start(&release);
-        Ok(())
+        // Also what the clean-up after a commit could not remove, and what a crash left.
+        memory.collect_garbage()
     });
     if let Err(error) = done.await {
-        tracing::warn!(%error, "a good start could not be stored");
+        troubles.raise_error(Trouble::NotTidied, &error);
     }
 }
 

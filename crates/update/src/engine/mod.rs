@@ -10,6 +10,7 @@ pub mod fetch;
 pub(crate) mod look;
 pub mod network;
 pub mod notices;
+pub mod trouble;
 
 use crate::lifecycle::Event;
 use crate::store::{Release, Store, Trial};
@@ -19,39 +20,59 @@ use network::Network;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+use trouble::{Trouble, Troubles};
 
+/// Longest time a look for a release may take, however steadily it drips.
+pub const LOOK_TIMEOUT_S: u64 = 900;
+/// What a host may take for a probation beyond the release's own `probation_s`: pages come up, and go back.
+pub const PROBATION_SLACK_S: u64 = 300;
 /// Longest time a host may take to make a release live.
 pub const APPLY_TIMEOUT_S: u64 = 120;
 /// Least time between two reports of progress.
 pub const PROGRESS_INTERVAL_MS: u64 = 100;
 
 /// A future a [`Host`] returns.
-pub type HostFuture<'a, T, E = String> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
 
-/// Why a release did not go live. Nothing was switched.
+/// Why a release was not applied. Nothing was switched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApplyError {
+pub enum NotApplied {
     /// The release is at fault; it is never tried again.
-    Bad(String),
-    /// What runs could not be exchanged now; the release is tried again after the next look.
+    AtFault(String),
+    /// The machine is, or what runs: a disk that refuses to read what it holds, a backend whose state can not be handed over.
+    /// The release is tried again later.
     NotNow(String),
 }
 
-impl From<String> for ApplyError {
+impl From<String> for NotApplied {
     fn from(reason: String) -> Self {
-        Self::Bad(reason)
+        Self::AtFault(reason)
     }
 }
 
+impl From<crate::Error> for NotApplied {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            // Every byte of it was as released a moment ago, when it was put on trial.
+            crate::Error::Disk { .. } | crate::Error::Tampered { .. } => Self::NotNow(error.to_string()),
+            error => Self::AtFault(error.to_string()),
+        }
+    }
+}
+
+/// The future of [`Host::apply`].
+pub type ApplyFuture<'a> = Pin<Box<dyn Future<Output = Result<f64, NotApplied>> + Send + 'a>>;
+
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
-    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched, and
-    /// the error says whether the release is at fault.
-    fn apply(&self, release: Release) -> HostFuture<'_, f64, ApplyError>;
+    /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched;
+    /// the error says whether the release is at fault, and then it is never tried again.
+    fn apply(&self, release: Release) -> ApplyFuture<'_>;
 
     /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
     fn probation(&self) -> HostFuture<'_, ()>;
@@ -108,6 +129,7 @@ pub struct Engine;
 pub struct EngineHandle {
     events: mpsc::UnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
+    troubles: Arc<Troubles>,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -140,7 +162,13 @@ impl Engine {
             Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
             Err(error) => {
                 host.event(UpdateEvent::Failed { reason: error.to_string() });
-                EngineHandle { events: mpsc::unbounded_channel().0, trial: Arc::default() }
+                let handle = EngineHandle {
+                    events: mpsc::unbounded_channel().0,
+                    trial: Arc::default(),
+                    troubles: Arc::default(),
+                };
+                handle.troubles.raise_error(Trouble::NotStarted, &error);
+                handle
             }
         }
     }
@@ -156,10 +184,15 @@ impl Engine {
     ) -> EngineHandle {
         let (events, received) = mpsc::unbounded_channel();
         let trial = Arc::<Mutex<OnTrial>>::default();
-        let handle = EngineHandle { events: events.clone(), trial: Arc::clone(&trial) };
+        let troubles = Arc::<Troubles>::default();
+        let handle = EngineHandle {
+            events: events.clone(),
+            trial: Arc::clone(&trial),
+            troubles: Arc::clone(&troubles),
+        };
         let remote = Remote::new(&surroundings);
         let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
-        tokio::spawn(Driver::new(parts, events.downgrade(), trial).run(received));
+        tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles).run(received));
         handle
     }
 }
@@ -169,6 +202,11 @@ impl EngineHandle {
     pub fn wish(&self, wish: UpdateWish) {
         // An engine that could not start has said so.
         let _ = self.events.send(Message::Event(Event::Wish(wish)));
+    }
+
+    /// How often each thing went wrong since the engine was started; what never did is left out.
+    pub fn troubles(&self) -> BTreeMap<Trouble, u64> {
+        self.troubles.counts()
     }
 
     /// Stops the engine in order: when this returns, the end of the app no longer counts against a release on probation.

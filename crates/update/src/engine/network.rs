@@ -6,6 +6,7 @@
 use super::fetch::causes;
 use crate::Error;
 use crate::disk::{Disk, OsDisk};
+use reqwest::redirect::{Action, Attempt, Policy};
 use staysail_protocol::limits;
 use std::fmt::Debug;
 use std::future::Future;
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Redirects followed for one request.
+pub const DOWNLOAD_REDIRECTS_MAX: usize = 5;
 
 /// What a network does takes a while.
 pub type NetworkFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
@@ -63,6 +67,7 @@ pub fn connect(url: &str) -> Result<Arc<dyn Network>, Error> {
     }
     let client = |patience_s| {
         crate::crypto::http_client()
+            .redirect(Policy::custom(redirect))
             .connect_timeout(Duration::from_secs(patience_s))
             .read_timeout(Duration::from_secs(patience_s))
             .build()
@@ -74,6 +79,18 @@ pub fn connect(url: &str) -> Result<Arc<dyn Network>, Error> {
         // The one for downloads gives up far too early for a connection that waits.
         waiting: client(super::notices::NOTICE_SILENCE_S)?,
     }))
+}
+
+/// Follows a few redirects, and none that gives up encryption.
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let before = attempt.previous();
+    if before.len() > DOWNLOAD_REDIRECTS_MAX {
+        return attempt.error(format!("more than {DOWNLOAD_REDIRECTS_MAX} redirects"));
+    }
+    if attempt.url().scheme() != "https" && before.iter().any(|url| url.scheme() == "https") {
+        return attempt.error("a redirect from https to an address without encryption");
+    }
+    attempt.follow()
 }
 
 #[derive(Debug)]
@@ -175,5 +192,65 @@ impl Body for Whole {
     fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
         let piece = self.0.take();
         Box::pin(async { Ok(piece) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Sends whoever asks for `/N` on to `/N-1`, and serves `/0`.
+    async fn server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let head = String::from_utf8(head).unwrap();
+                let number = head.split([' ', '/']).find_map(|word| word.parse::<u32>().ok()).unwrap();
+                let answer = match number {
+                    0 => "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_owned(),
+                    _ => format!(
+                        "HTTP/1.1 302 Found\r\nlocation: /{}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                        number - 1
+                    ),
+                };
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn a_few_redirects_are_followed_and_no_more() {
+        let network = connect(&server().await).unwrap();
+        let most = DOWNLOAD_REDIRECTS_MAX.to_string();
+        let mut answer = network.get(&most, 0).await.unwrap();
+        assert_eq!(answer.body.piece().await.unwrap().unwrap(), b"ok");
+        let refused = network.get(&(DOWNLOAD_REDIRECTS_MAX + 1).to_string(), 0).await.err().unwrap();
+        assert!(refused.contains("redirects"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_answers_like_a_server() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"0123456789").unwrap();
+        let network = connect(&format!("file://{}", folder.path().display())).unwrap();
+        for (start, status, range, body) in [
+            (0, 200, None, Some(&b"0123456789"[..])),
+            (4, 206, Some("bytes 4-9/10"), Some(b"456789")),
+            // What is there already is more than there is: the whole is sent.
+            (10, 200, None, Some(b"0123456789")),
+        ] {
+            let mut answer = network.get("a", start).await.unwrap();
+            assert_eq!((answer.status, answer.range.as_deref()), (status, range), "{start}");
+            assert_eq!(answer.body.piece().await.unwrap().as_deref(), body, "{start}");
+        }
+        assert_eq!(network.get("b", 0).await.unwrap().status, 404);
     }
 }

@@ -82,6 +82,9 @@ impl Store {
             Copy::Unreadable(error) => reasons.push(format!("the store's state can not be read: {error}")),
             Copy::Valid(_) | Copy::Absent => {}
         }
+        if let Err(error) = self.heal_state() {
+            tracing::warn!(%error, "the store's state could not be made whole");
+        }
         self.judge_trials(&mut reasons);
         let state = self.state();
         if let Some(root) = root {
@@ -182,7 +185,7 @@ impl Store {
         }
         if (count >= RELEASE_BAD_STARTS_MAX || stored.is_err())
             && let Err(error) =
-                self.ban(release.hash(), &format!("it failed to start {count} times: {reason}"))
+                self.ban_release(release, &format!("it failed to start {count} times: {reason}"))
         {
             tracing::error!(%error, "the ban could not be stored; it holds for this run");
         }

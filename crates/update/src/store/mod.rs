@@ -11,10 +11,11 @@
 //! metadata/                      newest verified TUF metadata: the floors of its versions
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
 //! ```
-//! Nothing live is moved or overwritten. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
+//! Only this user enters. Nothing live is moved or overwritten, and no link below the folder is followed. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
 //! does is to make a release unusable; the one attached to the executable remains.
 
 mod boot;
+mod disk;
 mod release;
 mod stage;
 pub mod state;
@@ -27,7 +28,7 @@ pub use stage::Trial;
 
 use crate::Error;
 use crate::bundle::Attached;
-use crate::disk::{Disk, Lock, OsDisk};
+use crate::disk::{Disk, Lock};
 use state::{Copy, State};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Manifest;
@@ -77,7 +78,7 @@ impl Store {
     /// # Errors
     /// When `folder` exists but is no folder.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        Self::open_on(folder, Arc::new(OsDisk))
+        Self::open_on(folder, Arc::new(disk::StoreDisk::new(folder)))
     }
 
     /// Like [`Store::open`], with everything read and written through `disk`.
@@ -168,8 +169,14 @@ impl Store {
     }
 
     pub(crate) fn release_hashes(&self) -> Vec<String> {
-        let listing = self.inner.disk.list(&self.inner.folder.join("releases")).unwrap_or_default();
-        listing.into_iter().map(|entry| entry.name).collect()
+        self.list_releases().unwrap_or_default()
+    }
+
+    /// The same for those to whom a failure is something else than none.
+    pub(crate) fn list_releases(&self) -> Result<Vec<String>, Error> {
+        let folder = self.inner.folder.join("releases");
+        let listing = self.inner.disk.list(&folder).map_err(Error::disk("listing", &folder))?;
+        Ok(listing.into_iter().map(|entry| entry.name).collect())
     }
 
     /// Changes the state, durably, while no other process does. A state that can not be read just now is left alone: what
@@ -190,9 +197,30 @@ impl Store {
             return Ok(());
         }
         state.generation += 1;
+        self.write_state(&state)
+    }
+
+    /// Makes the two copies of the state the same again, after damage to one and after a crash between the two: the next
+    /// damage or crash may concern the other one.
+    pub(crate) fn heal_state(&self) -> Result<(), Error> {
+        let copy = |name| state::read_copy(&*self.inner.disk, &self.inner.folder.join(name));
+        match (copy("state"), copy("state.copy")) {
+            (Copy::Absent, Copy::Absent) => return Ok(()),
+            (Copy::Valid(a), Copy::Valid(b)) if a == b => return Ok(()),
+            _ => {}
+        }
+        let _lock = self.lock_state()?;
+        match self.read_state() {
+            Copy::Valid(state) => self.write_state(&state),
+            // What can not be read is left alone, and what is lost is written with the next change.
+            _ => Ok(()),
+        }
+    }
+
+    fn write_state(&self, state: &State) -> Result<(), Error> {
         let bytes = state.to_bytes();
         for name in ["state", "state.copy"] {
-            let path = folder.join(name);
+            let path = self.inner.folder.join(name);
             self.inner.disk.write(&path, &bytes, false).map_err(Error::disk("writing", &path))?;
         }
         Ok(())
@@ -242,10 +270,23 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub fn ban(&self, hash: &str, reason: &str) -> Result<(), Error> {
-        let reason: String = reason.chars().take(1_000).collect();
         let manifest = self.inner.folder.join("releases").join(hash).join("manifest.json");
         let manifest = self.inner.disk.read(&manifest, limits::MANIFEST_BYTES_MAX as u64).ok().flatten();
-        let content = manifest.and_then(|bytes| Manifest::parse(&bytes).ok()).map(|all| content_hash(&all));
+        let manifest = manifest.and_then(|bytes| Manifest::parse(&bytes).ok());
+        self.ban_with(hash, manifest.as_ref(), reason)
+    }
+
+    /// The same for a release that is at hand, whose content need not be read from a disk that may refuse.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn ban_release(&self, release: &Release, reason: &str) -> Result<(), Error> {
+        self.ban_with(release.hash(), Some(release.manifest()), reason)
+    }
+
+    fn ban_with(&self, hash: &str, manifest: Option<&Manifest>, reason: &str) -> Result<(), Error> {
+        let content = manifest.map(content_hash);
+        let reason: String = reason.chars().take(1_000).collect();
         let mut marked = Ok(());
         for name in std::iter::once(hash).chain(content.as_deref()) {
             let mut banned = self.inner.banned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -256,7 +297,10 @@ impl Store {
             marked = marked.and(written.map_err(Error::disk("writing", &marker)));
         }
         let changed = self.change(|state| {
-            state.banned.extend(content.map(|content| (content, reason.clone())));
+            if let Some(content) = content {
+                state.trials.remove(&content);
+                state.banned.insert(content, reason.clone());
+            }
             state.banned.insert(hash.to_owned(), reason);
             state.trials.remove(hash);
             state.bad_starts.remove(hash);

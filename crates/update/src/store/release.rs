@@ -119,8 +119,8 @@ impl Release {
         };
         let folder = self.inner.store.backend_folder(files);
         match self.place_backend(&folder, files) {
-            // The disk is full or read-only: the version of last resort still starts, from a private folder (law 4).
-            Err(Error::Disk { .. }) if self.is_embedded() => {
+            // The disk is full, read-only or broken: the version of last resort still starts, from a private folder (law 4).
+            Err(Error::Disk { .. } | Error::Tampered { .. }) if self.is_embedded() => {
                 let folder = self.inner.store.private_folder()?;
                 self.place_backend(&folder, files)?;
                 Ok(folder.join(&files[0].path))
@@ -217,21 +217,39 @@ impl Inner {
         self.heal(&path, entry, &found)
     }
 
-    /// Makes sure that `path` holds the content, as an executable if it is one.
+    /// Makes sure that `path` holds the content, as an executable if it is one. What had to be put there is looked at
+    /// again: it is run from there, and not from what was written.
     pub(super) fn ensure_file(&self, path: &Path, entry: &FileEntry) -> Result<(), Error> {
+        match self.look(path, entry)? {
+            None => Ok(()),
+            Some(found) => {
+                self.heal(path, entry, &found)?;
+                match self.look(path, entry)? {
+                    None => Ok(()),
+                    Some(found) => Err(Error::Tampered {
+                        what: entry.path.clone(),
+                        expected: entry.sha256.clone(),
+                        found: found.to_string(),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// What lies at `path`, if that is not the content.
+    fn look(&self, path: &Path, entry: &FileEntry) -> Result<Option<Found>, Error> {
         let found = match self.disk.digest(path) {
             Ok(Some((found, size))) if found == entry.sha256 && size == entry.size => {
-                return if entry.executable {
-                    self.disk.mark_executable(path).map_err(Error::disk("marking", path))
-                } else {
-                    Ok(())
-                };
+                if entry.executable {
+                    self.disk.mark_executable(path).map_err(Error::disk("marking", path))?;
+                }
+                return Ok(None);
             }
             Ok(Some((found, _))) => Found::Damaged(found),
             Ok(None) => Found::Nothing,
             Err(error) => Found::Unreadable(error),
         };
-        self.heal(path, entry, &found).map(drop)
+        Ok(Some(found))
     }
 
     /// Content that is missing or damaged comes from the attached release, or not at all. What is damaged goes, so that

@@ -1,12 +1,14 @@
 //! Putting a release into the store, trying it, keeping or collecting it.
 
 use super::boot::StoredProof;
-use super::{Release, Store};
+use super::state::Copy;
+use super::{Release, Store, content_hash};
 use crate::disk::{Lock, TEMPORARY};
 use crate::trust::Proof;
 use crate::{Error, TARGET, hash};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +24,8 @@ pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, Path
 #[derive(Debug)]
 pub struct Trial {
     store: Store,
-    hash: String,
+    /// Hash of the release and of its content: under another number it is on trial no less.
+    names: [String; 2],
     _lock: Option<Box<dyn Lock>>,
 }
 
@@ -30,10 +33,12 @@ impl Trial {
     /// The trial ends in order without a verdict (the user quit): it does not count.
     pub fn give_up(self) {
         let result = self.store.change(|state| {
-            if let Some(trials) = state.trials.get_mut(&self.hash) {
-                *trials = trials.saturating_sub(1);
-                if *trials == 0 {
-                    state.trials.remove(&self.hash);
+            for name in &self.names {
+                if let Some(trials) = state.trials.get_mut(name) {
+                    *trials = trials.saturating_sub(1);
+                    if *trials == 0 {
+                        state.trials.remove(name);
+                    }
                 }
             }
         });
@@ -105,15 +110,29 @@ impl Store {
         }
         let release = self.open_release(&hash, root)?;
         release.verify()?;
+        self.sync_folders(release.manifest(), &folder)?;
         self.change(|state| state.staged = Some(hash))?;
         Ok(release)
+    }
+
+    /// Makes the places of a release's files, and its own folder, durable. A file may have been found in its place that a process put there
+    /// which was killed before it could do so.
+    fn sync_folders(&self, manifest: &Manifest, own: &Path) -> Result<(), Error> {
+        let root = self.inner.folder.as_path();
+        let wanted = wanted(self, manifest);
+        let above = |path| Path::ancestors(path).skip(1).take_while(|folder| folder.starts_with(root));
+        let places = wanted.iter().map(|(_, path)| path.as_path()).chain([own]);
+        let folders: BTreeSet<&Path> = places.flat_map(above).collect();
+        folders.into_iter().filter(|folder| self.inner.disk.is_folder(folder)).try_for_each(|folder| {
+            self.inner.disk.sync_folder(folder).map_err(Error::disk("syncing", folder))
+        })
     }
 
     /// The release that waits on disk to be applied, if there is one and it is whole.
     pub(crate) fn staged(&self, root: &[u8]) -> Option<Release> {
         let hash = self.state().staged?;
         let release = self.open_release(&hash, root).ok()?;
-        (!self.is_banned(&hash) && release.verify().is_ok()).then_some(release)
+        (!self.is_banned_content(&hash, release.manifest()) && release.verify().is_ok()).then_some(release)
     }
 
     /// Begins a trial: from here on a crash counts against the release.
@@ -122,8 +141,21 @@ impl Store {
     /// Those of the disk: then there must be no trial.
     pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
         let lock = self.try_lock("trial.lock", true)?;
-        self.change(|state| *state.trials.entry(release.hash().to_owned()).or_default() += 1)?;
-        Ok(Trial { store: self.clone(), hash: release.hash().to_owned(), _lock: lock })
+        let names = [release.hash().to_owned(), content_hash(release.manifest())];
+        let trial = Trial { store: self.clone(), names: names.clone(), _lock: lock };
+        let begun = self.change(|state| {
+            for name in names {
+                *state.trials.entry(name).or_default() += 1;
+            }
+        });
+        match begun {
+            Ok(()) => Ok(trial),
+            Err(error) => {
+                // One of the two copies may say by now that it has begun.
+                trial.give_up();
+                Err(error)
+            }
+        }
     }
 
     /// The release is good: it boots from now on, and the floor rises to it.
@@ -131,9 +163,10 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn commit(&self, release: &Release) -> Result<(), Error> {
-        let hash = release.hash().to_owned();
+        let (hash, content) = (release.hash().to_owned(), content_hash(release.manifest()));
         self.change(|state| {
             state.trials.remove(&hash);
+            state.trials.remove(&content);
             state.bad_starts.remove(&hash);
             state.floor = state.floor.max(release.manifest().sequence);
             if state.staged.as_ref() == Some(&hash) {
@@ -160,11 +193,21 @@ impl Store {
     pub(crate) fn collect_garbage(&self) -> Result<(), Error> {
         // While another process downloads, files lie here that no release names yet.
         let Some(_downloading) = self.try_lock("update.lock", false)? else { return Ok(()) };
-        let state = self.state();
+        let state = match self.read_state() {
+            Copy::Unreadable(error) => {
+                return Err(Error::disk("reading", &self.inner.folder.join("state"))(error));
+            }
+            _ => self.state(),
+        };
         let spared: BTreeSet<_> =
             [state.current, state.previous, state.staged].into_iter().flatten().collect();
         let mut needed = BTreeSet::new();
-        for hash in self.release_hashes() {
+        // Without knowing every release nothing is removed: a listing that fails is not an empty one.
+        let hashes = self.list_releases()?;
+        if !spared.iter().all(|spared| hashes.contains(spared)) {
+            return Ok(());
+        }
+        for hash in hashes {
             let folder = self.inner.folder.join("releases").join(&hash);
             let free = matches!(self.try_lock(&format!("releases/{hash}/in-use"), false), Ok(Some(_)));
             if spared.contains(&hash) || !free {
@@ -174,6 +217,7 @@ impl Store {
                     }
                     // Whose files those are can not be told: nothing is removed this time.
                     Err(_) if spared.contains(&hash) => return Ok(()),
+                    Err(Error::Disk { source, .. }) if source.kind() != ErrorKind::NotFound => return Ok(()),
                     Err(_) => {}
                 }
             } else {
@@ -187,23 +231,20 @@ impl Store {
         for folder in ["files", "backend"] {
             self.sweep(&self.inner.folder.join(folder), &needed)?;
         }
-        self.remove_leftovers()?;
+        self.remove_leftovers(&self.inner.folder)?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
     }
 
     /// Removes what crashes left of files that were being written, outside of the folders that are swept.
-    fn remove_leftovers(&self) -> Result<(), Error> {
-        let (disk, root) = (&self.inner.disk, &self.inner.folder);
-        let releases = self.release_hashes().into_iter().map(|hash| root.join("releases").join(hash));
-        for folder in
-            ["", "banned", "metadata", "releases"].map(|name| root.join(name)).into_iter().chain(releases)
-        {
-            for entry in disk.list(&folder).map_err(Error::disk("listing", &folder))? {
-                if !entry.is_folder && entry.name.ends_with(TEMPORARY) {
-                    let path = folder.join(entry.name);
-                    disk.remove(&path).map_err(Error::disk("removing", &path))?;
-                }
+    fn remove_leftovers(&self, folder: &Path) -> Result<(), Error> {
+        let disk = &self.inner.disk;
+        for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
+            let path = folder.join(&entry.name);
+            if entry.is_folder {
+                self.remove_leftovers(&path)?;
+            } else if entry.name.ends_with(TEMPORARY) {
+                disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }
         }
         Ok(())

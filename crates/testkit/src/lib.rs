@@ -1,0 +1,32 @@
+//! Simulated disk, network and clock, and the laws of updates (PRODUCT.md, laws 3 to 6) asserted over them.
+//!
+//! # Theory of operation
+//! A *schedule* is the life of one installed app from one number, its seed: the app is started, finds releases (good and
+//! bad ones), is ended and started again, all in one thread and in no real time. Somewhere in it one fault strikes, at the
+//! k-th effect of its sort. After every step the laws are asserted; then the faults stop, and the app must come to the
+//! newest good release. Schedules of one scenario are run for k = 1, 2, … until the fault no longer strikes, so that no
+//! moment is left out.
+//!
+//! # Fault model
+//! | Part | What it may do |
+//! |---|---|
+//! | [`disk`] | An operation fails once, or everything of its sort fails from then on; the disk is full (a write may be half done); a bit flips in a stored file. |
+//! | power failure | Whatever was not synced is kept, lost, or for each file and each folder's entry one or the other; the content of a file that was not synced may be cut off or partly zeros. Again in the recovery. |
+//! | end of the process | Nothing is lost, locks are gone. |
+//! | [`network`] | No connection, statuses, another page in place of the bytes, bytes cut off, changed, endless, dripping or never coming, ranges that were not asked for, metadata of an earlier day, or of different days mixed. |
+//! | clock | It jumps by a year and more, either way, while the app runs. |
+//!
+//! What was synced is never lost by a power failure, only by a flipped bit, one in a schedule.
+//!
+//! **Invariant:** never part of what is shipped; knows the engine only by what is public.
+
+pub mod chance;
+pub mod disk;
+pub mod faults;
+pub mod host;
+pub mod model;
+pub mod network;
+mod platter;
+pub mod schedule;
+mod signatures;
+pub mod world;

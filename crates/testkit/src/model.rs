@@ -1,0 +1,127 @@
+//! What must hold: the laws, and what the app is known to have been told.
+
+use crate::faults::{Faults, Kind};
+use crate::world::{Known, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Trials of one release that may end without a verdict; the same number as in the product's promise, not its constant.
+const TRIALS_MAX: u32 = 2;
+
+/// Knowledge about one app, gathered while it runs.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// The release that must boot, if it is known.
+    pub committed: Option<String>,
+    /// What else may boot: a release whose verdict was under way when the process ended.
+    pub maybe: Option<String>,
+    /// On trial right now.
+    pub on_trial: Option<String>,
+    /// Told to be rolled back, so never to be tried again.
+    pub rejected: BTreeSet<u32>,
+    /// How often each content was applied.
+    pub applied: BTreeMap<u32, u32>,
+    /// Most trials of a content that were begun, on disk, and without a verdict when the process ended.
+    pub ended_on_trial: BTreeMap<u32, u32>,
+    /// Highest floor that was seen durable.
+    pub floor: u64,
+    /// A commit was told not to be stored.
+    pub commit_lost: bool,
+    /// The first law that was broken.
+    pub broken: Option<String>,
+}
+
+/// What is known of a release; nothing of one the world does not know.
+pub fn known(hash: &str) -> Option<&'static Known> {
+    World::get().releases.get(hash)
+}
+
+impl Model {
+    /// A law was broken.
+    pub fn broke(&mut self, law: &str, how: impl Into<String>) {
+        let how = how.into();
+        self.broken.get_or_insert_with(|| format!("{law}: {how}"));
+    }
+
+    /// A release is about to be live. Law 5.
+    pub fn applying(&mut self, hash: &str, faults: &Faults) {
+        let Some(release) = known(hash) else {
+            return self.broke("law 3", format!("{hash} was never released"));
+        };
+        let kind = faults.state().kind;
+        let applied = self.applied.entry(release.content).or_default();
+        *applied += 1;
+        let (applied, again) = (*applied, self.rejected.contains(&release.content));
+        if again && !matches!(kind, Kind::DiskFailsOn | Kind::DiskFull | Kind::DiskReadOnly | Kind::BitRot) {
+            self.broke("law 5", format!("version {} was rolled back and is tried again", release.version));
+        }
+        if !release.good && applied > TRIALS_MAX {
+            self.broke("law 5", format!("the bad version {} is tried {applied} times", release.version));
+        }
+        self.on_trial = Some(hash.to_owned());
+    }
+
+    /// The process ended, by a fault or in order, with these trials on disk.
+    pub fn ended(&mut self, by_fault: bool, trials: &BTreeMap<String, u32>) {
+        let on_trial = self.on_trial.take();
+        if !by_fault {
+            // The user quit: a trial that ends in order does not count.
+            if let Some(release) = on_trial.as_deref().and_then(known) {
+                self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
+            }
+            return;
+        }
+        self.trials_are(trials);
+        // What may have been committed before still may, until something boots.
+        self.maybe = on_trial.or_else(|| self.maybe.take());
+    }
+
+    /// Trials as they are on disk when no process runs.
+    pub fn trials_are(&mut self, trials: &BTreeMap<String, u32>) {
+        for (hash, count) in trials {
+            if let Some(release) = known(hash) {
+                let ended = self.ended_on_trial.entry(release.content).or_default();
+                *ended = (*ended).max(*count);
+            }
+        }
+    }
+
+    /// The app was started with this release. Laws 4 and 6.
+    pub fn booted(&mut self, hash: &str, struck_now: bool, kind: Kind) {
+        let World { embedded, .. } = World::get();
+        let Some(release) = known(hash) else {
+            return self.broke("law 4", format!("{hash} was started and never released"));
+        };
+        let expected = self.committed.as_ref().unwrap_or(embedded);
+        let allowed = hash == expected || self.maybe.as_deref() == Some(hash);
+        let excused = kind == Kind::BitRot || (struck_now && kind.refuses_writes());
+        if !allowed && !excused {
+            let expected = known(expected).map_or("?", |release| release.version.as_str());
+            self.broke("law 6", format!("version {} was started where {expected} was good", release.version));
+        }
+        if !release.good && self.maybe.as_deref() != Some(hash) {
+            self.broke("law 5", format!("the bad version {} was started", release.version));
+        }
+        if allowed {
+            self.committed = (hash != embedded).then(|| hash.to_owned());
+        }
+        self.maybe = None;
+    }
+
+    /// The floor as it is stored now. Law 5.
+    pub fn floor_is(&mut self, floor: u64, kind: Kind) {
+        if floor < self.floor && kind != Kind::BitRot {
+            self.broke("law 5", format!("the floor fell from {} to {floor}", self.floor));
+        }
+        self.floor = self.floor.max(floor);
+    }
+
+    /// Which bans are stored now: good releases are banned only when the app ended during their trials.
+    pub fn bans_are<'a>(&mut self, banned: impl Iterator<Item = &'a String>) {
+        for release in banned.filter_map(|hash| known(hash)) {
+            let ended = self.ended_on_trial.get(&release.content).copied().unwrap_or_default();
+            if release.good && ended < TRIALS_MAX {
+                self.broke("progress", format!("the good version {} is banned", release.version));
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A network that breaks, lies and drips as [`crate::faults`] has it.
+
+use crate::faults::{Faults, Sort, Verdict};
+use crate::world::{Files, World};
+use staysail_update::engine::network::{Answer, Body, Network, NetworkFuture};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the production client waits for the next bytes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that arrive at once.
+const PIECE: usize = 700;
+const PORTAL: &[u8] = b"<!doctype html><title>Welcome</title><p>Please accept the terms to use this network.";
+
+/// The way to the repository as it is on one day.
+#[derive(Debug)]
+pub struct SimulatedNetwork {
+    faults: Faults,
+    day: usize,
+}
+
+/// Ways in which a request goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Refused,
+    Silent,
+    Status(u16),
+    Portal,
+    CutOff,
+    Broken,
+    Changed,
+    Endless,
+    Dripping,
+    OtherRange,
+    Earlier,
+    Mixed,
+    Empty,
+}
+
+impl Way {
+    fn of(number: u64) -> Self {
+        const ALL: [Way; 16] = [
+            Way::Refused,
+            Way::Silent,
+            Way::Status(503),
+            Way::Status(404),
+            Way::Status(403),
+            Way::Status(429),
+            Way::Status(400),
+            Way::Portal,
+            Way::CutOff,
+            Way::Broken,
+            Way::Changed,
+            Way::Endless,
+            Way::Dripping,
+            Way::OtherRange,
+            Way::Earlier,
+            Way::Mixed,
+        ];
+        ALL.get((number % 17) as usize).copied().unwrap_or(Self::Empty)
+    }
+}
+
+impl SimulatedNetwork {
+    /// The repository on this day.
+    pub fn new(faults: Faults, day: usize) -> Self {
+        Self { faults, day }
+    }
+
+    fn files(&self, day: usize) -> &'static Files {
+        let days = &World::get().days;
+        &days[day.min(days.len() - 1)]
+    }
+}
+
+struct Stream {
+    faults: Faults,
+    name: String,
+    content: Arc<Vec<u8>>,
+    at: usize,
+    way: Option<(Way, u64)>,
+}
+
+impl Network for SimulatedNetwork {
+    fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
+        Box::pin(async move {
+            let way = match self.faults.effect(Sort::Network, "get", path, false) {
+                Verdict::Go => None,
+                Verdict::Fail(number) => Some((Way::of(number), number)),
+                _ => return Err("simulated: the process is dead".to_owned()),
+            };
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let mut day = self.day;
+            match way {
+                Some((Way::Refused, _)) => return Err("simulated: connection refused".into()),
+                Some((Way::Silent, _)) => {
+                    tokio::time::sleep(PATIENCE).await;
+                    return Err("simulated: timed out".into());
+                }
+                Some((Way::Earlier, number)) => day = number as usize % (self.day + 1),
+                Some((Way::Mixed, number)) => {
+                    let mixed = path.bytes().fold(number, |sum, byte| sum.rotate_left(5) ^ u64::from(byte));
+                    day = mixed as usize % (self.day + 1);
+                }
+                _ => {}
+            }
+            let found = self.files(day).get(path).cloned();
+            let status = match way {
+                Some((Way::Status(status), _)) => status,
+                Some((Way::Portal | Way::Endless | Way::Empty, _)) => 200,
+                _ if found.is_none() => 404,
+                _ if start > 0 => 206,
+                _ => 200,
+            };
+            let content = match way {
+                Some((Way::Portal, _)) => Arc::new(PORTAL.to_vec()),
+                Some((Way::Empty, _)) => Arc::default(),
+                _ => found.unwrap_or_default(),
+            };
+            let size = content.len();
+            let from = if status == 206 { (start as usize).min(size) } else { 0 };
+            let told = if matches!(way, Some((Way::OtherRange, _))) { from / 2 } else { from };
+            Ok(Answer {
+                status,
+                range: (status == 206).then(|| format!("bytes {told}-{}/{size}", size.saturating_sub(1))),
+                media: String::new(),
+                body: Box::new(Stream {
+                    faults: self.faults.clone(),
+                    name: path.into(),
+                    content,
+                    at: from,
+                    way,
+                }),
+            })
+        })
+    }
+
+    fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
+        None
+    }
+
+    fn name(&self) -> String {
+        "simulated://".into()
+    }
+}
+
+impl Body for Stream {
+    fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            match self.faults.effect(Sort::Network, "piece", &self.name, false) {
+                Verdict::Go => {}
+                Verdict::Fail(number) if self.way.is_none() => self.way = Some((Way::of(number), number)),
+                Verdict::Fail(_) => {}
+                _ => return Err("simulated: the process is dead".to_owned()),
+            }
+            let mut length = PIECE.min(self.content.len() - self.at);
+            match self.way.map(|(way, _)| way) {
+                Some(Way::Endless) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    return Ok(Some(vec![b'x'; 64 << 10]));
+                }
+                Some(Way::Silent) => {
+                    tokio::time::sleep(PATIENCE).await;
+                    return Err("simulated: timed out".into());
+                }
+                Some(Way::Refused | Way::Broken) if self.at > 0 || length < 2 => {
+                    return Err("simulated: connection reset".into());
+                }
+                Some(Way::CutOff) if self.at > 0 || length < 2 => return Ok(None),
+                Some(Way::CutOff | Way::Broken) => length /= 2,
+                Some(Way::Dripping) => {
+                    tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+                    length = length.min(1);
+                }
+                _ => {}
+            }
+            if length == 0 {
+                return Ok(None);
+            }
+            let mut piece = self.content[self.at..self.at + length].to_vec();
+            if let Some((Way::Changed, number)) = self.way {
+                let at = number as usize % piece.len();
+                piece[at] ^= 1 << (number % 8);
+            }
+            self.at += length;
+            Ok(Some(piece))
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! The releases of a simulated app, and its repository as it was on each day. Made once, the same in every process.
+//!
+//! Signed here, with keys that are no secret, and not by the publisher of `staysail-update`: what is written after the
+//! TUF specification (1.0.33) must be understood by the client whoever wrote it.
+
+use crate::chance::Chance;
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::{Value, json};
+use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest};
+use staysail_update::bundle::{self, Attached, Contents};
+use staysail_update::{TARGET, hash, pack};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// Days on which something was published, and the one before.
+pub const DAYS: usize = 6;
+/// The beginning of simulated time.
+pub const EPOCH: &str = "2026-01-01T00:00:00Z";
+/// Metadata of a day expire this late.
+const EXPIRES: &str = "2026-01-31T00:00:00Z";
+const ROOT_EXPIRES: &str = "2036-01-01T00:00:00Z";
+
+/// What is known of a release.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its version.
+    pub version: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// Whether it works.
+    pub good: bool,
+    /// Releases of the same content share this.
+    pub content: u32,
+    /// Content of each page file, by its path.
+    pub page: BTreeMap<String, Vec<u8>>,
+    /// The worker.
+    pub worker: Vec<u8>,
+}
+
+/// The files of a repository.
+pub type Files = BTreeMap<String, Arc<Vec<u8>>>;
+
+/// Everything that is the same for all schedules.
+#[derive(Debug)]
+pub struct World {
+    /// The repository on each day; nothing was published on day 0.
+    pub days: Vec<Files>,
+    /// Releases by the hash of their manifest.
+    pub releases: BTreeMap<String, Known>,
+    /// What the app was installed with.
+    pub attached: Attached,
+    /// Its hash.
+    pub embedded: String,
+    /// The pinned root.
+    pub root: Vec<u8>,
+    /// Hash of the newest release, a good one.
+    pub newest: String,
+}
+
+struct Keys {
+    key: SigningKey,
+    public: Value,
+    id: String,
+}
+
+fn key(number: u8) -> Keys {
+    let key = SigningKey::from_bytes(&[number; 32]);
+    let public = hash::hex(key.verifying_key().as_bytes());
+    let public = json!({ "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": public } });
+    let id = hash::of(public.to_string().as_bytes());
+    Keys { key, public, id }
+}
+
+/// Signs. serde_json writes objects in the order of their names and without spaces: all of ours are canonical.
+fn envelope(signed: &Value, keys: &[&Keys]) -> Vec<u8> {
+    let canonical = signed.to_string();
+    let signature = |keys: &&Keys| json!({ "keyid": keys.id, "sig": hash::hex(&keys.key.sign(canonical.as_bytes()).to_bytes()) });
+    let signatures: Vec<Value> = keys.iter().map(signature).collect();
+    json!({ "signatures": signatures, "signed": signed }).to_string().into_bytes()
+}
+
+fn root(version: u64, keys: &Keys, signers: &[&Keys]) -> Vec<u8> {
+    let role = json!({ "keyids": [keys.id], "threshold": 1 });
+    let signed = json!({
+        "_type": "root", "spec_version": "1.0.33", "version": version, "expires": ROOT_EXPIRES,
+        "consistent_snapshot": true, "keys": { keys.id.clone(): keys.public },
+        "roles": { "root": role, "targets": role, "snapshot": role, "timestamp": role },
+    });
+    envelope(&signed, signers)
+}
+
+fn pin(version: u64, bytes: &[u8]) -> Value {
+    json!({ "version": version, "length": bytes.len(), "hashes": { "sha256": hash::of(bytes) } })
+}
+
+fn file(path: &str, content: &[u8], executable: bool, blobs: &mut BTreeMap<String, Vec<u8>>) -> FileEntry {
+    let packed = pack::compress(content, 3).expect("memory can be compressed");
+    let blob = Blob { sha256: hash::of(&packed), size: packed.len() as u64 };
+    blobs.insert(blob.sha256.clone(), packed);
+    FileEntry { path: path.into(), sha256: hash::of(content), size: content.len() as u64, executable, blob }
+}
+
+/// A release, and the blobs it consists of.
+struct Made {
+    manifest: Manifest,
+    known: Known,
+    blobs: BTreeMap<String, Vec<u8>>,
+}
+
+fn make(version: &str, sequence: u64, content: u32, page: u64, worker: &[u8]) -> Made {
+    let mut blobs = BTreeMap::new();
+    let files = BTreeMap::from([
+        ("index.html".to_owned(), Chance::new(page).noise(600)),
+        ("same.css".to_owned(), b"h1 { color: teal }".repeat(4)),
+    ]);
+    let manifest = Manifest {
+        format: 1,
+        app: "com.example.simulated".into(),
+        name: "Simulated".into(),
+        version: version.into(),
+        sequence,
+        protocol: (1, 1),
+        page: files.iter().map(|(path, content)| file(path, content, false, &mut blobs)).collect(),
+        backend: BTreeMap::from([(TARGET.to_owned(), vec![file("worker", worker, true, &mut blobs)])]),
+        ..Manifest::default()
+    };
+    let good = content != BAD;
+    let known =
+        Known { version: version.into(), sequence, good, content, page: files, worker: worker.to_vec() };
+    Made { manifest, known, blobs }
+}
+
+/// Number of the content that does not work.
+const BAD: u32 = 2;
+
+impl World {
+    /// The world.
+    pub fn get() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        WORLD.get_or_init(|| {
+            crate::signatures::install();
+            Self::build()
+        })
+    }
+
+    fn build() -> Self {
+        let mut worker = Chance::new(1).noise(1_500);
+        let (first, second) = (key(1), key(2));
+        let pinned = root(1, &first, &[&first]);
+        let embedded = make("1.0.0", 0, 0, 10, &worker);
+        let attached = attach(&embedded, &pinned);
+
+        let mut releases = BTreeMap::new();
+        releases.insert(hash::of(&embedded.manifest.to_bytes()), embedded.known.clone());
+        let mut days = vec![Files::new()];
+        let (mut files, mut newest) = (Files::new(), String::new());
+        let plan: [(&str, u32, u64, bool); DAYS - 1] = [
+            // Version, content, page, whether the worker changes.
+            ("1.1.0", 1, 11, false),
+            ("1.2.0", BAD, 12, true),
+            ("1.3.0", 3, 13, true),
+            // The bad content again, under another number.
+            ("1.4.0", BAD, 12, true),
+            ("1.5.0", 5, 15, true),
+        ];
+        let mut workers = vec![worker.clone()];
+        for (day, (version, content, page, changes)) in plan.into_iter().enumerate() {
+            let sequence = day as u64 + 1;
+            let old = worker.clone();
+            if changes {
+                let bad = if content == BAD {
+                    releases.values().find(|known: &&Known| known.content == BAD)
+                } else {
+                    None
+                };
+                worker = bad.map_or_else(|| edited(&worker, sequence), |bad| bad.worker.clone());
+            }
+            let mut made = make(version, sequence, content, page, &worker);
+            for old in [&old, &workers[0]].into_iter().filter(|old| **old != worker) {
+                let patch = pack::diff(old, &worker).ok().flatten().expect("small files have a patch");
+                let blob = Blob { sha256: hash::of(&patch), size: patch.len() as u64 };
+                made.blobs.insert(blob.sha256.clone(), patch);
+                made.manifest.deltas.push(Delta {
+                    from: hash::of(old),
+                    to: hash::of(&worker),
+                    method: pack::PATCH_FROM.into(),
+                    blob,
+                });
+            }
+            workers.push(worker.clone());
+            // From the third day on other keys sign, and everybody has to follow the root.
+            let signer = if sequence < 3 { &first } else { &second };
+            if sequence == 3 {
+                let rotated = root(2, &second, &[&first, &second]);
+                files.insert("metadata/2.root.json".into(), Arc::new(rotated));
+            }
+            newest = publish(&mut files, &made, sequence, signer);
+            releases.insert(newest.clone(), made.known);
+            days.push(files.clone());
+        }
+        files.insert("metadata/1.root.json".into(), Arc::new(pinned.clone()));
+        let embedded = hash::of(&embedded.manifest.to_bytes());
+        Self { days, releases, attached, embedded, root: pinned, newest }
+    }
+}
+
+/// A worker with a small change.
+fn edited(worker: &[u8], sequence: u64) -> Vec<u8> {
+    let mut worker = worker.to_vec();
+    let at = (sequence as usize * 131) % (worker.len() - 40);
+    worker.splice(at..at + 20, Chance::new(sequence).noise(30));
+    worker
+}
+
+/// Adds a release to a repository's files. Gives its hash.
+fn publish(files: &mut Files, made: &Made, sequence: u64, signer: &Keys) -> String {
+    for (name, blob) in &made.blobs {
+        files.insert(format!("blobs/{name}.zst"), Arc::new(blob.clone()));
+    }
+    let manifest = made.manifest.to_bytes();
+    let name = hash::of(&manifest);
+    let target = json!({ "length": manifest.len(), "hashes": { "sha256": name } });
+    files.insert(format!("targets/releases/{name}.stable.json"), Arc::new(manifest));
+    let role = |name: &str, field: &str, content: Value| {
+        let mut signed = json!({
+            "_type": name, "spec_version": "1.0.33", "version": sequence, "expires": EXPIRES,
+        });
+        signed[field] = content;
+        envelope(&signed, &[signer])
+    };
+    let targets = role("targets", "targets", json!({ "releases/stable.json": target }));
+    let snapshot = role("snapshot", "meta", json!({ "targets.json": pin(sequence, &targets) }));
+    let timestamp = role("timestamp", "meta", json!({ "snapshot.json": pin(sequence, &snapshot) }));
+    files.insert(format!("metadata/{sequence}.targets.json"), Arc::new(targets));
+    files.insert(format!("metadata/{sequence}.snapshot.json"), Arc::new(snapshot));
+    files.insert("metadata/timestamp.json".into(), Arc::new(timestamp));
+    name
+}
+
+/// Attaches a release to a file, which stays readable after it was removed.
+fn attach(made: &Made, root: &[u8]) -> Attached {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (shell, executable) = (folder.path().join("shell"), folder.path().join("app"));
+    let contents = Contents {
+        manifest: made.manifest.clone(),
+        blobs: made.blobs.clone(),
+        source: None,
+        root: Some(root.to_vec()),
+    };
+    std::fs::write(&shell, "a shell").expect("a temporary file can be written");
+    bundle::attach(&shell, &executable, &contents).expect("the release can be attached");
+    bundle::read_attached(&executable).ok().flatten().expect("what was attached can be read")
+}

@@ -1,0 +1,328 @@
+//! The machine against a tiny reference, and against its description in `docs/spec/update-states.md`.
+//!
+//! All states that can be reached with a few releases are visited, with every event in each of them. What is seen makes the
+//! table and the diagram of the description, which is written anew by
+//! `STAYSAIL_WRITE_SPEC=1 cargo test -p staysail-update --lib lifecycle`.
+
+use super::*;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/spec/update-states.md");
+const BEGIN: &str = "<!-- generated: begin -->";
+const END: &str = "<!-- generated: end -->";
+
+fn release(sequence: u64) -> Candidate {
+    Candidate {
+        hash: format!("h{sequence}"),
+        version: format!("1.{sequence}.0"),
+        sequence,
+        ..Candidate::default()
+    }
+}
+
+fn start() -> State {
+    State { current: release(1), floor: 1, ..State::default() }
+}
+
+/// Every event, with the few releases that make a difference.
+fn events() -> Vec<Event> {
+    let found = |candidate| Event::Found(Some(candidate));
+    vec![
+        Event::Look,
+        Event::Found(None),
+        found(release(1)),
+        found(release(2)),
+        found(release(3)),
+        found(Candidate { same_as_current: true, ..release(2) }),
+        found(Candidate { unusable: Some("no backend".into()), ..release(3) }),
+        Event::LookFailed("x".into()),
+        Event::Staged,
+        Event::DownloadFailed("x".into()),
+        Event::Wish(UpdateWish::Check),
+        Event::Wish(UpdateWish::Apply),
+        Event::Wish(UpdateWish::Defer { seconds: 60 }),
+        Event::Woken,
+        Event::Applied(1.0),
+        Event::ApplyFailed("x".into()),
+        Event::ApplyPostponed("x".into()),
+        Event::Good,
+        Event::Bad("x".into()),
+        Event::ShutDown,
+    ]
+}
+
+/// Every state that can be reached, with what each event does there, before and after a wait of a minute.
+fn visit(mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
+    let mut known = BTreeMap::from([(format!("{:?}", start()), ())]);
+    let mut open = vec![start()];
+    while let Some(state) = open.pop() {
+        for (event, now) in events().into_iter().flat_map(|event| [(event.clone(), 0), (event, 60_000)]) {
+            let (next, effects) = step(state.clone(), event.clone(), now);
+            seen(&state, &event, &next, &effects);
+            if known.insert(format!("{next:?}"), ()).is_none() {
+                open.push(next);
+            }
+        }
+    }
+    known.len()
+}
+
+fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::Look => "Look",
+        Event::Found(None) => "Found nothing",
+        Event::Found(Some(_)) => "Found",
+        Event::LookFailed(_) => "LookFailed",
+        Event::Staged => "Staged",
+        Event::DownloadFailed(_) => "DownloadFailed",
+        Event::Wish(UpdateWish::Check) => "Wish: check",
+        Event::Wish(UpdateWish::Apply) => "Wish: apply",
+        Event::Wish(UpdateWish::Defer { .. }) => "Wish: defer",
+        Event::Woken => "Woken",
+        Event::Applied(_) => "Applied",
+        Event::ApplyFailed(_) => "ApplyFailed",
+        Event::ApplyPostponed(_) => "ApplyPostponed",
+        Event::Good => "Good",
+        Event::Bad(_) => "Bad",
+        Event::ShutDown => "ShutDown",
+    }
+}
+
+fn effect_name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Look => "Look",
+        Effect::Download => "Download",
+        Effect::Apply => "Apply",
+        Effect::Watch => "Watch",
+        Effect::Commit => "Commit",
+        Effect::Ban { .. } => "Ban",
+        Effect::RaiseFloor(_) => "RaiseFloor",
+        Effect::WakeAt(_) => "WakeAt",
+        Effect::Stop => "Stop",
+        Effect::Tell(UpdateEvent::Available { .. }) => "tell available",
+        Effect::Tell(UpdateEvent::Progress { .. }) => "tell progress",
+        Effect::Tell(UpdateEvent::Staged { .. }) => "tell staged",
+        Effect::Tell(UpdateEvent::Applied { .. }) => "tell applied",
+        Effect::Tell(UpdateEvent::Committed { .. }) => "tell committed",
+        Effect::Tell(UpdateEvent::RolledBack { .. }) => "tell rolled back",
+        Effect::Tell(UpdateEvent::Failed { .. }) => "tell failed",
+    }
+}
+
+fn names(effects: &[Effect]) -> Vec<&'static str> {
+    effects.iter().map(effect_name).collect()
+}
+
+/// The table and the diagram as the code has them.
+fn generated() -> String {
+    let mut rows: BTreeMap<(usize, &str, usize), Vec<String>> = BTreeMap::new();
+    let mut edges: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
+    let states = visit(|before, event, after, effects| {
+        // What changes nothing and does nothing is not a transition.
+        if before == after && effects.is_empty() {
+            return;
+        }
+        let (from, to) = (before.phase as usize, after.phase as usize);
+        let what = names(effects).join(", ");
+        let row = rows.entry((from, event_name(event), to)).or_default();
+        if !row.contains(&what) {
+            row.push(what);
+        }
+        let edge = edges.entry((from, to)).or_default();
+        if from != to && !edge.contains(&event_name(event)) {
+            edge.push(event_name(event));
+        }
+    });
+    const PHASES: [Phase; 7] = [
+        Phase::Idle,
+        Phase::Checking,
+        Phase::Downloading,
+        Phase::Waiting,
+        Phase::Applying,
+        Phase::Probation,
+        Phase::Stopped,
+    ];
+    let mut text = format!(
+        "{states} states can be reached with three releases.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
+    );
+    for ((from, to), mut labels) in edges.into_iter().filter(|((from, to), _)| from != to) {
+        labels.sort_unstable();
+        // `:` would end a label.
+        let labels = labels.join(", ").replace(": ", " ");
+        let _ = writeln!(text, "    {:?} --> {:?} : {labels}", PHASES[from], PHASES[to]);
+    }
+    text += "```\n\n| In | on | goes to | and does, in this order; one of |\n|---|---|---|---|\n";
+    for ((from, event, to), mut effects) in rows {
+        effects.sort();
+        let effects: Vec<_> =
+            effects.iter().map(|what| if what.is_empty() { "nothing" } else { what.as_str() }).collect();
+        let _ =
+            writeln!(text, "| {:?} | {event} | {:?} | {} |", PHASES[from], PHASES[to], effects.join(" · "));
+    }
+    text
+}
+
+#[test]
+fn the_description_says_what_the_machine_does() {
+    let spec = std::fs::read_to_string(SPEC).unwrap();
+    let (head, rest) = spec.split_once(BEGIN).expect("the description has a generated part");
+    let (_, tail) = rest.split_once(END).expect("the generated part ends");
+    let wanted = format!("{head}{BEGIN}\n{}{END}{tail}", generated());
+    if std::env::var_os("STAYSAIL_WRITE_SPEC").is_some() {
+        std::fs::write(SPEC, &wanted).unwrap();
+        return;
+    }
+    assert!(
+        spec == wanted,
+        "docs/spec/update-states.md says something else than the code; if the code is right: \
+         STAYSAIL_WRITE_SPEC=1 cargo test -p staysail-update --lib lifecycle"
+    );
+}
+
+#[test]
+fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
+    let states = visit(|before, event, after, effects| {
+        assert!(after.floor >= before.floor, "{before:?} {event:?}");
+        assert!(after.banned.is_superset(&before.banned), "{before:?} {event:?}");
+        assert!(!after.banned.contains(&after.current.hash), "{before:?} {event:?}");
+        let did = |name: &str| names(effects).iter().position(|did| *did == name);
+        assert_eq!(did("Apply").is_some(), before.phase != Phase::Applying && after.phase == Phase::Applying);
+        if did("Apply").is_some() {
+            assert!(after.staged.as_ref().is_some_and(|staged| !after.banned.contains(&staged.hash)));
+        }
+        if did("Commit").is_some() {
+            assert_eq!((before.phase, event), (Phase::Probation, &Event::Good));
+        }
+        // Told only after it was made durable.
+        assert!(did("tell rolled back").is_none_or(|told| did("Ban").is_some_and(|banned| banned < told)));
+        assert!(did("tell committed").is_none_or(|told| did("Commit").is_some_and(|done| done < told)));
+        // Something is always under way, or a wake-up is ordered, or nothing is left to do.
+        if after.phase == Phase::Idle {
+            assert!(after.staged.is_none() && after.candidate.is_none() && !after.look_again, "{after:?}");
+        }
+    });
+    assert!(states > 500, "{states}");
+}
+
+/// The machine in a few lines: less exact in what it says, but nothing in it can be misunderstood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reference {
+    phase: Phase,
+    current: u64,
+    floor: u64,
+    banned: BTreeSet<u64>,
+    candidate: Option<u64>,
+    staged: Option<u64>,
+    until: u64,
+    again: bool,
+}
+
+impl Reference {
+    fn of(state: &State) -> Self {
+        let sequence = |candidate: &Option<Candidate>| candidate.as_ref().map(|candidate| candidate.sequence);
+        Self {
+            phase: state.phase,
+            current: state.current.sequence,
+            floor: state.floor,
+            banned: state.banned.iter().map(|hash| hash[1..].parse().unwrap()).collect(),
+            candidate: sequence(&state.candidate),
+            staged: sequence(&state.staged),
+            until: state.deferred_until.unwrap_or_default(),
+            again: state.look_again,
+        }
+    }
+
+    fn step(&mut self, event: &Event, now: u64) {
+        let resting = matches!(self.phase, Phase::Idle | Phase::Waiting);
+        match (self.phase, event) {
+            (Phase::Stopped, _) => {}
+            (_, Event::ShutDown) => self.phase = Phase::Stopped,
+            (_, Event::Look | Event::Wish(UpdateWish::Check)) if resting => self.check(),
+            (_, Event::Look | Event::Wish(UpdateWish::Check)) => self.again = true,
+            (_, Event::Wish(UpdateWish::Apply)) => {
+                self.until = 0;
+                if resting {
+                    self.rest(now);
+                }
+            }
+            (_, Event::Wish(UpdateWish::Defer { seconds })) => {
+                self.until = now + seconds * 1_000;
+                if resting {
+                    self.rest(now);
+                }
+            }
+            (Phase::Waiting, Event::Woken) | (Phase::Checking, Event::LookFailed(_) | Event::Found(None)) => {
+                self.rest(now);
+            }
+            (Phase::Checking, Event::Found(Some(found))) => {
+                let new = found.sequence > self.current && found.sequence >= self.floor;
+                if !new || self.banned.contains(&found.sequence) || self.staged == Some(found.sequence) {
+                    self.rest(now);
+                } else if found.same_as_current {
+                    self.floor = found.sequence;
+                    self.rest(now);
+                } else if found.unusable.is_some() {
+                    self.rest(now);
+                } else {
+                    (self.phase, self.candidate) = (Phase::Downloading, Some(found.sequence));
+                }
+            }
+            (Phase::Downloading, Event::Staged) => {
+                self.staged = self.candidate.take();
+                self.rest(now);
+            }
+            (Phase::Downloading, Event::DownloadFailed(_)) => {
+                self.candidate = None;
+                self.rest(now);
+            }
+            (Phase::Applying, Event::Applied(_)) => self.phase = Phase::Probation,
+            (Phase::Applying, Event::ApplyPostponed(_)) => {
+                self.staged = None;
+                self.phase = Phase::Idle;
+                if self.again {
+                    self.check();
+                }
+            }
+            (Phase::Applying, Event::ApplyFailed(_)) | (Phase::Probation, Event::Bad(_)) => {
+                self.banned.extend(self.staged.take());
+                self.check();
+            }
+            (Phase::Probation, Event::Good) => {
+                self.current = self.staged.take().unwrap();
+                self.floor = self.floor.max(self.current);
+                self.check();
+            }
+            _ => {}
+        }
+    }
+
+    fn check(&mut self) {
+        (self.phase, self.again) = (Phase::Checking, false);
+    }
+
+    fn rest(&mut self, now: u64) {
+        self.phase = Phase::Idle;
+        self.staged = self.staged.filter(|staged| !self.banned.contains(staged));
+        if self.again {
+            self.check();
+        } else if self.staged.is_some() && self.until > now {
+            self.phase = Phase::Waiting;
+        } else if self.staged.is_some() {
+            (self.phase, self.until) = (Phase::Applying, 0);
+        }
+    }
+}
+
+#[test]
+fn the_machine_does_what_its_reference_does_in_every_state_that_can_be_reached() {
+    visit(|before, event, after, _| {
+        // `visit` steps at both times; the reference must agree with one of them, and with the same one.
+        let agrees = [0, 60_000].into_iter().any(|now| {
+            let mut reference = Reference::of(before);
+            reference.step(event, now);
+            reference == Reference::of(after) && step(before.clone(), event.clone(), now).0 == *after
+        });
+        assert!(agrees, "in {before:?}\non {event:?}\ncame {after:?}");
+    });
+}
