@@ -3,7 +3,7 @@
 use super::{Finding, Tree, rules::crate_folders};
 
 /// Crate folder, and which of our crates it may use. Tests may use more (`DEV`).
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("crates/delta", &[]),
     ("crates/protocol", &[]),
     ("crates/macros", &[]),
