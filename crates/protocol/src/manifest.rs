@@ -141,6 +141,9 @@ impl Default for ModeConfig {
 pub struct UpdateSource {
     /// Base address of the repository (`https://…`, `http://127…` or `file://…`), without a trailing slash.
     pub url: String,
+    /// Other addresses of the same repository, asked in this order while the first does not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     /// Seconds between two checks when the server announces nothing.
     pub check_interval_s: u64,
 }

@@ -224,7 +224,7 @@ impl Simulation {
         });
         let engine = Engine::start_in(
             store,
-            UpdateSource { url: "simulated://".into(), check_interval_s: 3_600 },
+            UpdateSource { url: "simulated://".into(), check_interval_s: 3_600, ..UpdateSource::default() },
             World::get().root.clone(),
             current,
             Arc::clone(&host) as Arc<dyn Host>,

@@ -353,7 +353,11 @@ mod tests {
         let mut contents = Contents::new(manifest);
         contents.add_page("index.html", &folder.join("index.html")).unwrap();
         contents.add_backend(crate::TARGET, "worker", &folder.join("worker")).unwrap();
-        contents.source = Some(UpdateSource { url: "https://example.com".into(), check_interval_s: 60 });
+        contents.source = Some(UpdateSource {
+            url: "https://example.com".into(),
+            check_interval_s: 60,
+            ..UpdateSource::default()
+        });
         contents.root = Some(b"{}".to_vec());
         contents
     }

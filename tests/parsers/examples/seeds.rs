@@ -387,7 +387,11 @@ fn bundle() -> Seeds {
     let mut contents =
         Contents::new(Manifest { format: 1, app: "com.example.a".into(), ..Manifest::default() });
     contents.add_page("index.html", &at("index.html")).expect("a page");
-    contents.source = Some(UpdateSource { url: "https://example.com".into(), check_interval_s: 60 });
+    contents.source = Some(UpdateSource {
+        url: "https://example.com".into(),
+        check_interval_s: 60,
+        ..UpdateSource::default()
+    });
     attach(&at("shell"), &at("app"), &contents).expect("a bundle");
     let whole = std::fs::read(at("app")).expect("a bundle");
     let trailer = &whole[whole.len() - TRAILER..];

@@ -139,8 +139,11 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             )
         })?;
         let check_interval_s = update.check_interval_s.unwrap_or(limits::UPDATE_CHECK_INTERVAL_S);
-        contents.source =
-            Some(UpdateSource { url: update.url.trim_end_matches('/').into(), check_interval_s });
+        contents.source = Some(UpdateSource {
+            url: update.url.trim_end_matches('/').into(),
+            mirrors: update.mirrors.clone(),
+            check_interval_s,
+        });
         contents.root = Some(root);
     }
     Ok(contents)

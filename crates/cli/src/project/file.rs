@@ -122,6 +122,9 @@ pub struct Section {
 pub struct Update {
     /// Repository of releases.
     pub url: String,
+    /// Other addresses of it, asked in this order while the first does not answer.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
     /// The pinned trust root.
     #[serde(default = "default_root")]
     pub root: PathBuf,
@@ -231,11 +234,15 @@ fn check(config: &Config) -> Result<(), Wrong> {
     if let Err(wrong) = config.webview.check() {
         return Err((wrong.key, wrong.problem, wrong.remedy.into()));
     }
-    if let Some(update) = &config.update
-        && !["https://", "http://", "file://"].iter().any(|scheme| update.url.starts_with(scheme))
-    {
-        let problem = format!("update url {:?} is no address", update.url);
-        return Err(("url", problem, "Use https://…, or file:///… to try it out.".into()));
+    let is_address =
+        |url: &str| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
+    if let Some(update) = &config.update {
+        let addresses = update.mirrors.iter().map(|mirror| ("mirrors", mirror));
+        let wrong = std::iter::once(("url", &update.url)).chain(addresses).find(|(_, url)| !is_address(url));
+        if let Some((field, url)) = wrong {
+            let problem = format!("update {field} {url:?} is no address");
+            return Err((field, problem, "Use https://…, or file:///… to try it out.".into()));
+        }
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn replay(seed: u64) -> ExitCode {
 fn simulate(arguments: &Arguments) -> ExitCode {
     let start = std::time::Instant::now();
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let failures: Mutex<Vec<(u64, String)>> = Mutex::default();
+    let failures: Mutex<Vec<u64>> = Mutex::default();
     let enough = || {
         let found = failures.lock().map_or(usize::MAX, |failures| failures.len());
         found >= arguments.failures || done.load(Ordering::Relaxed) >= arguments.schedules
@@ -73,7 +73,9 @@ fn simulate(arguments: &Arguments) -> ExitCode {
                 let outcome = run(seed, false);
                 done.fetch_add(1, Ordering::Relaxed);
                 if let (Some(broken), Ok(mut failures)) = (outcome.broken, failures.lock()) {
-                    failures.push((seed.number(), format!("{kind:?}: {broken}")));
+                    let number = seed.number();
+                    println!("BROKEN {kind:?}: {broken}\n       replay with: ./x sim --seed {number}");
+                    failures.push(number);
                 }
                 if !outcome.struck || enough() {
                     break;
@@ -87,9 +89,6 @@ fn simulate(arguments: &Arguments) -> ExitCode {
         }
     });
     let failures = failures.into_inner().unwrap_or_default();
-    for (seed, broken) in &failures {
-        println!("BROKEN {broken}\n       replay with: ./x sim --seed {seed}");
-    }
     let done = done.into_inner();
     println!(
         "{done} schedules of {} scenarios in {:.1} s, {} broken",

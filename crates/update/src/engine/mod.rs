@@ -8,6 +8,7 @@
 mod driver;
 pub mod fetch;
 pub(crate) mod look;
+mod mirrors;
 pub mod network;
 pub mod notices;
 pub mod trouble;
@@ -110,13 +111,27 @@ impl Surroundings {
     /// # Errors
     /// [`crate::Error::Network`] when `url` is no address of a repository.
     pub fn of_this_machine(url: &str) -> Result<Self, crate::Error> {
+        Self::with_mirrors(url, &[])
+    }
+
+    /// The machine's own, with the repository at `url`, and at `mirrors` when it can not be reached there.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`] when one of them is no address of a repository.
+    pub fn with_mirrors(url: &str, mirrors: &[String]) -> Result<Self, crate::Error> {
         let chance = || {
             let mut byte = [0];
             // Without randomness everybody waits the same; no reason to fail.
             let _ = getrandom::fill(&mut byte);
             byte[0]
         };
-        Ok(Self { clock: Arc::new(jiff::Timestamp::now), chance, network: network::connect(url)? })
+        let mut network = network::connect(url)?;
+        if !mirrors.is_empty() {
+            let others = mirrors.iter().map(|mirror| network::connect(mirror));
+            let all = std::iter::once(Ok(network)).chain(others).collect::<Result<_, _>>()?;
+            network = Arc::new(mirrors::Mirrors::new(all));
+        }
+        Ok(Self { clock: Arc::new(jiff::Timestamp::now), chance, network })
     }
 }
 
@@ -158,7 +173,7 @@ impl Engine {
         current: Release,
         host: Arc<dyn Host>,
     ) -> EngineHandle {
-        match Surroundings::of_this_machine(&source.url) {
+        match Surroundings::with_mirrors(&source.url, &source.mirrors) {
             Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
             Err(error) => {
                 host.event(UpdateEvent::Failed { reason: error.to_string() });

@@ -1,0 +1,168 @@
+//! Several ways to one repository, tried in order.
+//!
+//! What a mirror says is trusted no more than what the first address says: metadata are signed, blobs are named by their
+//! hash. So a mirror that is behind costs a try, and one that lies costs a try, too. One that fails is left for the next
+//! one; the first is asked again once the last has failed, and after the app was started anew.
+
+use super::network::{Answer, Body, Network, NetworkFuture};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Debug)]
+pub(super) struct Mirrors {
+    networks: Vec<Arc<dyn Network>>,
+    /// The one that answered last.
+    current: Arc<AtomicUsize>,
+}
+
+impl Mirrors {
+    /// These, in this order.
+    pub fn new(networks: Vec<Arc<dyn Network>>) -> Self {
+        Self { networks, current: Arc::default() }
+    }
+
+    fn network(&self) -> &Arc<dyn Network> {
+        &self.networks[self.current.load(Ordering::Relaxed) % self.networks.len()]
+    }
+}
+
+/// Leaves the mirror it comes from when it breaks off, so that the rest is fetched from the next one.
+struct Watched {
+    body: Box<dyn Body>,
+    left: Arc<AtomicUsize>,
+}
+
+impl Body for Watched {
+    fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let piece = self.body.piece().await;
+            if piece.is_err() {
+                self.left.fetch_add(1, Ordering::Relaxed);
+            }
+            piece
+        })
+    }
+}
+
+/// Whether the server said that it can not answer just now, or not at all; that it has no such file is an answer.
+fn is_down(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+impl Network for Mirrors {
+    fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
+        Box::pin(async move {
+            let mut tries = self.networks.len();
+            loop {
+                tries -= 1;
+                let answered = self.network().get(path, start).await;
+                let down = answered.as_ref().map_or(true, |answer| is_down(answer.status));
+                if down {
+                    self.current.fetch_add(1, Ordering::Relaxed);
+                }
+                if !down || tries == 0 {
+                    return answered.map(|answer| Answer {
+                        body: Box::new(Watched { body: answer.body, left: Arc::clone(&self.current) }),
+                        ..answer
+                    });
+                }
+            }
+        })
+    }
+
+    fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
+        self.network().announcements()
+    }
+
+    fn name(&self) -> String {
+        self.network().name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Answers with the next of its statuses, 200 once there are no more; a body that breaks off after its first piece
+    /// when the status is 299.
+    #[derive(Debug)]
+    struct Scripted(&'static str, Mutex<Vec<u16>>, Arc<Mutex<Vec<&'static str>>>);
+
+    struct Piece(Option<&'static str>, bool);
+
+    impl Body for Piece {
+        fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
+            let piece = self.0.take().map(|text| text.as_bytes().to_vec());
+            let broken = piece.is_none() && self.1;
+            Box::pin(async move { if broken { Err("broken off".into()) } else { Ok(piece) } })
+        }
+    }
+
+    impl Network for Scripted {
+        fn get<'a>(&'a self, _path: &'a str, _start: u64) -> NetworkFuture<'a, Answer> {
+            self.2.lock().unwrap().push(self.0);
+            let status = self.1.lock().unwrap().pop().unwrap_or(200);
+            Box::pin(async move {
+                match status {
+                    0 => Err("no connection".into()),
+                    299 => Ok((200, true)),
+                    status => Ok((status, false)),
+                }
+                .map(|(status, broken)| Answer {
+                    status,
+                    range: None,
+                    media: String::new(),
+                    body: Box::new(Piece(Some(self.0), broken)),
+                })
+            })
+        }
+
+        fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
+            None
+        }
+
+        fn name(&self) -> String {
+            self.0.into()
+        }
+    }
+
+    fn mirrors(first: &[u16], second: &[u16]) -> (Mirrors, Arc<Mutex<Vec<&'static str>>>) {
+        let asked = Arc::<Mutex<Vec<_>>>::default();
+        let network = |name, script: &[u16]| -> Arc<dyn Network> {
+            let script = script.iter().rev().copied().collect();
+            Arc::new(Scripted(name, Mutex::new(script), Arc::clone(&asked)))
+        };
+        (Mirrors::new(vec![network("first", first), network("second", second)]), asked)
+    }
+
+    #[tokio::test]
+    async fn a_mirror_that_is_down_is_left_for_the_next_and_the_first_is_asked_again_at_the_end() {
+        for down in [0, 503, 429] {
+            let (mirrors, asked) = mirrors(&[down], &[200, down]);
+            for expected in ["second", "first"] {
+                let mut answer = mirrors.get("a", 0).await.unwrap();
+                assert_eq!(answer.body.piece().await.unwrap().unwrap(), expected.as_bytes(), "{down}");
+            }
+            assert_eq!(*asked.lock().unwrap(), ["first", "second", "second", "first"], "{down}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_mirror_has_is_asked_of_one_and_when_all_are_down_the_last_says_so() {
+        let (mirrors, asked) = mirrors(&[404, 0], &[500]);
+        assert_eq!(mirrors.get("a", 0).await.unwrap().status, 404);
+        assert_eq!(mirrors.get("a", 0).await.unwrap().status, 500);
+        assert_eq!(*asked.lock().unwrap(), ["first", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_what_broke_off_comes_from_the_next_mirror() {
+        let (mirrors, _) = mirrors(&[299], &[]);
+        let mut answer = mirrors.get("a", 0).await.unwrap();
+        assert!(answer.body.piece().await.unwrap().is_some());
+        assert!(answer.body.piece().await.is_err());
+        let mut answer = mirrors.get("a", 5).await.unwrap();
+        assert_eq!(answer.body.piece().await.unwrap().unwrap(), b"second");
+    }
+}
