@@ -36,6 +36,19 @@ impl StoreDisk {
     }
 }
 
+/// What makes folders that only the user may enter. On Windows a folder inherits who may from the one above.
+fn for_the_user() -> fs::DirBuilder {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        let mut builder = fs::DirBuilder::new();
+        builder.mode(0o700);
+        builder
+    }
+    #[cfg(not(unix))]
+    fs::DirBuilder::new()
+}
+
 impl Disk for StoreDisk {
     fn create(&self, path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
         let mut options = OpenOptions::new();
@@ -65,13 +78,7 @@ impl Disk for StoreDisk {
         if !path.starts_with(&self.root) {
             return OsDisk.create_folder(path);
         }
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        match builder.create(path) {
+        match for_the_user().create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             result => result,
         }
