@@ -19,10 +19,12 @@
 #![cfg(target_os = "linux")]
 
 mod ffi;
+mod script;
 mod text;
 mod wire;
 
 use ffi::*;
+use script::{Callback, Text, arguments, bytes_of, hand};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -38,9 +40,6 @@ use wire::{Kind, Reader};
 const PRIORITY: i32 = 100;
 /// Answers handed out before other work gets its turn.
 const ANSWERS_PER_TURN_MAX: usize = 128;
-/// Answers of this size and more go to the page as bytes, texts too: the page's decoder is many times faster than the
-/// interface for C.
-const TEXT_BYTES_MAX: usize = 16 << 10;
 /// Bytes behind a text go in one piece with it below this size: to copy them costs less than to write twice.
 const COPIED_BYTES_MAX: usize = 64 << 10;
 /// What may lie in the socket that the shell has not read yet: a megabyte is written at once where the system allows it.
@@ -74,42 +73,6 @@ struct Page {
     context: *mut JSContext,
     /// The start script's callback, once it opened its port.
     callback: Option<Callback>,
-}
-
-/// A function of the page, kept alive with its context.
-struct Callback {
-    context: *mut JSContext,
-    function: JSObjectRef,
-}
-
-impl Callback {
-    /// # Safety
-    /// Both must be live; on the main thread.
-    unsafe fn of(context: *mut JSContext, function: JSObjectRef) -> Self {
-        // SAFETY: live, says the caller. What is taken here is given back in `drop`.
-        unsafe {
-            JSGlobalContextRetain(context);
-            JSValueProtect(context, function);
-        }
-        Self { context, function }
-    }
-}
-
-impl Clone for Callback {
-    fn clone(&self) -> Self {
-        // SAFETY: this one keeps both alive.
-        unsafe { Self::of(self.context, self.function) }
-    }
-}
-
-impl Drop for Callback {
-    fn drop(&mut self) {
-        // SAFETY: taken in `of`, on the main thread; runs no script.
-        unsafe {
-            JSValueUnprotect(self.context, self.function);
-            JSGlobalContextRelease(self.context);
-        }
-    }
 }
 
 /// WebKit's entry into the library. `user_data` is a string: the socket's abstract name, a space, the token.
@@ -216,8 +179,15 @@ unsafe extern "C" fn window_object_cleared(
             Some(Some(before)) => drop(before),
         }
         let name = Text::new(c"__staysail_port");
-        let function = JSObjectMakeFunctionWithCallback(context, name.0, open);
-        JSObjectSetProperty(context, JSContextGetGlobalObject(context), name.0, function, 0, ptr::null_mut());
+        let function = JSObjectMakeFunctionWithCallback(context, name.as_ptr(), open);
+        JSObjectSetProperty(
+            context,
+            JSContextGetGlobalObject(context),
+            name.as_ptr(),
+            function,
+            0,
+            ptr::null_mut(),
+        );
     }
 }
 
@@ -232,14 +202,14 @@ unsafe extern "C" fn open(
     _function: JSObjectRef,
     _this: JSObjectRef,
     count: usize,
-    arguments: *const JSValueRef,
+    values: *const JSValueRef,
     _exception: *mut JSValueRef,
 ) -> JSValueRef {
     // SAFETY: JSC passes a live context and live values. The page whose context it is lives, which `page_gone` and
     // `window_object_cleared` keep true.
     unsafe {
         let nothing = JSValueMakeNull(context);
-        let Some([label, callback]) = values(count, arguments) else { return nothing };
+        let [label, callback] = *arguments(count, values) else { return nothing };
         if !JSValueIsObject(context, callback) || !JSObjectIsFunction(context, callback.cast_mut()) {
             return nothing;
         }
@@ -261,7 +231,7 @@ unsafe extern "C" fn open(
         if opened.flatten().is_none() {
             return nothing;
         }
-        JSObjectMakeFunctionWithCallback(context, Text::new(c"send").0, send)
+        JSObjectMakeFunctionWithCallback(context, Text::new(c"send").as_ptr(), send)
     }
 }
 
@@ -272,15 +242,14 @@ unsafe extern "C" fn send(
     _function: JSObjectRef,
     _this: JSObjectRef,
     count: usize,
-    arguments: *const JSValueRef,
+    values: *const JSValueRef,
     _exception: *mut JSValueRef,
 ) -> JSValueRef {
     // SAFETY: JSC passes a live context and `count` live values; an array's memory stays where it is while no script
     // runs.
     unsafe {
         let refused = JSValueMakeBoolean(context, false);
-        let arguments = if count == 0 { &[][..] } else { std::slice::from_raw_parts(arguments, count) };
-        let [ticket, head, payload @ ..] = arguments else { return refused };
+        let [ticket, head, payload @ ..] = arguments(count, values) else { return refused };
         let ticket = JSValueToNumber(context, *ticket, ptr::null_mut()) as u64;
         let mut text = with(|connection| std::mem::take(&mut connection.text)).unwrap_or_default();
         text.clear();
@@ -313,81 +282,6 @@ unsafe extern "C" fn send(
             sent
         });
         JSValueMakeBoolean(context, sent == Some(true))
-    }
-}
-
-/// The arguments of a call, when they are as many as expected.
-///
-/// # Safety
-/// `arguments` must be what JSC passed.
-unsafe fn values<const COUNT: usize>(
-    count: usize,
-    arguments: *const JSValueRef,
-) -> Option<[JSValueRef; COUNT]> {
-    if count != COUNT {
-        return None;
-    }
-    // SAFETY: so many values are there.
-    let mut values = [ptr::null(); COUNT];
-    for (index, value) in values.iter_mut().enumerate() {
-        // SAFETY: `count` of them are there.
-        *value = unsafe { *arguments.add(index) };
-    }
-    Some(values)
-}
-
-/// The memory of a `Uint8Array`.
-///
-/// # Safety
-/// The value must be one and live, and no script may run as long as the slice is used.
-unsafe fn bytes_of<'a>(context: JSContextRef, array: JSValueRef) -> &'a [u8] {
-    // SAFETY: the memory begins where that of the array's buffer does, plus its place in it.
-    unsafe {
-        let array = array.cast_mut();
-        let buffer = JSObjectGetTypedArrayBytesPtr(context, array, ptr::null_mut()).cast::<u8>();
-        if buffer.is_null() {
-            return &[];
-        }
-        let from = JSObjectGetTypedArrayByteOffset(context, array, ptr::null_mut());
-        let length = JSObjectGetTypedArrayByteLength(context, array, ptr::null_mut());
-        std::slice::from_raw_parts(buffer.add(from), length)
-    }
-}
-
-/// A text of script.
-struct Text(JSStringRef);
-
-impl Text {
-    fn new(text: &CStr) -> Self {
-        // SAFETY: the string is ours until it is given back in `drop`.
-        Self(unsafe { JSStringCreateWithUTF8CString(text.as_ptr()) })
-    }
-
-    /// # Safety
-    /// Both must be live.
-    unsafe fn of(context: JSContextRef, value: JSValueRef) -> Self {
-        // SAFETY: the string is ours until it is given back in `drop`; null when the value has no text.
-        Self(unsafe { JSValueToStringCopy(context, value, ptr::null_mut()) })
-    }
-
-    fn units(&self) -> &[u16] {
-        if self.0.is_null() {
-            return &[];
-        }
-        // SAFETY: the units never change and live as long as the string.
-        unsafe {
-            let (units, length) = (JSStringGetCharactersPtr(self.0), JSStringGetLength(self.0));
-            if units.is_null() { &[] } else { std::slice::from_raw_parts(units, length) }
-        }
-    }
-}
-
-impl Drop for Text {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: the reference taken in `new` or `of`.
-            unsafe { JSStringRelease(self.0) };
-        }
     }
 }
 
@@ -494,45 +388,5 @@ fn end() {
     let Some(connection) = CONNECTION.take() else { return };
     for callback in connection.pages.values().filter_map(|page| page.callback.as_ref()) {
         hand(callback, 0, Kind::Text, Vec::new());
-    }
-}
-
-/// Calls the start script's callback with a ticket and its answer.
-fn hand(callback: &Callback, ticket: u64, kind: Kind, mut body: Vec<u8>) {
-    let context = callback.context;
-    // SAFETY: the callback keeps its context alive. The values are on the stack, where JSC looks for what is used; the
-    // array is as long as it says, and the text ends with a zero.
-    unsafe {
-        let value = if kind == Kind::Raw || body.len() >= TEXT_BYTES_MAX {
-            // Memory of our own is not let into WebKit's cage for buffers: the bytes are copied.
-            let array = JSObjectMakeTypedArray(context, JS_UINT8_ARRAY, body.len(), ptr::null_mut());
-            if array.is_null() {
-                JSValueMakeNull(context)
-            } else {
-                let data = JSObjectGetTypedArrayBytesPtr(context, array, ptr::null_mut()).cast::<u8>();
-                if !data.is_null() {
-                    ptr::copy_nonoverlapping(body.as_ptr(), data, body.len());
-                }
-                JSObjectGetTypedArrayBuffer(context, array, ptr::null_mut()).cast_const()
-            }
-        } else {
-            // JSON writes a zero as an escape: the only one is at the end.
-            body.push(0);
-            let text = Text(JSStringCreateWithUTF8CString(body.as_ptr().cast()));
-            JSValueMakeString(context, text.0)
-        };
-        let arguments = [
-            JSValueMakeNumber(context, ticket as f64),
-            value,
-            JSValueMakeBoolean(context, kind != Kind::Raw),
-        ];
-        JSObjectCallAsFunction(
-            context,
-            callback.function,
-            ptr::null_mut(),
-            arguments.len(),
-            arguments.as_ptr(),
-            ptr::null_mut(),
-        );
     }
 }
