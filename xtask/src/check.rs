@@ -5,6 +5,7 @@
 
 use crate::sim;
 use crate::steps::{Outcome, Tally, run};
+use anyhow::Context;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -116,14 +117,8 @@ fn examples(root: &Path) -> anyhow::Result<Outcome> {
             .env("CARGO_TARGET_DIR", root.join("target/e2e/cargo"));
         run("examples", &mut command, STEP_LIMIT)
     };
-    let mut all = test(EXAMPLES[0])?;
-    for example in &EXAMPLES[1..] {
-        let outcome = test(example)?;
-        all.ok &= outcome.ok;
-        all.took += outcome.took;
-        all.tally.add(outcome.tally);
-    }
-    Ok(all)
+    let outcomes = EXAMPLES.iter().map(|example| test(example)).collect::<anyhow::Result<Vec<_>>>()?;
+    outcomes.into_iter().reduce(Outcome::and).context("examples: there are none")
 }
 
 fn tidy(root: &Path) -> anyhow::Result<Outcome> {
@@ -171,17 +166,11 @@ fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcom
         };
         let mut outcome = run(name, &mut npm(&["ci", "--no-audit", "--no-fund"]), STEP_LIMIT)?;
         if outcome.ok {
-            let test = run(name, &mut npm(&["test"]), STEP_LIMIT)?;
-            outcome = Outcome { took: outcome.took + test.took, ..test };
+            outcome = outcome.and(run(name, &mut npm(&["test"]), STEP_LIMIT)?);
         }
-        whole = Some(match whole.take() {
+        whole = Some(match whole {
             None => outcome,
-            Some(mut before) => {
-                before.ok &= outcome.ok;
-                before.took += outcome.took;
-                before.tally.add(outcome.tally);
-                before
-            }
+            Some(before) => before.and(outcome),
         });
     }
     whole.ok_or_else(|| anyhow::anyhow!("{name}: no folder is tested"))

@@ -2,6 +2,7 @@
 //! other's repositories (`crates/update/tests/interop.rs`).
 
 use crate::steps::{Outcome, run};
+use anyhow::Context;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -18,9 +19,10 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
     std::fs::create_dir_all(&own)?;
     let python = own.join("venv/bin/python");
     let mut steps = Vec::new();
-    if !python.exists() {
+    // What was cut off in the middle has no pip yet.
+    if !own.join("venv/bin/pip").exists() {
         let mut venv = Command::new("python3");
-        venv.args(["-m", "venv"]).arg(own.join("venv"));
+        venv.args(["-m", "venv", "--clear"]).arg(own.join("venv"));
         steps.push(venv);
     }
     let mut install = Command::new(&python);
@@ -37,17 +39,18 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
     test.env("STAYSAIL_INTEROP_PYTHON_TUF", format!("{}\n{}", python.display(), script.display()));
     test.env("STAYSAIL_INTEROP_TOUGH", own.join("cargo/debug/tough-interop")).current_dir(root);
     steps.push(test);
-    let mut took = Duration::ZERO;
-    let mut last = None;
+    let mut all: Option<Outcome> = None;
     for mut step in steps {
         let outcome = run("interop", &mut step, LIMIT)?;
-        took += outcome.took;
-        let ok = outcome.ok;
-        last = Some(outcome);
+        let so_far = match all {
+            None => outcome,
+            Some(before) => before.and(outcome),
+        };
+        let ok = so_far.ok;
+        all = Some(so_far);
         if !ok {
             break;
         }
     }
-    let last = last.ok_or_else(|| anyhow::anyhow!("interop: nothing was done"))?;
-    Ok(Outcome { took, ..last })
+    all.context("interop: nothing was done")
 }

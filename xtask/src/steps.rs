@@ -70,6 +70,17 @@ pub struct Outcome {
     pub tail: String,
 }
 
+impl Outcome {
+    /// This one and another, as one: with the name of this one, and the last lines of the other.
+    pub fn and(mut self, other: Self) -> Self {
+        self.ok &= other.ok;
+        self.took += other.took;
+        self.tally.add(other.tally);
+        self.tail = other.tail;
+        self
+    }
+}
+
 /// Runs one command as a step, in a process group of its own that is killed when the limit is reached.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use super::image::{Form, Image, Kind, References, u32_at};
 use super::matching::copies;
 use super::predict::{Copy, Mapping, Predictor};
 use super::wire::{self, Patch, Streams, put, put_signed};
-use super::{COPIES_MAX, Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, macho, pe};
+use super::{COPIES_MAX, Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, macho, pe};
 
 /// Makes the patch from `old` to `new`; `None` when they are too large, or too different for one.
 ///
@@ -13,7 +13,7 @@ use super::{COPIES_MAX, Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, ma
 /// # Errors
 /// [`Error::Compress`].
 pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    if old.len().max(new.len()) > FILE_BYTES_MAX {
+    if old.len().max(new.len()) > PATCHED_FILE_BYTES_MAX {
         return Ok(None);
     }
     let (from, to) = images(old, new);

@@ -4,7 +4,7 @@ use super::{REFERENCES_MAX, arm64, go, x86};
 use std::cell::Cell;
 
 const _: () =
-    assert!(super::FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
+    assert!(super::PATCHED_FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
 /// Most entries of one table of distances.
 pub(super) const TABLE_ENTRIES_MAX: usize = 1 << 12;
 /// Code is swept in parts of so many bytes, each for itself, so that several processors can do it.

@@ -49,7 +49,7 @@ pub use apply::apply;
 pub use diff::diff;
 
 /// Largest file that patches are made of and for, old and new.
-pub const FILE_BYTES_MAX: usize = 255 << 20;
+pub const PATCHED_FILE_BYTES_MAX: usize = 255 << 20;
 /// Most bytes of all streams of one patch, decompressed.
 pub const STREAMS_BYTES_MAX: usize = 15 << 20;
 /// Most copies of one patch.

@@ -1,7 +1,7 @@
 //! A patch as bytes: a head, and streams compressed one by one (`docs/spec/delta.md`).
 
 use super::image::{Form, Image, Region, Segment};
-use super::{Error, FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
+use super::{Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
 
 const MAGIC: &[u8; 4] = b"SSD1";
 /// Most segments of a file, regions of a file, and bases.
@@ -201,7 +201,8 @@ fn count(reader: &mut Reader) -> Option<u64> {
 
 fn images(reader: &mut Reader) -> Option<(Image, Image)> {
     let mut read = || {
-        let end = u32::try_from(reader.number()?).ok().filter(|end| *end as usize <= FILE_BYTES_MAX)?;
+        let end =
+            u32::try_from(reader.number()?).ok().filter(|end| *end as usize <= PATCHED_FILE_BYTES_MAX)?;
         let mut image = Image { end, ..Image::default() };
         for _ in 0..count(reader)? {
             let offset = u32::try_from(reader.number()?).ok()?;

@@ -155,6 +155,21 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Writes a file that was not there, durably. The mode is Unix's; elsewhere the folder decides who may.
+pub(crate) fn create_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(mode);
+    }
+    let _ = mode;
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut pause = Duration::from_millis(RENAME_PAUSE_MS);
     for attempt in 1.. {
@@ -184,17 +199,7 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 impl Disk for OsDisk {
     fn create(&self, path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(if executable { 0o755 } else { 0o644 });
-        }
-        let _ = executable;
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        create_new(path, bytes, if executable { 0o755 } else { 0o644 })
     }
 
     fn extend(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

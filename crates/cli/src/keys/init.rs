@@ -38,8 +38,11 @@ pub(super) fn init(arguments: &InitArgs) -> anyhow::Result<()> {
     let folder = folder.display();
     println!("Made the keys of this app in {folder}:");
     println!("  root.json                    public: build it into the app, keep it in version control");
-    println!("  root.key, targets.key        sign who may publish and what is published: keep them offline");
-    println!("  snapshot.key, timestamp.key  sign what is newest");
+    for found in Keys::at(&arguments.folder.keys).found()? {
+        println!("  {}", found.path.file_name().unwrap_or_default().to_string_lossy());
+    }
+    println!("root*.key signs who may publish, targets*.key what is published: keep them offline.");
+    println!("snapshot*.key and timestamp*.key sign what is newest: they may lie where you release.");
     println!("Back them up now: an app that is installed can only be updated with these keys.");
     println!("Next, in staysail.toml, so that built apps look for releases and can verify them:");
     println!("  [update]");

@@ -39,9 +39,6 @@ pub struct PublishArgs {
     /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
     #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
     pub delta_releases: usize,
-    /// Publish nothing new: only sign anew that the newest release is the newest (needed every 30 days).
-    #[arg(long, conflicts_with_all = ["version", "notes"])]
-    pub renew: bool,
 }
 
 /// Runs `staysail publish`. `assemble` builds the project; it is only called when there is something to publish and the
@@ -52,17 +49,13 @@ pub struct PublishArgs {
 pub fn run(
     arguments: PublishArgs,
     assemble: impl FnOnce() -> anyhow::Result<Contents>,
-) -> anyhow::Result<Option<Published>> {
+) -> anyhow::Result<Published> {
     let folder_keys = Keys::at(&arguments.keys);
-    let roles: &[Role] = if arguments.renew {
-        &[Role::Snapshot, Role::Timestamp]
-    } else {
-        &[Role::Targets, Role::Snapshot, Role::Timestamp]
-    };
+    let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
     folder_keys.root()?;
-    let passphrase = keys::passphrase_for(&folder_keys, roles, &arguments.passphrase)?;
+    let passphrase = keys::passphrase_for(&folder_keys, &roles, &arguments.passphrase)?;
     for role in roles {
-        folder_keys.signers(*role, passphrase.as_deref())?;
+        folder_keys.signers(role, passphrase.as_deref())?;
     }
     let notes = match &arguments.notes {
         None => None,
@@ -70,17 +63,6 @@ pub fn run(
             Some(std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
         }
     };
-    if arguments.renew {
-        let (to, now) = (arguments.to.clone(), jiff::Timestamp::now());
-        apart(move || {
-            publisher::renew(&*place(&to)?, &folder_keys, passphrase.as_deref(), now).map_err(Into::into)
-        })?;
-        println!(
-            "Renewed: for another {} days apps believe that they see the newest.",
-            publisher::TIMESTAMP_EXPIRY_DAYS
-        );
-        return Ok(None);
-    }
     let contents = assemble()?;
     let options = Options {
         channel: arguments.channel,
@@ -104,7 +86,7 @@ pub fn run(
         println!("  {} from the version before; {} deltas", size(bytes), report.deltas);
     }
     println!("  manifest {}", report.hash);
-    Ok(Some(report))
+    Ok(report)
 }
 
 /// Publishing blocks, also on its own network runtime: away from whatever runtime the caller may be in.

@@ -185,7 +185,7 @@ fn delegate(arguments: &DelegateArgs) -> anyhow::Result<()> {
         "Whoever has it, with the snapshot and timestamp keys, publishes there: `staysail publish --channel {channel}`."
     );
     println!(
-        "Hand it over by `staysail keys export {}`; the targets key is not needed for this channel.",
+        "Hand it over by `staysail keys export {} FILE`; the targets key is not needed for this channel.",
         &made.id[..8]
     );
     Ok(())

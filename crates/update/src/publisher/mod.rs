@@ -44,7 +44,7 @@ pub const TARGETS_EXPIRY_DAYS: i64 = 730;
 /// Days a snapshot is valid; every publish and every renewal renews it.
 pub const SNAPSHOT_EXPIRY_DAYS: i64 = 365;
 /// Days a client believes that what it sees is the newest. After that it installs nothing until `staysail publish` or
-/// `staysail publish --renew` has renewed it; apps go on running.
+/// `staysail repo renew` has renewed it; apps go on running.
 pub const TIMESTAMP_EXPIRY_DAYS: i64 = 30;
 /// Largest metadata file a publisher reads back.
 pub const METADATA_BYTES_MAX: u64 = 16 << 20;

@@ -4,9 +4,9 @@
 //! read, and makes way (the link, never what it leads to) when something is written. The store's folder itself may be
 //! reached over links; people move it to another disk.
 
-use crate::disk::{Disk, Entry, Lock, OsDisk};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use crate::disk::{self, Disk, Entry, Lock, OsDisk};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone)]
@@ -51,17 +51,7 @@ fn for_the_user() -> fs::DirBuilder {
 
 impl Disk for StoreDisk {
     fn create(&self, path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(if executable { 0o700 } else { 0o600 });
-        }
-        let _ = executable;
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        disk::create_new(path, bytes, if executable { 0o700 } else { 0o600 })
     }
 
     fn extend(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
