@@ -63,8 +63,8 @@ struct Replies {
     snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
     healthy: Option<oneshot::Sender<Result<(), String>>>,
-    released: Option<oneshot::Sender<exclusive::Answer>>,
-    acquired: Option<oneshot::Sender<exclusive::Answer>>,
+    released: exclusive::Question,
+    acquired: exclusive::Question,
     pong: Option<oneshot::Sender<()>>,
 }
 
@@ -108,19 +108,19 @@ pub struct Refusal {
     pub reason: String,
     /// The state was not handed over: without it, the new worker would start.
     pub of_state: bool,
-    /// The worker before is at fault, so the new one may be tried again.
-    pub of_old: bool,
+    /// Not the new worker is at fault, but the one before or the machine: the new one may be tried again.
+    pub of_others: bool,
 }
 
 impl Refusal {
-    fn of_old(reason: String) -> Self {
-        Self { reason, of_state: false, of_old: true }
+    fn of_others(reason: String) -> Self {
+        Self { reason, of_state: false, of_others: true }
     }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, of_state: false, of_old: false }
+        Self { reason, of_state: false, of_others: false }
     }
 }
 
@@ -168,7 +168,7 @@ impl Conductor {
         let quiesce_ms = milliseconds(quiesce_begun);
 
         let restore_begun = Instant::now();
-        let of_old = snapshot.is_err();
+        let of_others = snapshot.is_err();
         let restored = match snapshot {
             Ok(snapshot) => restore(&new, &snapshot).await,
             Err(reason) => Err(reason),
@@ -176,23 +176,28 @@ impl Conductor {
         if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
-            return Err(Refusal { reason, of_state: true, of_old });
+            return Err(Refusal { reason, of_state: true, of_others });
         }
         let restore_ms = milliseconds(restore_begun);
 
         let serving = old.as_ref().filter(|old| lineup.is_active(old));
-        if let Err(refusal) = exclusive::hand_over(serving, &new).await {
+        // What the worker before holds by its hooks, the new one may have declared by now: it is let go of first.
+        let mut retired = serving.filter(|old| exclusive::begins(old, &new)).map(|old| old.ask_to_retire());
+        if let (Some(retired), Some(old)) = (&retired, serving) {
+            wait_for_hooks(shell, old, retired).await;
+        }
+        if let Err(refusal) = exclusive::hand_over(serving, &new, options.fresh).await {
+            if let (Some(_), Some(old)) = (&retired, serving) {
+                old.worker.tell(&ToWorker::Activate);
+            }
             shell.router.reopen();
             return Err(refusal);
         }
-        let retired = serving.map(|old| old.ask_to_retire());
-        if let (Some(retired), Some(old)) = (&retired, &old)
-            && shell.router.in_flight(old.worker.id) == 0
-        {
-            // Nothing is under way, so this is over as fast as the app's on_retire hooks: what they let go of is free
-            // before the new worker's on_activate hooks take it.
-            let deadline = Duration::from_millis(limits::QUIESCE_MS);
-            let _ = tokio::time::timeout(deadline, wait_until(|| retired.is_finished())).await;
+        if retired.is_none() {
+            retired = serving.map(|old| old.ask_to_retire());
+            if let (Some(retired), Some(old)) = (&retired, serving) {
+                wait_for_hooks(shell, old, retired).await;
+            }
         }
         new.worker.tell(&ToWorker::Activate);
         let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
@@ -314,6 +319,15 @@ impl Seat {
     }
 }
 
+/// Waits for the `on_retire` hooks of a worker that has nothing under way, so that this is over as fast as they are: what
+/// they let go of is free before the new worker takes it.
+async fn wait_for_hooks(shell: &Shell, old: &Seat, retired: &tokio::task::JoinHandle<()>) {
+    if shell.router.in_flight(old.worker.id) == 0 {
+        let deadline = Duration::from_millis(limits::QUIESCE_MS);
+        let _ = tokio::time::timeout(deadline, wait_until(|| retired.is_finished())).await;
+    }
+}
+
 /// Waits for a condition that is reached within milliseconds; the caller bounds the wait.
 async fn wait_until(condition: impl Fn() -> bool) {
     let mut pause = Duration::from_micros(50);
@@ -386,13 +400,15 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
                 let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
             }
         }
-        ToShell::Released => exclusive::answered(seat.replies().released.take(), Ok(())),
+        ToShell::Released => exclusive::answered(seat, |replies| &mut replies.released, Ok(())),
         ToShell::ReleaseFailed { resource, message } => {
-            exclusive::answered(seat.replies().released.take(), exclusive::failed(&resource, &message));
+            let failed = exclusive::failed(&resource, &message);
+            exclusive::answered(seat, |replies| &mut replies.released, failed);
         }
-        ToShell::Acquired => exclusive::answered(seat.replies().acquired.take(), Ok(())),
+        ToShell::Acquired => exclusive::answered(seat, |replies| &mut replies.acquired, Ok(())),
         ToShell::AcquireFailed { resource, message } => {
-            exclusive::answered(seat.replies().acquired.take(), exclusive::failed(&resource, &message));
+            let failed = exclusive::failed(&resource, &message);
+            exclusive::answered(seat, |replies| &mut replies.acquired, failed);
         }
         ToShell::Retired => {
             if let Some(waiting) = seat.replies().retired.take() {

@@ -194,11 +194,12 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 }
                 shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
             }
-            Err(Refusal { reason, of_state, .. }) => {
+            Err(Refusal { reason, of_state, of_others }) => {
                 tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
-                match of_state {
-                    true => show_refused_state(&shell, reason),
-                    false => show_failure(&shell, "The new backend was not taken over", reason),
+                match (of_state, of_others) {
+                    (_, true) => show_held_fast(&shell, reason),
+                    (true, false) => show_refused_state(&shell, reason),
+                    (false, false) => show_failure(&shell, "The new backend was not taken over", reason),
                 }
             }
         }
@@ -240,6 +241,20 @@ fn show_refused_state(shell: &Shell, reason: String) {
         title: "The new backend can not take over the state".into(),
         detail: reason,
         advice: "The backend before goes on serving with its state. Give the new one a migration and save, or start it without."
+            .into(),
+        retry: false,
+        fresh: true,
+    }));
+}
+
+/// What runs does not hand over what it has, so no repair of the new code helps.
+fn show_held_fast(shell: &Shell, reason: String) {
+    shell.show_overlay(Some(Overlay {
+        kind: "state".into(),
+        title: "The backend that runs can not be exchanged".into(),
+        detail: reason,
+        advice: "Not the backend you saved is at fault: the one that runs goes on serving. Start the new one without its state; \
+                 if another program has what both need, end that program first and save again."
             .into(),
         retry: false,
         fresh: true,

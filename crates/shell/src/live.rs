@@ -9,7 +9,7 @@
 
 use crate::app::Wish;
 use crate::assets::Source;
-use crate::conductor::SwapOptions;
+use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
 use crate::shell::{Observer, Shell};
@@ -136,7 +136,7 @@ impl Live {
 
     async fn come_up(&self, release: &Release, loads: &Expected) -> Result<(), NotApplied> {
         let swapped = self.shell.conductor.swap(&self.shell, launch(release)?, SwapOptions::default());
-        swapped.await.map_err(String::from)?;
+        swapped.await.map_err(not_applied)?;
         let timeout = self.shell.facts().config.page_ready_timeout_ms;
         Ok(self.shell.pages.wait_ready(loads, Duration::from_millis(timeout)).await?)
     }
@@ -172,10 +172,7 @@ impl Live {
             let at_switch: Box<dyn FnOnce() + Send> = Box::new(move || show(&shell, &shown));
             let options = SwapOptions { fresh: false, at_switch: Some(at_switch) };
             let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await;
-            let switched = switched.map_err(|refusal| match refusal.of_old {
-                true => NotApplied::NotNow(refusal.reason),
-                false => NotApplied::AtFault(refusal.reason),
-            })?;
+            let switched = switched.map_err(not_applied)?;
             new_interface = switched.new_interface;
             verdict = Some(switched.verdict);
         }
@@ -282,6 +279,13 @@ fn page_change(
         PageChange::Styles(changed.into_iter().map(|path| format!("/{path}")).collect())
     } else {
         PageChange::Files
+    }
+}
+
+fn not_applied(refusal: Refusal) -> NotApplied {
+    match refusal.of_others {
+        true => NotApplied::NotNow(refusal.reason),
+        false => NotApplied::AtFault(refusal.reason),
     }
 }
 

@@ -5,8 +5,12 @@
 //! acquires. A release that fails, and an acquisition that fails, call the swap off: the new worker is ended, and when its
 //! process is gone, so that nothing of it holds anything, the worker before acquires again. A worker that dies in the middle
 //! has released everything by that; its process, too, is waited for. Workers without such resources are asked nothing.
+//!
+//! Whose fault a failure is decides whether a release is banned for it (law 6): where the worker before can not have the
+//! resource back either, somebody else has it. A question that was not answered in time is answered some day: those answers
+//! are counted off, so that none is taken for that of the next question.
 
-use super::{Refusal, Seat};
+use super::{Refusal, Replies, Seat};
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
 use std::sync::Arc;
@@ -39,17 +43,28 @@ fn holds_any(seat: &Seat) -> bool {
     !seat.worker.hello.exclusive.is_empty()
 }
 
-/// Hands the resources of `old` over to `new`. On an error `old` has them again, and `new` is gone.
-pub(super) async fn hand_over(old: Option<&Arc<Seat>>, new: &Arc<Seat>) -> Result<(), Refusal> {
+/// Whether `new` declares resources where `old` declared none.
+pub(super) fn begins(old: &Seat, new: &Seat) -> bool {
+    holds_any(new) && !holds_any(old)
+}
+
+/// Hands the resources of `old` over to `new`. On an error `old` has them again, and `new` is gone. With `fresh` an `old`
+/// that does not release is ended instead: nothing of it is wanted any more.
+pub(super) async fn hand_over(old: Option<&Arc<Seat>>, new: &Arc<Seat>, fresh: bool) -> Result<(), Refusal> {
     let old = old.filter(|old| holds_any(old));
     if let Some(old) = old {
         match release(old).await {
             Ok(()) => {}
             Err(Failure::Gone) => drop(old.worker.exit_reason().await),
+            Err(Failure::Failed(reason)) if fresh => {
+                tracing::warn!(reason, "the backend before did not release its resources; it is ended");
+                end(old).await;
+            }
             Err(Failure::Failed(reason)) => {
                 new.worker.kill();
                 let reason = format!("the backend before did not release {reason}");
-                return Err(Refusal::of_old(given_back(old, reason).await));
+                let (reason, _) = given_back(old, reason).await;
+                return Err(Refusal::of_others(reason));
             }
         }
     }
@@ -59,17 +74,22 @@ pub(super) async fn hand_over(old: Option<&Arc<Seat>>, new: &Arc<Seat>) -> Resul
         end(new).await;
         let reason = format!("the new backend could not acquire {}", failure.said());
         return Err(match old {
-            Some(old) => given_back(old, reason).await,
-            None => reason,
-        }
-        .into());
+            // Nobody had it before: another program has, or the disk is full. Every release would meet that.
+            None => Refusal::of_others(reason),
+            Some(old) => match given_back(old, reason).await {
+                (reason, true) => reason.into(),
+                (reason, false) => Refusal::of_others(reason),
+            },
+        });
     }
     Ok(())
 }
 
 /// Takes what a worker that is given up still holds, and ends it. Returns when nothing of it is left that could hold anything.
-pub(super) async fn take_back(bad: &Arc<Seat>) {
-    if holds_any(bad)
+/// One that does not answer is ended at once.
+pub(super) async fn take_back(bad: &Arc<Seat>, answers: bool) {
+    if answers
+        && holds_any(bad)
         && !bad.gone.load(Ordering::SeqCst)
         && let Err(failure) = release(bad).await
     {
@@ -105,39 +125,59 @@ pub(super) async fn give_again(seat: &Arc<Seat>) -> Result<(), String> {
     }
 }
 
-/// The reason of a refusal, with what became of the resources.
-async fn given_back(old: &Arc<Seat>, reason: String) -> String {
+/// The reason of a refusal, with what became of the resources, and whether the worker has them again.
+async fn given_back(old: &Arc<Seat>, reason: String) -> (String, bool) {
     match give_again(old).await {
-        Ok(()) => reason,
-        Err(error) => format!("{reason}; and it did not get its resources back: {error}"),
+        Ok(()) => (reason, true),
+        Err(error) => (format!("{reason}; and it did not get its resources back: {error}"), false),
     }
 }
 
 async fn release(seat: &Arc<Seat>) -> Result<(), Failure> {
-    let answer = seat.ask(|replies| &mut replies.released, &ToWorker::Release, Vec::new());
-    within(seat, answer).await
+    ask(seat, |replies| &mut replies.released, &ToWorker::Release).await
 }
 
 async fn acquire(seat: &Arc<Seat>) -> Result<(), Failure> {
-    let answer = seat.ask(|replies| &mut replies.acquired, &ToWorker::Acquire, Vec::new());
-    within(seat, answer).await
+    ask(seat, |replies| &mut replies.acquired, &ToWorker::Acquire).await
 }
 
-async fn within(seat: &Seat, answer: oneshot::Receiver<Answer>) -> Result<(), Failure> {
+/// Where the answers to one of the two questions go.
+#[derive(Default)]
+pub(super) struct Question {
+    waiting: Option<oneshot::Sender<Answer>>,
+    /// Answers that nobody waits for any longer, and that come before the next one.
+    late: usize,
+}
+
+async fn ask(
+    seat: &Arc<Seat>,
+    question: impl Fn(&mut Replies) -> &mut Question,
+    message: &ToWorker,
+) -> Result<(), Failure> {
+    let answer = seat.ask(|replies| &mut question(replies).waiting, message, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::EXCLUSIVE_TIMEOUT_MS));
     match tokio::time::timeout(patience, answer).await {
         Ok(Ok(result)) => result.map_err(Failure::Failed),
         Ok(Err(_)) => Err(Failure::Gone),
-        Err(_) => Err(Failure::Failed(format!(
-            "its exclusive resources within {} ms (exclusive_timeout_ms)",
-            limits::EXCLUSIVE_TIMEOUT_MS
-        ))),
+        Err(_) => {
+            let mut replies = seat.replies();
+            let question = question(&mut replies);
+            question.late += usize::from(question.waiting.take().is_some());
+            Err(Failure::Failed(format!(
+                "its exclusive resources within {} ms (exclusive_timeout_ms)",
+                limits::EXCLUSIVE_TIMEOUT_MS
+            )))
+        }
     }
 }
 
 /// A worker's answer.
-pub(super) fn answered(waiting: Option<oneshot::Sender<Answer>>, answer: Answer) {
-    if let Some(waiting) = waiting {
+pub(super) fn answered(seat: &Seat, question: impl Fn(&mut Replies) -> &mut Question, answer: Answer) {
+    let mut replies = seat.replies();
+    let question = question(&mut replies);
+    if question.late > 0 {
+        question.late -= 1;
+    } else if let Some(waiting) = question.waiting.take() {
         let _ = waiting.send(answer);
     }
 }

@@ -71,8 +71,8 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
         }
         let interval = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
         if on_probation {
-            if let Err(reason) = health(&seat).await {
-                return fail(&shell, &seat, &format!("its health check failed: {reason}")).await;
+            if let Err((reason, answers)) = health(&seat).await {
+                return fail(&shell, &seat, &format!("its health check failed: {reason}"), answers).await;
             }
             let left = probation.saturating_sub(begun.elapsed());
             if left.is_zero() {
@@ -103,13 +103,14 @@ async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
     matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
 }
 
-async fn health(seat: &Arc<Seat>) -> Result<(), String> {
+/// On an error why, and whether the worker answers at all.
+async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));
     match tokio::time::timeout(patience, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err("the backend ended".into()),
-        Err(_) => Err(format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS)),
+        Ok(Ok(result)) => result.map_err(|reason| (reason, true)),
+        Ok(Err(_)) => Err(("the backend ended".into(), false)),
+        Err(_) => Err((format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS), false)),
     }
 }
 
@@ -128,14 +129,15 @@ async fn commit(shell: &Arc<Shell>, seat: &Arc<Seat>) {
 }
 
 /// The active worker is bad: back to the one before, if there is one, else start again.
-pub(super) async fn fail(shell: &Arc<Shell>, seat: &Arc<Seat>, reason: &str) {
-    if !go_back(shell, Some(seat), reason).await {
+async fn fail(shell: &Arc<Shell>, seat: &Arc<Seat>, reason: &str, answers: bool) {
+    if !go_back(shell, Some(seat), reason, answers).await {
         seat.worker.kill();
     }
 }
 
-/// Returns to the frozen worker. `of` must still be the active one when it is given. Returns whether it did.
-pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: &str) -> bool {
+/// Returns to the frozen worker. `of` must still be the active one when it is given. One that does not answer is asked for
+/// nothing first: calls wait meanwhile. Returns whether it did.
+pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: &str, answers: bool) -> bool {
     let mut lineup = shell.conductor.lineup.lock().await;
     if of.is_some_and(|of| !lineup.is_active(of)) {
         return true;
@@ -148,9 +150,9 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
     let bad = lineup.active.replace(old.clone());
     // Answers after the switch may have changed declared state; the newest of it goes along. A worker that
     // can not read the newer state keeps its own.
-    let snapshot = shell.conductor.inherit(shell, bad.as_ref()).await;
+    let snapshot = shell.conductor.inherit(shell, bad.as_ref().filter(|_| answers)).await;
     if let Some(bad) = &bad {
-        exclusive::take_back(bad).await;
+        exclusive::take_back(bad, answers).await;
         shell.router.worker_lost(&bad.worker, reason);
     }
     old.worker.thaw();

@@ -32,7 +32,9 @@ pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
     end_calls(shell, seat, &reason);
     tracing::error!(reason, "the backend ended by itself");
     tell_of_loss(shell, seat);
-    if can_return && probation::go_back(shell, Some(seat), &format!("the backend ended: {reason}")).await {
+    if can_return
+        && probation::go_back(shell, Some(seat), &format!("the backend ended: {reason}"), false).await
+    {
         shell.observe(|observer| observer.worker_lost(&reason, false));
         return;
     }
@@ -149,6 +151,6 @@ impl Conductor {
     /// Returns to the worker before the active one, because the release it belongs to failed. Returns whether
     /// there was one.
     pub async fn go_back(&self, shell: &Arc<Shell>, reason: &str) -> bool {
-        probation::go_back(shell, None, reason).await
+        probation::go_back(shell, None, reason, true).await
     }
 }

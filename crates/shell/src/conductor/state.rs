@@ -98,7 +98,6 @@ impl Conductor {
             Ok(Ok(Err(reason))) => Err(reason),
             _ => {
                 tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
-                tell_of_loss(shell, old);
                 Ok(self.newest_checkpoint())
             }
         }
@@ -130,9 +129,9 @@ impl Conductor {
     }
 }
 
-/// Says once that a worker that is lost had state too large for checkpoints.
+/// Says that a worker that is lost had state too large for checkpoints.
 pub(super) fn tell_of_loss(shell: &Shell, seat: &Seat) {
-    if seat.left_out.swap(false, Ordering::SeqCst) {
+    if seat.left_out.load(Ordering::SeqCst) {
         let message = format!(
             "the declared state was larger than {} bytes (checkpoint_bytes_max), so what changed since the backend was \
              last exchanged is lost with it",

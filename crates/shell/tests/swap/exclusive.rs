@@ -67,7 +67,7 @@ fn given_back() {
     theatre.swap("port").unwrap();
     let before = theatre.process();
     let refusal = theatre.swap("port-refusing").err().unwrap();
-    assert!(!refusal.of_state && !refusal.of_old, "{}", refusal.reason);
+    assert!(!refusal.of_state && !refusal.of_others, "{}", refusal.reason);
     assert!(refusal.reason.contains("could not acquire `port`: no luck"), "{}", refusal.reason);
     assert_eq!(theatre.process(), before);
     assert_answers(&theatre);
@@ -80,7 +80,7 @@ fn not_released() {
     let theatre = Theatre::open();
     theatre.swap("port-failing-release").unwrap();
     let refusal = theatre.swap("port").err().unwrap();
-    assert!(refusal.of_old && refusal.reason.contains("`port`: not in order"), "{}", refusal.reason);
+    assert!(refusal.of_others && refusal.reason.contains("`port`: not in order"), "{}", refusal.reason);
     assert_answers(&theatre);
 }
 
@@ -90,7 +90,7 @@ fn in_use() {
     let call = theatre.begin_call("use_port", json!({ "until": "enough" }));
     theatre.wait_said("using");
     let refusal = theatre.swap("port").err().unwrap();
-    assert!(refusal.of_old && refusal.reason.contains("exclusive_in_use_ms"), "{}", refusal.reason);
+    assert!(refusal.of_others && refusal.reason.contains("exclusive_in_use_ms"), "{}", refusal.reason);
     assert_answers(&theatre);
     std::fs::write(theatre.folder.join("enough"), "").unwrap();
     assert_eq!(call.recv_timeout(PATIENCE).expect("an answer").unwrap(), json!(true));
