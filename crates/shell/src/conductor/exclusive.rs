@@ -149,6 +149,22 @@ pub(super) struct Question {
     late: usize,
 }
 
+impl Question {
+    /// Nobody waits any longer, and the answer may still come.
+    fn give_up(&mut self) {
+        self.late += usize::from(self.waiting.take().is_some());
+    }
+
+    /// An answer has come.
+    fn hear(&mut self, answer: Answer) {
+        if self.late > 0 {
+            self.late -= 1;
+        } else if let Some(waiting) = self.waiting.take() {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
 async fn ask(
     seat: &Arc<Seat>,
     question: impl Fn(&mut Replies) -> &mut Question,
@@ -160,9 +176,7 @@ async fn ask(
         Ok(Ok(result)) => result.map_err(Failure::Failed),
         Ok(Err(_)) => Err(Failure::Gone),
         Err(_) => {
-            let mut replies = seat.replies();
-            let question = question(&mut replies);
-            question.late += usize::from(question.waiting.take().is_some());
+            question(&mut seat.replies()).give_up();
             Err(Failure::Failed(format!(
                 "its exclusive resources within {} ms (exclusive_timeout_ms)",
                 limits::EXCLUSIVE_TIMEOUT_MS
@@ -173,16 +187,30 @@ async fn ask(
 
 /// A worker's answer.
 pub(super) fn answered(seat: &Seat, question: impl Fn(&mut Replies) -> &mut Question, answer: Answer) {
-    let mut replies = seat.replies();
-    let question = question(&mut replies);
-    if question.late > 0 {
-        question.late -= 1;
-    } else if let Some(waiting) = question.waiting.take() {
-        let _ = waiting.send(answer);
-    }
+    question(&mut seat.replies()).hear(answer);
 }
 
 /// How a resource that failed is told of.
 pub(super) fn failed(resource: &str, message: &str) -> Answer {
     Err(format!("`{resource}`: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_late_is_none_to_the_next_question() {
+        let mut question = Question::default();
+        let (waiting, first) = oneshot::channel();
+        question.waiting = Some(waiting);
+        question.give_up();
+        drop(first);
+        let (waiting, mut second) = oneshot::channel();
+        question.waiting = Some(waiting);
+        question.hear(Err("late".into()));
+        assert!(second.try_recv().is_err(), "it waits on");
+        question.hear(Ok(()));
+        assert_eq!(second.try_recv().unwrap(), Ok(()));
+    }
 }

@@ -4,12 +4,13 @@ use crate::roles::{get_stuck, is_ill, say};
 use crate::theatre::{PATIENCE, Test, Theatre, kill, wait};
 use serde_json::json;
 use staysail::{App, AppHandle, Exclusive, Held, command, commands};
+use staysail_shell::conductor::SwapOptions;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub const TESTS: &[Test] = &[
     ("a worker killed while it acquires leaves the port to the one before", killed_acquiring),
     ("a port is held again after a kill on probation and after it", killed_later),
     ("without the port nothing is taken over at the first start", never_to_be_had),
+    ("a port that another program took is not the new worker's fault", taken_by_another),
+    ("starting fresh ends a worker that does not release its port", fresh_all_the_same),
+    ("a port held by hooks is let go of before it is declared, and taken again", held_by_hooks),
 ];
 
 /// Which process answers at the port.
@@ -151,8 +155,43 @@ fn killed_later() {
 fn never_to_be_had() {
     let theatre = Theatre::open();
     let refusal = theatre.swap("port-refusing").err().unwrap();
-    assert!(refusal.reason.contains("no luck"), "{}", refusal.reason);
+    assert!(refusal.of_others && refusal.reason.contains("no luck"), "{}", refusal.reason);
     assert!(theatre.shell.router.active().is_none());
+}
+
+fn taken_by_another() {
+    let theatre = Theatre::open();
+    theatre.swap("port").unwrap();
+    let swap = theatre.begin_swap("port-late");
+    theatre.wait_said("released");
+    let port: u16 = std::fs::read_to_string(theatre.folder.join("port")).unwrap().parse().unwrap();
+    let other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::fs::write(theatre.folder.join("taken"), "").unwrap();
+    let refusal = swap.recv_timeout(PATIENCE).expect("an end of the swap").err().unwrap();
+    assert!(
+        refusal.of_others && refusal.reason.contains("did not get its resources back"),
+        "{}",
+        refusal.reason
+    );
+    drop(other);
+}
+
+fn fresh_all_the_same() {
+    let theatre = Theatre::open();
+    theatre.swap("port-failing-release").unwrap();
+    assert!(theatre.swap("port").is_err(), "it does not let go");
+    theatre.swap_with("port", SwapOptions { fresh: true, at_switch: None }).unwrap();
+    assert_answers(&theatre);
+}
+
+fn held_by_hooks() {
+    let theatre = Theatre::open();
+    theatre.swap("port-by-hooks").unwrap();
+    wait("the port", || answering(&theatre));
+    assert!(theatre.swap("port-refusing").is_err());
+    assert_eq!(wait("the port again", || answering(&theatre)), theatre.process());
+    theatre.swap("port").unwrap();
+    assert_answers(&theatre);
 }
 
 /// How a role treats its port.
@@ -161,6 +200,7 @@ const REFUSING: u8 = 1;
 const FAILING_RELEASE: u8 = 2;
 const STUCK_RELEASING: u8 = 3;
 const STUCK_ACQUIRING: u8 = 4;
+const LATE: u8 = 5;
 
 /// Answers each connection with the number of its process. The first chooses the port, all others take the same.
 struct Port<const HOW: u8> {
@@ -177,6 +217,10 @@ impl<const HOW: u8> Exclusive for Port<HOW> {
         match HOW {
             REFUSING => return Err("no luck".into()),
             STUCK_ACQUIRING => get_stuck("stuck"),
+            LATE => {
+                say("released");
+                wait("somebody to take the port", || app.data_dir().join("taken").exists().then_some(()));
+            }
             _ => {}
         }
         Self::listen(&app.data_dir().join("port")).map_err(|error| error.to_string())
@@ -228,6 +272,20 @@ fn use_port(until: String, port: Held<Port<WELL>>, app: AppHandle) -> bool {
     port.listener.local_addr().is_ok()
 }
 
+/// The port of a worker that knows no exclusive resources, only hooks.
+static BY_HOOKS: Mutex<Option<Port<WELL>>> = Mutex::new(None);
+
+fn with_hooks() -> App {
+    let take = |app: &AppHandle| {
+        *BY_HOOKS.lock().unwrap() = Some(Port::acquire(app).expect("the port"));
+    };
+    let leave = |_: &AppHandle| {
+        let port = BY_HOOKS.lock().unwrap().take();
+        port.map(Port::release).transpose().expect("an end");
+    };
+    App::new("dev.staysail.swap").on_activate(take).on_retire(leave)
+}
+
 /// Plays a worker with a port, if the role is one.
 pub fn play(role: &str) -> bool {
     match role {
@@ -235,6 +293,8 @@ pub fn play(role: &str) -> bool {
             let app = App::new("dev.staysail.swap").exclusive::<Port<WELL>>();
             run(app.commands(commands![port, use_port, crate::roles::fall_ill]));
         }
+        "port-late" => run(App::new("dev.staysail.swap").exclusive::<Port<LATE>>()),
+        "port-by-hooks" => run(with_hooks()),
         "port-refusing" => run(App::new("dev.staysail.swap").exclusive::<Port<REFUSING>>()),
         "port-failing-release" => run(App::new("dev.staysail.swap").exclusive::<Port<FAILING_RELEASE>>()),
         "port-stuck-releasing" => run(App::new("dev.staysail.swap").exclusive::<Port<STUCK_RELEASING>>()),
