@@ -159,8 +159,8 @@ unsafe extern "C" fn window_object_cleared(
     frame: *mut WebKitFrame,
     _data: gpointer,
 ) {
-    // SAFETY: WebKit passes live objects. What is created here is owned by the context's global object after
-    // `jsc_context_set_value`, except for the references given back below.
+    // SAFETY: WebKit passes live objects. The function is on the stack, where JSC sees it, until it belongs to the
+    // context's global object.
     unsafe {
         if webkit_frame_is_main_frame(frame) == 0 {
             return;
