@@ -65,6 +65,17 @@ pub enum Error {
     /// Publishing was refused; the repository is untouched.
     #[error("{0}")]
     Refused(String),
+    /// The write that makes a change of a repository live failed, or only its answer was lost.
+    #[error(
+        "the last write to {repository} failed ({reason}); the change may be live, or not. Look with `staysail repo check`, \
+         and repeat the command if it is not"
+    )]
+    Uncertain {
+        /// Which repository.
+        repository: String,
+        /// What failed.
+        reason: String,
+    },
     /// Compressing failed.
     #[error("compressing failed: {0}")]
     Compress(std::io::Error),

@@ -170,15 +170,22 @@ fn given_passphrase(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     Ok(std::env::var(PASSPHRASE_VARIABLE).ok().filter(|passphrase| !passphrase.is_empty()))
 }
 
-/// The passphrase for these roles' keys: from the file, the environment or the terminal; none when they need none.
+/// The passphrase for the keys of these roles and of a channel: from the file, the environment or the terminal; none when they need none.
 ///
 /// # Errors
 /// A passphrase file that can not be read.
-pub fn passphrase_for(keys: &Keys, roles: &[Role], given: &PassphraseArgs) -> anyhow::Result<Option<String>> {
+pub fn passphrase_for(
+    keys: &Keys,
+    roles: &[Role],
+    channel: Option<&str>,
+    given: &PassphraseArgs,
+) -> anyhow::Result<Option<String>> {
     if let Some(passphrase) = given_passphrase(given.passphrase_file.as_deref())? {
         return Ok(Some(passphrase));
     }
-    if !roles.iter().any(|role| keys.is_encrypted(*role)) || !std::io::stdin().is_terminal() {
+    let encrypted = roles.iter().any(|role| keys.is_encrypted(*role))
+        || channel.is_some_and(|channel| keys.is_channel_encrypted(channel));
+    if !encrypted || !std::io::stdin().is_terminal() {
         return Ok(None);
     }
     let prompt = format!("Passphrase of the keys in {}", keys.folder().display());

@@ -53,17 +53,14 @@ pub fn run(
     let folder_keys = Keys::at(&arguments.keys);
     let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
     folder_keys.root()?;
-    let passphrase = keys::passphrase_for(&folder_keys, &roles, &arguments.passphrase)?;
-    for role in roles {
-        folder_keys.signers(role, passphrase.as_deref())?;
-    }
+    let channel = Some(arguments.channel.as_str());
+    let passphrase = keys::passphrase_for(&folder_keys, &roles, channel, &arguments.passphrase)?;
     let notes = match &arguments.notes {
         None => None,
         Some(path) => {
             Some(std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
         }
     };
-    let contents = assemble()?;
     let options = Options {
         channel: arguments.channel,
         version: arguments.version,
@@ -72,14 +69,10 @@ pub fn run(
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
     };
-    let to = arguments.to;
-    let report = {
-        let to = to.clone();
-        apart(move || {
-            let place = place(&to)?;
-            Ok(publisher::publish(&*place, &folder_keys, contents, &options, jiff::Timestamp::now())?)
-        })?
-    };
+    let (to, now) = (arguments.to, jiff::Timestamp::now);
+    apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
+    let contents = assemble()?;
+    let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
