@@ -35,6 +35,14 @@ pub enum Error {
         /// The hash it has, or why it has none.
         found: String,
     },
+    /// A file with releases can not be used.
+    #[error("{} {reason}; nothing was changed", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence.
+        reason: String,
+    },
     /// A manifest can not be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

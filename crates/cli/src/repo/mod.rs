@@ -10,7 +10,7 @@ use staysail_update::Error;
 use staysail_update::publisher::check::{EXPIRY_WARNING_DAYS, Report};
 use staysail_update::publisher::keys::short;
 use staysail_update::publisher::{self, Keys, Role};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check a repository of releases, or sign it anew.
@@ -92,18 +92,31 @@ pub fn run(arguments: RepoArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The root an app begins with.
+///
+/// # Errors
+/// A file that can not be read.
+pub fn read_root(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading the trust root {}", path.display()))
+}
+
+/// The address of a repository that is named by it, or by its folder.
+///
+/// # Errors
+/// What is neither.
+pub fn address(from: &str) -> anyhow::Result<String> {
+    if from.contains("://") {
+        return Ok(from.to_owned());
+    }
+    let folder = std::path::absolute(from)?;
+    if !folder.is_dir() {
+        bail!("{} is no folder", folder.display());
+    }
+    Ok(format!("file://{}", folder.display()))
+}
+
 fn check(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let root = std::fs::read(&arguments.root)
-        .with_context(|| format!("reading the trust root {}", arguments.root.display()))?;
-    let url = if arguments.from.contains("://") {
-        arguments.from.clone()
-    } else {
-        let folder = std::path::absolute(&arguments.from)?;
-        if !folder.is_dir() {
-            bail!("{} is no folder", folder.display());
-        }
-        format!("file://{}", folder.display())
-    };
+    let (root, url) = (read_root(&arguments.root)?, address(&arguments.from)?);
     let (own, now, files) = (tempfile::tempdir()?, jiff::Timestamp::now(), arguments.files);
     let report = apart(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -14,6 +14,7 @@
 //! Written in this order, each file whole; only the last one is ever replaced, and that is the moment the release goes
 //! live. An interrupted publish leaves files nobody refers to, and the next one steps over the numbers they took.
 
+pub mod bundle;
 pub mod check;
 mod current;
 pub mod deltas;
