@@ -217,4 +217,11 @@ fn a_channels_key_may_have_a_passphrase_of_its_own() {
     company.fails(&publish, "is encrypted; give its passphrase");
     company.does(&[&publish[..], &["--passphrase-file", "its-own"]].concat());
     app.sees_version("1.1.0");
+    // The online keys get one, too, which is another one.
+    std::fs::write(company.path("online"), "of the online keys\n").unwrap();
+    company.does(&["keys", "rotate", "snapshot", "timestamp", "--passphrase-file", "online"]);
+    let publish = [&publish[..], &["--version", "1.2.0", "--passphrase-file", "online"]].concat();
+    company.fails(&publish, "wrong passphrase");
+    company.does(&[&publish[..], &["--channel-passphrase-file", "its-own"]].concat());
+    app.sees_version("1.2.0");
 }

@@ -33,6 +33,9 @@ pub struct PublishArgs {
     pub keys: PathBuf,
     #[command(flatten)]
     pub passphrase: keys::PassphraseArgs,
+    /// File whose first line is the passphrase of the channel's own key, when that is another one.
+    #[arg(long)]
+    pub channel_passphrase_file: Option<PathBuf>,
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
@@ -53,8 +56,10 @@ pub fn run(
     let folder_keys = Keys::at(&arguments.keys);
     let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
     folder_keys.root()?;
-    let channel = Some(arguments.channel.as_str());
+    let channel = Some(arguments.channel.as_str()).filter(|_| arguments.channel_passphrase_file.is_none());
     let passphrase = keys::passphrase_for(&folder_keys, &roles, channel, &arguments.passphrase)?;
+    let own = arguments.channel_passphrase_file.as_deref();
+    let channel_passphrase = own.map(keys::passphrase_in).transpose()?;
     let notes = match &arguments.notes {
         None => None,
         Some(path) => {
@@ -66,6 +71,7 @@ pub fn run(
         version: arguments.version,
         notes,
         passphrase,
+        channel_passphrase,
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
     };

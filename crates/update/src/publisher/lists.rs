@@ -72,12 +72,13 @@ impl List {
         })
     }
 
-    /// The list that a path belongs into: that of the role to which it was given, or that of the targets role.
+    /// The list that a path belongs into: that of the role to which it was given, or that of the targets role. There is a
+    /// passphrase for the keys of either.
     pub fn of(
         current: Option<&Current>,
         keys: &Keys,
         path: &str,
-        passphrase: Option<&str>,
+        (passphrase, own): (Option<&str>, Option<&str>),
     ) -> Result<Self, Error> {
         let given = current.map(|current| given(&current.targets, path)).transpose()?.flatten();
         let (Some(current), Some(role)) = (current, given) else {
@@ -89,7 +90,7 @@ impl List {
             version: list.map_or(0, |list| list.version),
             targets: list.map(entries).transpose()?.unwrap_or_default(),
             delegations: None,
-            signers: keys.signers_among(&role.name, &role.keyids, role.threshold, passphrase)?,
+            signers: keys.signers_among(&role.name, &role.keyids, role.threshold, own)?,
         })
     }
 }

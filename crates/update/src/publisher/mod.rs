@@ -62,6 +62,8 @@ pub struct Options {
     pub notes: Option<String>,
     /// Passphrase of the keys.
     pub passphrase: Option<String>,
+    /// Passphrase of the channel's own key, when it is another one.
+    pub channel_passphrase: Option<String>,
     /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
     pub delta_releases: usize,
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
@@ -76,6 +78,7 @@ impl Default for Options {
             version: None,
             notes: None,
             passphrase: None,
+            channel_passphrase: None,
             delta_releases: DELTA_RELEASES,
             resign: false,
         }
@@ -204,7 +207,8 @@ fn open(place: &dyn Place, keys: &Keys, options: &Options, now: jiff::Timestamp)
         .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
     let current = read(place, &roots)?;
     check_owned(current.as_ref(), options.resign)?;
-    let list = List::of(current.as_ref(), keys, &path, passphrase)?;
+    let own = options.channel_passphrase.as_deref().or(passphrase);
+    let list = List::of(current.as_ref(), keys, &path, (passphrase, own))?;
     let disowned = current.as_ref().filter(|current| current.targets_disowned && list.role != "targets");
     let top = disowned.map(|current| List::top(Some(current), keys, passphrase)).transpose()?;
     Ok(Opened { roots, online, path, current, list, top })
