@@ -12,7 +12,11 @@ use staysail_update::Archive;
 use staysail_update::bundle::{Attached, read_attached};
 use staysail_update::engine::Engine;
 use staysail_update::store::Store;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -68,7 +72,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     start_log(&attached.manifest.config.log);
     let app = attached.manifest.app.clone();
     let mut handover = Handover::of_this_start();
-    let to_apply = handover.to_apply().map(|file| check(runtime, &file, &attached)).transpose()?;
+    let to_apply = handover.to_apply().map(|file| check(&file, &attached)).transpose()?;
     let mut instance = None;
     if attached.manifest.desktop.single_instance {
         match instance::enter(&app, &handover)? {
@@ -134,15 +138,31 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
 }
 
 /// Reads the file that is to be applied. Why it can not be is said here, where somebody waits for it, and before any window.
-fn check(runtime: &tokio::runtime::Runtime, file: &Path, attached: &Attached) -> Result<Archive, String> {
+fn check(file: &Path, attached: &Attached) -> Result<Archive, String> {
     let root = attached.root.as_deref().ok_or(NO_ROOT)?;
     let archive = Archive::open(file).map_err(|error| error.to_string())?;
     let store = open_store(&data_folder(&attached.manifest.app))?;
-    let version = runtime
-        .block_on(archive.check_now(&store, root, &attached.manifest))
-        .map_err(|error| error.to_string())?;
+    let installed = store.embed(attached).map_err(|error| error.to_string())?;
+    let version = wait(archive.check_now(&store, root, &installed)).map_err(|error| error.to_string())?;
     println!("version {version} is applied");
     Ok(archive)
+}
+
+/// Waits on this thread. The runtime's own way would be there a second time for this, with all its schedulers.
+fn wait<T>(mut future: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        std::thread::park();
+    }
 }
 
 /// The shell without an app: it tells its version, and otherwise what it is.

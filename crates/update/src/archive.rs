@@ -2,10 +2,10 @@
 //!
 //! # Theory of operation
 //! ```text
-//! magic (16) | format (u32) | bytes of the index (u64) | SHA-256 of the index (32) | index (JSON) | files, one after the other
+//! magic (16) | format (u32) | bytes of the index (u64) | SHA-256 of the index (32) | index (text) | files, one after the other
 //! ```
-//! Numbers are little-endian. The index names the files in their order, by the paths they have in a repository, with length
-//! and SHA-256. To the engine this is a [`Network`] like any other: metadata are verified from the root in the executable on,
+//! Numbers are little-endian. The index names the files in their order, a line each: SHA-256, length, and the path they have
+//! in a repository. To the engine this is a [`Network`] like any other: metadata are verified from the root in the executable on,
 //! blobs by their hash, expiry and floors hold. The hashes of the index find damage, early and with its place; nothing is
 //! believed because of them.
 //!
@@ -13,18 +13,19 @@
 
 use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
-use crate::engine::network::{Answer, Network, NetworkFuture, answer};
-use crate::store::{Store, compare_versions};
-use crate::trust::{self, Client, MetadataFolder};
+use crate::engine::look::{self, Found};
+use crate::engine::network::{Answer, Network, NetworkFuture, read_apart};
+use crate::store::{Release, Store, compare_versions};
 use crate::{Error, TARGET, hash};
-use serde::{Deserialize, Serialize};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::Manifest;
+use staysail_protocol::manifest::FileEntry;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::future::Future;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 const MAGIC: &[u8; 16] = b"STAYSAIL-ARCHIVE";
@@ -32,7 +33,7 @@ const FORMAT: u32 = 1;
 const HEAD: usize = 16 + 4 + 8 + 32;
 
 /// A file of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its path in a repository.
     pub path: String,
@@ -42,9 +43,12 @@ pub struct Entry {
     pub sha256: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Index {
-    files: Vec<Entry>,
+impl Entry {
+    fn parse(line: &str) -> Option<Self> {
+        let (sha256, rest) = line.split_once(' ')?;
+        let (size, path) = rest.split_once(' ')?;
+        Some(Self { path: path.to_owned(), size: size.parse().ok()?, sha256: sha256.to_owned() })
+    }
 }
 
 #[derive(Debug)]
@@ -82,7 +86,7 @@ impl Archive {
         let index = read_index(path, &mut file, length)?;
         let mut offset = HEAD as u64 + index.1;
         let mut places = BTreeMap::new();
-        for entry in &index.0.files {
+        for entry in &index.0 {
             let (found, size) = hash::of_reader(&mut (&mut file).take(entry.size)).map_err(read)?;
             let end = offset.saturating_add(entry.size);
             if size < entry.size {
@@ -123,82 +127,82 @@ impl Archive {
     }
 
     /// Whether an app with this store and this root could apply it now: what the engine will find, known before anything is
-    /// shown. Gives the version it holds.
+    /// shown. `current` is what the app was installed with, or what runs. Gives the version it holds.
     ///
     /// # Errors
     /// [`Error::Archive`] with why not: made by other keys, expired, older than what was seen or runs, without what this
     /// machine needs.
-    pub async fn check(
+    pub fn check<'a>(
+        &'a self,
+        store: &'a Store,
+        root: &'a [u8],
+        current: &'a Release,
+        now: jiff::Timestamp,
+    ) -> Checking<'a> {
+        Box::pin(async move {
+            let pinned = crate::crypto::trusted(root)?.root().version;
+            if self.read(&format!("metadata/{pinned}.root.json"))?.as_deref() != Some(root) {
+                return Err(
+                    self.refused("was made with other keys than this app trusts: it belongs to another app")
+                );
+            }
+            let remote = Remote::new(&Surroundings::with_network(Arc::new(self.clone())));
+            let looked = look::look(&remote, store, root, current, now).await;
+            self.weigh(store, current, looked)
+        })
+    }
+
+    /// [`Archive::check`] by the machine's clock.
+    pub fn check_now<'a>(&'a self, store: &'a Store, root: &'a [u8], current: &'a Release) -> Checking<'a> {
+        self.check(store, root, current, jiff::Timestamp::now())
+    }
+
+    fn weigh(
         &self,
         store: &Store,
-        root: &[u8],
-        installed: &Manifest,
-        now: jiff::Timestamp,
+        current: &Release,
+        looked: Result<Option<Found>, Error>,
     ) -> Result<String, Error> {
-        let path = &self.inner.path;
-        let pinned = crate::crypto::trusted(root)?.root().version;
-        if self.read(&format!("metadata/{pinned}.root.json"))?.as_deref() != Some(root) {
-            return Err(refused(
-                path,
-                "was made with other keys than this app trusts: it belongs to another app",
-            ));
-        }
-        let surroundings = Surroundings::with_network(Arc::new(self.clone()));
-        let folder = MetadataFolder::new(&store.folder().join("metadata"), Arc::clone(&store.inner.disk));
-        let mut client = Client::new(Remote::new(&surroundings), folder, root)?;
-        let told = |error: Error| match error {
-            Error::Trust(reason) if reason.contains("expired") => refused(
-                path,
-                format!("counts no more ({reason}): have a new one made with `staysail bundle`"),
-            ),
-            Error::Trust(reason) if reason.starts_with("rollback") => {
-                refused(path, format!("is older than what this app has seen ({reason})"))
+        let found = match looked {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(self.refused("holds no release of the channel stable")),
+            Err(Error::Trust(reason)) if reason.contains("expired") => {
+                let remedy = "have a new one made with `staysail bundle`";
+                return Err(self.refused(&format!("counts no more ({reason}): {remedy}")));
             }
-            error => refused(path, format!("is refused: {error}")),
+            Err(Error::Trust(reason)) if reason.starts_with("rollback") => {
+                return Err(self.refused(&format!("is older than what this app has seen ({reason})")));
+            }
+            Err(error) => return Err(self.refused(&format!("is refused: {error}"))),
         };
-        client.refresh(now).await.map_err(told)?;
-        let target = client.find(&trust::target_path(trust::CHANNEL)).await.map_err(told)?;
-        let target = target
-            .ok_or_else(|| refused(path, format!("holds no release of the channel {}", trust::CHANNEL)))?;
-        let bytes = client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await.map_err(told)?;
-        let manifest = Manifest::parse(&bytes)?;
-        self.fits(&manifest, installed)?;
-        let (version, floor) = (&manifest.version, store.state().floor);
-        let older = compare_versions(version, &installed.version) == Ordering::Less;
+        let (manifest, version) = (&found.manifest, &found.candidate.version);
+        if let Some(reason) = &found.candidate.unusable {
+            return Err(
+                self.refused(&format!("holds version {version}, which can not be installed: {reason}"))
+            );
+        }
+        let lacks = |entry: &FileEntry| !self.inner.places.contains_key(&blob_path(&entry.blob.sha256));
+        let mut files = manifest.page.iter().chain(manifest.backend.get(TARGET).into_iter().flatten());
+        if files.any(lacks) {
+            let remedy = format!("have it made with --target {TARGET}");
+            return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));
+        }
+        let floor = store.state().floor;
+        let older = compare_versions(version, &current.manifest().version) == Ordering::Less;
         if manifest.sequence <= floor || (floor == 0 && older) {
-            return Err(refused(
-                path,
-                format!("holds version {version}, which is not newer than what this app has run already"),
-            ));
+            let reason = "which is not newer than what this app has run already";
+            return Err(self.refused(&format!("holds version {version}, {reason}")));
         }
         Ok(version.clone())
     }
 
-    /// [`Archive::check`] by the machine's clock.
-    ///
-    /// # Errors
-    /// See there.
-    pub async fn check_now(&self, store: &Store, root: &[u8], installed: &Manifest) -> Result<String, Error> {
-        self.check(store, root, installed, jiff::Timestamp::now()).await
-    }
-
-    /// Whether it is for this app, and holds what this machine needs.
-    fn fits(&self, manifest: &Manifest, installed: &Manifest) -> Result<(), Error> {
-        let path = &self.inner.path;
-        if manifest.app != installed.app {
-            return Err(refused(path, format!("belongs to {}, not to {}", manifest.app, installed.app)));
-        }
-        let backend = manifest.backend.get(TARGET).into_iter().flatten();
-        let lacks = |sha256: &str| !self.inner.places.contains_key(&blob_path(sha256));
-        if manifest.page.iter().chain(backend).any(|entry| lacks(&entry.blob.sha256)) {
-            return Err(refused(
-                path,
-                format!("does not hold what this machine needs: have it made with --target {TARGET}"),
-            ));
-        }
-        Ok(())
+    fn refused(&self, reason: &str) -> Error {
+        refused(&self.inner.path, reason)
     }
 }
+
+/// What comes of [`Archive::check`].
+pub type Checking<'a> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'a>>;
 
 /// Where a blob lies in a repository.
 pub(crate) fn blob_path(sha256: &str) -> String {
@@ -206,7 +210,7 @@ pub(crate) fn blob_path(sha256: &str) -> String {
 }
 
 /// The index, and how long it is.
-fn read_index(path: &Path, file: &mut File, length: u64) -> Result<(Index, u64), Error> {
+fn read_index(path: &Path, file: &mut File, length: u64) -> Result<(Vec<Entry>, u64), Error> {
     let read = |error| Error::disk("reading", path)(error);
     let mut head = [0; HEAD];
     if length < HEAD as u64 {
@@ -234,22 +238,28 @@ fn read_index(path: &Path, file: &mut File, length: u64) -> Result<(Index, u64),
         let end = HEAD + index.len();
         return Err(refused(path, format!("is damaged between byte 20 and byte {end}, in its index")));
     }
-    let index: Index = serde_json::from_slice(&index)
-        .map_err(|error| refused(path, format!("has an index that can not be read: {error}")))?;
-    if index.files.len() > limits::ARCHIVE_FILES_MAX {
-        return Err(refused(path, "holds more files than archive_files_max"));
+    let mut files = Vec::new();
+    for line in String::from_utf8_lossy(&index).lines() {
+        let entry = Entry::parse(line);
+        files.push(entry.ok_or_else(|| refused(path, "has an index that can not be read"))?);
+        if files.len() > limits::ARCHIVE_FILES_MAX {
+            return Err(refused(path, "holds more files than archive_files_max"));
+        }
     }
-    Ok((index, size))
+    Ok((files, size))
 }
 
 /// Writes the beginning of an archive, before its files.
 ///
 /// # Errors
 /// Those of `out`; a list that exceeds a limit.
-pub fn write_head(out: &mut impl Write, files: Vec<Entry>) -> std::io::Result<()> {
-    let count = files.len();
-    let index = serde_json::to_vec(&Index { files })?;
-    if count > limits::ARCHIVE_FILES_MAX || index.len() as u64 > limits::ARCHIVE_INDEX_BYTES_MAX {
+pub fn write_head(out: &mut impl Write, files: &[Entry]) -> std::io::Result<()> {
+    if files.iter().any(|entry| entry.path.contains(char::is_control)) {
+        return Err(std::io::Error::other("a path with a character that no path has"));
+    }
+    let line = |entry: &Entry| format!("{} {} {}\n", entry.sha256, entry.size, entry.path);
+    let index = files.iter().map(line).collect::<String>().into_bytes();
+    if files.len() > limits::ARCHIVE_FILES_MAX || index.len() as u64 > limits::ARCHIVE_INDEX_BYTES_MAX {
         return Err(std::io::Error::other("more files than archive_files_max or archive_index_bytes_max"));
     }
     out.write_all(MAGIC)?;
@@ -262,11 +272,7 @@ pub fn write_head(out: &mut impl Write, files: Vec<Entry>) -> std::io::Result<()
 impl Network for Archive {
     fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
         let (archive, path) = (self.clone(), path.to_owned());
-        Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || archive.read(&path));
-            let found = read.await.map_err(|error| error.to_string())?;
-            Ok(answer(found.map_err(|error| error.to_string())?, start))
-        })
+        read_apart(start, move || archive.read(&path).map_err(|error| error.to_string()))
     }
 
     fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
@@ -293,7 +299,7 @@ mod tests {
             sha256: hash::of(bytes),
         };
         let mut out = Vec::new();
-        write_head(&mut out, files.iter().map(entry).collect()).unwrap();
+        write_head(&mut out, &files.iter().map(entry).collect::<Vec<_>>()).unwrap();
         files.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
         out
     }
@@ -348,11 +354,13 @@ mod tests {
         for size in [limits::ARCHIVE_INDEX_BYTES_MAX + 1, u64::MAX] {
             assert!(opened(&head(size, b"{}")).unwrap_err().contains("archive_index_bytes_max"));
         }
+        for index in ["a", "a b c", "a -1 b", "a 18446744073709551616 b"] {
+            let error = opened(&head(index.len() as u64, index.as_bytes())).unwrap_err();
+            assert!(error.contains("has an index that can not be read"), "{error}");
+        }
         let sha256 = hash::of(b"");
         for sizes in [[u64::MAX, 1], [u64::MAX - 60, u64::MAX]] {
-            let files =
-                sizes.map(|size| format!(r#"{{"path":"p{size}","size":{size},"sha256":"{sha256}"}}"#));
-            let index = format!(r#"{{"files":[{}]}}"#, files.join(","));
+            let index = sizes.map(|size| format!("{sha256} {size} p{size}\n")).concat();
             let error = opened(&head(index.len() as u64, index.as_bytes())).unwrap_err();
             assert!(error.contains("breaks off"), "{error}");
         }

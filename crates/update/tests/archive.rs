@@ -3,12 +3,11 @@
 mod fixture;
 
 use fixture::{App, Lab, Seen, Session};
-use staysail_protocol::manifest::Manifest;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_update::archive::{Archive, Entry, write_head};
 use staysail_update::publisher::bundle::{Bundled, Wanted, bundle};
 use staysail_update::publisher::{self, Folder};
-use staysail_update::{Error, Store, TARGET, hash};
+use staysail_update::{Error, Release, Store, TARGET, hash};
 use std::path::{Path, PathBuf};
 
 fn days(days: i64) -> jiff::Timestamp {
@@ -43,7 +42,7 @@ fn forge(from: &Path, part: &str, change: impl Fn(&mut Vec<u8>)) -> Archive {
         sha256: hash::of(bytes),
     };
     let mut out = Vec::new();
-    write_head(&mut out, files.iter().map(entry).collect()).unwrap();
+    write_head(&mut out, &files.iter().map(entry).collect::<Vec<_>>()).unwrap();
     files.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
     let path = from.with_extension("forged");
     std::fs::write(&path, out).unwrap();
@@ -133,7 +132,7 @@ async fn nothing_that_is_not_signed_is_applied_from_a_file_however_well_it_is_wr
 }
 
 /// What a check says, with everything that this app has seen so far.
-async fn said(store: &Store, file: &Path, root: &[u8], installed: &Manifest, now: jiff::Timestamp) -> String {
+async fn said(store: &Store, file: &Path, root: &[u8], installed: &Release, now: jiff::Timestamp) -> String {
     let checked = Archive::open(file).unwrap().check(store, root, installed, now).await;
     checked.unwrap_or_else(|error| {
         let error = error.to_string();
@@ -155,7 +154,7 @@ async fn why_a_file_can_not_be_applied_is_known_before_anything_is_shown() {
     others.publish(others.contents("9.0.0", "theirs"));
     let (theirs, _) = bundled(&others, "theirs.bundle", &[]).await.unwrap();
     let (store, root) = (app.store(), lab.keys.root().unwrap());
-    let installed = app.boot(&store).release.manifest().clone();
+    let installed = app.boot(&store).release;
 
     let said = |file, now| said(&store, file, &root, &installed, now);
     assert!(said(&theirs, now).await.contains("other keys than this app trusts"));
@@ -168,8 +167,11 @@ async fn why_a_file_can_not_be_applied_is_known_before_anything_is_shown() {
     assert_eq!(session.committed().await, "1.2.0");
     session.engine.shut_down();
     assert!(said(&newer, now).await.contains("version 1.2.0, which is not newer"));
-    let other = Manifest { app: "com.example.other".into(), ..installed.clone() };
-    let checked = Archive::open(&newer).unwrap().check(&store, &root, &other, now).await;
+    let mut contents = lab.contents("1.0.0", "another");
+    contents.manifest.app = "com.example.other".into();
+    let other = lab.install(&contents);
+    let (store, installed) = (other.store(), other.boot(&other.store()).release);
+    let checked = Archive::open(&newer).unwrap().check(&store, &root, &installed, now).await;
     assert!(
         checked.unwrap_err().to_string().contains("belongs to com.example.lab, not to com.example.other")
     );
@@ -190,7 +192,7 @@ async fn a_file_without_this_machines_backend_says_so_and_none_is_made_for_a_tar
     let (both, _) = bundled(&lab, "both.bundle", &[]).await.unwrap();
     let (other, _) = bundled(&lab, "other.bundle", &["other-machine"]).await.unwrap();
     let (store, root) = (app.store(), lab.keys.root().unwrap());
-    let installed = app.boot(&store).release.manifest().clone();
+    let installed = app.boot(&store).release;
     let now = jiff::Timestamp::now();
     assert!(said(&store, &other, &root, &installed, now).await.contains(&format!("--target {TARGET}")));
     assert_eq!(said(&store, &both, &root, &installed, now).await, "1.1.0");

@@ -393,7 +393,7 @@ fn archive() -> Seeds {
         sha256: staysail_update::hash::of(bytes),
     };
     let mut whole = Vec::new();
-    write_head(&mut whole, files.iter().map(entry).collect()).expect("a small list");
+    write_head(&mut whole, &files.iter().map(entry).collect::<Vec<_>>()).expect("a small list");
     let index = u16::try_from(whole.len() - HEAD).expect("small").to_le_bytes();
     files.iter().for_each(|(_, bytes)| whole.extend_from_slice(bytes));
     let payload = [&[1][..], &index, &whole[HEAD..]].concat();

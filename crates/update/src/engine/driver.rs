@@ -16,6 +16,7 @@ use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -212,6 +213,11 @@ impl Driver {
 
     /// Runs work in a task of its own; it answers with a message.
     fn job(&mut self, work: impl Future<Output = Message> + Send + 'static) {
+        self.spawn(Box::pin(work));
+    }
+
+    /// Boxed, so that the runtime's code for a task is there once and not for each kind of work.
+    fn spawn(&mut self, work: Pin<Box<dyn Future<Output = Message> + Send>>) {
         let messages = self.messages.clone();
         self.job = Some(tokio::spawn(async move {
             let message = work.await;

@@ -8,6 +8,8 @@ use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::Manifest;
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// A release found in the repository: signed, not yet downloaded.
@@ -19,8 +21,21 @@ pub(crate) struct Found {
     pub proof: Proof,
 }
 
+/// A look under way. Boxed, so that the code for it is there once and not with everybody who looks.
+pub(crate) type Looking<'a> = Pin<Box<dyn Future<Output = Result<Option<Found>, Error>> + Send + 'a>>;
+
 /// Refreshes the metadata and gives the newest release of the channel; `None` when none was ever published.
-pub(crate) async fn look(
+pub(crate) fn look<'a>(
+    remote: &'a Remote,
+    store: &'a Store,
+    root: &'a [u8],
+    current: &'a Release,
+    now: jiff::Timestamp,
+) -> Looking<'a> {
+    Box::pin(newest(remote, store, root, current, now))
+}
+
+async fn newest(
     remote: &Remote,
     store: &Store,
     root: &[u8],

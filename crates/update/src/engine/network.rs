@@ -155,12 +155,9 @@ struct Folder(PathBuf);
 impl Network for Folder {
     fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
         let file = self.0.join(path);
-        Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || {
-                let read = OsDisk.read(&file, crate::pack::FILE_BYTES_MAX);
-                read.map_err(|error| format!("reading {}: {error}", file.display()))
-            });
-            Ok(answer(read.await.map_err(|error| error.to_string())??, start))
+        read_apart(start, move || {
+            let read = OsDisk.read(&file, crate::pack::FILE_BYTES_MAX);
+            read.map_err(|error| format!("reading {}: {error}", file.display()))
         })
     }
 
@@ -173,8 +170,18 @@ impl Network for Folder {
     }
 }
 
+/// Answers from its byte `start` on with a file that `read` reads, on a thread where it holds nobody up.
+pub(crate) fn read_apart<'a>(
+    start: u64,
+    read: impl FnOnce() -> Result<Option<Vec<u8>>, String> + Send + 'static,
+) -> NetworkFuture<'a, Answer> {
+    let (done, found) = tokio::sync::oneshot::channel();
+    crate::store::apart(Box::new(move || drop(done.send(read()))));
+    Box::pin(async move { Ok(answer(found.await.map_err(|error| error.to_string())??, start)) })
+}
+
 /// The answer of a server to a request for a file from its byte `start` on; `None` when it has none.
-pub(crate) fn answer(found: Option<Vec<u8>>, start: u64) -> Answer {
+fn answer(found: Option<Vec<u8>>, start: u64) -> Answer {
     let size = found.as_ref().map_or(0, Vec::len);
     let whole = start == 0 || start >= size as u64;
     Answer {

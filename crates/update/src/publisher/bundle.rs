@@ -114,7 +114,7 @@ pub async fn bundle(
     }));
     let count = entries.len();
     let temporary = disk::temporary_beside(out);
-    let written = write(&temporary, entries, &small, &blobs, &remote).await;
+    let written = write(&temporary, &entries, &small, &blobs, &remote).await;
     let finished = written.and_then(|()| {
         Archive::open(&temporary)?;
         std::fs::rename(&temporary, out).map_err(Error::disk("writing", out))
@@ -158,7 +158,7 @@ fn blobs(manifest: &Manifest, targets: &[String]) -> Vec<Blob> {
 
 async fn write(
     path: &Path,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     small: &BTreeMap<String, Vec<u8>>,
     blobs: &[Blob],
     remote: &Remote,

@@ -72,6 +72,11 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Runs work on a thread where it may wait for the disk. Boxed, so that the runtime's code for a task is there once.
+pub(crate) fn apart(work: Box<dyn FnOnce() + Send>) {
+    drop(tokio::task::spawn_blocking(work));
+}
+
 impl Store {
     /// Opens the store in `folder`. Nothing is created before something is stored, so this works on a read-only disk.
     ///
@@ -258,10 +263,9 @@ impl Store {
         if !self.inner.disk.blocks() {
             return work();
         }
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(error) => Err(Error::Network(format!("a task failed: {error}"))),
-        }
+        let (done, result) = tokio::sync::oneshot::channel();
+        apart(Box::new(move || drop(done.send(work()))));
+        result.await.unwrap_or_else(|_| Err(Error::Network("a task failed".into())))
     }
 
     /// Never try this release again, nor its content under another number. Holds for this process even when the disk
