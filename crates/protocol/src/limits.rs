@@ -180,6 +180,10 @@ pub const ROOT_ROTATIONS_MAX: u32 = 256;
 pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// Largest list of contents of a file that `staysail bundle` makes.
+pub const ARCHIVE_INDEX_BYTES_MAX: u64 = 32 << 20;
+/// Most files in such a file.
+pub const ARCHIVE_FILES_MAX: usize = 200_000;
 /// A second start has handed its arguments over to the first within this time, or ends with an error.
 pub const HANDOVER_TIMEOUT_MS: u64 = 10_000;
 /// Largest start (arguments and working folder) that is handed over.

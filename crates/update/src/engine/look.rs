@@ -50,7 +50,10 @@ pub(crate) async fn look(
         client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?
     };
     trust::check_target(&target.file, &bytes)?;
-    let manifest = Manifest::parse(&bytes)?;
+    let mut manifest = Manifest::parse(&bytes)?;
+    if remote.network().lacks_deltas() {
+        manifest.deltas.clear();
+    }
     let proof = client.proof(&target)?;
     let (inner, current) = (store.clone(), current.clone());
     store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
