@@ -11,6 +11,7 @@ pub(crate) mod look;
 mod mirrors;
 pub mod network;
 pub mod notices;
+mod progress;
 pub mod trouble;
 
 use crate::archive::Archive;
@@ -76,7 +77,8 @@ pub trait Host: Send + Sync + 'static {
     /// the error says whether the release is at fault, and then it is never tried again.
     fn apply(&self, release: Release) -> ApplyFuture<'_>;
 
-    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
+    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before. When
+    /// this has no end, it is dropped, and the release before is given to [`Host::apply`].
     fn probation(&self) -> HostFuture<'_, ()>;
 
     /// Something happened that page, worker and log should hear of.
