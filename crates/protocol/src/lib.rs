@@ -13,6 +13,7 @@
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
 
+pub mod assets;
 pub mod bridge;
 pub mod capability;
 pub mod control;

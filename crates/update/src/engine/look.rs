@@ -74,7 +74,7 @@ fn weigh(
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
-        let missing = store.missing(&manifest)?;
+        let missing = store.missing(&manifest, current)?;
         candidate.bytes =
             store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();
     }
@@ -115,7 +115,7 @@ pub(crate) async fn download(
     let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
     let plan = store
         .blocking(move || {
-            let missing = inner.missing(&manifest)?;
+            let missing = inner.missing(&manifest, &running)?;
             Ok(inner.download_plan(&manifest, &missing, &running))
         })
         .await?;

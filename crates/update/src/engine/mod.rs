@@ -11,7 +11,10 @@ pub(crate) mod look;
 mod mirrors;
 pub mod network;
 pub mod notices;
+pub mod on_demand;
 pub mod trouble;
+
+pub use on_demand::{OnDemand, Unavailable};
 
 use crate::lifecycle::Event;
 use crate::store::{Release, Store, Trial};

@@ -39,9 +39,10 @@ fn older(place: &dyn Place, channel: &str, hashes: &[String], releases: usize) -
 
 /// Pairs of old and new files that may be worth a patch: the same page path, the same place in the same target's backend.
 fn pairs<'a>(old: &'a Manifest, new: &'a Manifest) -> Vec<(&'a FileEntry, &'a FileEntry)> {
-    let page: BTreeMap<_, _> = old.page.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    let addressed = |manifest: &'a Manifest| manifest.page.iter().chain(manifest.group_files());
+    let page: BTreeMap<_, _> = addressed(old).map(|entry| (entry.path.as_str(), entry)).collect();
     let mut pairs: Vec<_> =
-        new.page.iter().filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))).collect();
+        addressed(new).filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))).collect();
     for (target, files) in &new.backend {
         let old = old.backend.get(target).map(Vec::as_slice).unwrap_or_default();
         for (at, entry) in files.iter().enumerate() {
