@@ -11,8 +11,11 @@ pub(crate) mod look;
 mod mirrors;
 pub mod network;
 pub mod notices;
+pub mod on_demand;
 mod progress;
 pub mod trouble;
+
+pub use on_demand::{OnDemand, Unavailable};
 
 use crate::archive::Archive;
 use crate::lifecycle::Event;
