@@ -14,7 +14,7 @@ use crate::streams::Streams;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
-use staysail_protocol::worker::{UpdateWish, Welcome};
+use staysail_protocol::worker::{UpdateWish, Welcome, WorkerConfig};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -164,8 +164,10 @@ impl Shell {
 
     /// What a worker is told at its start.
     pub fn welcome(&self, version: &str) -> Welcome {
-        let facts = self.facts();
-        Welcome { protocol: 0, version: version.into(), config: facts.config, data_dir: facts.data_dir }
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let config =
+            WorkerConfig { mode: facts.config.mode.clone(), constants: facts.config.constants.clone() };
+        Welcome { protocol: 0, version: version.into(), config, data_dir: facts.data_dir.clone() }
     }
 
     /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).

@@ -62,6 +62,9 @@ pub enum Error {
     /// The network failed.
     #[error("{0}")]
     Network(String),
+    /// The repository answers, and has no such file.
+    #[error("{0} is not in the repository")]
+    NotThere(String),
     /// A named limit was exceeded.
     #[error("{what} exceeds {limit}")]
     TooLarge {

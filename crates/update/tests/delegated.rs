@@ -58,9 +58,7 @@ fn lab() -> (Lab, App, Signing, Signing) {
 async fn a_release_of_a_delegated_role_goes_live_and_starts_next_time_without_network() {
     let (lab, app, team, _) = lab();
     hand_over(&lab, &team, &team, &json!(["releases/stable.json"]));
-    let mut session = app.start(&lab.file_url());
-    assert_eq!(session.committed().await, "1.1.0");
-    session.engine.shut_down();
+    assert_eq!(app.take_over(&lab.file_url()).await, "1.1.0");
     std::fs::remove_dir_all(&lab.repository).unwrap();
     let boot = app.boot(&app.store());
     assert_eq!(boot.release.manifest().version, "1.1.0", "{:?}", boot.fallback_reason);

@@ -147,7 +147,8 @@ fn bridge() -> Seeds {
 fn to_and_from_worker() -> Seeds {
     let error = CallError { details: json!({ "line": 3 }), ..CallError::new(ErrorCode::App, "no such note") };
     let attached = Some(worker::Attached { number: 7, bytes: 64 << 20 });
-    let welcome = worker::Welcome { protocol: 1, config: mode(), ..worker::Welcome::default() };
+    let config = worker::WorkerConfig { mode: "production".into(), constants: mode().constants };
+    let welcome = worker::Welcome { protocol: 1, config, ..worker::Welcome::default() };
     vec![
         ("welcome", text(&worker::ToWorker::Welcome(Box::new(welcome)))),
         ("call", text(&worker::ToWorker::Call { command: "greet".into(), window: "main".into(), raw: true })),

@@ -9,7 +9,7 @@ use staysail_update::pack;
 /// A release manifest.
 pub fn manifest(bytes: &[u8]) -> bool {
     let Ok(manifest) = Manifest::parse(bytes) else { return false };
-    for file in manifest.page.iter().chain(manifest.backend.values().flatten()) {
+    for file in manifest.files() {
         assert!(check_path(&file.path).is_ok() && file.sha256.len() == 64 && file.blob.sha256.len() == 64);
         let path = std::path::Path::new(&file.path);
         let plain = |part| matches!(part, std::path::Component::Normal(_));
@@ -66,7 +66,7 @@ pub fn bundle(bytes: &[u8]) -> bool {
     let path = folder.path().join("app");
     std::fs::write(&path, file).expect("a temporary file");
     let Ok(Some(attached)) = read_attached(&path) else { return false };
-    let files = attached.manifest.page.iter().chain(attached.manifest.backend.values().flatten());
+    let files = attached.manifest.files();
     for entry in files.take(8) {
         if let Ok(Some(content)) = attached.content(entry) {
             assert_eq!(content.len() as u64, entry.size);

@@ -11,7 +11,11 @@ pub(crate) mod look;
 mod mirrors;
 pub mod network;
 pub mod notices;
+pub mod on_demand;
+mod progress;
 pub mod trouble;
+
+pub use on_demand::{OnDemand, Unavailable};
 
 use crate::archive::Archive;
 use crate::lifecycle::Event;
@@ -76,7 +80,8 @@ pub trait Host: Send + Sync + 'static {
     /// the error says whether the release is at fault, and then it is never tried again.
     fn apply(&self, release: Release) -> ApplyFuture<'_>;
 
-    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
+    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before. When
+    /// this has no end, it is dropped, and the release before is given to [`Host::apply`].
     fn probation(&self) -> HostFuture<'_, ()>;
 
     /// Something happened that page, worker and log should hear of.

@@ -52,6 +52,12 @@ pub trait Network: Debug + Send + Sync {
         false
     }
 
+    /// A look begins. Where there are several ways to the repository, it begins with the first.
+    fn begin(&self) {}
+
+    /// What was had led to nothing. Where there are several ways, the next look begins with another one.
+    fn leave(&self) {}
+
     /// Where it leads, for messages.
     fn name(&self) -> String;
 }

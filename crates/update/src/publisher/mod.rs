@@ -314,6 +314,7 @@ fn check_app(manifest: &Manifest, current: Option<&Current>) -> Result<(), Error
 }
 
 fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&Manifest>) -> Published {
+    // What groups hold is fetched by those who ask for it.
     let files = |manifest: &Manifest| -> Vec<FileEntry> {
         manifest.page.iter().chain(manifest.backend.values().flatten()).cloned().collect()
     };
