@@ -182,7 +182,11 @@ impl Archive {
             );
         }
         let lacks = |entry: &FileEntry| !self.inner.places.contains_key(&blob_path(&entry.blob.sha256));
-        let mut files = manifest.page.iter().chain(manifest.backend.get(TARGET).into_iter().flatten());
+        let mut files = manifest
+            .page
+            .iter()
+            .chain(manifest.group_files())
+            .chain(manifest.backend.get(TARGET).into_iter().flatten());
         if files.any(lacks) {
             let remedy = format!("have it made with --target {TARGET}");
             return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));
@@ -279,7 +283,7 @@ impl Network for Archive {
         None
     }
 
-    fn lacks_deltas(&self) -> bool {
+    fn is_carried(&self) -> bool {
         true
     }
 

@@ -94,6 +94,26 @@ async fn a_release_from_a_file_goes_live_without_network_and_starts_next_time() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asset_groups_come_along_in_the_file_because_nothing_can_be_fetched_later() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut contents = lab.contents("1.1.0", "two");
+    let map = lab.folder.path().join("map");
+    std::fs::write(&map, "here be dragons").unwrap();
+    contents.add_to_group("maps", "maps/a.bin", &map).unwrap();
+    lab.publish(contents);
+    let (file, _) = bundled(&lab, "a.bundle", &[]).await.unwrap();
+    std::fs::remove_dir_all(&lab.repository).unwrap();
+    let mut session = offline(&lab, &app);
+    session.engine.apply_archive(Archive::open(&file).unwrap());
+    assert_eq!(session.committed().await, "1.1.0");
+    session.engine.shut_down();
+    let release = app.boot(&app.store()).release;
+    let (_, entry) = release.on_demand("maps/a.bin").unwrap();
+    assert_eq!(release.group_file(entry).unwrap().unwrap(), b"here be dragons");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_release_from_a_file_is_rolled_back_and_never_tried_again() {
     let lab = Lab::new();
     let app = lab.install(&lab.contents("1.0.0", "one"));

@@ -66,17 +66,19 @@ async fn newest(
     };
     trust::check_target(&target.file, &bytes)?;
     let mut manifest = Manifest::parse(&bytes)?;
-    if remote.network().lacks_deltas() {
+    let carried = remote.network().is_carried();
+    if carried {
         manifest.deltas.clear();
     }
     let proof = client.proof(&target)?;
     let (inner, current) = (store.clone(), current.clone());
-    store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
+    store.blocking(move || weigh(&inner, &current, carried, manifest, bytes, proof)).await.map(Some)
 }
 
 fn weigh(
     store: &Store,
     current: &Release,
+    carried: bool,
     manifest: Manifest,
     bytes: Vec<u8>,
     proof: Proof,
@@ -92,7 +94,7 @@ fn weigh(
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
-        let missing = store.missing(&manifest, current)?;
+        let missing = store.missing(&manifest, current, carried)?;
         candidate.bytes =
             store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();
     }
@@ -131,9 +133,10 @@ pub(crate) async fn download(
     // One process of this app downloads at a time; the next one finds everything there.
     let _downloading = downloading(store).await?;
     let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
+    let carried = remote.network().is_carried();
     let plan = store
         .blocking(move || {
-            let missing = inner.missing(&manifest, &running)?;
+            let missing = inner.missing(&manifest, &running, carried)?;
             Ok(inner.download_plan(&manifest, &missing, &running))
         })
         .await?;

@@ -47,8 +47,9 @@ pub trait Network: Debug + Send + Sync {
     /// Asks for the stream of announcements; `None` when there never is one.
     fn announcements(&self) -> Option<NetworkFuture<'_, Answer>>;
 
-    /// Whether it holds the files of releases whole, and no patches.
-    fn lacks_deltas(&self) -> bool {
+    /// Whether it is a file that is here now and gone later: it holds the files of releases whole, those of asset groups are
+    /// fetched with all others, and there are no patches in it.
+    fn is_carried(&self) -> bool {
         false
     }
 

@@ -61,8 +61,8 @@ impl Trial {
 }
 
 impl Store {
-    /// The files that have to be fetched, those of asset groups only when the release that runs has the whole group here:
-    /// what works offline now goes on doing so. Those the store or the attached release has are put in their places, verified.
+    /// The files that have to be fetched, those of asset groups only when the release that runs has the whole group here
+    /// (what works offline now goes on doing so), or with `every_group`. Those the store or the attached release has are put in their places, verified.
     ///
     /// # Errors
     /// Those of the disk.
@@ -70,9 +70,10 @@ impl Store {
         &self,
         manifest: &Manifest,
         current: &Release,
+        every_group: bool,
     ) -> Result<Vec<(FileEntry, PathBuf)>, Error> {
         let whole: BTreeSet<&str> = current.whole_groups().collect();
-        let groups = fetched(self, manifest, |name| whole.contains(name));
+        let groups = fetched(self, manifest, |name| every_group || whole.contains(name));
         let mut missing = Vec::new();
         for (entry, path) in wanted(self, manifest).into_iter().chain(groups) {
             match self.inner.ensure_file(&path, &entry) {
