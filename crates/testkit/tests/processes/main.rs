@@ -6,7 +6,7 @@ mod lab;
 
 use lab::{Ended, Lab, Life};
 use staysail_testkit::chance::Chance;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Days of the repository on which something is published that the app decides on: a good release, a bad one, a good one
 /// of other keys, and the last one.
@@ -27,27 +27,28 @@ async fn the_app() {
 /// Every moment that has a name. What is done anew has a new one, and belongs into this list.
 const NAMES: &str = include_str!("moments.txt");
 
-/// Kills the app at each moment that comes on a day, on that day, and starts it again. `again`: also at those that have
-/// come on an earlier day.
-fn kill_at_every_moment(again: bool) {
+/// Kills the app at the moments that come on a day, on that day, and starts it again. Moments come on several days; `all`
+/// of these are taken, or the last one, when there is most to lose.
+fn kill_at_every_moment(all: bool) {
     let lab = Lab::new();
-    let mut seen = BTreeSet::new();
+    let (mut days, mut last) = (Vec::new(), BTreeMap::new());
     let mut before = lab.installed();
     for day in DAYS {
-        let mut clean = before.clone_of(&lab);
-        for name in clean.moments(day) {
-            if !seen.insert(name.clone()) && !again {
-                continue;
-            }
-            let mut app = before.clone_of(&lab);
-            assert_eq!(app.live(day, Life::Killed(&name)), Ended::Killed, "day {day}, {name}");
-            assert_eq!(app.live(day, Life::Whole), Ended::InOrder, "day {day}, {name}");
-            app.is_at(day);
-        }
-        before = clean;
+        let mut after = before.clone_of(&lab);
+        let names = after.moments(day);
+        last.extend(names.iter().map(|name| (name.clone(), day)));
+        days.push((day, std::mem::replace(&mut before, after), names));
     }
-    let listed: BTreeSet<_> = NAMES.lines().map(str::to_owned).collect();
-    assert!(seen == listed, "moments.txt should be:\n{}", seen.into_iter().collect::<Vec<_>>().join("\n"));
+    let moments =
+        days.iter().flat_map(|(day, before, names)| names.iter().map(move |name| (*day, before, name)));
+    for (day, before, name) in moments.filter(|(day, _, name)| all || last[*name] == *day) {
+        let mut app = before.clone_of(&lab);
+        assert_eq!(app.live(day, Life::Killed(name)), Ended::Killed, "day {day}, {name}");
+        assert_eq!(app.live(day, Life::Whole), Ended::InOrder, "day {day}, {name}");
+        app.is_at(day);
+    }
+    let seen: Vec<_> = last.into_keys().collect();
+    assert!(NAMES.lines().eq(&seen), "moments.txt should be:\n{}", seen.join("\n"));
 }
 
 #[test]
