@@ -2,6 +2,7 @@
 
 use super::fetch::Remote;
 use super::look::{self, Found};
+use super::network::Network;
 use super::progress::Progress;
 use super::trouble::{Trouble, Troubles};
 use super::{
@@ -9,10 +10,12 @@ use super::{
     notices,
 };
 use crate::Error;
+use crate::archive::Archive;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
 use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
+use staysail_protocol::notice::UpdateEvent;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -29,6 +32,8 @@ pub(crate) enum Message {
     Found(Box<Found>),
     /// A download staged this.
     Staged(Release),
+    /// The user wants what this file holds.
+    Archive(Arc<Archive>),
 }
 
 /// What an engine works with.
@@ -49,6 +54,10 @@ pub(crate) struct Driver {
     found: Option<Found>,
     /// What is staged, or live and on probation.
     staged: Option<Release>,
+    /// Where the next look looks, instead of in the repository.
+    archive: Option<Arc<Archive>>,
+    /// Where the last look looked, when that was not the repository.
+    looked_in: Option<Arc<Archive>>,
     job: Option<JoinHandle<()>>,
     wake: Option<u64>,
     /// Weak: the driver ends when nobody else can speak to it.
@@ -81,6 +90,8 @@ impl Driver {
             state: State::default(),
             found: None,
             staged: None,
+            archive: None,
+            looked_in: None,
             job: None,
             wake: None,
             messages,
@@ -169,6 +180,10 @@ impl Driver {
                 if self.parts.store.is_banned_content(&found.candidate.hash, &found.manifest) {
                     self.state.banned.insert(found.candidate.hash.clone());
                 }
+                // Who gives the app a file wants it now.
+                if self.looked_in.is_some() {
+                    self.state.deferred_until = None;
+                }
                 let event = Event::Found(Some(found.candidate.clone()));
                 self.found = Some(*found);
                 event
@@ -177,8 +192,21 @@ impl Driver {
                 self.staged = Some(release);
                 Event::Staged
             }
+            Message::Archive(archive) => {
+                self.archive = Some(archive);
+                Event::Look
+            }
         };
+        let found = matches!(event, Event::Found(_));
         let mut effects = VecDeque::from(self.decide(event));
+        let told = effects.iter().any(|effect| matches!(effect, Effect::Tell(_)));
+        if found
+            && !told
+            && self.state.staged.is_none()
+            && let Some(archive) = &self.looked_in
+        {
+            self.tell_of_nothing_newer(archive);
+        }
         while let Some(effect) = effects.pop_front() {
             let Some(answer) = self.perform(effect).await else { continue };
             // What an answer asks for comes before what was still to be done.
@@ -289,10 +317,36 @@ impl Driver {
         not_stored(&self.troubles, banned, Trouble::BanNotStored, &what)
     }
 
+    /// Where a look in the repository that finds nothing newer is none of the user's business, one in a file is.
+    fn tell_of_nothing_newer(&self, archive: &Archive) {
+        let reason = format!(
+            "{} holds nothing newer than version {}, which runs, or what it holds was tried before and proved bad; nothing was \
+             changed",
+            archive.name(),
+            self.state.current.version
+        );
+        self.parts.host.event(UpdateEvent::Failed { reason });
+    }
+
+    /// The repository, or the file that was given instead of it.
+    fn remote(&self) -> Remote {
+        match &self.looked_in {
+            None => self.parts.remote.clone(),
+            Some(archive) => {
+                let network = Arc::clone(archive) as Arc<dyn Network>;
+                Remote::new(&Surroundings { network, ..self.parts.surroundings.clone() })
+            }
+        }
+    }
+
     fn look(&mut self) {
-        let Parts { remote, store, root, current, surroundings, .. } = &self.parts;
-        let (remote, store, root, current, now) =
-            (remote.clone(), store.clone(), root.clone(), current.clone(), (surroundings.clock)());
+        self.looked_in = self.archive.take();
+        let from =
+            self.looked_in.as_ref().map_or_else(String::new, |archive| format!(" in {}", archive.name()));
+        let Parts { store, root, current, surroundings, .. } = &self.parts;
+        let (store, root, current, now) =
+            (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
+        let remote = self.remote();
         self.found = None;
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
@@ -305,7 +359,8 @@ impl Driver {
                 Err(error) => {
                     leave(&remote, &error);
                     troubles.raise_error(Trouble::LookFailed, &error);
-                    Message::Event(Event::LookFailed(explain("looking for a release failed", &error)))
+                    let what = format!("looking for a release{from} failed");
+                    Message::Event(Event::LookFailed(explain(&what, &error)))
                 }
             }
         });
@@ -316,8 +371,9 @@ impl Driver {
             let gone = Event::DownloadFailed("what was found is gone; the next look finds it again".into());
             return self.job(async { Message::Event(gone) });
         };
-        let Parts { remote, store, root, current, host, .. } = &self.parts;
-        let (remote, store, root, current) = (remote.clone(), store.clone(), root.clone(), current.clone());
+        let Parts { store, root, current, host, .. } = &self.parts;
+        let (store, root, current) = (store.clone(), root.clone(), current.clone());
+        let remote = self.remote();
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {

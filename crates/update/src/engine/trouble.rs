@@ -70,7 +70,7 @@ impl Trouble {
     pub fn cause(error: &Error) -> Self {
         match error {
             Error::Disk { .. } => Self::Disk,
-            Error::Network(_) => Self::Network,
+            Error::Network(_) | Error::NotThere(_) => Self::Network,
             Error::Trust(_) | Error::Refused(_) => Self::Trust,
             Error::Tampered { .. } => Self::Tampered,
             Error::TooLarge { .. } => Self::Limit,
