@@ -377,8 +377,7 @@ impl Driver {
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            match look::download(&remote, &store, &root, &current, &found, &|bytes| progress.add(bytes)).await
-            {
+            match look::download(&remote, &store, &root, &current, &found, &progress).await {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
                     leave(&remote, &error);
