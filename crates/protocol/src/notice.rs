@@ -37,6 +37,9 @@ pub enum UpdateEvent {
         bytes: u64,
         /// Bytes in all.
         total: u64,
+        /// Seconds left at the speed of just now; absent while that is not known.
+        #[serde(default)]
+        left_s: Option<u64>,
     },
     /// Downloaded and verified; it will be applied, or waits while deferred.
     Staged {

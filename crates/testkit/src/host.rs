@@ -2,7 +2,6 @@
 
 use crate::faults::Faults;
 use crate::model::{Model, known};
-use crate::world::World;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_update::disk::Disk;
 use staysail_update::engine::{ApplyFuture, Host, HostFuture, NotApplied};
@@ -105,20 +104,7 @@ impl Host for SimulatedHost {
         if matches!(event, UpdateEvent::Progress { .. }) {
             return;
         }
-        let mut model = locked(&self.model);
-        match &event {
-            UpdateEvent::Failed { reason } if reason.contains("is good, but that could not be stored") => {
-                model.maybe = model.on_trial.take();
-            }
-            UpdateEvent::Committed { .. } => model.committed = model.on_trial.take(),
-            UpdateEvent::RolledBack { version, .. } => {
-                model.on_trial = None;
-                let contents = World::get().releases.values().filter(|known| known.version == *version);
-                model.rejected.extend(contents.map(|known| known.content));
-            }
-            _ => {}
-        }
-        drop(model);
+        locked(&self.model).told(&event);
         self.check_store();
     }
 }

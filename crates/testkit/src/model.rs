@@ -2,13 +2,14 @@
 
 use crate::faults::{Faults, Kind};
 use crate::world::{Known, World};
+use staysail_protocol::notice::UpdateEvent;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Trials of one release that may end without a verdict; the same number as in the product's promise, not its constant.
 const TRIALS_MAX: u32 = 2;
 
 /// Knowledge about one app, gathered while it runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Model {
     /// The release that must boot, if it is known.
     pub committed: Option<String>,
@@ -56,6 +57,22 @@ impl Model {
             self.broke("law 5", format!("the bad version {} is tried {applied} times", release.version));
         }
         self.on_trial = Some(hash.to_owned());
+    }
+
+    /// Page and app were told.
+    pub fn told(&mut self, event: &UpdateEvent) {
+        match event {
+            UpdateEvent::Failed { reason } if reason.contains("is good, but that could not be stored") => {
+                self.maybe = self.on_trial.take();
+            }
+            UpdateEvent::Committed { .. } => self.committed = self.on_trial.take(),
+            UpdateEvent::RolledBack { version, .. } => {
+                self.on_trial = None;
+                let contents = World::get().releases.values().filter(|known| known.version == *version);
+                self.rejected.extend(contents.map(|known| known.content));
+            }
+            _ => {}
+        }
     }
 
     /// The process ended, by a fault or in order, with these trials on disk.

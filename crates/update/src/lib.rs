@@ -13,6 +13,9 @@
 //! **Invariant:** builds and runs without any webview library, knows nothing of windows or workers (a host is told
 //! through [`engine::Host`]), and hands out no byte that was not verified just before.
 
+#[macro_use]
+mod failpoint;
+
 pub mod archive;
 pub mod bundle;
 mod crypto;

@@ -151,6 +151,26 @@ pub enum Effect {
     Stop,
 }
 
+#[cfg(debug_assertions)]
+impl Effect {
+    /// The name of the moment before it.
+    pub(crate) fn moment(&self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Download => "download",
+            Self::Apply => "apply",
+            Self::Watch => "watch",
+            Self::Commit => "commit",
+            Self::Tidy => "tidy",
+            Self::Ban { .. } => "ban",
+            Self::RaiseFloor(_) => "raise floor",
+            Self::WakeAt(_) => "wake at",
+            Self::Tell(_) => "tell",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// Decides. `now` is in milliseconds since any fixed moment.
 pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
     let mut effects = Vec::new();

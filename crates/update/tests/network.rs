@@ -189,6 +189,13 @@ async fn a_download_goes_on_after_a_restart_of_the_app() {
     session.engine.shut_down();
     let before = rogue.requests.lock().unwrap().len();
     let mut session = app.start(&rogue.url);
+    let (bytes, total) = session
+        .wait("progress", |seen| match seen {
+            Seen::Event(UpdateEvent::Progress { bytes, total, .. }) => Some((*bytes, *total)),
+            _ => None,
+        })
+        .await;
+    assert!(bytes > 60_000 && total > 400_000, "{bytes} of {total}");
     live(&mut session, &ballast).await;
     let requests = rogue.requests.lock().unwrap().clone();
     assert_eq!(requests[before..], ["60000"], "{requests:?}");

@@ -104,10 +104,10 @@ export interface CallOptions {
 /** A thing to undo: calling it twice does nothing the second time. */
 export type Unlisten = () => void;
 
-/** One step in the life of an update. */
+/** One step in the life of an update. `left_s`: seconds left at the speed of just now, `null` while that is not known. */
 export type UpdateEvent =
   | { kind: "available"; version: string; notes: string; bytes: number }
-  | { kind: "progress"; version: string; bytes: number; total: number }
+  | { kind: "progress"; version: string; bytes: number; total: number; left_s: number | null }
   | { kind: "staged"; version: string }
   | { kind: "applied"; version: string; milliseconds: number }
   | { kind: "committed"; version: string }

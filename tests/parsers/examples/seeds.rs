@@ -158,6 +158,7 @@ fn to_and_from_worker() -> Seeds {
                 version: "1.2.0".into(),
                 bytes: 7,
                 total: 9,
+                left_s: Some(3),
             })),
         ),
         ("restore", text(&worker::ToWorker::Restore { from_version: "1.0.0".into(), attached })),

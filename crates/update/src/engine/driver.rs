@@ -241,6 +241,7 @@ impl Driver {
 
     /// Does it, or begins it. What is known at once is answered here, everything else by a message.
     async fn perform(&mut self, effect: Effect) -> Option<Event> {
+        failpoint!("effect {}", effect.moment());
         match effect {
             Effect::Look => self.look(),
             Effect::Download => self.download(),
@@ -382,8 +383,7 @@ impl Driver {
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            match look::download(&remote, &store, &root, &current, &found, &|bytes| progress.add(bytes)).await
-            {
+            match look::download(&remote, &store, &root, &current, &found, &progress).await {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
                     leave(&remote, &error);
@@ -422,9 +422,11 @@ impl Driver {
                 }
                 Ok(false) => Event::ShutDown,
                 Ok(true) => {
-                    match tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release))
-                        .await
-                    {
+                    failpoint!("on trial");
+                    let applied =
+                        tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release)).await;
+                    failpoint!("switched");
+                    match applied {
                         Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
                         Ok(Err(NotApplied::AtFault(reason))) => {
                             troubles.raise(Trouble::ApplyFailed, &reason);

@@ -238,7 +238,8 @@ async fn piece(answer: &mut Answer, path: &str) -> Result<Option<Vec<u8>>, Failu
     answer.body.piece().await.map_err(|error| Failure::Again(format!("{path}: {error}")))
 }
 
-fn there(disk: &dyn Disk, partial: &Path) -> u64 {
+/// Bytes that are there of a blob under way.
+pub(crate) fn there(disk: &dyn Disk, partial: &Path) -> u64 {
     disk.size(partial).ok().flatten().unwrap_or_default()
 }
 

@@ -1,9 +1,10 @@
 //! Looking for the newest release, and downloading it.
 
-use super::fetch::Remote;
+use super::fetch::{self, Remote};
+use super::progress::Progress;
 use crate::disk::Lock;
 use crate::lifecycle::Candidate;
-use crate::store::{Release, Store, same_content};
+use crate::store::{Fetch, Release, Store, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
@@ -122,13 +123,13 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
 }
 
 /// Downloads what is missing, deltas first, and stages the release.
-pub(crate) async fn download(
+pub(super) async fn download(
     remote: &Remote,
     store: &Store,
     root: &[u8],
     current: &Release,
     found: &Found,
-    progress: &(dyn Fn(u64) + Send + Sync),
+    progress: &Progress,
 ) -> Result<Release, Error> {
     // One process of this app downloads at a time; the next one finds everything there.
     let _downloading = downloading(store).await?;
@@ -140,12 +141,17 @@ pub(crate) async fn download(
             Ok(inner.download_plan(&manifest, &missing, &running))
         })
         .await?;
+    // What an earlier try has brought need not come again.
+    let had =
+        |fetch: &Fetch| fetch::there(&*store.inner.disk, &store.partial(fetch.blob())).min(fetch.bytes());
+    progress.had(plan.iter().map(had).sum());
+    let arrived = |bytes| progress.add(bytes);
     for fetch in plan {
         let entry = fetch.entry.clone();
         let mut content = None;
         if let Some((delta, base)) = fetch.delta {
             let partial = store.partial(&delta.blob.sha256);
-            match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
+            match remote.blob(&delta.blob, &partial, &*store.inner.disk, &arrived).await {
                 Ok(patch) => {
                     let wanted = entry.clone();
                     let applied = store.blocking(move || Ok(patched(&delta.method, &base, &patch, &wanted)));
@@ -171,7 +177,7 @@ pub(crate) async fn download(
         let content = match content {
             Some(content) => content,
             None => {
-                let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
+                let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, &arrived).await?;
                 let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
                 store
                     .blocking(move || {

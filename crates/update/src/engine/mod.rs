@@ -41,6 +41,8 @@ pub const PROBATION_SLACK_S: u64 = 300;
 pub const APPLY_TIMEOUT_S: u64 = 120;
 /// Least time between two reports of progress.
 pub const PROGRESS_INTERVAL_MS: u64 = 100;
+/// The time left is told from how fast bytes came in the last one or two of these.
+pub const PROGRESS_WINDOW_S: u64 = 5;
 
 /// A future a [`Host`] returns.
 pub type HostFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;

@@ -30,6 +30,22 @@ impl StoreDisk {
         if path.starts_with(&self.root) { links.last() } else { None }
     }
 
+    /// Something is about to be done to `path`.
+    fn moment(&self, what: &str, path: &Path) {
+        failpoint!("{what} {}", crate::failpoint::place(&self.root, path));
+        let _ = (what, path);
+    }
+
+    /// Bytes are being written to `path`: half of them are there.
+    fn half_moment(&self, path: &Path, bytes: &[u8], write: impl FnOnce(&[u8]) -> io::Result<()>) {
+        #[cfg(debug_assertions)]
+        if crate::failpoint::is_due(&format!("half {}", crate::failpoint::place(&self.root, path))) {
+            let _ = write(&bytes[..bytes.len() / 2]);
+            crate::failpoint::die();
+        }
+        let _ = (path, bytes, write);
+    }
+
     fn is_foreign(&self, path: &Path) -> bool {
         self.link_on_the_way(path).is_some()
     }
@@ -56,20 +72,27 @@ fn for_the_user() -> fs::DirBuilder {
 
 impl Disk for StoreDisk {
     fn create(&self, path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-        disk::create_new(path, bytes, if executable { 0o700 } else { 0o600 })
+        let mode = if executable { 0o700 } else { 0o600 };
+        self.moment("create", path);
+        self.half_moment(path, bytes, |half| disk::create_new(path, half, mode));
+        disk::create_new(path, bytes, mode)
     }
 
     fn extend(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.make_way(path)?;
+        self.moment("extend", path);
+        self.half_moment(path, bytes, |half| OsDisk.extend(path, half));
         OsDisk.extend(path, bytes)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.moment("rename", to);
         OsDisk.rename(from, to)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.make_way(path)?;
+        self.moment("create folder", path);
         if !path.starts_with(&self.root) {
             return OsDisk.create_folder(path);
         }
@@ -80,10 +103,12 @@ impl Disk for StoreDisk {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.moment("sync", path);
         OsDisk.sync_folder(path)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.moment("remove", path);
         // A link goes, and what it leads to stays.
         if path.parent().is_some_and(|folder| self.is_foreign(folder)) { Ok(()) } else { OsDisk.remove(path) }
     }
@@ -112,11 +137,13 @@ impl Disk for StoreDisk {
         if self.is_foreign(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
+        self.moment("mark", path);
         OsDisk.mark_executable(path)
     }
 
     fn try_lock(&self, path: &Path, shared: bool) -> io::Result<Option<Box<dyn Lock>>> {
         self.make_way(path)?;
+        self.moment("lock", path);
         OsDisk.try_lock(path, shared)
     }
 

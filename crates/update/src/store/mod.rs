@@ -26,6 +26,7 @@ pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
 pub(crate) use release::{content_hash, same_content};
+pub(crate) use stage::Fetch;
 pub use stage::Trial;
 
 use crate::Error;

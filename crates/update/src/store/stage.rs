@@ -369,6 +369,11 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
+    /// The blob that is fetched if all goes well.
+    pub fn blob(&self) -> &str {
+        self.delta.as_ref().map_or(&self.entry.blob.sha256, |(delta, _)| &delta.blob.sha256)
+    }
+
     /// Bytes that travel if all goes well.
     pub fn bytes(&self) -> u64 {
         self.delta.as_ref().map_or(self.entry.blob.size, |(delta, _)| delta.blob.size)
