@@ -1,6 +1,7 @@
 //! The two ways a shell starts: by the development tool, or as a built app with its first release attached.
 
 use crate::app;
+use crate::asset_groups::prefetch;
 use crate::desktop::app::{Start, started};
 use crate::dev;
 use crate::instance::{self, Entry, Handover};
@@ -9,7 +10,7 @@ use crate::shell::{Facts, Shell};
 use staysail_protocol::control::CONTROL_VARIABLE;
 use staysail_protocol::limits;
 use staysail_update::bundle::{Attached, read_attached};
-use staysail_update::engine::Engine;
+use staysail_update::engine::{Engine, OnDemand};
 use staysail_update::store::Store;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -114,6 +115,8 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         shell.application.hold(Box::new(instance.serve(&shell)?));
     }
     started(&shell, handover, &desktop.opens);
+    let shell_then = shell.clone();
+    shell.groups.fetch_with(OnDemand::new(store.clone(), attached.source.clone()));
     let live = Live::new(shell.clone(), boot.release);
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
@@ -122,6 +125,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             .zip(root)
             .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone()));
         live.set_engine(engine);
+        prefetch(shell_then).await;
     });
     app::run(event_loop, shell)
 }
