@@ -180,6 +180,10 @@ pub const ROOT_ROTATIONS_MAX: u32 = 256;
 pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// Largest list of contents of a file that `staysail bundle` makes.
+pub const ARCHIVE_INDEX_BYTES_MAX: u64 = 32 << 20;
+/// Most files in such a file.
+pub const ARCHIVE_FILES_MAX: usize = 200_000;
 /// Most asset groups of one release.
 pub const MANIFEST_GROUPS_MAX: usize = 1_000;
 /// Files of asset groups that are fetched at once; more wait for their turn.

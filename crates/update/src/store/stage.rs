@@ -172,19 +172,33 @@ impl Store {
     pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
         let lock = self.try_lock("trial.lock", true)?;
         let names = [release.hash().to_owned(), content_hash(release.manifest())];
-        let trial = Trial { store: self.clone(), names: names.clone(), _lock: lock };
+        let mut before = None;
         let begun = self.change(|state| {
-            for name in names {
-                *state.trials.entry(name).or_default() += 1;
+            before = Some(names.clone().map(|name| state.trials.get(&name).copied().unwrap_or_default()));
+            for name in &names {
+                *state.trials.entry(name.clone()).or_default() += 1;
             }
         });
-        match begun {
-            Ok(()) => Ok(trial),
-            Err(error) => {
-                // One of the two copies may say by now that it has begun.
-                trial.give_up();
-                Err(error)
+        if let Err(error) = begun {
+            before.into_iter().for_each(|before| self.take_back(&names, before));
+            return Err(error);
+        }
+        Ok(Trial { store: self.clone(), names, _lock: lock })
+    }
+
+    /// A trial could not be stored whole and does not begin, but one of the two copies may say by now that it has. What
+    /// earlier crashes left stays.
+    fn take_back(&self, names: &[String; 2], before: [u32; 2]) {
+        let result = self.change(|state| {
+            for (name, before) in names.iter().zip(before) {
+                if state.trials.get(name) == Some(&(before + 1)) {
+                    state.trials.insert(name.clone(), before);
+                }
             }
+            state.trials.retain(|_, trials| *trials > 0);
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, "a trial that did not begin may be counted");
         }
     }
 
@@ -271,18 +285,22 @@ impl Store {
         for folder in ["files", "backend"] {
             self.sweep(&self.inner.folder.join(folder), &needed)?;
         }
-        self.remove_leftovers(&self.inner.folder)?;
+        // Those two are swept already, and a file of a release may have any name.
+        self.remove_leftovers(&self.inner.folder, &["files", "backend"])?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
     }
 
-    /// Removes what crashes left of files that were being written, outside of the folders that are swept.
-    fn remove_leftovers(&self, folder: &Path) -> Result<(), Error> {
+    /// Removes what crashes left of files that were being written.
+    fn remove_leftovers(&self, folder: &Path, spared: &[&str]) -> Result<(), Error> {
         let disk = &self.inner.disk;
         for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
             let path = folder.join(&entry.name);
+            if spared.contains(&entry.name.as_str()) {
+                continue;
+            }
             if entry.is_folder {
-                self.remove_leftovers(&path)?;
+                self.remove_leftovers(&path, &[])?;
             } else if entry.name.ends_with(TEMPORARY) {
                 disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }
