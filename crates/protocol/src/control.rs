@@ -101,6 +101,9 @@ pub struct Start {
     /// Let a driver attach to the windows: `staysail test` runs the app.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub driven: bool,
+    /// Names of the project's asset groups; in development all their files are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Workers wait for a debugger, and nothing they do is too slow.
     #[serde(default)]
     pub debug_worker: bool,

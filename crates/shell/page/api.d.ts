@@ -34,6 +34,7 @@ export interface StaysailEvents {
     "staysail:shortcut": ShortcutEvent;
     "staysail:drop": DropEvent;
     "staysail:download": DownloadEvent;
+    "staysail:assets": AssetsEvent;
     "staysail:events-lost": {
         count: number;
     };
@@ -52,6 +53,8 @@ export type ErrorCode =
  | "Superseded" | "Cancelled" | "Timeout" | "Denied" | "TooLarge" | "QueueFull" | "PageGone" | "BadMessage"
 /** A file could not be read or written; `isFileError` tells why. */
  | "File"
+/** A file of an asset group is not here and can not be had; `isAssetUnavailable` tells why. */
+ | "AssetUnavailable"
 /** The page is in a browser tab, which has no window this could be done to; `details.feature` names the call. */
  | "NoWindow" | "Internal"
 /** The page is not shown in a window of Staysail. */
@@ -783,6 +786,78 @@ export declare const power: Readonly<{
     /** Takes a wish back. */
     release: (id: number) => Promise<void>;
 }>;
+/**
+ * Asset groups: files of the page that are not shipped with the app (`[assets.groups]` in `staysail.toml`). The page asks
+ * for them by their addresses as for any other file; the first time they are fetched, from then on they are there. Here a
+ * whole group is fetched, with progress, and asked about. No capability is needed.
+ */
+/** How a group is on this machine. */
+export interface AssetGroupState {
+    group: string;
+    /** `ready`: everything is there, also offline; `partial`: something; `absent`: nothing. */
+    state: "ready" | "partial" | "absent";
+    files: number;
+    /** Bytes of all its files. */
+    bytes: number;
+    /** Bytes that would have to be fetched, compressed. */
+    missingBytes: number;
+}
+/** A group is being fetched as a whole, whoever asked for it: event `staysail:assets`. */
+export interface AssetsEvent {
+    group: string;
+    /** Compressed bytes that have come so far, of those that were missing when it began. */
+    bytes: number;
+    /** Compressed bytes that were missing. */
+    total: number;
+}
+/**
+ * Why a file of a group can not be had. `offline`: the repository does not answer; `missing`: it has no such file;
+ * `damaged`: what came is not what was released; `disk`: there is no place to keep it.
+ */
+export type AssetFault = "offline" | "missing" | "damaged" | "disk";
+/**
+ * What {@link assets} are rejected with when a file can not be had. The answer to an address has the same in its JSON body,
+ * the status 503, 404 or 502, and the reason in the header `staysail-asset-reason`.
+ */
+export type AssetUnavailable = CallError & {
+    readonly code: "AssetUnavailable";
+    readonly details: {
+        group: string;
+        path: string;
+        reason: AssetFault;
+    };
+};
+/**
+ * Whether an error says why a file of a group can not be had.
+ *
+ * ```ts
+ * try {
+ *   await assets.fetch("maps", { onProgress: ({ bytes, total }) => (bar.value = bytes / total) });
+ * } catch (error) {
+ *   if (isAssetUnavailable(error) && error.details.reason === "offline") return showThatWeAreOffline();
+ *   throw error;
+ * }
+ * ```
+ */
+export declare function isAssetUnavailable(error: unknown): error is AssetUnavailable;
+/** How to fetch a group. */
+export interface FetchAssetsOptions {
+    onProgress?: (progress: AssetsEvent) => void;
+    /** Rejects with `Cancelled` at once; files under way are still fetched, no further ones. */
+    signal?: AbortSignal | null;
+}
+declare function fetchGroup(group: string, options?: FetchAssetsOptions): Promise<AssetGroupState>;
+/** Files of the page that are fetched when they are asked for. */
+export declare const assets: Readonly<{
+    /** Fetches what is missing of a group; resolves when all of it is there. */
+    fetch: typeof fetchGroup;
+    /** How a group is. */
+    state: (group: string) => Promise<AssetGroupState>;
+    /** How all groups are. */
+    list: () => Promise<AssetGroupState[]>;
+    onEvent: (handler: (event: AssetsEvent) => void) => Unlisten;
+}>;
+export {};
 /**
  * Files. A page may touch those that `files` of its window's capabilities name in `staysail.toml`, and those the user
  * chose in a dialog. Paths are absolute or begin with a variable: `$DATA/charts/a.kap`.

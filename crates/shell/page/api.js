@@ -14,6 +14,7 @@ __export(index_exports, {
   Sender: () => Sender,
   app: () => app,
   application: () => application,
+  assets: () => assets,
   autostart: () => autostart,
   clipboard: () => clipboard,
   constants: () => constants,
@@ -25,6 +26,7 @@ __export(index_exports, {
   find: () => find,
   fs: () => fs,
   invoke: () => invoke,
+  isAssetUnavailable: () => isAssetUnavailable,
   isCommandError: () => isCommandError,
   isFileError: () => isFileError,
   listen: () => listen,
@@ -119,10 +121,56 @@ var power = Object.freeze({
   release: (id) => ask("power.release", { id })
 });
 
-// src/desktop.ts
+// src/assets.ts
 var runtime2 = globalThis.__STAYSAIL__;
+var request = (operation, args) => runtime2 ? runtime2.desktop(`assets.${operation}`, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+function isAssetUnavailable(error) {
+  return error instanceof CallError && error.code === "AssetUnavailable";
+}
+var requests = 0;
+async function fetchGroup(group, options = {}) {
+  const { onProgress, signal } = options;
+  const cancelled = () => new CallError("Cancelled", `fetching \`${group}\` was cancelled`);
+  if (signal?.aborted) throw cancelled();
+  const id = Date.now() * 1e3 + requests++ % 1e3;
+  const unlisten = onProgress ? listen("staysail:assets", (event) => {
+    if (event.group === group) onProgress(event);
+  }) : () => {
+  };
+  let abort = () => {
+  };
+  try {
+    const aborted = new Promise((_, reject) => {
+      abort = () => {
+        request("cancel", { id }).catch(() => {
+        });
+        reject(cancelled());
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+    return unspelled(await Promise.race([request("fetch", { group, id }), aborted]));
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    unlisten();
+  }
+}
+var assets = Object.freeze({
+  /** Fetches what is missing of a group; resolves when all of it is there. */
+  fetch: fetchGroup,
+  /** How a group is. */
+  state: async (group) => unspelled(await request("state", { group })),
+  /** How all groups are. */
+  list: async () => {
+    const groups = await request("list");
+    return groups.map((group) => unspelled(group));
+  },
+  onEvent: (handler) => listen("staysail:assets", handler)
+});
+
+// src/desktop.ts
+var runtime3 = globalThis.__STAYSAIL__;
 var noShell = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
-var native = (feature, args) => runtime2 ? runtime2.desktop(feature, args) : noShell();
+var native = (feature, args) => runtime3 ? runtime3.desktop(feature, args) : noShell();
 var AppWindow = class {
   #label;
   /** The window with this label, whether it is open or not. */
@@ -277,19 +325,19 @@ var opener = Object.freeze({
 });
 var CurrentWindow = class extends AppWindow {
   constructor() {
-    super(() => runtime2?.facts.window ?? "");
+    super(() => runtime3?.facts.window ?? "");
   }
   /** Counts the page loads of this window, from 1. */
   get generation() {
-    return runtime2?.facts.generation ?? 0;
+    return runtime3?.facts.generation ?? 0;
   }
 };
 var currentWindow = new CurrentWindow();
 
 // src/fs.ts
-var runtime3 = globalThis.__STAYSAIL__;
+var runtime4 = globalThis.__STAYSAIL__;
 var noShell2 = () => Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
-var ask2 = (operation, args, body) => runtime3 ? runtime3.desktop(`fs.${operation}`, args, body) : noShell2();
+var ask2 = (operation, args, body) => runtime4 ? runtime4.desktop(`fs.${operation}`, args, body) : noShell2();
 function isFileError(error) {
   return error instanceof CallError && error.code === "File";
 }
@@ -324,8 +372,8 @@ var fs = Object.freeze({
 });
 
 // src/webview.ts
-var runtime4 = globalThis.__STAYSAIL__;
-var native2 = (feature, args) => runtime4 ? runtime4.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
+var runtime5 = globalThis.__STAYSAIL__;
+var native2 = (feature, args) => runtime5 ? runtime5.desktop(feature, args) : Promise.reject(new CallError("NoShell", "this page is not shown in a window of Staysail, which would do that"));
 function onFileDrop(handler) {
   return listen("staysail:drop", handler);
 }
@@ -386,7 +434,7 @@ var downloads = Object.freeze({
 });
 
 // src/index.ts
-var runtime5 = globalThis.__STAYSAIL__;
+var runtime6 = globalThis.__STAYSAIL__;
 var LocalCallError = class extends Error {
   name = "CallError";
   code;
@@ -397,7 +445,7 @@ var LocalCallError = class extends Error {
     this.details = details;
   }
 };
-var CallError = runtime5?.CallError ?? LocalCallError;
+var CallError = runtime6?.CallError ?? LocalCallError;
 function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
@@ -405,10 +453,10 @@ var noShell3 = () => Promise.reject(
   new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
 );
 function invoke(command, args, options) {
-  return runtime5 ? runtime5.call(command, args, options) : noShell3();
+  return runtime6 ? runtime6.call(command, args, options) : noShell3();
 }
 var stream = (receive, closed) => {
-  if (runtime5) return runtime5.stream(receive, closed);
+  if (runtime6) return runtime6.stream(receive, closed);
   const none = () => {
     throw new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to talk to");
   };
@@ -507,40 +555,40 @@ var Sender = class {
   }
 };
 function listen(event, handler) {
-  return runtime5 ? runtime5.listen(event, handler) : () => {
+  return runtime6 ? runtime6.listen(event, handler) : () => {
   };
 }
 function once(event, handler) {
-  if (!runtime5) return () => {
+  if (!runtime6) return () => {
   };
-  const unlisten = runtime5.listen(event, (payload) => {
+  const unlisten = runtime6.listen(event, (payload) => {
     unlisten();
     handler(payload);
   });
   return unlisten;
 }
 function emit(event, payload) {
-  return runtime5 ? runtime5.emit(event, payload) : noShell3();
+  return runtime6 ? runtime6.emit(event, payload) : noShell3();
 }
 function preserve(key, hooks) {
-  return runtime5 ? runtime5.preserve(key, hooks) : () => {
+  return runtime6 ? runtime6.preserve(key, hooks) : () => {
   };
 }
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
-  check: () => runtime5 ? runtime5.update("check") : noShell3(),
+  check: () => runtime6 ? runtime6.update("check") : noShell3(),
   /** Applies the staged release now, even if it was deferred. */
-  apply: () => runtime5 ? runtime5.update("apply") : noShell3(),
+  apply: () => runtime6 ? runtime6.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
-  defer: (seconds) => runtime5 ? runtime5.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
+  defer: (seconds) => runtime6 ? runtime6.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);
 }
-var facts = runtime5?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
-var ready = runtime5?.ready ?? Promise.resolve();
+var facts = runtime6?.facts ?? { mode: "debug", version: "", window: "", generation: 0, constants: {} };
+var ready = runtime6?.ready ?? Promise.resolve();
 var constants = facts.constants;
 var mode = facts.mode;
 var version = facts.version;
@@ -549,7 +597,7 @@ void ready.then(() => {
 }, () => {
 });
 async function app() {
-  if (!runtime5) return noShell3();
+  if (!runtime6) return noShell3();
   await ready;
   const { version: version2, mode: mode2, constants: constants2, window } = facts;
   return { version: version2, mode: mode2, constants: constants2, window };
@@ -564,6 +612,7 @@ export {
   Sender,
   app,
   application,
+  assets,
   autostart,
   clipboard,
   constants,
@@ -575,6 +624,7 @@ export {
   find,
   fs,
   invoke,
+  isAssetUnavailable,
   isCommandError,
   isFileError,
   listen,

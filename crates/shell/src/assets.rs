@@ -9,9 +9,11 @@ use crate::requested::{Range, decode, parse_range};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 use staysail_protocol::limits::INLINE_HASHES_MAX;
+use staysail_protocol::manifest::FileEntry;
 use staysail_update::store::Release;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
+use tokio::sync::Notify;
 
 /// Where the page's files come from.
 #[derive(Clone)]
@@ -31,22 +33,47 @@ const API: &str = include_str!("../page/api.js");
 pub struct Assets {
     source: RwLock<Source>,
     policy: RwLock<Option<String>>,
+    exchanged: Arc<Notify>,
 }
 
 impl Default for Assets {
     fn default() -> Self {
-        Self { source: RwLock::new(Source::Nothing), policy: RwLock::default() }
+        Self { source: RwLock::new(Source::Nothing), policy: RwLock::default(), exchanged: Arc::default() }
     }
 }
 
 /// A whole answer.
 pub type Answer = Response<Vec<u8>>;
 
+/// What a request for a file leads to.
+pub enum Served {
+    /// Its answer.
+    Answer(Answer),
+    /// A file of an asset group, which may have to be fetched ([`crate::asset_groups`]).
+    OnDemand(Box<Wanted>),
+}
+
+/// A file of an asset group.
+pub struct Wanted {
+    /// The release that names it.
+    pub release: Release,
+    /// Its group.
+    pub group: String,
+    /// The file.
+    pub entry: FileEntry,
+}
+
 impl Assets {
     /// Exchanges the source, for everything that is asked for from now on.
     pub fn set(&self, source: Source, policy: Option<String>) {
         *self.source.write().unwrap_or_else(std::sync::PoisonError::into_inner) = source;
         *self.policy.write().unwrap_or_else(std::sync::PoisonError::into_inner) = policy;
+        self.exchanged.notify_waiters();
+    }
+
+    /// Waits for the next exchange of the source, from this call on.
+    pub fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.exchanged).notified_owned()
     }
 
     /// The source now.
@@ -61,8 +88,11 @@ impl Assets {
     }
 
     /// Answers a request for `path` (percent-encoded, beginning with `/`, without query).
-    pub fn serve(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
-        self.guarded(self.find(method, path, headers))
+    pub fn look_up(&self, method: &Method, path: &str, headers: &HeaderMap) -> Served {
+        match self.find(method, path, headers) {
+            Ok(answer) => Served::Answer(self.guarded(answer)),
+            Err(wanted) => Served::OnDemand(wanted),
+        }
     }
 
     /// The answer with the page's policy, unless it has one. Whatever is shown in a frame is a document of the app's own
@@ -77,14 +107,14 @@ impl Assets {
         answer
     }
 
-    fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
+    fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Answer, Box<Wanted>> {
         if method != Method::GET && method != Method::HEAD {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+            return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"));
         }
         if path == staysail_protocol::bridge::API_PATH {
-            return self.respond(method, "api.js", API.as_bytes().to_vec(), headers);
+            return Ok(self.respond(method, "api.js", API.as_bytes().to_vec(), headers));
         }
-        let Some(path) = decode(path) else { return plain(StatusCode::BAD_REQUEST, "unreadable path") };
+        let Some(path) = decode(path) else { return Ok(plain(StatusCode::BAD_REQUEST, "unreadable path")) };
         let wanted = path.trim_start_matches('/');
         let mut candidates = Vec::new();
         if wanted.is_empty() || wanted.ends_with('/') {
@@ -99,15 +129,25 @@ impl Assets {
         }
         for candidate in &candidates {
             match self.read(candidate) {
-                Ok(Some(bytes)) => return self.respond(method, candidate, bytes, headers),
-                Ok(None) => {}
+                Ok(Some(bytes)) => return Ok(self.respond(method, candidate, bytes, headers)),
+                Ok(None) => self.of_group(candidate).map_or(Ok(()), Err)?,
                 Err(error) => {
                     tracing::error!(path = candidate, %error, "a file of the page was refused");
-                    return plain(StatusCode::INTERNAL_SERVER_ERROR, &error);
+                    return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, &error));
                 }
             }
         }
-        if is_route { missing_page(&self.source()) } else { plain(StatusCode::NOT_FOUND, "no such file") }
+        Ok(match is_route {
+            true => missing_page(&self.source()),
+            false => plain(StatusCode::NOT_FOUND, "no such file"),
+        })
+    }
+
+    fn of_group(&self, path: &str) -> Option<Box<Wanted>> {
+        let Source::Release(release) = self.source() else { return None };
+        let (group, entry) = release.on_demand(path)?;
+        let (group, entry) = (group.to_owned(), entry.clone());
+        Some(Box::new(Wanted { release, group, entry }))
     }
 
     /// A file of the page, by its path below the origin.
@@ -130,7 +170,8 @@ impl Assets {
         }
     }
 
-    fn respond(&self, method: &Method, path: &str, bytes: Vec<u8>, headers: &HeaderMap) -> Answer {
+    /// The answer that hands out these bytes of a file.
+    pub(crate) fn respond(&self, method: &Method, path: &str, bytes: Vec<u8>, headers: &HeaderMap) -> Answer {
         let mime = mime_guess::from_path(path).first_or_octet_stream();
         let mut content_type = mime.essence_str().to_string();
         if mime.type_() == "text" || content_type.ends_with("javascript") || content_type.ends_with("json") {
@@ -240,7 +281,10 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
         });
-        assets.serve(&Method::GET, path, &headers.collect())
+        match assets.look_up(&Method::GET, path, &headers.collect()) {
+            Served::Answer(answer) => answer,
+            Served::OnDemand(wanted) => panic!("{} is in {}", wanted.entry.path, wanted.group),
+        }
     }
 
     #[test]

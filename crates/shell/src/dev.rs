@@ -88,6 +88,7 @@ impl Connection {
             _ => Source::Nothing,
         };
         shell.assets.set(source, start.config.csp.clone());
+        shell.groups.declare(start.groups);
         let tool = Tool { link };
         shell.set_observer(Arc::new(tool.clone()));
         if let Some(description) = start.description {

@@ -1,6 +1,7 @@
 //! The two ways a shell starts: by the development tool, or as a built app with its first release attached.
 
 use crate::app;
+use crate::asset_groups::prefetch;
 use crate::desktop::app::{Start, started};
 use crate::dev;
 use crate::instance::{self, Entry, Handover};
@@ -10,7 +11,7 @@ use staysail_protocol::control::CONTROL_VARIABLE;
 use staysail_protocol::limits;
 use staysail_update::Archive;
 use staysail_update::bundle::{Attached, read_attached};
-use staysail_update::engine::Engine;
+use staysail_update::engine::{Engine, OnDemand};
 use staysail_update::store::Store;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -124,6 +125,8 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         shell.application.hold(Box::new(instance.serve(&shell)?));
     }
     started(&shell, handover, &desktop.opens);
+    let shell_then = shell.clone();
+    shell.groups.fetch_with(OnDemand::new(store.clone(), attached.source.clone()));
     let live = Live::new(shell.clone(), boot.release);
     to_apply.into_iter().for_each(|archive| live.apply_archive(archive));
     runtime.spawn(async move {
@@ -133,6 +136,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             .zip(root)
             .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone()));
         live.set_engine(engine);
+        prefetch(shell_then).await;
     });
     app::run(event_loop, shell)
 }

@@ -8,6 +8,7 @@
 //! **Invariant:** the only crate that links a webview (tao, wry), and it links no code of any app.
 
 pub mod app;
+pub mod asset_groups;
 pub mod assets;
 pub mod bodies;
 pub mod bridge;

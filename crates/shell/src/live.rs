@@ -288,7 +288,11 @@ fn page_change(
     new: &staysail_protocol::manifest::Manifest,
 ) -> PageChange {
     let hashes = |manifest: &staysail_protocol::manifest::Manifest| {
-        let files = manifest.page.iter().map(|file| (file.path.clone(), file.sha256.clone()));
+        let files = manifest
+            .page
+            .iter()
+            .chain(manifest.group_files())
+            .map(|file| (file.path.clone(), file.sha256.clone()));
         files.collect::<std::collections::BTreeMap<_, _>>()
     };
     let (old, new) = (hashes(old), hashes(new));

@@ -98,7 +98,8 @@ use linux as system;
 #[cfg(not(target_os = "linux"))]
 use portable as system;
 
-use crate::assets::{Answer, plain};
+use crate::asset_groups;
+use crate::assets::{Answer, Served, plain};
 use crate::bridge;
 use crate::responder::Responder;
 use crate::shell::{ORIGIN, Shell};
@@ -258,7 +259,16 @@ pub(crate) fn serve(
         };
         return answer(cors(shell.assets.guarded(response)));
     }
-    answer(cors(shell.assets.serve(&request.method, &request.path, &request.headers)));
+    match shell.assets.look_up(&request.method, &request.path, &request.headers) {
+        Served::Answer(response) => answer(cors(response)),
+        Served::OnDemand(wanted) => {
+            let shell_then = shell.clone();
+            shell.runtime.spawn(async move {
+                let SchemeRequest { method, headers, .. } = request;
+                answer(cors(asset_groups::deliver(&shell_then, *wanted, method, headers).await));
+            });
+        }
+    }
 }
 
 fn bytes(body: Vec<u8>, content_type: &'static str) -> Answer {

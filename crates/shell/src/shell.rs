@@ -1,6 +1,7 @@
 //! Everything the shell's threads share.
 
 use crate::app::Ui;
+use crate::asset_groups::AssetGroups;
 use crate::assets::Assets;
 use crate::bodies::Bodies;
 use crate::conductor::Conductor;
@@ -80,6 +81,8 @@ pub struct Shell {
     pub conductor: Conductor,
     /// The page's files.
     pub assets: Assets,
+    /// Files of the page that are fetched when they are asked for.
+    pub groups: AssetGroups,
     /// Large answers.
     pub bodies: Arc<Bodies>,
     /// Streams between pages and commands.
@@ -109,6 +112,7 @@ impl Shell {
             router: Router::default(),
             conductor: Conductor::default(),
             assets: Assets::default(),
+            groups: AssetGroups::default(),
             bodies: Arc::default(),
             streams: Arc::default(),
             navigation: Navigation::default(),

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing is listened on here, and no tab exists but by the tool's word.
 
+use crate::asset_groups;
 use crate::bridge;
 use crate::desktop::power::Wishes;
 use crate::responder::{Reply, Responder};
@@ -68,7 +69,13 @@ fn answer_to(link: &Link, number: u64) -> Responder {
     })
 }
 
-fn page_file(shell: &Shell, number: u64, method: &str, path: &str, headers: Vec<(String, String)>) -> Frame {
+fn page_file(
+    shell: &Arc<Shell>,
+    number: u64,
+    method: &str,
+    path: &str,
+    headers: Vec<(String, String)>,
+) -> Frame {
     let method = method.parse().unwrap_or(Method::GET);
     let headers: HeaderMap = headers
         .into_iter()
@@ -76,7 +83,8 @@ fn page_file(shell: &Shell, number: u64, method: &str, path: &str, headers: Vec<
             Some((name.parse::<HeaderName>().ok()?, HeaderValue::try_from(value).ok()?))
         })
         .collect();
-    let (parts, body) = shell.assets.serve(&method, path, &headers).into_parts();
+    let answer = shell.runtime.block_on(asset_groups::serve(shell, method, path, headers));
+    let (parts, body) = answer.into_parts();
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_string();
     let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     Frame::new(number, &ToTool::PageFile { status: parts.status.as_u16(), headers }, body)

@@ -204,6 +204,26 @@ async fn the_next_release_has_what_did_not_change_and_a_whole_group_goes_along_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_group_that_can_not_be_had_never_stands_in_the_way_of_a_release() {
+    let lab = Lab::new();
+    lab.publish(contents(&lab, 1));
+    let (app, store, first) = installed(&lab, 1);
+    let (maps, _) = on_demand(&lab, &store, false);
+    for name in ["same", "own"] {
+        maps.fetch(&map(&first, name)).await.unwrap();
+    }
+    let next = contents(&lab, 2);
+    let own =
+        next.manifest.groups["maps"].files.iter().find(|entry| entry.path == "maps/own.bin").unwrap().clone();
+    lab.publish(next);
+    std::fs::remove_file(blob(&lab, &own)).unwrap();
+    update(&lab, &app).await;
+    let second = app.boot(&app.store()).release;
+    assert_eq!(second.manifest().version, "1.2.0");
+    assert!(second.has_group_file(&map(&second, "same")) && !second.has_group_file(&own));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_release_has_any_more_is_removed() {
     let lab = Lab::new();
     lab.publish(contents(&lab, 1));

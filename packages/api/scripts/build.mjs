@@ -32,7 +32,7 @@ function declarations() {
     execFileSync(process.execPath, [tsc, "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", out], { cwd: root, stdio: "inherit" });
     // One file, for pages without a bundler and for editors alike: the modules' imports of each other go.
     const module = (name) => readFileSync(join(out, `${name}.d.ts`), "utf8").replace(/^(import|export \*) .*from "\.\/.*";\n/gm, "");
-    return ["index", "desktop", "app", "fs", "webview"].map(module).join("");
+    return ["index", "desktop", "app", "assets", "fs", "webview"].map(module).join("");
   } finally {
     rmSync(out, { recursive: true });
   }

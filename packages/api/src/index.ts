@@ -5,10 +5,12 @@
  * script of the page runs. It holds no state of its own, so any number of copies of it work side by side.
  */
 import type { ApplicationEvent, ShortcutEvent, TrayEvent } from "./app";
+import type { AssetsEvent } from "./assets";
 import type { MenuEvent, NotificationEvent, WindowEvent } from "./desktop";
 import type { DownloadEvent, DropEvent } from "./webview";
 
 export * from "./app";
+export * from "./assets";
 export * from "./desktop";
 export * from "./fs";
 export * from "./webview";
@@ -44,6 +46,7 @@ export interface StaysailEvents {
   "staysail:shortcut": ShortcutEvent;
   "staysail:drop": DropEvent;
   "staysail:download": DownloadEvent;
+  "staysail:assets": AssetsEvent;
   "staysail:events-lost": { count: number };
 }
 
@@ -70,6 +73,8 @@ export type ErrorCode =
   | "BadMessage"
   /** A file could not be read or written; `isFileError` tells why. */
   | "File"
+  /** A file of an asset group is not here and can not be had; `isAssetUnavailable` tells why. */
+  | "AssetUnavailable"
   /** The page is in a browser tab, which has no window this could be done to; `details.feature` names the call. */
   | "NoWindow"
   | "Internal"

@@ -1,5 +1,7 @@
 //! `staysail build`: the one executable to ship, and the release that `staysail publish` publishes.
 
+pub mod groups;
+
 use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
 use crate::dev::server;
@@ -7,6 +9,7 @@ use crate::project::{Mode, Project};
 use crate::{cargo, shell_binary, style, types};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use groups::Groups;
 use staysail_protocol::manifest::{MANIFEST_FORMAT, Manifest, UpdateSource};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
 use staysail_update::bundle::{self, Contents};
@@ -56,9 +59,30 @@ pub fn build(project: &Project) -> Result<PathBuf> {
         packed(&mut manifest.page.iter().map(|file| file.blob.size)),
         manifest.page.len()
     );
+    for (name, group) in &manifest.groups {
+        println!(
+            "  {name:<8} {:>10}  (compressed {}, {} files, {})",
+            packed(&mut group.files.iter().map(|file| file.size)),
+            packed(&mut group.files.iter().map(|file| file.blob.size)),
+            group.files.len(),
+            if contents.source.is_some() { "fetched on demand" } else { "in the executable" }
+        );
+    }
     println!("  whole    {:>10}", style::bytes(size(&out)));
     match &contents.source {
+        Some(source) if !manifest.groups.is_empty() => {
+            println!(
+                "  updates and asset groups from {}; publish this version before you ship it",
+                source.url
+            );
+        }
         Some(source) => println!("  updates from {}", source.url),
+        None if !manifest.groups.is_empty() => println!(
+            "  {}",
+            style::dim(
+                "no updates: there is no [update] in staysail.toml, so the asset groups are in the executable"
+            )
+        ),
         None => println!("  {}", style::dim("no updates: there is no [update] in staysail.toml")),
     }
     if shell.parent().is_some_and(|folder| folder.ends_with("debug")) {
@@ -126,7 +150,9 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         ..Manifest::default()
     };
     let mut contents = Contents::new(manifest);
-    add_page(&mut contents, &dist, "")?;
+    let groups = Groups::of(project)?;
+    add_page(&mut contents, &groups, &dist, "")?;
+    groups.finish(&mut contents, &dist)?;
     let name = executable.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     contents.add_backend(staysail_update::TARGET, &name, &executable)?;
     if let Some(update) = &project.config.update {
@@ -150,7 +176,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
 }
 
 /// Adds the page's files. Declarations are for the developer, and what is hidden or foreign is not shipped.
-fn add_page(contents: &mut Contents, folder: &Path, prefix: &str) -> Result<()> {
+fn add_page(contents: &mut Contents, groups: &Groups<'_>, folder: &Path, prefix: &str) -> Result<()> {
     let listing = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     for entry in listing {
         let path = entry.with_context(|| format!("reading {}", folder.display()))?.path();
@@ -160,9 +186,9 @@ fn add_page(contents: &mut Contents, folder: &Path, prefix: &str) -> Result<()> 
             continue;
         }
         if path.is_dir() {
-            add_page(contents, &path, &format!("{prefix}{name}/"))?;
+            add_page(contents, groups, &path, &format!("{prefix}{name}/"))?;
         } else {
-            contents.add_page(&format!("{prefix}{name}"), &path)?;
+            groups.add(contents, &format!("{prefix}{name}"), &path)?;
         }
     }
     Ok(())

@@ -235,6 +235,7 @@ impl Session {
             description: description::cached(&project.app_folder()),
             data_dir: data_dir.display().to_string(),
             no_window: self.browsers.without_window(),
+            groups: project.config.assets.groups.keys().cloned().collect(),
             debug_worker: self.options.debug_worker,
             driven: self.options.driven.is_some(),
         };

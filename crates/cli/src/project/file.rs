@@ -29,6 +29,9 @@ pub struct Config {
     /// `[webview]`
     #[serde(default)]
     pub webview: staysail_protocol::webview::WebviewConfig,
+    /// `[assets]`
+    #[serde(default)]
+    pub assets: Assets,
     /// `[update]`
     pub update: Option<Update>,
 }
@@ -114,6 +117,25 @@ pub struct Section {
     pub drain_s: Option<u64>,
     /// Milliseconds a new page has to come up.
     pub page_ready_timeout_ms: Option<u64>,
+}
+
+/// `[assets]`: files of the page that are not shipped.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assets {
+    /// `[assets.groups.NAME]`
+    pub groups: BTreeMap<String, AssetGroup>,
+}
+
+/// `[assets.groups.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssetGroup {
+    /// Patterns as in a `.gitignore`, from the page's folder on.
+    pub files: Vec<String>,
+    /// When it is fetched without being asked for.
+    #[serde(default)]
+    pub prefetch: staysail_protocol::assets::Prefetch,
 }
 
 /// `[update]`
@@ -234,6 +256,15 @@ fn check(config: &Config) -> Result<(), Wrong> {
     if let Err(wrong) = config.webview.check() {
         return Err((wrong.key, wrong.problem, wrong.remedy.into()));
     }
+    for (name, group) in &config.assets.groups {
+        if let Err(problem) = staysail_protocol::assets::check_name(name) {
+            return Err(("[assets.groups", problem, "Give it a plain name such as `maps`.".into()));
+        }
+        if let Err(problem) = crate::build::groups::matcher(group) {
+            let problem = format!("the asset group `{name}`: {problem}");
+            return Err(("[assets.groups", problem, "A pattern is such as \"maps/**\" or \"*.ogg\".".into()));
+        }
+    }
     let is_address =
         |url: &str| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
     if let Some(update) = &config.update {
@@ -325,6 +356,9 @@ mod tests {
             (format!("{APP}[frontend]\ndist = \"../x\"\n"), 4, "leaves the project"),
             (format!("{APP}[frontend.dev]\nurl = \"localhost:1\"\n"), 4, "neither http"),
             (format!("{APP}[debug]\nlog = 3\n"), 4, "invalid type"),
+            (format!("{APP}[assets.groups.\"a b\"]\nfiles = []\n"), 3, "no name of an asset group"),
+            (format!("{APP}[assets.groups.a]\nfiles = [\"[z-a]\"]\n"), 3, "is no pattern"),
+            (format!("{APP}[assets.groups.a]\nfiles = []\nprefetch = \"now\"\n"), 5, "unknown name `now`"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
             (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown name `never`"),
         ] {

@@ -4,7 +4,7 @@ mod capabilities;
 mod file;
 mod scopes;
 
-pub use file::{Config, address, check_id, parse};
+pub use file::{AssetGroup, Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;

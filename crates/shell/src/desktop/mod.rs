@@ -31,6 +31,7 @@ mod windows;
 pub(crate) use opener::is_harmless;
 pub use windows::Windows;
 
+use crate::asset_groups;
 use crate::pages::Visitor;
 use crate::router::Outcome;
 use crate::shell::Shell;
@@ -60,6 +61,12 @@ pub async fn answer_page(
     body: Option<Vec<u8>>,
 ) -> Outcome {
     let asker = Asker::Page(visitor);
+    if let (Asker::Page(visitor), Some(("assets", operation))) = (&asker, parts(name)) {
+        // The app's own files need no capability.
+        let request = arguments_of(name, operation, arguments)?;
+        let answered = asset_groups::handle(shell, visitor, request).await;
+        return answered.map(|value| (value.to_string().into_bytes(), false));
+    }
     if let (Asker::Page(visitor), Some(("fs", operation))) = (&asker, parts(name)) {
         permitted(shell, &asker, name)?;
         return fs::handle(shell, visitor, arguments_of(name, operation, arguments)?, body).await;

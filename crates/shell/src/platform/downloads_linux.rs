@@ -1,6 +1,7 @@
 //! WebKitGTK's downloads, as `crate::desktop::downloads` wants them.
 
 use super::SCHEME;
+use crate::asset_groups;
 use crate::desktop::downloads::Place;
 use crate::shell::Shell;
 use gtk::glib::gobject_ffi;
@@ -183,7 +184,8 @@ impl OwnFile {
     fn write_to(self, id: u64, file: PathBuf) {
         let Self { shell, path } = self;
         shell.runtime.clone().spawn_blocking(move || {
-            let answer = shell.assets.serve(&Method::GET, &path, &HeaderMap::new());
+            let asked = asset_groups::serve(&shell, Method::GET, &path, HeaderMap::new());
+            let answer = shell.runtime.block_on(asked);
             if !answer.status().is_success() {
                 return shell.downloads.fail(&shell, id, &format!("the app has no file {path}"));
             }

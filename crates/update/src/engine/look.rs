@@ -9,6 +9,7 @@ use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -146,57 +147,83 @@ pub(super) async fn download(
         |fetch: &Fetch| fetch::there(&*store.inner.disk, &store.partial(fetch.blob())).min(fetch.bytes());
     progress.had(plan.iter().map(had).sum());
     let arrived = |bytes| progress.add(bytes);
+    let needed = needed(&found.manifest);
+    let mut groups_fail = false;
     for fetch in plan {
-        let entry = fetch.entry.clone();
-        let mut content = None;
-        if let Some((delta, base)) = fetch.delta {
-            let partial = store.partial(&delta.blob.sha256);
-            match remote.blob(&delta.blob, &partial, &*store.inner.disk, &arrived).await {
-                Ok(patch) => {
-                    let wanted = entry.clone();
-                    let applied = store.blocking(move || Ok(patched(&delta.method, &base, &patch, &wanted)));
-                    content = applied
-                        .await?
-                        .inspect_err(|error| {
-                            tracing::warn!(
-                                error,
-                                file = entry.path,
-                                "a delta failed; fetching the whole file, once"
-                            );
-                        })
-                        .ok();
-                    store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
-                }
-                Err(error @ Error::Disk { .. }) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, file = entry.path, "a delta failed; fetching the whole file, once")
-                }
-            }
+        // A file of a group never stands in the way of a release: it is fetched when it is next asked for.
+        let of_group = !needed.contains(fetch.entry.sha256.as_str());
+        if of_group && groups_fail {
+            continue;
         }
-        let partial = store.partial(&entry.blob.sha256);
-        let content = match content {
-            Some(content) => content,
-            None => {
-                let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, &arrived).await?;
-                let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
-                store
-                    .blocking(move || {
-                        pack::decompress(&packed, size).map_err(|found| Error::Tampered {
-                            what,
-                            expected,
-                            found,
-                        })
-                    })
-                    .await?
+        match bring(remote, store, fetch, &arrived).await {
+            Err(error) if of_group => {
+                tracing::warn!(%error, "the files of asset groups were not brought along with the release");
+                groups_fail = true;
             }
-        };
-        let (inner, path) = (store.clone(), fetch.path);
-        store.blocking(move || inner.put(&entry, &path, &content)).await?;
-        store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
+            brought => brought?,
+        }
     }
     let (inner, bytes, proof, root) =
         (store.clone(), found.bytes.clone(), found.proof.clone(), root.to_vec());
     store.blocking(move || inner.stage(&bytes, &proof, &root)).await
+}
+
+/// Hashes of what a release can not be without on this machine.
+fn needed(manifest: &Manifest) -> BTreeSet<&str> {
+    let backend = manifest.backend.get(TARGET).into_iter().flatten();
+    manifest.page.iter().chain(backend).map(|entry| entry.sha256.as_str()).collect()
+}
+
+/// Fetches one file, by its delta or as a whole, and puts it in its place.
+async fn bring(
+    remote: &Remote,
+    store: &Store,
+    fetch: Fetch,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), Error> {
+    let entry = fetch.entry.clone();
+    let mut content = None;
+    if let Some((delta, base)) = fetch.delta {
+        let partial = store.partial(&delta.blob.sha256);
+        match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
+            Ok(patch) => {
+                let wanted = entry.clone();
+                let applied = store.blocking(move || Ok(patched(&delta.method, &base, &patch, &wanted)));
+                content = applied
+                    .await?
+                    .inspect_err(|error| {
+                        tracing::warn!(
+                            error,
+                            file = entry.path,
+                            "a delta failed; fetching the whole file, once"
+                        );
+                    })
+                    .ok();
+                store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
+            }
+            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, file = entry.path, "a delta failed; fetching the whole file, once")
+            }
+        }
+    }
+    let partial = store.partial(&entry.blob.sha256);
+    let content = match content {
+        Some(content) => content,
+        None => {
+            let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
+            let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
+            store
+                .blocking(move || {
+                    pack::decompress(&packed, size).map_err(|found| Error::Tampered { what, expected, found })
+                })
+                .await?
+        }
+    };
+    let (inner, path) = (store.clone(), fetch.path);
+    store.blocking(move || inner.put(&entry, &path, &content)).await?;
+    store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
+    Ok(())
 }
 
 /// The file that a patch leads to. The patch is what was signed: this finds the publisher's mistakes, and ours.

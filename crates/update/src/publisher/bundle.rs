@@ -152,8 +152,9 @@ fn targets(manifest: &Manifest, wanted: &[String]) -> Result<Vec<String>, Error>
 fn blobs(manifest: &Manifest, targets: &[String]) -> Vec<Blob> {
     let backends = targets.iter().filter_map(|target| manifest.backend.get(target)).flatten();
     let mut seen = BTreeSet::new();
-    let blobs =
-        manifest.page.iter().chain(manifest.group_files()).chain(backends).map(|entry| entry.blob.clone());
+    // Where there is no network nothing is fetched later.
+    let page = manifest.page.iter().chain(manifest.group_files());
+    let blobs = page.chain(backends).map(|entry| entry.blob.clone());
     blobs.filter(|blob| seen.insert(blob.sha256.clone())).collect()
 }
 

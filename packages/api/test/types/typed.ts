@@ -1,5 +1,5 @@
 // Compiled only: once the commands are known, names, arguments, answers and payloads are checked.
-import { CallError, emit, invoke, listen, once, preserve, update } from "@staysail/api";
+import { assets, CallError, emit, isAssetUnavailable, invoke, listen, once, preserve, update } from "@staysail/api";
 import type { Hit } from "./staysail";
 
 const answer: Promise<string> = invoke("greet", { name: "Ada" }, { timeout: 100, signal: AbortSignal.abort() });
@@ -28,6 +28,8 @@ emit("note-saved", { id: "1" });
 
 preserve("a", { save: () => ({ at: 1 }), restore: (state) => state.at.toFixed() });
 update.onEvent((event) => event.kind);
+assets.fetch("maps", { onProgress: ({ bytes, total }) => bytes / total, signal: null }).then((group) => group.missingBytes);
+assets.list().catch((error: unknown) => isAssetUnavailable(error) && error.details.reason === "offline");
 const error = new CallError("Timeout", "late");
 const code: string = error.code;
 export { answer, code, hits, wrong };
