@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod notice;
 pub mod path;
 pub mod permission;
+pub mod policy;
 pub mod scope;
 pub mod webview;
 pub mod worker;

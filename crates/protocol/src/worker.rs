@@ -311,4 +311,9 @@ pub enum UpdateWish {
         /// Seconds from now.
         seconds: u64,
     },
+    /// Do not take this version; remembered over starts. A critical release is taken all the same.
+    Skip {
+        /// Which.
+        version: String,
+    },
 }

@@ -130,6 +130,23 @@ pub struct Update {
     pub root: PathBuf,
     /// Seconds between two checks.
     pub check_interval_s: Option<u64>,
+    /// `[update.policy]`
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// `[update.policy]`: when updates may be looked for, downloaded and applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Condition for looking.
+    pub check: Option<String>,
+    /// Condition for downloading a release.
+    pub download: Option<String>,
+    /// Condition for applying a release.
+    pub apply: Option<String>,
+    /// Days a release can be postponed.
+    pub postpone_days_max: Option<u32>,
 }
 
 fn default_root() -> PathBuf {
@@ -161,6 +178,14 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
         problem: bad.problem,
         remedy: bad.remedy,
     })?;
+    if let Some(update) = &config.update {
+        super::policy::resolve(&update.policy).map_err(|bad| ProjectError::Invalid {
+            path: path.into(),
+            line: line_of_policy(text, bad.step),
+            problem: format!("[update.policy] {}: {}", bad.step, bad.problem),
+            remedy: bad.remedy,
+        })?;
+    }
     Ok(config)
 }
 
@@ -254,6 +279,16 @@ fn line_of(text: &str, field: &str) -> usize {
         rest.is_some_and(|rest| rest.starts_with('=') || field.starts_with('['))
     };
     text.lines().position(sets).map_or(1, |at| at + 1)
+}
+
+/// The line of a condition: its names stand in other sections, too.
+fn line_of_policy(text: &str, step: &str) -> usize {
+    let section = text.lines().position(|line| line.trim_start().starts_with("[update.policy]"));
+    let begin = section.unwrap_or(0);
+    let sets = |line: &str| {
+        line.trim_start().strip_prefix(step).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().skip(begin).position(sets).map_or(begin + 1, |at| begin + at + 1)
 }
 
 /// Checks an app identifier.

@@ -6,6 +6,7 @@
 use crate::keys;
 use anyhow::{Context, bail};
 use clap::Args;
+use staysail_protocol::policy::Urgency;
 use staysail_update::bundle::Contents;
 use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server};
 use std::path::PathBuf;
@@ -36,9 +37,24 @@ pub struct PublishArgs {
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
+    /// Everybody takes the release at once, whatever conditions and users say.
+    #[arg(long)]
+    pub critical: bool,
+    /// Those who run a version below this one take it at once.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub critical_below: Option<String>,
+    /// Oldest Staysail an installed app must have been built with to take it.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub minimum_shell: Option<String>,
     /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
     #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
     pub delta_releases: usize,
+}
+
+fn version(text: &str) -> Result<String, String> {
+    semver::Version::parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; a version is three numbers, such as 1.2.0"))
 }
 
 /// Runs `staysail publish`. `assemble` builds the project; it is only called when there is something to publish and the
@@ -63,7 +79,10 @@ pub fn run(
             Some(std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
         }
     };
-    let contents = assemble()?;
+    let mut contents = assemble()?;
+    contents.manifest.urgency =
+        Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
+    contents.manifest.minimum_shell = arguments.minimum_shell;
     let options = Options {
         channel: arguments.channel,
         version: arguments.version,
