@@ -63,3 +63,27 @@ pub enum CustomValue {
     /// A text.
     Text(String),
 }
+
+impl From<bool> for CustomValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for CustomValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for CustomValue {
+    fn from(value: f64) -> Self {
+        Self::Double(value)
+    }
+}
+
+impl From<&str> for CustomValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}

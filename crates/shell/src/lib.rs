@@ -11,6 +11,7 @@ pub mod app;
 pub mod assets;
 pub mod bodies;
 pub mod bridge;
+pub mod conditions;
 pub mod conductor;
 pub mod content_policy;
 pub mod desktop;

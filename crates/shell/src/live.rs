@@ -9,6 +9,7 @@
 
 use crate::app::Wish;
 use crate::assets::Source;
+use crate::conditions::{self, Questions};
 use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
@@ -17,8 +18,10 @@ use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
-use staysail_update::engine::{ApplyFuture, EngineHandle, Host, NotApplied};
+use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied};
+use staysail_update::policy::Facts;
 use staysail_update::store::{Release, Store};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -50,6 +53,7 @@ pub struct Live {
     engine: OnceLock<Option<EngineHandle>>,
     /// Wishes that came before.
     early_wishes: Mutex<Vec<UpdateWish>>,
+    questions: Questions,
 }
 
 /// What of the page differs between two releases.
@@ -70,6 +74,7 @@ impl Live {
             trial: Mutex::default(),
             engine: OnceLock::new(),
             early_wishes: Mutex::default(),
+            questions: Questions::default(),
         });
         shell.set_observer(Arc::new(ProductionObserver { live: Arc::downgrade(&live) }));
         live
@@ -84,6 +89,9 @@ impl Live {
     }
 
     fn wish(&self, wish: UpdateWish) {
+        if let UpdateWish::Conditions { id, values } = wish {
+            return self.questions.answered(id, values);
+        }
         match self.engine.get() {
             Some(Some(engine)) => engine.wish(wish),
             Some(None) => tracing::info!(?wish, "this app has no [update] source; the wish has no effect"),
@@ -296,6 +304,10 @@ impl Host for Live {
 
     fn probation(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(self.judge())
+    }
+
+    fn facts(&self, custom: BTreeSet<String>) -> HostFuture<'_, Facts> {
+        Box::pin(async { Ok(conditions::facts(&self.shell, &self.questions, custom).await) })
     }
 
     fn event(&self, event: UpdateEvent) {

@@ -95,6 +95,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Apply) => "Wish: apply",
         Event::Wish(UpdateWish::Defer { .. }) => "Wish: defer",
         Event::Wish(UpdateWish::Skip { .. }) => "Wish: skip",
+        Event::Wish(UpdateWish::Conditions { .. }) => "Wish: conditions",
         Event::Woken => "Woken",
         Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",
