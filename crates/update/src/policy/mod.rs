@@ -205,5 +205,9 @@ pub fn custom_names<'a>(conditions: impl IntoIterator<Item = &'a str>) -> BTreeS
 }
 
 #[cfg(test)]
+#[path = "cel_tests.rs"]
+mod cel_tests;
+
+#[cfg(test)]
 #[path = "policy_tests.rs"]
 mod tests;
