@@ -35,6 +35,15 @@ pub struct Description {
 }
 
 impl Description {
+    /// The hash over commands, events and types: FNV-1a of 128 bits over [`Self::interface_text`], in hexadecimal.
+    ///
+    /// It tells builds of one author apart, who may write the field as he likes anyway: releases are signed, their
+    /// files hashed with SHA-256. So it need not withstand an attacker, and spares every new project the compilation
+    /// of a cryptographic hash.
+    pub fn interface_hash(&self) -> String {
+        format!("{:032x}", fnv1a(&self.interface_text()))
+    }
+
     /// The text whose hash is the interface hash: everything a page can observe, nothing else (documentation
     /// comments and windows are left out).
     pub fn interface_text(&self) -> String {
@@ -51,6 +60,13 @@ impl Description {
         }
         text
     }
+}
+
+/// FNV-1a of 128 bits (RFC 9923).
+fn fnv1a(text: &str) -> u128 {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0100_0000_0000_0000_0000_013b;
+    text.bytes().fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
 /// A TypeScript declaration without its comments, every stretch of white space as one space. What stands in quotes
@@ -242,6 +258,13 @@ mod tests {
     fn text_of(declaration: &str) -> String {
         let types = vec![TypeSpec { name: "Note".into(), declaration: declaration.into() }];
         Description { types, ..Description::default() }.interface_text()
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        assert_eq!(fnv1a(""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(fnv1a("a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        assert_eq!(fnv1a("foobar"), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
     }
 
     #[test]

@@ -13,20 +13,30 @@
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
 
+#[cfg(feature = "host")]
+pub mod assets;
+#[cfg(feature = "host")]
 pub mod bridge;
+#[cfg(feature = "host")]
 pub mod capability;
+#[cfg(feature = "host")]
 pub mod control;
 pub mod desktop;
 pub mod error;
 pub mod frame;
 pub mod interface;
 pub mod limits;
+#[cfg(feature = "host")]
 pub mod manifest;
 pub mod notice;
+#[cfg(feature = "host")]
 pub mod path;
+#[cfg(feature = "host")]
 pub mod permission;
 pub mod policy;
+#[cfg(feature = "host")]
 pub mod scope;
+#[cfg(feature = "host")]
 pub mod webview;
 pub mod worker;
 

@@ -136,12 +136,22 @@ pub struct Welcome {
     /// Version of the app as its release or project names it.
     #[serde(default)]
     pub version: String,
-    /// Chosen mode and its values.
+    /// What of the mode's values is for Rust.
     #[serde(default)]
-    pub config: crate::manifest::ModeConfig,
+    pub config: WorkerConfig,
     /// Folder for the app's own data; exists.
     #[serde(default)]
     pub data_dir: String,
+}
+
+/// The part of the chosen mode's values that Rust can ask for. The rest is for shell and page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerConfig {
+    /// `debug` or `production`.
+    pub mode: String,
+    /// Constants (`app.constant`).
+    pub constants: BTreeMap<String, serde_json::Value>,
 }
 
 /// Worker to shell.

@@ -14,8 +14,9 @@ use crate::streams::Streams;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
-use staysail_protocol::worker::{UpdateWish, Welcome};
+use staysail_protocol::worker::{UpdateWish, Welcome, WorkerConfig};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The page's own origin.
@@ -59,6 +60,8 @@ pub trait Observer: Send + Sync {
     fn worker_lost(&self, _reason: &str, _restarting: bool) {}
     /// App or page have a wish about updates.
     fn update_wish(&self, _wish: UpdateWish) {}
+    /// The user gave the app a file with a release.
+    fn apply(&self, _file: &Path) {}
     /// The user wants the newest backend without the state that was kept.
     fn start_fresh(&self) {}
     /// The last window was closed.
@@ -161,8 +164,10 @@ impl Shell {
 
     /// What a worker is told at its start.
     pub fn welcome(&self, version: &str) -> Welcome {
-        let facts = self.facts();
-        Welcome { protocol: 0, version: version.into(), config: facts.config, data_dir: facts.data_dir }
+        let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let config =
+            WorkerConfig { mode: facts.config.mode.clone(), constants: facts.config.constants.clone() };
+        Welcome { protocol: 0, version: version.into(), config, data_dir: facts.data_dir.clone() }
     }
 
     /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).

@@ -10,7 +10,6 @@ use crate::service::{self, Service};
 use crate::{Error, Event, Result, Window, runtime};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use staysail_protocol::desktop::Declared;
 use staysail_protocol::interface::{DESCRIBE_ARGUMENT, Description, EventSpec, StateSpec};
 use std::any::{Any, TypeId};
@@ -261,9 +260,4 @@ impl App {
             interface: String::new(),
         }))
     }
-}
-
-/// SHA-256 of a text in hexadecimal.
-pub(crate) fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

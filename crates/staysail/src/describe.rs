@@ -277,7 +277,7 @@ pub fn describe_command(
 pub fn finish(mut description: Description) -> Description {
     description.commands.sort_by(|a, b| a.name.cmp(&b.name));
     description.events.sort_by(|a: &EventSpec, b| a.name.cmp(&b.name));
-    description.interface = crate::app::hash(&description.interface_text());
+    description.interface = description.interface_hash();
     description
 }
 

@@ -63,6 +63,10 @@ fn events() -> Vec<Event> {
         Event::ApplyPostponed("x".into()),
         Event::Good,
         Event::Bad("x".into()),
+        Event::Stuck("x".into()),
+        Event::Committed,
+        Event::CommitNotStored("x".into()),
+        Event::NotStored("x".into()),
         Event::ShutDown,
     ]
 }
@@ -103,6 +107,10 @@ fn event_name(event: &Event) -> &'static str {
         Event::ApplyPostponed(_) => "ApplyPostponed",
         Event::Good => "Good",
         Event::Bad(_) => "Bad",
+        Event::Stuck(_) => "Stuck",
+        Event::Committed => "Committed",
+        Event::CommitNotStored(_) => "CommitNotStored",
+        Event::NotStored(_) => "NotStored",
         Event::ShutDown => "ShutDown",
     }
 }
@@ -114,6 +122,7 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Apply => "Apply",
         Effect::Watch => "Watch",
         Effect::Commit => "Commit",
+        Effect::Tidy => "Tidy",
         Effect::Ban { .. } => "Ban",
         Effect::RaiseFloor(_) => "RaiseFloor",
         Effect::WakeAt(_) => "WakeAt",
@@ -157,13 +166,14 @@ fn generated() -> String {
             edge.push(event_name(event));
         }
     });
-    const PHASES: [Phase; 7] = [
+    const PHASES: [Phase; 8] = [
         Phase::Idle,
         Phase::Checking,
         Phase::Downloading,
         Phase::Waiting,
         Phase::Applying,
         Phase::Probation,
+        Phase::Committing,
         Phase::Stopped,
     ];
     let mut text = format!(
@@ -219,7 +229,8 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         }
         // Told only after it was made durable.
         assert!(did("tell rolled back").is_none_or(|told| did("Ban").is_some_and(|banned| banned < told)));
-        assert!(did("tell committed").is_none_or(|told| did("Commit").is_some_and(|done| done < told)));
+        let stored = (before.phase, event) == (Phase::Committing, &Event::Committed);
+        assert_eq!(did("tell committed").is_some(), stored && before.staged.is_some());
         // Something is always under way, or a wake-up is ordered, or nothing is left to do.
         if after.phase == Phase::Idle {
             assert!(after.staged.is_none() && after.candidate.is_none() && !after.look_again, "{after:?}");
@@ -345,15 +356,21 @@ impl Reference {
                 self.staged = None;
                 self.rest(now);
             }
-            (Phase::Applying, Event::ApplyFailed(_)) | (Phase::Probation, Event::Bad(_)) => {
+            (Phase::Applying, Event::ApplyFailed(_))
+            | (Phase::Probation, Event::Bad(_) | Event::Stuck(_)) => {
                 self.banned.extend(self.staged.take());
                 (self.wanted, self.again) = (false, true);
                 self.rest(now);
             }
             (Phase::Probation, Event::Good) => {
-                self.current = self.staged.take().unwrap();
-                self.floor = self.floor.max(self.current);
                 self.skipped.clear();
+                self.phase = Phase::Committing;
+            }
+            (Phase::Committing, Event::Committed | Event::CommitNotStored(_)) => {
+                self.current = self.staged.take().unwrap();
+                if *event == Event::Committed {
+                    self.floor = self.floor.max(self.current);
+                }
                 (self.wanted, self.again) = (false, true);
                 self.rest(now);
             }

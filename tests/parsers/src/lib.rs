@@ -39,7 +39,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -60,6 +60,7 @@ pub const TARGETS: [Target; 20] = [
     ("bundle", releases::bundle),
     ("metadata", metadata::metadata),
     ("expression", policies::expression),
+    ("archive", releases::archive),
 ];
 
 /// Runs a target by its name, for the fuzzer.

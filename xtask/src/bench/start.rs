@@ -10,8 +10,8 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Cold starts read everything from the disk anew and are slow.
-const COLD_RUNS_MAX: usize = 5;
+/// Cold starts read everything from the disk anew, so their times lie a third apart: of five the median says little.
+const COLD_RUNS: usize = 15;
 
 /// The group `start`.
 pub fn measure(apps: &Apps, runs: usize) -> anyhow::Result<Vec<Row>> {
@@ -34,7 +34,7 @@ pub fn measure(apps: &Apps, runs: usize) -> anyhow::Result<Vec<Row>> {
     let [ours, peer] = built.by_turns(runs, |_, _, executable| paint(executable, &[]))?;
     println!("warm: {:?} ms, Tauri {:?} ms", median(&ours), median(&peer));
     let fresh = apps.work("cold-data");
-    let [cold, peer_cold] = built.by_turns(runs.min(COLD_RUNS_MAX), |_, _, executable| {
+    let [cold, peer_cold] = built.by_turns(COLD_RUNS, |_, _, executable| {
         if fresh.exists() {
             std::fs::remove_dir_all(&fresh)?;
         }

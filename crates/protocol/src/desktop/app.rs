@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `app`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AppRequest {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `cookies`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CookiesRequest {
@@ -116,6 +117,7 @@ impl Cookie {
 }
 
 /// A request of the group `storage`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum StorageRequest {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `dialog`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DialogRequest {

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `download`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DownloadRequest {

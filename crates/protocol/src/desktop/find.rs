@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `find`. The answer of all but `stop` is [`Found`].
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FindRequest {
@@ -39,6 +40,7 @@ pub enum FindRequest {
     },
 }
 
+#[cfg(feature = "host")]
 fn yes() -> bool {
     true
 }

@@ -81,6 +81,7 @@ pub enum MenuRole {
 }
 
 /// A request of the group `menu`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MenuRequest {

@@ -12,19 +12,25 @@
 //! What an app declares ([`Declared`]) is brought about by the shell at the start, and reconciled after each swap.
 
 pub mod app;
+#[cfg(feature = "host")]
 pub mod autostart;
+#[cfg(feature = "host")]
 pub mod clipboard;
 pub mod cookies;
 pub mod dialog;
 pub mod download;
 pub mod drop;
+#[cfg(feature = "host")]
 pub mod features;
 pub mod find;
+#[cfg(feature = "host")]
 pub mod fs;
 pub mod menu;
 pub mod notification;
+#[cfg(feature = "host")]
 pub mod opener;
 pub mod page;
+#[cfg(feature = "host")]
 pub mod power;
 pub mod shortcut;
 pub mod tray;

@@ -13,6 +13,7 @@ pub struct ShortcutSpec {
 }
 
 /// A request of the group `shortcut`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ShortcutRequest {

@@ -20,6 +20,7 @@ pub struct TraySpec {
 }
 
 /// A request of the group `tray`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TrayRequest {

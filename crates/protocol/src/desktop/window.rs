@@ -1,9 +1,12 @@
 //! `window.*`: windows at run time. Sizes and positions are in logical pixels.
 
-use crate::interface::{Theme, WindowSpec};
+use crate::interface::Theme;
+#[cfg(feature = "host")]
+use crate::interface::WindowSpec;
 use serde::{Deserialize, Serialize};
 
 /// A request of the group `window`.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WindowRequest {
