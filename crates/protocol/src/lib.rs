@@ -33,6 +33,7 @@ pub mod notice;
 pub mod path;
 #[cfg(feature = "host")]
 pub mod permission;
+pub mod policy;
 #[cfg(feature = "host")]
 pub mod scope;
 #[cfg(feature = "host")]

@@ -216,3 +216,21 @@ pub const REGISTRATION_TIMEOUT_MS: u64 = 10_000;
 pub const BROWSER_TAB_GONE_MS: u64 = 10_000;
 /// Most browser tabs at once.
 pub const BROWSER_TABS_MAX: usize = 256;
+/// Longest expression of an update policy.
+pub const EXPRESSION_BYTES_MAX: usize = 2_000;
+/// How deep an expression of an update policy may be nested.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Page, worker and system have told the facts a policy asks for within this time; what is missing then is unknown.
+pub const FACTS_TIMEOUT_MS: u64 = 2_000;
+/// Pause until a condition that is not true is looked at again.
+pub const POLICY_PAUSE_S: u64 = 30;
+/// The user has touched nothing for this long: the quiet in which a release that was postponed too long is taken.
+pub const QUIET_IDLE_S: u64 = 300;
+/// Longest text, and most bytes of a name, of a value of the app's own in a policy.
+pub const CUSTOM_VALUE_BYTES_MAX: usize = 1_000;
+/// Most values of an app's own that one policy asks for.
+pub const CUSTOM_VALUES_MAX: usize = 64;
+/// Most versions the user can have skipped at once; the oldest are forgotten.
+pub const SKIPS_MAX: usize = 32;
+/// Days a release can be postponed when its policy does not say.
+pub const POSTPONE_DAYS_MAX: u32 = 7;

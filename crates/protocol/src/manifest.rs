@@ -6,6 +6,7 @@ use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
 use crate::path::is_device;
+use crate::policy::{UpdatePolicy, Urgency};
 use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,15 @@ pub struct Manifest {
     /// Ways from older files to newer ones.
     #[serde(default)]
     pub deltas: Vec<Delta>,
+    /// When this release is taken.
+    #[serde(default, skip_serializing_if = "UpdatePolicy::is_none")]
+    pub policy: UpdatePolicy,
+    /// How urgent it is.
+    #[serde(default, skip_serializing_if = "Urgency::is_none")]
+    pub urgency: Urgency,
+    /// Oldest version of the shell (of Staysail) that can run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_shell: Option<String>,
 }
 
 /// One file of a release.

@@ -46,6 +46,18 @@ pub enum UpdateEvent {
         /// Its version.
         version: String,
     },
+    /// It waits for what its policy asks for.
+    Waiting {
+        /// Its version.
+        version: String,
+        /// For what.
+        reason: String,
+    },
+    /// The user does not want it.
+    Skipped {
+        /// Its version.
+        version: String,
+    },
     /// It is live, and on probation.
     Applied {
         /// Its version.

@@ -16,7 +16,7 @@
 //! same ordered stream, so the state that belongs to an answer a page has seen is never lost, not even when
 //! the worker is killed right after.
 
-use crate::{CallError, interface::Description, notice::UpdateEvent};
+use crate::{CallError, interface::Description, notice::UpdateEvent, policy::CustomValue};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -104,6 +104,13 @@ pub enum ToWorker {
     Ping {
         /// Any number.
         n: u64,
+    },
+    /// Say what the app's conditions with these names come to; answered by `Update` with [`UpdateWish::Conditions`].
+    Conditions {
+        /// Number of the question.
+        id: u64,
+        /// Names of conditions; those the app does not have are left out of the answer.
+        names: Vec<String>,
     },
     /// Answer to `Desktop` with the number `frame.call`. Body: JSON.
     DesktopDone,
@@ -302,6 +309,9 @@ pub struct Hello {
     /// It takes attachments.
     #[serde(default)]
     pub attachments: bool,
+    /// It answers questions for the values of conditions.
+    #[serde(default)]
+    pub conditions: bool,
     /// Names of its exclusive resources. Without any it is asked neither to release nor to acquire.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclusive: Vec<String>,
@@ -321,5 +331,17 @@ pub enum UpdateWish {
     Defer {
         /// Seconds from now.
         seconds: u64,
+    },
+    /// Answer to a question for the values of conditions.
+    Conditions {
+        /// Number of the question.
+        id: u64,
+        /// Values by name.
+        values: BTreeMap<String, CustomValue>,
+    },
+    /// Do not take this version; remembered over starts. A critical release is taken all the same.
+    Skip {
+        /// Which.
+        version: String,
     },
 }

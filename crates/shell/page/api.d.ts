@@ -98,6 +98,13 @@ export type UpdateEvent = {
     kind: "staged";
     version: string;
 } | {
+    kind: "waiting";
+    version: string;
+    reason: string;
+} | {
+    kind: "skipped";
+    version: string;
+} | {
     kind: "applied";
     version: string;
     milliseconds: number;
@@ -113,6 +120,10 @@ export type UpdateEvent = {
     kind: "failed";
     reason: string;
 };
+/** A value the update policy can ask for. */
+export type UpdateValue = boolean | number | string;
+/** Tells such a value; null when there is none to tell, which makes what depends on it unknown. */
+export type UpdateCondition = () => UpdateValue | null | undefined;
 /** Something that happened to the backend. */
 export type BackendEvent = 
 /** New code serves. `milliseconds`: how long calls were held up. */
@@ -170,6 +181,7 @@ export interface Runtime {
     emit(event: string, payload: unknown): Promise<void>;
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
+    condition(name: string, condition: UpdateCondition): Unlisten;
     desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
     stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
@@ -307,10 +319,21 @@ export declare function preserve<T>(key: string, hooks: PreserveHooks<T>): Unlis
 export declare const update: Readonly<{
     /** Looks for a release now. What is found is told by events. */
     check: () => Promise<void>;
-    /** Applies the staged release now, even if it was deferred. */
+    /** Takes what waits now, whatever conditions say, and even if it was deferred or skipped. */
     apply: () => Promise<void>;
     /** Asks not to apply anything before so many seconds have passed. */
     defer: (seconds: number) => Promise<void>;
+    /** Asks not to take this version. Remembered over starts; a critical release is taken all the same. */
+    skip: (version: string) => Promise<void>;
+    /**
+     * Tells the update policy a value of the page: `custom.NAME` in its expressions. `value` is called whenever one of them is
+     * looked at, and answers at once. Where two windows tell different things, the value is unknown and the update waits.
+     *
+     * @example
+     * // staysail.toml: [update.policy] apply = "!custom.editing"
+     * const end = update.condition("editing", () => editor.isDirty);
+     */
+    condition: (name: string, value: UpdateCondition) => Unlisten;
     /** Calls `handler` with each step of an update. */
     onEvent: (handler: (event: UpdateEvent) => void) => Unlisten;
 }>;

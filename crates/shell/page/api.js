@@ -577,10 +577,22 @@ function preserve(key, hooks) {
 var update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
   check: () => runtime6 ? runtime6.update("check") : noShell3(),
-  /** Applies the staged release now, even if it was deferred. */
+  /** Takes what waits now, whatever conditions say, and even if it was deferred or skipped. */
   apply: () => runtime6 ? runtime6.update("apply") : noShell3(),
   /** Asks not to apply anything before so many seconds have passed. */
   defer: (seconds) => runtime6 ? runtime6.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell3(),
+  /** Asks not to take this version. Remembered over starts; a critical release is taken all the same. */
+  skip: (version2) => runtime6 ? runtime6.update({ skip: { version: version2 } }) : noShell3(),
+  /**
+   * Tells the update policy a value of the page: `custom.NAME` in its expressions. `value` is called whenever one of them is
+   * looked at, and answers at once. Where two windows tell different things, the value is unknown and the update waits.
+   *
+   * @example
+   * // staysail.toml: [update.policy] apply = "!custom.editing"
+   * const end = update.condition("editing", () => editor.isDirty);
+   */
+  condition: (name, value) => runtime6 ? runtime6.condition(name, value) : () => {
+  },
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });

@@ -12,6 +12,7 @@ pub mod asset_groups;
 pub mod assets;
 pub mod bodies;
 pub mod bridge;
+pub mod conditions;
 pub mod conductor;
 pub mod content_policy;
 pub mod desktop;

@@ -9,6 +9,7 @@
 
 use crate::app::Wish;
 use crate::assets::Source;
+use crate::conditions::{self, Questions};
 use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
@@ -18,8 +19,10 @@ use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
 use staysail_update::Archive;
-use staysail_update::engine::{ApplyFuture, EngineHandle, Host, NotApplied};
+use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied};
+use staysail_update::policy::Facts;
 use staysail_update::store::{Release, Store};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -55,6 +58,7 @@ pub struct Live {
     engine: OnceLock<Option<EngineHandle>>,
     /// Wishes that came before.
     early_wishes: Mutex<Vec<UpdateWish>>,
+    questions: Questions,
     /// A file to apply that came before.
     early_archive: Mutex<Option<Archive>>,
 }
@@ -77,6 +81,7 @@ impl Live {
             trial: Mutex::default(),
             engine: OnceLock::new(),
             early_wishes: Mutex::default(),
+            questions: Questions::default(),
             early_archive: Mutex::default(),
         });
         shell.set_observer(Arc::new(ProductionObserver { live: Arc::downgrade(&live) }));
@@ -107,6 +112,9 @@ impl Live {
     }
 
     fn wish(&self, wish: UpdateWish) {
+        if let UpdateWish::Conditions { id, values } = wish {
+            return self.questions.answered(id, values);
+        }
         match self.engine.get() {
             Some(Some(engine)) => engine.wish(wish),
             Some(None) => tracing::info!(?wish, "this app has no [update] source; the wish has no effect"),
@@ -323,6 +331,10 @@ impl Host for Live {
 
     fn probation(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(self.judge())
+    }
+
+    fn facts(&self, custom: BTreeSet<String>) -> HostFuture<'_, Facts> {
+        Box::pin(async { Ok(conditions::facts(&self.shell, &self.questions, custom).await) })
     }
 
     fn event(&self, event: UpdateEvent) {

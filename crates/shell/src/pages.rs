@@ -214,6 +214,12 @@ impl Pages {
         self.pages().iter().filter(|(_, page)| !page.closed).map(|(label, _)| label.clone()).collect()
     }
 
+    /// Labels of the windows whose pages have come up.
+    pub fn come_up(&self) -> Vec<String> {
+        let pages = self.pages();
+        pages.iter().filter(|(_, page)| !page.closed && page.ready).map(|(label, _)| label.clone()).collect()
+    }
+
     /// Keeps the page's state for its next load.
     pub fn keep(&self, visitor: &Visitor, state: Option<Box<RawValue>>) {
         if let Some(page) = self.pages().get_mut(&visitor.window) {

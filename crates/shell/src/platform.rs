@@ -33,6 +33,16 @@ pub(crate) mod awake;
 pub(crate) mod awake;
 
 #[cfg(target_os = "linux")]
+#[path = "platform/machine_linux.rs"]
+pub(crate) mod machine;
+#[cfg(target_os = "macos")]
+#[path = "platform/machine_macos.rs"]
+pub(crate) mod machine;
+#[cfg(windows)]
+#[path = "platform/machine_windows.rs"]
+pub(crate) mod machine;
+
+#[cfg(target_os = "linux")]
 mod menu_entries;
 #[cfg(target_os = "linux")]
 #[path = "platform/tray_linux.rs"]

@@ -245,6 +245,13 @@ impl Shell {
         }
     }
 
+    /// Sends an event of Staysail's own to the page of one window.
+    pub fn announce_to(&self, window: &str, name: &str, payload: &impl serde::Serialize) {
+        if let Ok(payload) = serde_json::value::to_raw_value(payload) {
+            self.pages.tell(Some(window), &PageEvent::Event { name: name.into(), payload });
+        }
+    }
+
     /// Sends an event of Staysail's own to all pages.
     pub fn announce(&self, name: &str, payload: &impl serde::Serialize) {
         if let Ok(payload) = serde_json::value::to_raw_value(payload) {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use staysail_link::Courier;
 use staysail_protocol::desktop::window::{Screen, WindowChange, WindowState};
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::CustomValue;
 use staysail_protocol::worker::{ToShell, UpdateWish, Welcome};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub(crate) type Listener = Box<dyn Fn(&[u8], WindowHandle) + Send + Sync>;
 pub(crate) type UpdateListener = Box<dyn Fn(&UpdateEvent) + Send + Sync>;
+pub(crate) type UpdateCondition = Arc<dyn Fn() -> Option<CustomValue> + Send + Sync>;
 
 pub(crate) struct Inner {
     pub outbox: Outbox,
@@ -30,6 +32,7 @@ pub(crate) struct Inner {
     pub states: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     pub listeners: RwLock<HashMap<String, Vec<Listener>>>,
     pub update_listeners: RwLock<Vec<UpdateListener>>,
+    pub update_conditions: RwLock<HashMap<String, UpdateCondition>>,
     pub welcome: OnceLock<Welcome>,
     pub asked: Asked,
     pub streams: Streams,
@@ -292,6 +295,30 @@ impl Updates {
     /// Does not apply before this time has passed.
     pub fn defer(&self, time: Duration) {
         self.wish(UpdateWish::Defer { seconds: time.as_secs() });
+    }
+
+    /// Does not take this version. Remembered over starts until another one is taken; a critical release is taken all the
+    /// same.
+    pub fn skip(&self, version: &str) {
+        self.wish(UpdateWish::Skip { version: version.into() });
+    }
+
+    /// Tells the update policy a value of the app's own, which its expressions know as `custom.NAME`. It is asked for
+    /// whenever such an expression is looked at, has one second to answer, and must not disturb what the app does.
+    /// `None` is no answer, which makes what depends on it unknown: the update waits. In place of the one before.
+    ///
+    /// ```no_run
+    /// # fn of(app: &staysail::AppHandle, recordings: std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    /// // staysail.toml: [update.policy] apply = "!custom.recording"
+    /// app.updates().condition("recording", move || {
+    ///     Some((recordings.load(std::sync::atomic::Ordering::Relaxed) > 0).into())
+    /// });
+    /// # }
+    /// ```
+    pub fn condition(&self, name: &str, value: impl Fn() -> Option<CustomValue> + Send + Sync + 'static) {
+        let conditions = &self.app.inner.update_conditions;
+        let mut conditions = conditions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        conditions.insert(name.into(), Arc::new(value));
     }
 
     /// Is told of each step in the life of an update.

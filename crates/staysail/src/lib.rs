@@ -88,6 +88,7 @@ pub mod window_events {
     pub use staysail_protocol::interface::Theme;
 }
 pub use staysail_protocol::notice::UpdateEvent;
+pub use staysail_protocol::policy::CustomValue;
 pub use staysail_protocol::{CallError, ErrorCode};
 /// Describes a type in TypeScript; derived by `#[staysail::data]`.
 pub use ts_rs::TS;

@@ -27,7 +27,7 @@ use crate::{Error, Result};
 use staysail_link::{Courier, Incoming, Link};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
-use staysail_protocol::worker::{Hello, ToShell, ToWorker};
+use staysail_protocol::worker::{Hello, ToShell, ToWorker, UpdateWish};
 use staysail_protocol::{CallError, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use std::any::Any;
 use std::cell::RefCell;
@@ -111,6 +111,7 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
             token: invitation.token.clone(),
             version: app.version.clone(),
             attachments: courier.is_some(),
+            conditions: true,
             exclusive: app.exclusive.names(),
             description,
         };
@@ -163,6 +164,7 @@ impl Worker {
             states: RwLock::new(app.states),
             listeners: RwLock::default(),
             update_listeners: RwLock::default(),
+            update_conditions: RwLock::default(),
             welcome: OnceLock::new(),
             asked: Asked::default(),
             streams: Streams::default(),
@@ -259,6 +261,17 @@ impl Worker {
             ToWorker::Ping { n } => self.tell(&ToShell::Pong { n }),
             ToWorker::DesktopDone => self.app.inner.asked.answer(frame.call, Ok(frame.body)),
             ToWorker::DesktopFailed { error } => self.app.inner.asked.answer(frame.call, Err(error)),
+            ToWorker::Conditions { id, names } => {
+                let app = self.app.clone();
+                // Not on the pool for commands, which may be full.
+                let asking = std::thread::Builder::new().spawn(move || answer_conditions(&app, id, names));
+                if let Err(error) = asking {
+                    self.tell(&ToShell::Log {
+                        level: "warn".into(),
+                        message: format!("no thread for conditions: {error}"),
+                    });
+                }
+            }
             ToWorker::Update(event) => {
                 let worker = self.clone();
                 self.events.run(move || {
@@ -468,6 +481,19 @@ impl Worker {
         let message = result.as_ref().err().cloned().unwrap_or_default();
         self.tell(&ToShell::Healthy { ok: result.is_ok(), message });
     }
+}
+
+/// Tells what the app's conditions come to; one that panics has no value.
+fn answer_conditions(app: &AppHandle, id: u64, names: Vec<String>) {
+    let values = names.into_iter().filter_map(|name| {
+        let conditions =
+            app.inner.update_conditions.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let condition = conditions.get(&name)?.clone();
+        drop(conditions);
+        Some((name, catch_unwind(AssertUnwindSafe(|| condition())).ok()??))
+    });
+    let values = values.collect();
+    app.inner.outbox.send(0, &ToShell::Update(UpdateWish::Conditions { id, values }), Vec::new());
 }
 
 thread_local! {

@@ -25,6 +25,7 @@ pub mod error;
 pub mod hash;
 pub mod lifecycle;
 pub mod pack;
+pub mod policy;
 pub mod publisher;
 pub mod store;
 pub mod trust;

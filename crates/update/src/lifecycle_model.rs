@@ -4,7 +4,6 @@
 //! table and the diagram of the description, which is written anew by
 //! `STAYSAIL_WRITE_SPEC=1 cargo test -p staysail-update --lib lifecycle`.
 
-use super::tests::release;
 use super::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,6 +12,17 @@ const SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/spec/update-
 const BEGIN: &str = "<!-- generated: begin -->";
 const END: &str = "<!-- generated: end -->";
 
+/// The third has conditions.
+fn release(sequence: u64) -> Candidate {
+    Candidate {
+        hash: format!("h{sequence}"),
+        version: format!("1.{sequence}.0"),
+        sequence,
+        conditional: sequence == 3,
+        ..Candidate::default()
+    }
+}
+
 fn start() -> State {
     State { current: release(1), floor: 1, ..State::default() }
 }
@@ -20,7 +30,20 @@ fn start() -> State {
 /// Every event, with the few releases that make a difference.
 fn events() -> Vec<Event> {
     let found = |candidate| Event::Found(Some(candidate));
+    let weighed = |gate, condition, due| Event::Weighed {
+        hash: release(3).hash,
+        gate,
+        condition,
+        overdue: due,
+        quiet: due,
+    };
     vec![
+        weighed(Gate::Download, Verdict::True, false),
+        weighed(Gate::Download, Verdict::False, false),
+        weighed(Gate::Apply, Verdict::True, false),
+        weighed(Gate::Apply, Verdict::False, false),
+        weighed(Gate::Apply, Verdict::Unknown("x".into()), true),
+        Event::Wish(UpdateWish::Skip { version: release(3).version }),
         Event::Look,
         Event::Found(None),
         found(release(1)),
@@ -75,7 +98,10 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Check) => "Wish: check",
         Event::Wish(UpdateWish::Apply) => "Wish: apply",
         Event::Wish(UpdateWish::Defer { .. }) => "Wish: defer",
+        Event::Wish(UpdateWish::Skip { .. }) => "Wish: skip",
+        Event::Wish(UpdateWish::Conditions { .. }) => "Wish: conditions",
         Event::Woken => "Woken",
+        Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",
         Event::ApplyFailed(_) => "ApplyFailed",
         Event::ApplyPostponed(_) => "ApplyPostponed",
@@ -100,10 +126,15 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Ban { .. } => "Ban",
         Effect::RaiseFloor(_) => "RaiseFloor",
         Effect::WakeAt(_) => "WakeAt",
+        Effect::Weigh(Gate::Download) => "Weigh the download",
+        Effect::Weigh(Gate::Apply) => "Weigh",
+        Effect::RememberSkips(_) => "RememberSkips",
         Effect::Stop => "Stop",
         Effect::Tell(UpdateEvent::Available { .. }) => "tell available",
         Effect::Tell(UpdateEvent::Progress { .. }) => "tell progress",
         Effect::Tell(UpdateEvent::Staged { .. }) => "tell staged",
+        Effect::Tell(UpdateEvent::Waiting { .. }) => "tell waiting",
+        Effect::Tell(UpdateEvent::Skipped { .. }) => "tell skipped",
         Effect::Tell(UpdateEvent::Applied { .. }) => "tell applied",
         Effect::Tell(UpdateEvent::Committed { .. }) => "tell committed",
         Effect::Tell(UpdateEvent::RolledBack { .. }) => "tell rolled back",
@@ -219,6 +250,8 @@ struct Reference {
     staged: Option<u64>,
     until: u64,
     again: bool,
+    skipped: BTreeSet<u64>,
+    wanted: bool,
 }
 
 impl Reference {
@@ -233,6 +266,8 @@ impl Reference {
             staged: sequence(&state.staged),
             until: state.deferred_until.unwrap_or_default(),
             again: state.look_again,
+            skipped: state.skipped.iter().map(|version| version[2..3].parse().unwrap()).collect(),
+            wanted: state.wanted_now,
         }
     }
 
@@ -245,22 +280,55 @@ impl Reference {
             (_, Event::Look | Event::Wish(UpdateWish::Check)) => self.again = true,
             (_, Event::Wish(UpdateWish::Apply)) => {
                 self.until = 0;
+                self.wanted = true;
+                self.again |= !std::mem::take(&mut self.skipped).is_empty();
                 if resting {
                     self.rest(now);
                 }
             }
+            (_, Event::Wish(UpdateWish::Skip { version })) => {
+                self.wanted = false;
+                self.skipped.insert(version[2..3].parse().unwrap());
+                if resting {
+                    self.rest(now);
+                }
+            }
+            (Phase::Waiting, Event::Weighed { gate, condition, overdue: due, .. }) => {
+                let holds = *condition == Verdict::True;
+                match gate {
+                    Gate::Download if self.candidate != Some(3) => {}
+                    Gate::Download if self.wanted || *due || holds => self.phase = Phase::Downloading,
+                    Gate::Download => {
+                        self.apply(now);
+                    }
+                    Gate::Apply if self.staged != Some(3) => {}
+                    Gate::Apply if self.wanted || *due || (holds && self.until <= now) => {
+                        (self.phase, self.until) = (Phase::Applying, 0);
+                    }
+                    Gate::Apply => {}
+                }
+            }
             (_, Event::Wish(UpdateWish::Defer { seconds })) => {
+                self.wanted = false;
                 self.until = now + seconds * 1_000;
                 if resting {
                     self.rest(now);
                 }
             }
-            (Phase::Waiting, Event::Woken) | (Phase::Checking, Event::LookFailed(_) | Event::Found(None)) => {
+            (Phase::Waiting, Event::Woken) | (Phase::Checking, Event::LookFailed(_)) => self.rest(now),
+            (Phase::Checking, Event::Found(None)) => {
+                self.candidate = None;
                 self.rest(now);
             }
             (Phase::Checking, Event::Found(Some(found))) => {
+                self.candidate = None;
+                let unwanted = self.skipped.contains(&found.sequence);
                 let new = found.sequence > self.current && found.sequence >= self.floor;
-                if !new || self.banned.contains(&found.sequence) || self.staged == Some(found.sequence) {
+                if unwanted
+                    || !new
+                    || self.banned.contains(&found.sequence)
+                    || self.staged == Some(found.sequence)
+                {
                     self.rest(now);
                 } else if found.same_as_current {
                     self.floor = found.sequence;
@@ -268,7 +336,11 @@ impl Reference {
                 } else if found.unusable.is_some() {
                     self.rest(now);
                 } else {
-                    (self.phase, self.candidate) = (Phase::Downloading, Some(found.sequence));
+                    self.candidate = Some(found.sequence);
+                    match found.sequence {
+                        2 => self.phase = Phase::Downloading,
+                        _ => self.rest(now),
+                    }
                 }
             }
             (Phase::Downloading, Event::Staged) => {
@@ -282,23 +354,25 @@ impl Reference {
             (Phase::Applying, Event::Applied(_)) => self.phase = Phase::Probation,
             (Phase::Applying, Event::ApplyPostponed(_)) => {
                 self.staged = None;
-                self.phase = Phase::Idle;
-                if self.again {
-                    self.check();
-                }
+                self.rest(now);
             }
             (Phase::Applying, Event::ApplyFailed(_))
             | (Phase::Probation, Event::Bad(_) | Event::Stuck(_)) => {
                 self.banned.extend(self.staged.take());
-                self.check();
+                (self.wanted, self.again) = (false, true);
+                self.rest(now);
             }
-            (Phase::Probation, Event::Good) => self.phase = Phase::Committing,
+            (Phase::Probation, Event::Good) => {
+                self.skipped.clear();
+                self.phase = Phase::Committing;
+            }
             (Phase::Committing, Event::Committed | Event::CommitNotStored(_)) => {
                 self.current = self.staged.take().unwrap();
                 if *event == Event::Committed {
                     self.floor = self.floor.max(self.current);
                 }
-                self.check();
+                (self.wanted, self.again) = (false, true);
+                self.rest(now);
             }
             _ => {}
         }
@@ -310,14 +384,37 @@ impl Reference {
 
     fn rest(&mut self, now: u64) {
         self.phase = Phase::Idle;
-        self.staged = self.staged.filter(|staged| !self.banned.contains(staged));
+        let usable = |release: &u64| !self.banned.contains(release) && *release > self.current;
+        (self.staged, self.candidate) = (self.staged.filter(usable), self.candidate.filter(usable));
         if self.again {
             self.check();
-        } else if self.staged.is_some() && self.until > now {
+        } else if !self.download() && !self.apply(now) {
+            self.wanted = false;
+        }
+    }
+
+    fn download(&mut self) -> bool {
+        let Some(release) = self.candidate else { return false };
+        if release == 3 && self.skipped.contains(&3) && !self.wanted {
+            self.candidate = None;
+            return false;
+        }
+        self.phase = if release == 3 && !self.wanted { Phase::Waiting } else { Phase::Downloading };
+        true
+    }
+
+    fn apply(&mut self, now: u64) -> bool {
+        let Some(release) = self.staged else { return false };
+        if self.skipped.contains(&release) && !self.wanted {
+            self.staged = None;
+            return false;
+        }
+        if !self.wanted && (release == 3 || self.until > now) {
             self.phase = Phase::Waiting;
-        } else if self.staged.is_some() {
+        } else {
             (self.phase, self.until) = (Phase::Applying, 0);
         }
+        true
     }
 }
 

@@ -147,6 +147,58 @@ fn a_deferred_release_waits_and_the_wish_to_apply_ends_the_wait() {
 }
 
 #[test]
+fn a_critical_release_is_taken_whatever_was_said_and_a_skipped_one_is_not() {
+    let urgent = Candidate { critical: true, conditional: true, ..release(1) };
+    let skip = || Event::Wish(UpdateWish::Skip { version: release(1).version });
+    let defer = || Event::Wish(UpdateWish::Defer { seconds: 60 });
+    let found = |candidate: &Candidate| Event::Found(Some(candidate.clone()));
+    let (state, effects) = play(running(), [skip(), defer(), Event::Look, found(&urgent), Event::Staged]);
+    assert_eq!((state.phase, effects.last()), (Phase::Applying, Some(&Effect::Apply)));
+
+    let (state, effects) = play(running(), [skip(), Event::Look, found(&release(1))]);
+    assert_eq!((state.phase, effects.last()), (Phase::Idle, Some(&Effect::Look)));
+    // "Now" takes it back, and finds it again.
+    let (state, _) = play(state, [Event::Wish(UpdateWish::Apply), found(&release(1)), Event::Staged]);
+    assert_eq!((state.phase, state.skipped.len()), (Phase::Applying, 0));
+    // However many are skipped, a bounded number is remembered.
+    let many = (0..100).map(|n| Event::Wish(UpdateWish::Skip { version: format!("2.{n}.0") }));
+    assert_eq!(play(running(), many).0.skipped.len(), SKIPS_MAX);
+}
+
+#[test]
+fn what_is_staged_need_not_wait_for_the_download_of_what_is_newer() {
+    let conditional = |sequence| Candidate { conditional: true, ..release(sequence) };
+    let weighed = |sequence, gate, condition| Event::Weighed {
+        hash: release(sequence).hash,
+        gate,
+        condition,
+        overdue: false,
+        quiet: true,
+    };
+    let (state, _) = play(
+        running(),
+        [
+            Event::Look,
+            Event::Found(Some(conditional(1))),
+            weighed(1, Gate::Download, Verdict::True),
+            Event::Staged,
+            weighed(1, Gate::Apply, Verdict::False),
+            Event::Look,
+            Event::Found(Some(conditional(2))),
+            // An answer about another release than the one that waits at this gate.
+            weighed(1, Gate::Download, Verdict::True),
+            weighed(2, Gate::Download, Verdict::False),
+        ],
+    );
+    assert_eq!(state.phase, Phase::Waiting);
+    let (state, effects) = play(state, [weighed(1, Gate::Apply, Verdict::True)]);
+    assert_eq!((state.phase, effects), (Phase::Applying, vec![Effect::Apply]));
+    let (state, _) =
+        play(state, [Event::Applied(1.0), Event::Good, Event::Committed, Event::Found(Some(conditional(2)))]);
+    assert_eq!((state.current.sequence, state.candidate.unwrap().sequence), (1, 2));
+}
+
+#[test]
 fn looks_that_come_while_something_is_done_become_one() {
     let mut events = live(1);
     events.extend([Event::Look, Event::Look, Event::Wish(UpdateWish::Check), Event::Good, Event::Committed]);

@@ -4,6 +4,7 @@ mod fixture;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::{UpdatePolicy, Urgency};
 use staysail_protocol::worker::UpdateWish;
 use staysail_server::{Options, Running};
 use staysail_update::TARGET;
@@ -435,4 +436,76 @@ async fn a_damaged_state_keeps_the_floor_and_the_bans() {
     lab.publish(lab.contents("1.3.0", "fixed"));
     let mut session = app.start(&lab.file_url());
     assert_eq!(session.outcome().await.unwrap().version, "1.3.0");
+}
+
+/// A release with conditions, and a host that tells facts: nothing happens before they hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_waits_for_its_conditions_and_the_user_decides_beside_them() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    let policy = UpdatePolicy { apply: Some("custom.ready && hour >= 0".into()), ..UpdatePolicy::default() };
+    let publish = |version: &str, policy: &UpdatePolicy, urgency: Urgency| {
+        let mut contents = lab.contents(version, version);
+        contents.manifest.policy = policy.clone();
+        contents.manifest.urgency = urgency;
+        lab.publish(contents)
+    };
+    let waits = |version: &'static str| {
+        move |seen: &Seen| match seen {
+            Seen::Event(UpdateEvent::Waiting { version: waits, reason }) => {
+                assert_eq!(waits, version);
+                Some(reason.clone())
+            }
+            Seen::Live(live) => panic!("{live:?} went live"),
+            _ => None,
+        }
+    };
+    // Nobody says anything of `ready`: unknown, which is not true.
+    publish("1.1.0", &policy, Urgency::default());
+    session.engine.wish(UpdateWish::Check);
+    let reason = session.wait("the wait", waits("1.1.0")).await;
+    assert!(reason.contains("can not be told") && reason.contains("custom.ready"), "{reason}");
+    // False, seen by the next look.
+    session.host.tell("ready", false);
+    session.engine.wish(UpdateWish::Check);
+    let reason = session.wait("the wait", waits("1.1.0")).await;
+    assert!(reason.contains("does not hold"), "{reason}");
+    // True.
+    session.host.tell("ready", true);
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.1.0");
+
+    // Skipped: the wish is heard while it waits, and remembered by the next start.
+    session.host.tell("ready", false);
+    publish("1.2.0", &policy, Urgency::default());
+    session.engine.wish(UpdateWish::Check);
+    session.wait("the wait", waits("1.2.0")).await;
+    session.engine.wish(UpdateWish::Skip { version: "1.2.0".into() });
+    let skipped = |seen: &Seen| matches!(seen, Seen::Event(UpdateEvent::Skipped { .. })).then_some(());
+    session.wait("the skip", skipped).await;
+    assert!(session.store.state().postponed.skipped.contains("1.2.0"));
+    session.engine.shut_down();
+    let mut session = app.start(&lab.file_url());
+    session.host.tell("ready", true);
+    session.engine.wish(UpdateWish::Check);
+    // What comes after it is taken, and nothing of it was seen before.
+    publish("1.3.0", &policy, Urgency::default());
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.outcome().await.unwrap().version, "1.3.0");
+    assert_eq!(session.committed().await, "1.3.0");
+    assert!(session.store.state().postponed.skipped.is_empty());
+
+    // Now: whatever the conditions say.
+    session.host.tell("ready", false);
+    publish("1.4.0", &policy, Urgency::default());
+    session.engine.wish(UpdateWish::Check);
+    session.wait("the wait", waits("1.4.0")).await;
+    session.engine.wish(UpdateWish::Apply);
+    assert_eq!(session.committed().await, "1.4.0");
+    // Critical for what runs: at once.
+    let urgency = Urgency { critical_below: Some("1.4.1".into()), ..Urgency::default() };
+    publish("1.5.0", &policy, urgency);
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.5.0");
 }

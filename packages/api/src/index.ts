@@ -114,10 +114,18 @@ export type UpdateEvent =
   | { kind: "available"; version: string; notes: string; bytes: number }
   | { kind: "progress"; version: string; bytes: number; total: number; left_s: number | null }
   | { kind: "staged"; version: string }
+  | { kind: "waiting"; version: string; reason: string }
+  | { kind: "skipped"; version: string }
   | { kind: "applied"; version: string; milliseconds: number }
   | { kind: "committed"; version: string }
   | { kind: "rolled_back"; version: string; to: string; reason: string }
   | { kind: "failed"; reason: string };
+
+/** A value the update policy can ask for. */
+export type UpdateValue = boolean | number | string;
+
+/** Tells such a value; null when there is none to tell, which makes what depends on it unknown. */
+export type UpdateCondition = () => UpdateValue | null | undefined;
 
 /** Something that happened to the backend. */
 export type BackendEvent =
@@ -160,6 +168,7 @@ export interface Runtime {
   emit(event: string, payload: unknown): Promise<void>;
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
+  condition(name: string, condition: UpdateCondition): Unlisten;
   desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
   stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
 }
@@ -431,11 +440,22 @@ export function preserve<T>(key: string, hooks: PreserveHooks<T>): Unlisten {
 export const update = Object.freeze({
   /** Looks for a release now. What is found is told by events. */
   check: (): Promise<void> => (runtime ? runtime.update("check") : noShell()),
-  /** Applies the staged release now, even if it was deferred. */
+  /** Takes what waits now, whatever conditions say, and even if it was deferred or skipped. */
   apply: (): Promise<void> => (runtime ? runtime.update("apply") : noShell()),
   /** Asks not to apply anything before so many seconds have passed. */
   defer: (seconds: number): Promise<void> =>
     runtime ? runtime.update({ defer: { seconds: Math.max(0, Math.ceil(seconds)) } }) : noShell(),
+  /** Asks not to take this version. Remembered over starts; a critical release is taken all the same. */
+  skip: (version: string): Promise<void> => (runtime ? runtime.update({ skip: { version } }) : noShell()),
+  /**
+   * Tells the update policy a value of the page: `custom.NAME` in its expressions. `value` is called whenever one of them is
+   * looked at, and answers at once. Where two windows tell different things, the value is unknown and the update waits.
+   *
+   * @example
+   * // staysail.toml: [update.policy] apply = "!custom.editing"
+   * const end = update.condition("editing", () => editor.isDirty);
+   */
+  condition: (name: string, value: UpdateCondition): Unlisten => (runtime ? runtime.condition(name, value) : () => {}),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler: (event: UpdateEvent) => void): Unlisten => listen("staysail:update", handler),
 });

@@ -50,6 +50,32 @@ test("emit, update wishes and retry travel as the protocol names them", async ()
   assert.deepEqual(shell.of("update").map((update) => update.payload), ['"check"', '{"defer":{"seconds":2}}']);
 });
 
+test("the policy's questions are answered by every page, with what its conditions come to", async () => {
+  const shell = await open();
+  const { update } = shell.api;
+  update.condition("editing", () => true);
+  update.condition("place", () => "old");
+  const end = update.condition("place", () => "Kiel");
+  update.condition("open", () => 3);
+  update.condition("endless", () => Infinity);
+  update.condition("nothing", () => null);
+  update.condition("broken", () => {
+    throw new shell.window.Error("on purpose");
+  });
+  const ask = async (id, names) => {
+    shell.tell(event("staysail:conditions", { id, names }));
+    const answers = () => shell.of("update").map((request) => JSON.parse(request.payload).conditions);
+    await until(() => answers().some((answer) => answer.id === id));
+    return answers().find((answer) => answer.id === id).values;
+  };
+  const all = ["editing", "place", "open", "endless", "nothing", "broken", "unheard_of", "toString"];
+  assert.deepEqual(await ask(7, all), { editing: true, place: "Kiel", open: 3 });
+  end();
+  assert.deepEqual(await ask(8, ["place"]), {});
+  await update.skip("2.0.0");
+  assert.equal(shell.of("update").at(-1).payload, '{"skip":{"version":"2.0.0"}}');
+});
+
 test("update and backend events reach their own listeners", async () => {
   const shell = await open();
   const got = [];

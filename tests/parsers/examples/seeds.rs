@@ -48,6 +48,7 @@ fn main() {
         ("delta", delta()),
         ("bundle", bundle()),
         ("metadata", staysail_parsers::metadata_seeds()),
+        ("expression", expression()),
         ("archive", archive()),
     ] {
         let folder = folder.join(target);
@@ -282,6 +283,17 @@ fn capability() -> Seeds {
         ("json", text(one)),
         ("stars", b"w*.*t*\nwindow.set_title".to_vec()),
         ("group", b"dialog.*\ndialog.open".to_vec()),
+    ]
+}
+
+fn expression() -> Seeds {
+    vec![
+        ("quiet", b"idle > duration(\"5m\") && !on_battery && load_per_core < 0.5".to_vec()),
+        ("window", b"within('22:00', '06:00', 'Europe/Berlin') || weekday in ['Sat', 'Sun']\nCET-1CEST,M3.5.0,M10.5.0/3".to_vec()),
+        ("week", b"within('Sat 22:00', 'Sun 06:00')\nNZST-12NZDT,M9.5.0,M4.1.0/3".to_vec()),
+        ("custom", b"custom.ready ? custom.users in [1, 2.0, -3] : custom.site + '\\x41' != \"\"".to_vec()),
+        ("versions", b"app_version >= version('1.0.0-rc.1') && free_disk > 2 * 1024 - 1 % 7 / 3\n<-02>2<-01>,J60/-1,365/0".to_vec()),
+        ("numbers", b"!(0x10 == 16.0) || -9223372036854775808 < 0 && 1.5e3 >= .5 || hour != minute".to_vec()),
     ]
 }
 

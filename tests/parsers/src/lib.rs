@@ -11,6 +11,7 @@ mod messages;
 mod metadata;
 mod names;
 mod pages;
+mod policies;
 mod releases;
 mod streams;
 
@@ -38,7 +39,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -58,6 +59,7 @@ pub const TARGETS: [Target; 20] = [
     ("delta", releases::delta),
     ("bundle", releases::bundle),
     ("metadata", metadata::metadata),
+    ("expression", policies::expression),
     ("archive", releases::archive),
 ];
 

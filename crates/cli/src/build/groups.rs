@@ -2,7 +2,7 @@
 
 use crate::project::{AssetGroup, Project};
 use anyhow::{Result, bail};
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::Gitignore;
 use staysail_update::bundle::Contents;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,25 +13,13 @@ pub struct Groups<'a> {
     declared: &'a BTreeMap<String, AssetGroup>,
 }
 
-/// Reads a group's patterns, which are those of a `.gitignore`.
-///
-/// # Errors
-/// A sentence that names the pattern.
-pub fn matcher(group: &AssetGroup) -> Result<Gitignore, String> {
-    let mut builder = GitignoreBuilder::new("");
-    for pattern in &group.files {
-        builder.add_line(None, pattern).map_err(|error| format!("{pattern:?} is no pattern: {error}"))?;
-    }
-    builder.build().map_err(|error| error.to_string())
-}
-
 impl<'a> Groups<'a> {
     /// Those of a project, whose file was checked.
     pub fn of(project: &'a Project) -> Result<Self> {
         let declared = &project.config.assets.groups;
         let matchers = declared
             .iter()
-            .map(|(name, group)| Ok((name.as_str(), matcher(group).map_err(anyhow::Error::msg)?)))
+            .map(|(name, group)| Ok((name.as_str(), group.matcher().map_err(anyhow::Error::msg)?)))
             .collect::<Result<_>>()?;
         Ok(Self { matchers, declared })
     }

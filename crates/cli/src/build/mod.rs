@@ -147,6 +147,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         desktop: description.desktop,
         commands: description.commands,
         config: project.mode_config(),
+        policy: project.policy(),
         ..Manifest::default()
     };
     let mut contents = Contents::new(manifest);

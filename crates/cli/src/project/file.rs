@@ -1,6 +1,7 @@
 //! `staysail.toml`: its sections, and errors that name the line and what to do.
 
 use super::{ProjectError, capabilities};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -138,6 +139,20 @@ pub struct AssetGroup {
     pub prefetch: staysail_protocol::assets::Prefetch,
 }
 
+impl AssetGroup {
+    /// What its patterns fit.
+    ///
+    /// # Errors
+    /// A sentence that names the pattern.
+    pub fn matcher(&self) -> Result<Gitignore, String> {
+        let mut builder = GitignoreBuilder::new("");
+        for pattern in &self.files {
+            builder.add_line(None, pattern).map_err(|error| format!("{pattern:?} is no pattern: {error}"))?;
+        }
+        builder.build().map_err(|error| error.to_string())
+    }
+}
+
 /// `[update]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +167,23 @@ pub struct Update {
     pub root: PathBuf,
     /// Seconds between two checks.
     pub check_interval_s: Option<u64>,
+    /// `[update.policy]`
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// `[update.policy]`: when updates may be looked for, downloaded and applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Condition for looking.
+    pub check: Option<String>,
+    /// Condition for downloading a release.
+    pub download: Option<String>,
+    /// Condition for applying a release.
+    pub apply: Option<String>,
+    /// Days a release can be postponed.
+    pub postpone_days_max: Option<u32>,
 }
 
 fn default_root() -> PathBuf {
@@ -183,6 +215,14 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
         problem: bad.problem,
         remedy: bad.remedy,
     })?;
+    if let Some(update) = &config.update {
+        super::policy::resolve(&update.policy).map_err(|bad| ProjectError::Invalid {
+            path: path.into(),
+            line: line_of_policy(text, bad.step),
+            problem: format!("[update.policy] {}: {}", bad.step, bad.problem),
+            remedy: bad.remedy,
+        })?;
+    }
     Ok(config)
 }
 
@@ -260,7 +300,7 @@ fn check(config: &Config) -> Result<(), Wrong> {
         if let Err(problem) = staysail_protocol::assets::check_name(name) {
             return Err(("[assets.groups", problem, "Give it a plain name such as `maps`.".into()));
         }
-        if let Err(problem) = crate::build::groups::matcher(group) {
+        if let Err(problem) = group.matcher() {
             let problem = format!("the asset group `{name}`: {problem}");
             return Err(("[assets.groups", problem, "A pattern is such as \"maps/**\" or \"*.ogg\".".into()));
         }
@@ -285,6 +325,16 @@ fn line_of(text: &str, field: &str) -> usize {
         rest.is_some_and(|rest| rest.starts_with('=') || field.starts_with('['))
     };
     text.lines().position(sets).map_or(1, |at| at + 1)
+}
+
+/// The line of a condition: its names stand in other sections, too.
+fn line_of_policy(text: &str, step: &str) -> usize {
+    let section = text.lines().position(|line| line.trim_start().starts_with("[update.policy]"));
+    let begin = section.unwrap_or(0);
+    let sets = |line: &str| {
+        line.trim_start().strip_prefix(step).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().skip(begin).position(sets).map_or(begin + 1, |at| begin + at + 1)
 }
 
 /// Checks an app identifier.

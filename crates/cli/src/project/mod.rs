@@ -2,12 +2,14 @@
 
 mod capabilities;
 mod file;
+mod policy;
 mod scopes;
 
 pub use file::{AssetGroup, Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
+use staysail_protocol::policy::UpdatePolicy;
 use std::path::{Path, PathBuf};
 
 /// Name of the project file.
@@ -189,6 +191,16 @@ impl Project {
             drain_s: section.drain_s.unwrap_or(limits::DRAIN_S),
             page_ready_timeout_ms: section.page_ready_timeout_ms.unwrap_or(limits::PAGE_READY_TIMEOUT_MS),
         }
+    }
+
+    /// When updates may be taken, as it travels with a release.
+    pub fn policy(&self) -> UpdatePolicy {
+        // Checked as the project was read.
+        self.config
+            .update
+            .as_ref()
+            .and_then(|update| policy::resolve(&update.policy).ok())
+            .unwrap_or_default()
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::keys;
 use anyhow::{Context, bail};
 use clap::Args;
+use staysail_protocol::policy::Urgency;
 use staysail_update::bundle::Contents;
 use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server};
 use std::path::PathBuf;
@@ -39,9 +40,24 @@ pub struct PublishArgs {
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
+    /// Everybody takes the release at once, whatever conditions and users say.
+    #[arg(long)]
+    pub critical: bool,
+    /// Those who run a version below this one take it at once.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub critical_below: Option<String>,
+    /// Oldest Staysail an installed app must have been built with to take it.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub minimum_shell: Option<String>,
     /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
     #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
     pub delta_releases: usize,
+}
+
+fn version(text: &str) -> Result<String, String> {
+    semver::Version::parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; a version is three numbers, such as 1.2.0"))
 }
 
 /// Runs `staysail publish`. `assemble` builds the project; it is only called when there is something to publish and the
@@ -77,7 +93,10 @@ pub fn run(
     };
     let (to, now) = (arguments.to, jiff::Timestamp::now);
     apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
-    let contents = assemble()?;
+    let mut contents = assemble()?;
+    contents.manifest.urgency =
+        Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
+    contents.manifest.minimum_shell = arguments.minimum_shell;
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));

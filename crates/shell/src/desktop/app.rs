@@ -17,6 +17,7 @@ use staysail_protocol::{CallError, ErrorCode};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Name of the event.
@@ -45,6 +46,25 @@ pub struct Application {
     instance: Mutex<Option<Box<dyn Any + Send>>>,
     /// Wishes to keep the machine awake.
     pub wishes: super::power::Wishes,
+    /// Dialogs that are open.
+    dialogs: AtomicUsize,
+}
+
+/// A dialog that is open until this is dropped.
+pub struct OpenDialog(Arc<Shell>);
+
+impl OpenDialog {
+    /// One opens.
+    pub fn begin(shell: &Arc<Shell>) -> Self {
+        shell.application.dialogs.fetch_add(1, Ordering::Relaxed);
+        Self(shell.clone())
+    }
+}
+
+impl Drop for OpenDialog {
+    fn drop(&mut self) {
+        self.0.application.dialogs.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -55,6 +75,11 @@ impl Application {
     /// Says how this process was started; the first word stays.
     pub fn begin(&self, start: Start) {
         let _ = self.start.set(start);
+    }
+
+    /// Whether the user has a dialog of the app to deal with.
+    pub fn is_dialog_open(&self) -> bool {
+        self.dialogs.load(Ordering::Relaxed) > 0
     }
 
     /// How this process was started.

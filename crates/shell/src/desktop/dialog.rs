@@ -1,5 +1,6 @@
 //! `dialog.*`.
 
+use super::app::OpenDialog;
 use super::{Answer, Asker, answer, invalid};
 use crate::platform::native;
 use crate::shell::Shell;
@@ -45,6 +46,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -
         Asker::Page(visitor) => Some(visitor.window.clone()),
         Asker::Worker(_) => None,
     };
+    let _open = OpenDialog::begin(shell);
     match request {
         DialogRequest::Open { label, title, multiple, folder, filters, directory } => {
             let choice = match (folder, multiple) {

@@ -1,7 +1,8 @@
 //! The one task that owns the state of the life cycle and performs its effects.
 
+use super::conditions::Conditions;
 use super::fetch::Remote;
-use super::look::{self, Found};
+use super::look::{self, Found, is_critical};
 use super::network::Network;
 use super::progress::Progress;
 use super::trouble::{Trouble, Troubles};
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::Error;
 use crate::archive::Archive;
-use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
+use crate::lifecycle::{Candidate, Effect, Event, Gate, Phase, State, step};
 use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
@@ -60,6 +61,8 @@ pub(crate) struct Driver {
     /// Where the last look looked, when that was not the repository.
     looked_in: Option<Arc<Archive>>,
     job: Option<JoinHandle<()>>,
+    /// Waits until the conditions of what runs allow a look.
+    before_look: Option<JoinHandle<()>>,
     wake: Option<u64>,
     /// Weak: the driver ends when nobody else can speak to it.
     messages: mpsc::WeakUnboundedSender<Message>,
@@ -79,6 +82,15 @@ fn describe(release: &Release) -> Candidate {
     }
 }
 
+fn staged_as(release: &Release, current_version: &str) -> Candidate {
+    let manifest = release.manifest();
+    Candidate {
+        conditional: !manifest.policy.is_none(),
+        critical: is_critical(&manifest.urgency, current_version),
+        ..describe(release)
+    }
+}
+
 impl Driver {
     pub fn new(
         parts: Parts,
@@ -94,6 +106,7 @@ impl Driver {
             archive: None,
             looked_in: None,
             job: None,
+            before_look: None,
             wake: None,
             messages,
             trial,
@@ -125,11 +138,17 @@ impl Driver {
                     if !listening {
                         continue;
                     }
-                    Message::Event(Event::Look)
+                    match self.may_look() {
+                        true => Message::Event(Event::Look),
+                        false => continue,
+                    }
                 }
                 () = tokio::time::sleep_until(next_look) => {
                     next_look = Instant::now() + self.interval();
-                    Message::Event(Event::Look)
+                    match self.may_look() {
+                        true => Message::Event(Event::Look),
+                        false => continue,
+                    }
                 }
                 () = tokio::time::sleep_until(wake.unwrap_or(next_look)), if wake.is_some() => {
                     self.wake = None;
@@ -140,6 +159,7 @@ impl Driver {
         }
         listener.abort();
         good.abort();
+        self.before_look.into_iter().for_each(|task| task.abort());
     }
 
     /// Pause until the next look, with a little chance in it so that not everybody comes at once.
@@ -167,7 +187,8 @@ impl Driver {
         self.state = State {
             floor: durable.floor.max(current.sequence),
             banned: durable.banned.into_keys().collect(),
-            staged: self.staged.as_ref().map(describe),
+            staged: self.staged.as_ref().map(|staged| staged_as(staged, &current.version)),
+            skipped: durable.postponed.skipped,
             current,
             ..State::default()
         };
@@ -260,6 +281,17 @@ impl Driver {
                 return not_stored(&self.troubles, raised, Trouble::FloorNotStored, FLOOR_NOT_STORED);
             }
             Effect::WakeAt(at) => self.wake = Some(at),
+            Effect::Weigh(gate) => self.weigh(gate),
+            Effect::RememberSkips(skipped) => {
+                let store = self.parts.store.clone();
+                let stored = self
+                    .parts
+                    .store
+                    .blocking(move || store.change(|state| state.postponed.skipped = skipped));
+                if let Err(error) = stored.await {
+                    tracing::warn!(%error, "what the user skips could not be stored; it holds until the app ends");
+                }
+            }
             Effect::Tell(event) => self.parts.host.event(event),
             Effect::Stop => {
                 if let Some(job) = self.job.take() {
@@ -353,7 +385,6 @@ impl Driver {
         let (store, root, current, now) =
             (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
         let remote = self.remote();
-        self.found = None;
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
             remote.network().begin();
@@ -372,8 +403,55 @@ impl Driver {
         });
     }
 
+    fn conditions(&self) -> Conditions {
+        let Parts { store, host, surroundings, current, .. } = &self.parts;
+        Conditions {
+            host: Arc::clone(host),
+            store: store.clone(),
+            clock: Arc::clone(&surroundings.clock),
+            version: current.manifest().version.clone(),
+        }
+    }
+
+    /// Whether what runs allows a look now. If it depends, the look follows as soon as it does.
+    fn may_look(&mut self) -> bool {
+        if self.parts.current.manifest().policy.check.is_none() {
+            return true;
+        }
+        if self.before_look.as_ref().is_none_or(JoinHandle::is_finished) {
+            let until_look = self.conditions().until_look(self.parts.current.clone());
+            let messages = self.messages.clone();
+            self.before_look = Some(tokio::spawn(async move {
+                until_look.await;
+                if let Some(messages) = messages.upgrade() {
+                    let _ = messages.send(Message::Event(Event::Look));
+                }
+            }));
+        }
+        false
+    }
+
+    fn weigh(&mut self, gate: Gate) {
+        let release = match gate {
+            Gate::Download => {
+                self.found.as_ref().map(|found| (found.manifest.clone(), found.candidate.hash.clone()))
+            }
+            Gate::Apply => {
+                self.staged.as_ref().map(|staged| (staged.manifest().clone(), staged.hash().to_owned()))
+            }
+        };
+        match release {
+            Some((manifest, hash)) => {
+                let weigh = self.conditions().weigh(manifest, hash, gate);
+                self.job(async move { Message::Event(weigh.await) });
+            }
+            // It will be found again.
+            None => self.wake = Some(self.now() + limits::POLICY_PAUSE_S * 1_000),
+        }
+    }
+
     fn download(&mut self) {
-        let Some(found) = self.found.take() else {
+        let Some(found) = self.found.clone() else {
             let gone = Event::DownloadFailed("what was found is gone; the next look finds it again".into());
             return self.job(async { Message::Event(gone) });
         };

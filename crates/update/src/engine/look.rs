@@ -4,11 +4,13 @@ use super::fetch::{self, Remote};
 use super::progress::Progress;
 use crate::disk::Lock;
 use crate::lifecycle::Candidate;
-use crate::store::{Fetch, Release, Store, same_content};
+use crate::store::{Fetch, Release, Store, compare_versions, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
+use staysail_protocol::policy::Urgency;
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -93,6 +95,8 @@ fn weigh(
         bytes: 0,
         same_as_current: same_content(current.manifest(), &manifest),
         unusable: unusable(&manifest, current),
+        conditional: !manifest.policy.is_none(),
+        critical: is_critical(&manifest.urgency, &current.manifest().version),
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
@@ -101,6 +105,12 @@ fn weigh(
             store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();
     }
     Ok(Found { candidate, manifest, bytes, proof })
+}
+
+/// Whether a release is critical for those who run `version`.
+pub(crate) fn is_critical(urgency: &Urgency, version: &str) -> bool {
+    let below = |bound: &String| compare_versions(version, bound) == Ordering::Less;
+    urgency.critical || urgency.critical_below.as_ref().is_some_and(below)
 }
 
 /// Why this machine can not run a release, if so.
@@ -119,6 +129,12 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
             "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
              install the app again"
         ));
+    }
+    let shell = env!("CARGO_PKG_VERSION");
+    if let Some(least) = &manifest.minimum_shell
+        && compare_versions(shell, least) == Ordering::Less
+    {
+        return Some(format!("it needs Staysail {least}, this app has {shell}; install the app again"));
     }
     None
 }

@@ -5,6 +5,7 @@
 //! of the app is heard at any moment. What must be durable before the next thing happens (a ban, a commit, the beginning of
 //! a trial) is done in order, before the effect that follows it.
 
+mod conditions;
 mod driver;
 pub mod fetch;
 pub(crate) mod look;
@@ -19,6 +20,7 @@ pub use on_demand::{OnDemand, Unavailable};
 
 use crate::archive::Archive;
 use crate::lifecycle::Event;
+use crate::policy::Facts;
 use crate::store::{Release, Store, Trial};
 use driver::{Driver, Message};
 use fetch::Remote;
@@ -26,7 +28,7 @@ use network::Network;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,6 +90,13 @@ pub trait Host: Send + Sync + 'static {
 
     /// Something happened that page, worker and log should hear of.
     fn event(&self, event: UpdateEvent);
+
+    /// What can be told of machine and moment, and values of the app's own by these names. Time and version are filled in
+    /// by the engine; it waits no longer than `facts_timeout_ms`. What is left out is unknown.
+    fn facts(&self, custom: BTreeSet<String>) -> HostFuture<'_, Facts> {
+        drop(custom);
+        Box::pin(async { Ok(Facts::default()) })
+    }
 }
 
 /// The clock metadata's expiry is measured with. Pauses and time limits are measured with tokio's.

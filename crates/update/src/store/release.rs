@@ -208,6 +208,7 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
         && a.windows == b.windows
         && a.desktop == b.desktop
         && a.config == b.config
+        && a.policy == b.policy
         && same_files(&a.page, &b.page)
         && same_files(&backend(a), &backend(b))
 }

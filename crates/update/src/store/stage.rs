@@ -213,6 +213,7 @@ impl Store {
             state.trials.remove(&hash);
             state.trials.remove(&content);
             state.bad_starts.remove(&hash);
+            state.postponed.waiting_since_s = None;
             state.floor = state.floor.max(release.manifest().sequence);
             if state.staged.as_ref() == Some(&hash) {
                 state.staged = None;

@@ -9,7 +9,7 @@
 use crate::disk::Disk;
 use crate::hash;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -36,6 +36,20 @@ pub struct State {
     pub bad_starts: BTreeMap<String, u32>,
     /// Release hash to why it is never tried again.
     pub banned: BTreeMap<String, String>,
+    /// What was put off, by the user and by conditions.
+    pub postponed: Box<Postponed>,
+}
+
+/// What was put off, by the user and by conditions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Postponed {
+    /// Versions the user does not want.
+    pub skipped: BTreeSet<String>,
+    /// Since when (seconds since 1970) a release with conditions waits; nothing was committed since.
+    pub waiting_since_s: Option<i64>,
+    /// When (seconds since 1970) a release was last looked for, where that has a condition.
+    pub looked_s: Option<i64>,
 }
 
 /// One copy of the state as it was found.

@@ -7,6 +7,7 @@
 import type { Binary, Facts, Mode, Runtime } from "../index";
 import type { Boot } from "./boot";
 import { CallError } from "./call_error";
+import { Conditions } from "./conditions";
 import { toJson } from "./json";
 import { Keeper } from "./keep";
 import { Listeners } from "./listeners";
@@ -37,6 +38,7 @@ const LOST = {
 function start(here: Boot): void {
   const session: Session = new Session(IN_TAB ? makeTabTransport(here, () => overlay.show(LOST)) : makeTransport(here));
   const listeners = new Listeners();
+  const conditions = new Conditions();
   const facts: Facts = { mode: "debug", version: "", window: "", generation: 0, constants: {} };
   const reporter = new Reporter((report) => void session.request({ t: "report" }, report));
   const keeper = new Keeper((message) => reporter.report({ kind: "error", level: "error", message, place: "" }));
@@ -66,10 +68,20 @@ function start(here: Boot): void {
     });
   };
 
+  /** What the update policy asks for; everybody answers, be it with nothing, so that nobody is waited for. */
+  const answer = (question: unknown): void => {
+    const values = conditions.values(natives.own(question, "names"));
+    const wish = { conditions: { id: natives.own(question, "id"), values } };
+    session.request({ t: "update" }, toJson(wish) ?? "null", () => {}, () => {});
+  };
+
   const dispatch = (event: unknown): void => {
     switch (natives.own(event, "t")) {
-      case "event":
-        return tell(natives.toText(natives.own(event, "name")), natives.own(event, "payload"));
+      case "event": {
+        const name = natives.toText(natives.own(event, "name"));
+        const payload = natives.own(event, "payload");
+        return name === "staysail:conditions" ? answer(payload) : tell(name, payload);
+      }
       case "styles_changed": {
         const paths = natives.own(event, "paths") as string[];
         return exchange(paths, () => tell("staysail:page", { kind: "styles", paths }), reload);
@@ -152,6 +164,7 @@ function start(here: Boot): void {
     emit: (event, payload) => asPromise({ t: "emit", e: natives.toText(event) }, payload),
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),
+    condition: (name, condition) => conditions.add(name, condition),
     desktop,
     stream: (receive, closed) => session.stream(receive, closed),
   } satisfies Runtime);

@@ -1,0 +1,89 @@
+//! When updates may be looked for, downloaded and applied: what a release says of it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Conditions of a release, as its author wrote them under `[update.policy]`. They travel in the signed manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdatePolicy {
+    /// An expression that must be true for the app to look for releases by itself; always when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// An expression that must be true for this release to be downloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download: Option<String>,
+    /// An expression that must be true for this release to be applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apply: Option<String>,
+    /// Days a release can be postponed by conditions and by the user; afterwards it is taken in the next quiet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postpone_days_max: Option<u32>,
+    /// Rules (POSIX `TZ`) of the time zones the expressions name, as they were when the release was built.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub zones: BTreeMap<String, String>,
+}
+
+impl UpdatePolicy {
+    /// Nothing is said: every release is taken at once.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How urgent a release is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Urgency {
+    /// It is taken at once by everybody, whatever conditions and users say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub critical: bool,
+    /// It is taken at once by those who run a version below this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critical_below: Option<String>,
+}
+
+impl Urgency {
+    /// Nothing is urgent.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A value of the app's own that expressions know as `custom.NAME`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CustomValue {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Double(f64),
+    /// A text.
+    Text(String),
+}
+
+impl From<bool> for CustomValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for CustomValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for CustomValue {
+    fn from(value: f64) -> Self {
+        Self::Double(value)
+    }
+}
+
+impl From<&str> for CustomValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}

@@ -1,0 +1,69 @@
+//! A built app whose releases wait for what their policy says, with a page that has its say.
+
+use anyhow::ensure;
+use serde_json::Value;
+use staysail_e2e::built::{Running, Shipped, refused};
+use staysail_e2e::dev::EDIT;
+use staysail_e2e::page::Page;
+use staysail_e2e::project::{Backend, Project};
+use staysail_e2e::stage::play;
+
+fn wait_event(page: &Page, kind: &str, version: &str) -> anyhow::Result<Value> {
+    staysail_e2e::wait_until(&format!("{kind} of {version}"), EDIT, || {
+        let events = page.events().map_err(|error| format!("{error:#}"))?;
+        let found =
+            events.iter().rfind(|event| event["kind"] == kind && event["version"] == version).cloned();
+        found.ok_or_else(|| format!("{events:?}"))
+    })
+}
+
+#[test]
+fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
+    play("update_policy", |stage| {
+        let project = Project::fixture(stage)?;
+        let shipped = Shipped::build(stage, project)?;
+        let project = &shipped.project;
+        let settings = project.read("staysail.toml")?;
+
+        // What could never hold is refused, with its place.
+        project.write("staysail.toml", &format!("{settings}\n[update.policy]\napply = \"idel > 5\"\n"))?;
+        let said = refused(stage, project, &["build"])?;
+        ensure!(said.contains("Did you mean `idle`?") && said.contains("column 1"), "{said}");
+        let policy =
+            "\n[update.policy]\napply = \"!custom.editing && free_disk > 0 && load_per_core >= 0.0\"\n";
+        project.write("staysail.toml", &(settings + policy))?;
+
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.run(
+            "window.dirty = true; fixture.staysail.update.condition('editing', () => window.dirty)",
+            &[],
+        )?;
+        let publish = |version: &str| {
+            project.backend(&Backend::good(version))?;
+            shipped.publish(stage, version)
+        };
+        publish("0.2.0")?;
+        let waiting = wait_event(&page, "waiting", "0.2.0")?;
+        ensure!(waiting["reason"].as_str().is_some_and(|why| why.contains("does not hold")), "{waiting}");
+        // The page is done: the next look at the condition takes the release.
+        page.run("window.dirty = false; fixture.staysail.update.check()", &[])?;
+        wait_event(&page, "committed", "0.2.0")?;
+
+        // The user skips one, and takes the next at once while the page still edits.
+        page.run("window.dirty = true", &[])?;
+        publish("0.3.0")?;
+        wait_event(&page, "waiting", "0.3.0")?;
+        page.run("fixture.staysail.update.skip('0.3.0')", &[])?;
+        wait_event(&page, "skipped", "0.3.0")?;
+        publish("0.4.0")?;
+        wait_event(&page, "waiting", "0.4.0")?;
+        page.run("fixture.staysail.update.apply()", &[])?;
+        wait_event(&page, "committed", "0.4.0")?;
+        let events = page.events()?;
+        ensure!(
+            !events.iter().any(|event| event["kind"] == "applied" && event["version"] == "0.3.0"),
+            "{events:?}"
+        );
+        running.stop()
+    });
+}
