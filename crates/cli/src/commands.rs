@@ -1,7 +1,7 @@
 //! The command line: names, flags and help of every command, and which module does it.
 
 use crate::project::{Mode, Project};
-use crate::{build, dev, doctor, init, keys, publish, repo, run, testing, version, watch};
+use crate::{build, bundle, dev, doctor, init, keys, publish, repo, run, testing, version, watch};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ enum Command {
     Publish(Publish),
     /// Check what is published as an app would, or sign it anew.
     Repo(repo::RepoArgs),
+    /// Make one file of the newest release, for machines without network.
+    Bundle(bundle::BundleArgs),
     /// Tell what changes in folders, or run a command each time.
     Watch(watch::Arguments),
     /// Check that this machine has everything an app needs.
@@ -79,6 +81,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
                 .map(|_| ExitCode::SUCCESS)
         }
         Command::Repo(arguments) => repo::run(arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Watch(arguments) => watch::run(arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),

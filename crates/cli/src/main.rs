@@ -14,6 +14,7 @@
 //! process of its own. Whatever a command started ends with it.
 
 mod build;
+mod bundle;
 mod bundler;
 mod cargo;
 mod commands;

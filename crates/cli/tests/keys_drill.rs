@@ -1,175 +1,11 @@
 //! docs/guide/keys.md as a drill: every key lost or stolen, and the way back, with the commands that stand there. An installed
 //! app is a TUF client that has seen the repository before.
 
-use staysail_protocol::manifest::Manifest;
-use staysail_update::bundle::Contents;
-use staysail_update::disk::OsDisk;
-use staysail_update::publisher::{self, Folder, Keys, Options, Role, metadata};
-use staysail_update::trust::{Client, MetadataFolder, Web};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
+mod company;
 
-struct Company {
-    folder: tempfile::TempDir,
-}
-
-impl Company {
-    /// With keys and one release.
-    fn new(init: &[&str]) -> Self {
-        let company = Self { folder: tempfile::tempdir().unwrap() };
-        company.does(&[&["keys", "init", "--unencrypted"], init].concat());
-        std::fs::create_dir(company.repository()).unwrap();
-        company.publish("1.0.0", false).unwrap();
-        company
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn repository(&self) -> PathBuf {
-        self.path("repository")
-    }
-
-    fn keys(&self) -> Keys {
-        Keys::at(&self.path("keys"))
-    }
-
-    fn command(&self, words: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_staysail"))
-            .current_dir(self.folder.path())
-            .env_remove("STAYSAIL_KEYS_PASSPHRASE")
-            .args(words)
-            .output()
-            .unwrap()
-    }
-
-    fn does(&self, words: &[&str]) -> String {
-        let output = self.command(words);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, words: &[&str], says: &str) {
-        let output = self.command(words);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && errors.contains(says), "{words:?}: {errors}");
-    }
-
-    fn publish(&self, version: &str, resign: bool) -> Result<(), staysail_update::Error> {
-        publish(&self.keys(), &self.repository(), version, resign)
-    }
-
-    fn install(&self) -> App {
-        App {
-            root: self.keys().root().unwrap(),
-            repository: self.repository(),
-            own: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    /// What a thief takes along.
-    fn copy(&self, from: &str, to: &str) -> PathBuf {
-        let to = self.path(to);
-        copy(&self.path(from), &to);
-        to
-    }
-
-    fn restore(&self, backup: &Path) {
-        std::fs::remove_dir_all(self.repository()).unwrap();
-        copy(backup, &self.repository());
-    }
-
-    fn lose(&self, role: Role) {
-        for found in self.keys().of(role).unwrap() {
-            std::fs::remove_file(found.path).unwrap();
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(path, to).unwrap();
-        }
-    }
-}
-
-fn publish(
-    keys: &Keys,
-    repository: &Path,
-    version: &str,
-    resign: bool,
-) -> Result<(), staysail_update::Error> {
-    publish_to("stable", keys, repository, version, resign)
-}
-
-fn publish_to(
-    channel: &str,
-    keys: &Keys,
-    repository: &Path,
-    version: &str,
-    resign: bool,
-) -> Result<(), staysail_update::Error> {
-    let source = tempfile::tempdir().unwrap();
-    let file = source.path().join("file");
-    std::fs::write(&file, version).unwrap();
-    let manifest = Manifest {
-        format: 1,
-        app: "com.example.drill".into(),
-        name: "Drill".into(),
-        version: version.into(),
-        protocol: (1, 1),
-        ..Manifest::default()
-    };
-    let mut contents = Contents::new(manifest);
-    contents.add_page("index.html", &file).unwrap();
-    contents.add_backend(staysail_update::TARGET, "worker", &file).unwrap();
-    let options = Options { channel: channel.into(), resign, ..Options::default() };
-    publisher::publish(&Folder::open(repository)?, keys, contents, &options, jiff::Timestamp::now())
-        .map(|_| ())
-}
-
-struct App {
-    root: Vec<u8>,
-    repository: PathBuf,
-    own: tempfile::TempDir,
-}
-
-impl App {
-    /// The version the app is offered, or why it takes nothing.
-    fn sees(&self) -> Result<String, String> {
-        let address = |name: &str| format!("file://{}", self.repository.join(name).display());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let looked = runtime.block_on(async {
-            let web = Web::new(&address("metadata"), Some(&address("targets")))?;
-            let folder = MetadataFolder::new(self.own.path(), Arc::new(OsDisk));
-            let mut client = Client::new(web, folder, &self.root)?;
-            client.refresh(jiff::Timestamp::now()).await?;
-            let target = client.find("releases/stable.json").await?.expect("a release");
-            let manifest = Manifest::parse(&client.download(&target, 100_000).await?)?;
-            Ok(manifest.version)
-        });
-        looked.map_err(|error: staysail_update::Error| error.to_string())
-    }
-
-    fn sees_version(&self, version: &str) {
-        assert_eq!(self.sees().as_deref(), Ok(version));
-    }
-}
-
-const TO: [&str; 2] = ["--to", "repository"];
-
-fn renew(more: &[&'static str]) -> Vec<&'static str> {
-    [&["repo", "renew"], &TO[..], more].concat()
-}
+use company::{App, Company, publish, publish_to, renew};
+use staysail_update::publisher::{Keys, Role, metadata};
+use std::process::Command;
 
 #[test]
 fn lost_online_keys_are_exchanged_and_apps_go_on() {
@@ -244,6 +80,41 @@ fn a_stolen_targets_key_publishes_no_more_once_it_is_exchanged() {
     publish(&stolen, &theirs, "8.0.0", false).unwrap();
     let led_astray = App { repository: theirs, ..app };
     assert!(led_astray.sees().unwrap_err().contains("refused"));
+}
+
+#[test]
+fn what_a_stolen_targets_key_gave_away_is_listed_before_it_is_signed_anew() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    let stolen = Keys::at(&company.copy("keys", "stolen"));
+    company.does(&["repo", "delegate", "stable", "--to", "repository", "--unencrypted", "--keys", "stolen"]);
+    publish(&stolen, &company.repository(), "6.6.6", false).unwrap();
+    app.sees_version("6.6.6");
+    let theirs = stolen.found().unwrap().into_iter().find(|found| found.channel().is_some()).unwrap().id;
+    company.does(&["keys", "rotate", "targets", "snapshot", "timestamp", "--unencrypted"]);
+    for words in [renew(&[]), vec!["repo", "delegate", "stable", "--to", "repository", "--unencrypted"]] {
+        company.fails(&words, "channel-stable");
+        company.fails(&words, &theirs);
+        company.fails(&words, "releases/stable.json: version \"6.6.6\"");
+    }
+    assert!(!company.path("keys/channel-stable.key").exists());
+    // Taken back: who has looked signs the list, gives the channel another key, and publishes.
+    company.does(&renew(&["--resign"]));
+    company.does(&["repo", "delegate", "stable", "--to", "repository", "--unencrypted"]);
+    company.publish("7.0.0", false).unwrap();
+    app.sees_version("7.0.0");
+    assert!(publish(&stolen, &company.repository(), "8.0.0", false).is_err());
+}
+
+#[test]
+fn a_release_for_a_channel_with_a_key_of_its_own_signs_the_list_anew_when_that_was_said() {
+    let company = Company::new(&[]);
+    let app = company.install();
+    company.does(&["repo", "delegate", "stable", "--to", "repository", "--unencrypted"]);
+    company.does(&["keys", "rotate", "targets", "--unencrypted"]);
+    assert!(company.publish("1.1.0", false).is_err());
+    company.publish("1.1.0", true).unwrap();
+    app.sees_version("1.1.0");
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! Making a patch.
 
 use super::image::{Form, Image, Kind, References, u32_at};
-use super::matching::copies;
+use super::matching::{Budget, copies};
 use super::predict::{Copy, Mapping, Predictor};
 use super::wire::{self, Patch, Streams, put, put_signed};
-use super::{COPIES_MAX, Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, arm64, elf, macho, pe};
+use super::{
+    Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, UNKNOWN_FILE_BYTES_MAX, arm64, elf, macho, pe,
+};
 
 /// Makes the patch from `old` to `new`; `None` when they are too large, or too different for one.
 ///
-/// Takes some seconds for 10 MB and memory of about ten times the old file.
+/// Takes some seconds for 10 MB and memory of about ten times the old file. Work is counted, and given up beyond
+/// [`COMPARED_PER_BYTE_MAX`](super::COMPARED_PER_BYTE_MAX).
 ///
 /// # Errors
 /// [`Error::Compress`].
@@ -17,6 +20,10 @@ pub fn diff(old: &[u8], new: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         return Ok(None);
     }
     let (from, to) = images(old, new);
+    let knows_code = [&from, &to].into_iter().all(Image::has_code);
+    if !knows_code && old.len().max(new.len()) > UNKNOWN_FILE_BYTES_MAX {
+        return Ok(None);
+    }
     let streams = streams(old, new, &from, &to);
     let patch = streams.map(|streams| wire::write(&Patch { old: from, new: to, streams }));
     patch.transpose()
@@ -72,14 +79,12 @@ fn blank(bytes: &[u8], image: &Image, references: &References, token: impl Fn(u3
 fn streams(old: &[u8], new: &[u8], from: &Image, to: &Image) -> Option<Streams> {
     let (references, new_references) = (References::find(from, old), References::find(to, new));
     let plain = (blank(old, from, &references, |_| 0), blank(new, to, &new_references, |_| 0));
-    let mut found = copies(&plain.0, &plain.1);
+    let compare = |old: &[u8], new: &[u8]| copies(old, new, &mut Budget::new(old.len() + new.len()));
+    let mut found = compare(&plain.0, &plain.1)?;
     if !from.regions.is_empty() {
         let mapping = Mapping::new(&found, from, to);
         let old = blank(old, from, &references, |target| mapping.get(target));
-        found = copies(&old, &blank(new, to, &new_references, |target| target));
-    }
-    if found.len() > COPIES_MAX {
-        return None;
+        found = compare(&old, &blank(new, to, &new_references, |target| target))?;
     }
     let mapping = Mapping::new(&found, from, to);
     let predictor = Predictor { bytes: old, old: from, new: to, references: &references };

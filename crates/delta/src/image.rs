@@ -2,6 +2,7 @@
 
 use super::{REFERENCES_MAX, arm64, go, x86};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const _: () =
     assert!(super::PATCHED_FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
@@ -9,6 +10,8 @@ const _: () =
 pub(super) const TABLE_ENTRIES_MAX: usize = 1 << 12;
 /// Code is swept in parts of so many bytes, each for itself, so that several processors can do it.
 const SWEEP_BYTES: usize = 256 << 10;
+/// Parts whose references are found before the next ones are begun: what is beyond the limit is not kept till the end.
+const ROUND_PARTS: usize = 64;
 /// Most processors used at once.
 const SWEEP_THREADS_MAX: usize = 4;
 /// Bytes in front that are never the target of a pointer: small numbers are not addresses.
@@ -180,6 +183,11 @@ impl Image {
         self.regions.get(after.checked_sub(1)?).filter(|region| offset - region.offset < region.length)
     }
 
+    /// Whether there is a part of which the machine's instructions are known.
+    pub fn has_code(&self) -> bool {
+        self.regions.iter().any(|region| matches!(region.form, Form::X86 | Form::Arm64) && region.length > 0)
+    }
+
     fn lowest(&self) -> u64 {
         self.segments.iter().map(|segment| segment.address).min().unwrap_or(0)
     }
@@ -214,6 +222,11 @@ pub(super) struct References<'a>(pub Vec<List<'a>>);
 impl<'a> References<'a> {
     /// Finds them.
     pub fn find(image: &Image, bytes: &'a [u8]) -> Self {
+        Self::find_some(image, bytes, REFERENCES_MAX)
+    }
+
+    /// Finds so many of them, and holds hardly more at any time.
+    fn find_some(image: &Image, bytes: &'a [u8], mut room: usize) -> Self {
         let mut lists: Vec<_> = image
             .regions
             .iter()
@@ -229,16 +242,15 @@ impl<'a> References<'a> {
                 })
             })
             .collect();
-        let mut marks = Marks::new(image);
-        let mut room = REFERENCES_MAX;
+        let marks = Marks::new(image);
         for tables in [false, true] {
             for list in lists.iter_mut().filter(|list| (list.region.form == Form::Tables) == tables) {
                 if matches!(list.region.form, Form::X86 | Form::Arm64) {
-                    code(image, list, &mut marks);
+                    code(image, list, &marks, room);
                 } else {
-                    Finder { image, list }.find(&marks);
+                    Finder { image, list, room }.find(&marks);
                 }
-                list.references.truncate(room);
+                list.references.shrink_to_fit();
                 room -= list.references.len();
             }
         }
@@ -246,14 +258,15 @@ impl<'a> References<'a> {
     }
 }
 
-/// Finds the references of code, on several processors when there is much of it.
-fn code(image: &Image, list: &mut List, marks: &mut Marks) {
+/// Finds the references of code, on several processors when there is much of it. All of them are marked, and the first
+/// ones kept, as many as there is room for.
+fn code(image: &Image, list: &mut List, marks: &Marks, room: usize) {
     let parts: Vec<usize> = (0..list.bytes.len()).step_by(SWEEP_BYTES).collect();
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(SWEEP_THREADS_MAX));
     let (bytes, address, form, offset) =
         (list.bytes, list.address, list.region.form, list.region.offset as usize);
     let sweep = |starts: &[usize]| {
-        let (mut references, mut marks) = (Vec::new(), Marks::new(image));
+        let mut references = Vec::new();
         for starts in starts.chunks(x86::LANES) {
             let mut lanes: [Vec<Reference>; x86::LANES] = Default::default();
             let mut found = |lane: usize, at: usize, kind, target| {
@@ -283,70 +296,69 @@ fn code(image: &Image, list: &mut List, marks: &mut Marks) {
                 }
             }
             for lane in lanes {
-                join(&mut references, lane);
+                join(&mut references, lane, room);
             }
         }
-        (references, marks)
+        references
     };
-    std::thread::scope(|scope| {
-        let shares = parts.chunks(parts.len().div_ceil(threads).max(1));
-        let others: Vec<_> = shares.clone().skip(1).map(|share| scope.spawn(|| sweep(share))).collect();
-        let mut found: Vec<_> = shares.take(1).map(sweep).collect();
-        found.extend(others.into_iter().map(|other| match other.join() {
-            Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }));
-        for (references, more) in found {
-            join(&mut list.references, references);
-            marks.add(&more);
-        }
-    });
+    for parts in parts.chunks(ROUND_PARTS) {
+        std::thread::scope(|scope| {
+            let shares = parts.chunks(parts.len().div_ceil(threads).max(1));
+            let others: Vec<_> = shares.clone().skip(1).map(|share| scope.spawn(|| sweep(share))).collect();
+            let mut found: Vec<_> = shares.take(1).map(sweep).collect();
+            found.extend(others.into_iter().map(|other| match other.join() {
+                Ok(found) => found,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }));
+            for references in found {
+                join(&mut list.references, references, room);
+            }
+        });
+    }
 }
 
-/// Appends the references of the next part: it may have begun within the last field of the one before.
-fn join(references: &mut Vec<Reference>, mut more: Vec<Reference>) {
-    if references.is_empty() {
-        *references = more;
-        return;
-    }
-    let last = references.last().map_or(0, |last| last.offset() + 4);
-    let overlapping = more.partition_point(|reference| reference.offset() < last);
-    references.extend(more.drain(overlapping..));
+/// Appends the references of the next part, as far as there is room: it may have begun within the last field of the one
+/// before.
+fn join(references: &mut Vec<Reference>, more: Vec<Reference>, room: usize) {
+    let overlapping = references.last().map_or(0, |last| {
+        let end = last.offset() + 4;
+        more.partition_point(|reference| reference.offset() < end)
+    });
+    let more = &more[overlapping..];
+    let more = &more[..more.len().min(room - references.len())];
+    references.reserve_exact(more.len());
+    references.extend_from_slice(more);
 }
 
 /// Which words of the regions with tables code refers to.
 struct Marks {
-    parts: Vec<(u64, Vec<u64>)>,
+    parts: Vec<(u64, Vec<AtomicU64>)>,
 }
 
 impl Marks {
     fn new(image: &Image) -> Self {
         let regions = image.regions.iter().filter(|region| region.form == Form::Tables);
         let parts = regions.filter_map(|region| {
-            Some((image.address(region.offset)?, vec![0; region.length as usize / 256 + 1]))
+            let words = region.length as usize / 256 + 1;
+            Some((image.address(region.offset)?, (0..words).map(|_| AtomicU64::new(0)).collect()))
         });
         Self { parts: parts.collect() }
     }
 
-    fn set(&mut self, address: u64) {
+    /// What several threads mark is read once they have ended: no order is needed between them.
+    fn set(&self, address: u64) {
         if address & 3 != 0 {
             return;
         }
-        for (start, bits) in &mut self.parts {
+        for (start, bits) in &self.parts {
             let word = address.wrapping_sub(*start) / 4;
-            if let Some(bits) = bits.get_mut((word / 64) as usize) {
-                *bits |= 1 << (word % 64);
+            if let Some(bits) = bits.get((word / 64) as usize) {
+                bits.fetch_or(1 << (word % 64), Ordering::Relaxed);
             }
         }
     }
 
-    fn add(&mut self, more: &Self) {
-        for ((_, bits), (_, more)) in self.parts.iter_mut().zip(&more.parts) {
-            bits.iter_mut().zip(more).for_each(|(bits, more)| *bits |= more);
-        }
-    }
-
-    fn of(&self, address: u64) -> Option<&[u64]> {
+    fn of(&self, address: u64) -> Option<&[AtomicU64]> {
         self.parts.iter().find(|(start, _)| *start == address).map(|(_, bits)| bits.as_slice())
     }
 }
@@ -355,6 +367,7 @@ impl Marks {
 struct Finder<'a, 'b> {
     image: &'a Image,
     list: &'a mut List<'b>,
+    room: usize,
 }
 
 impl Finder<'_, '_> {
@@ -370,7 +383,7 @@ impl Finder<'_, '_> {
     }
 
     fn push(&mut self, at: usize, kind: Kind) {
-        if self.list.references.len() < REFERENCES_MAX {
+        if self.list.references.len() < self.room {
             self.list.references.push(Reference::new(self.list.region.offset as usize + at, kind));
         }
     }
@@ -438,7 +451,10 @@ impl Finder<'_, '_> {
     fn tables(&mut self, marks: &Marks) {
         let (bytes, address) = (self.list.bytes, self.list.address);
         let Some(marks) = marks.of(address) else { return };
-        let marked = |at: usize| marks.get(at / 256).is_some_and(|bits| bits >> (at / 4 % 64) & 1 != 0);
+        let marked = |at: usize| {
+            let bits = marks.get(at / 256).map(|bits| bits.load(Ordering::Relaxed));
+            bits.is_some_and(|bits| bits >> (at / 4 % 64) & 1 != 0)
+        };
         // Where small numbers are no addresses, pointers can be told from them.
         let base = self.image.lowest();
         let mixed = base >= 1 << 20;
@@ -462,6 +478,35 @@ impl Finder<'_, '_> {
                 at += 4;
             }
             at = at.max(table + 4);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls and nothing else, in more than one round.
+    fn calls() -> (Image, Vec<u8>) {
+        let length = (ROUND_PARTS + 2) * SWEEP_BYTES;
+        let region = Region { offset: 0, length: length as u32, form: Form::Arm64 };
+        let mut image = Image { regions: vec![region], end: length as u32, ..Image::default() };
+        image.add(0, length as u64, 0x1000, length as u64).unwrap();
+        // To themselves: always an address of the file.
+        (image, 0x9400_0000u32.to_le_bytes().repeat(length / 4))
+    }
+
+    #[test]
+    fn references_beyond_the_limit_are_not_even_collected() {
+        let (image, bytes) = calls();
+        let all = References::find_some(&image, &bytes, REFERENCES_MAX).0.remove(0).references;
+        assert_eq!(all.len(), bytes.len() / 4);
+        for room in [0, 10, SWEEP_BYTES, all.len() - 1] {
+            let mut lists = References::find_some(&image, &bytes, room).0;
+            assert!(lists[0].references[..] == all[..room], "others than the first {room}");
+            let mut list = List { references: Vec::new(), ..lists.remove(0) };
+            code(&image, &mut list, &Marks::new(&image), room);
+            assert!(list.references.capacity() <= room, "{} for {room}", list.references.capacity());
         }
     }
 }

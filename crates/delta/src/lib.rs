@@ -52,6 +52,14 @@ pub use diff::diff;
 pub const PATCHED_FILE_BYTES_MAX: usize = 255 << 20;
 /// Most bytes of all streams of one patch, decompressed.
 pub const STREAMS_BYTES_MAX: usize = 15 << 20;
+/// Largest file without code that patches are made of and for: of media and archives nothing is known that zstd does not
+/// see as well. Such a patch is applied whatever the size.
+pub const UNKNOWN_FILE_BYTES_MAX: usize = 16 << 20;
+/// Bytes that are compared for each byte of both files until making a patch is given up, each look at another place
+/// counted as 16. Programs take less than 10; long runs with changes in between would take as many as there are bytes.
+pub const COMPARED_PER_BYTE_MAX: u64 = 64;
+/// Bytes that may be compared however small the files are: about a second.
+pub const COMPARED_BYTES_MIN: u64 = 1 << 28;
 /// Most copies of one patch.
 pub const COPIES_MAX: usize = 1 << 19;
 /// Most references of an old file that are followed; those behind are bytes like others.

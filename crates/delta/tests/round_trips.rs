@@ -5,7 +5,7 @@ mod programs;
 use programs::{Container, Machine, Program, Random};
 
 const CONTAINERS: [Container; 3] = [Container::Elf, Container::Pe, Container::MachO];
-use staysail_delta::{Error, apply, diff};
+use staysail_delta::{Error, UNKNOWN_FILE_BYTES_MAX, apply, diff};
 
 fn patch(old: &[u8], new: &[u8]) -> Vec<u8> {
     let patch = diff(old, new).unwrap().expect("small files are always compared");
@@ -110,6 +110,28 @@ fn bytes_that_are_no_patch_are_refused() {
         bytes.splice(..0, *b"SSD1");
         assert!(apply(b"old", &bytes, 3).is_err());
     }
+}
+
+#[test]
+fn files_that_would_take_too_long_to_compare_get_no_patch() {
+    // Long runs, each byte of which begins a match of nearly the whole run: work that grows with the square.
+    let run = |byte: u8, seed: u8| {
+        let mut run = vec![byte; 400_000];
+        run.iter_mut().skip(usize::from(seed)).step_by(20_000).for_each(|at| *at = seed);
+        run
+    };
+    let (old, new) = ([run(0, 1), run(0, 2)].concat(), [run(0, 3), run(0, 4)].concat());
+    assert!(diff(&old, &new).unwrap().is_none());
+}
+
+#[test]
+fn large_files_without_code_get_no_patch() {
+    let mut bytes = Random(1).bytes(UNKNOWN_FILE_BYTES_MAX);
+    let mut more = bytes.clone();
+    more.push(1);
+    assert!(diff(&bytes, &more).unwrap().is_none());
+    bytes.truncate(100_000);
+    assert!(diff(&bytes, &more[..100_001]).unwrap().is_some());
 }
 
 /// The seeds of the fuzz target: sizes (2 bytes each) of new and old file, the old file, the patch. Apps of a version made

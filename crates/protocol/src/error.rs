@@ -36,6 +36,8 @@ pub enum ErrorCode {
     BadMessage,
     /// A file could not be read or written; `details` is a [`crate::desktop::fs::FileErrorDetails`].
     File,
+    /// A file of an asset group is not here and can not be had; `details` is a [`crate::assets::AssetUnavailable`].
+    AssetUnavailable,
     /// The page is in a browser tab (`staysail dev --browser`), which has no window this could be done to, or the app
     /// runs without windows; `details` names the `feature`.
     NoWindow,

@@ -14,6 +14,8 @@
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
 
 #[cfg(feature = "host")]
+pub mod assets;
+#[cfg(feature = "host")]
 pub mod bridge;
 #[cfg(feature = "host")]
 pub mod capability;

@@ -180,6 +180,20 @@ pub const ROOT_ROTATIONS_MAX: u32 = 256;
 pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// Largest list of contents of a file that `staysail bundle` makes.
+pub const ARCHIVE_INDEX_BYTES_MAX: u64 = 32 << 20;
+/// Most files in such a file.
+pub const ARCHIVE_FILES_MAX: usize = 200_000;
+/// Most asset groups of one release.
+pub const MANIFEST_GROUPS_MAX: usize = 1_000;
+/// Files of asset groups that are fetched at once; more wait for their turn.
+pub const ASSETS_AT_ONCE_MAX: usize = 4;
+/// Groups that are prefetched when it is quiet are, once no page has asked for files of a group for this long.
+pub const ASSETS_IDLE_S: u64 = 20;
+/// A prefetch that failed is tried again after this time.
+pub const ASSETS_RETRY_S: u64 = 900;
+/// Pause between two events about the progress of one group.
+pub const ASSETS_TELL_MS: u64 = 100;
 /// A second start has handed its arguments over to the first within this time, or ends with an error.
 pub const HANDOVER_TIMEOUT_MS: u64 = 10_000;
 /// Largest start (arguments and working folder) that is handed over.

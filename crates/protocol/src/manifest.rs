@@ -1,5 +1,6 @@
 //! Release manifest: what one version of an app consists of. A TUF target, content-addressed.
 
+use crate::assets::{self, Group};
 use crate::capability::Capability;
 use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
@@ -45,6 +46,9 @@ pub struct Manifest {
     pub page: Vec<FileEntry>,
     /// The backend's files per target triple; the first file is the worker's executable.
     pub backend: BTreeMap<String, Vec<FileEntry>>,
+    /// Files of the page that are fetched when they are first asked for, by the name of their group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Group>,
     /// Ways from older files to newer ones.
     #[serde(default)]
     pub deltas: Vec<Delta>,
@@ -169,6 +173,9 @@ pub enum ManifestError {
     /// A hash is not 64 lower-case hexadecimal digits.
     #[error("the release manifest holds {0:?} where a SHA-256 in hexadecimal belongs")]
     BadHash(String),
+    /// An asset group has a name that is none.
+    #[error("the release manifest: {0}")]
+    BadGroup(String),
 }
 
 impl Manifest {
@@ -185,17 +192,24 @@ impl Manifest {
         if manifest.format > MANIFEST_FORMAT {
             return Err(ManifestError::Format(manifest.format));
         }
-        let files = || manifest.page.iter().chain(manifest.backend.values().flatten());
-        if files().count() > limits::MANIFEST_FILES_MAX {
+        if manifest.files().count() > limits::MANIFEST_FILES_MAX {
             return Err(ManifestError::TooLarge("manifest_files_max"));
         }
-        for file in files() {
+        if manifest.groups.len() > limits::MANIFEST_GROUPS_MAX {
+            return Err(ManifestError::TooLarge("manifest_groups_max"));
+        }
+        for name in manifest.groups.keys() {
+            assets::check_name(name).map_err(ManifestError::BadGroup)?;
+        }
+        for file in manifest.files() {
             check_path(&file.path)?;
             check_hash(&file.sha256)?;
             check_hash(&file.blob.sha256)?;
         }
-        for module in std::iter::once(&manifest.page).chain(manifest.backend.values()) {
-            check_collisions(module)?;
+        // Files of groups have addresses like any other of the page.
+        check_collisions(manifest.page.iter().chain(manifest.group_files()))?;
+        for module in manifest.backend.values() {
+            check_collisions(module.iter())?;
         }
         for delta in &manifest.deltas {
             for hash in [&delta.from, &delta.to, &delta.blob.sha256] {
@@ -203,6 +217,16 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// The files of all asset groups.
+    pub fn group_files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.groups.values().flat_map(|group| &group.files)
+    }
+
+    /// All files: the page's, those of asset groups, and the backend's for every target.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.page.iter().chain(self.group_files()).chain(self.backend.values().flatten())
     }
 
     /// The manifest as it is published: pretty JSON, stable order.
@@ -234,9 +258,9 @@ pub fn check_path(path: &str) -> Result<(), ManifestError> {
 }
 
 /// Refuses two paths that differ only in upper and lower case, and a file where another one needs a folder.
-fn check_collisions(files: &[FileEntry]) -> Result<(), ManifestError> {
+fn check_collisions<'a>(files: impl Iterator<Item = &'a FileEntry>) -> Result<(), ManifestError> {
     let mut folded: Vec<(String, &str)> =
-        files.iter().map(|file| (file.path.to_lowercase(), file.path.as_str())).collect();
+        files.map(|file| (file.path.to_lowercase(), file.path.as_str())).collect();
     folded.sort_unstable();
     let collision = |a: &str, b: &str| {
         let cut = |path: &str| path.chars().take(200).collect();
@@ -331,6 +355,32 @@ mod tests {
         for good in [&["a", "b/a", "a.b"][..], &["a/b", "a/c", "ab"], &[]] {
             assert!(parse(good, false).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn files_of_asset_groups_are_checked_like_those_of_the_page_and_collide_with_them() {
+        let file = |path: &str| FileEntry {
+            path: path.into(),
+            sha256: "a".repeat(64),
+            blob: Blob { sha256: "b".repeat(64), size: 1 },
+            ..FileEntry::default()
+        };
+        let parse = |groups: &[(&str, &str)]| {
+            let group = |path: &str| Group { files: vec![file(path)], ..Group::default() };
+            let groups = groups.iter().map(|(name, path)| ((*name).to_owned(), group(path))).collect();
+            let manifest = Manifest { page: vec![file("index.html")], groups, ..Manifest::default() };
+            Manifest::parse(&manifest.to_bytes())
+        };
+        let good = parse(&[("maps", "maps/a.bin"), ("music", "b.ogg")]).unwrap();
+        assert_eq!(good.files().count(), 3);
+        assert!(matches!(parse(&[("maps", "../a")]), Err(ManifestError::UnsafePath(_))));
+        assert!(matches!(parse(&[("maps", "Index.html")]), Err(ManifestError::Collision(..))));
+        assert!(matches!(parse(&[("maps", "a"), ("music", "a/b")]), Err(ManifestError::Collision(..))));
+        assert!(matches!(parse(&[("a b", "a")]), Err(ManifestError::BadGroup(_))));
+        let many = (0..=limits::MANIFEST_GROUPS_MAX).map(|at| (at.to_string(), Group::default())).collect();
+        let manifest = Manifest { groups: many, ..Manifest::default() };
+        let refused = Manifest::parse(&manifest.to_bytes());
+        assert_eq!(refused, Err(ManifestError::TooLarge("manifest_groups_max")));
     }
 
     #[test]

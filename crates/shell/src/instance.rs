@@ -12,6 +12,7 @@ use crate::shell::Shell;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use staysail_protocol::limits::HANDOVER_BYTES_MAX;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(unix)]
@@ -47,6 +48,14 @@ impl Handover {
             arguments: std::env::args_os().skip(1).map(text).collect(),
             cwd: std::env::current_dir().map(|folder| text(folder.into())).unwrap_or_default(),
             activation: activation.into_iter().flatten().find(|token| !token.is_empty()),
+        }
+    }
+
+    /// The file that is to be applied (`APP --apply FILE`): the only arguments that are not the app's own.
+    pub fn to_apply(&self) -> Option<PathBuf> {
+        match self.arguments.as_slice() {
+            [option, file] if option == "--apply" => Some(Path::new(&self.cwd).join(file)),
+            _ => None,
         }
     }
 
@@ -116,6 +125,20 @@ mod tests {
     fn a_start_that_is_too_large_is_not_handed_over() {
         let start = Handover { arguments: vec!["x".repeat(HANDOVER_BYTES_MAX)], ..Handover::default() };
         assert!(start.to_bytes().unwrap_err().contains("handover_bytes_max"));
+    }
+
+    #[test]
+    fn a_file_is_applied_when_that_is_all_that_was_asked_for() {
+        let start = |arguments: &[&str]| Handover {
+            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+            cwd: "/stick".into(),
+            activation: None,
+        };
+        assert_eq!(start(&["--apply", "a.bundle"]).to_apply(), Some("/stick/a.bundle".into()));
+        assert_eq!(start(&["--apply", "/b.bundle"]).to_apply(), Some("/b.bundle".into()));
+        for arguments in [&["--apply"][..], &["--apply", "a", "b"], &["x", "--apply", "a"], &[]] {
+            assert_eq!(start(arguments).to_apply(), None, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@ use crate::app;
 use crate::desktop::app::{Start, started};
 use crate::dev;
 use crate::instance::{self, Entry, Handover};
-use crate::live::Live;
+use crate::live::{Live, NO_ROOT};
 use crate::shell::{Facts, Shell};
 use staysail_protocol::control::CONTROL_VARIABLE;
 use staysail_protocol::limits;
+use staysail_update::Archive;
 use staysail_update::bundle::{Attached, read_attached};
 use staysail_update::engine::Engine;
 use staysail_update::store::Store;
@@ -66,7 +67,8 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let Some(attached) = attached else { return bare() };
     start_log(&attached.manifest.config.log);
     let app = attached.manifest.app.clone();
-    let handover = Handover::of_this_start();
+    let mut handover = Handover::of_this_start();
+    let to_apply = handover.to_apply().map(|file| check(runtime, &file, &attached)).transpose()?;
     let mut instance = None;
     if attached.manifest.desktop.single_instance {
         match instance::enter(&app, &handover)? {
@@ -90,6 +92,10 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             Entry::First(first) => instance = Some(first),
             Entry::HandedOver => return Ok(()),
         }
+    }
+    if to_apply.is_some() {
+        // They were not for the app, nor for its next start.
+        handover.arguments.clear();
     }
     let data_dir = folder.join("data");
     std::fs::create_dir_all(&data_dir)
@@ -115,6 +121,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     }
     started(&shell, handover, &desktop.opens);
     let live = Live::new(shell.clone(), boot.release);
+    to_apply.into_iter().for_each(|archive| live.apply_archive(archive));
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
         live.start(&store, &embedded, root.as_deref()).await;
@@ -124,6 +131,18 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         live.set_engine(engine);
     });
     app::run(event_loop, shell)
+}
+
+/// Reads the file that is to be applied. Why it can not be is said here, where somebody waits for it, and before any window.
+fn check(runtime: &tokio::runtime::Runtime, file: &Path, attached: &Attached) -> Result<Archive, String> {
+    let root = attached.root.as_deref().ok_or(NO_ROOT)?;
+    let archive = Archive::open(file).map_err(|error| error.to_string())?;
+    let store = open_store(&data_folder(&attached.manifest.app))?;
+    let version = runtime
+        .block_on(archive.check_now(&store, root, &attached.manifest))
+        .map_err(|error| error.to_string())?;
+    println!("version {version} is applied");
+    Ok(archive)
 }
 
 /// The shell without an app: it tells its version, and otherwise what it is.

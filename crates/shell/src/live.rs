@@ -17,14 +17,19 @@ use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
+use staysail_update::Archive;
 use staysail_update::engine::{ApplyFuture, EngineHandle, Host, NotApplied};
 use staysail_update::store::{Release, Store};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// Said when a file is to be applied to an app that can not verify it.
+pub const NO_ROOT: &str = "this app was built without a trust root ([update] in staysail.toml), so no release can be verified; \
+                           nothing was changed";
 /// Wishes about updates that are kept until the engine runs.
 const EARLY_WISHES_MAX: usize = 16;
 
@@ -50,6 +55,8 @@ pub struct Live {
     engine: OnceLock<Option<EngineHandle>>,
     /// Wishes that came before.
     early_wishes: Mutex<Vec<UpdateWish>>,
+    /// A file to apply that came before.
+    early_archive: Mutex<Option<Archive>>,
 }
 
 /// What of the page differs between two releases.
@@ -70,6 +77,7 @@ impl Live {
             trial: Mutex::default(),
             engine: OnceLock::new(),
             early_wishes: Mutex::default(),
+            early_archive: Mutex::default(),
         });
         shell.set_observer(Arc::new(ProductionObserver { live: Arc::downgrade(&live) }));
         live
@@ -81,6 +89,21 @@ impl Live {
         let early =
             std::mem::take(&mut *self.early_wishes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         early.into_iter().for_each(|wish| self.wish(wish));
+        let archive = self.early_archive().take();
+        archive.into_iter().for_each(|archive| self.apply_archive(archive));
+    }
+
+    fn early_archive(&self) -> MutexGuard<'_, Option<Archive>> {
+        self.early_archive.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Applies the release in a file, now or when the app has come up.
+    pub fn apply_archive(&self, archive: Archive) {
+        match self.engine.get() {
+            Some(Some(engine)) => engine.apply_archive(archive),
+            Some(None) => tracing::error!("{NO_ROOT}"),
+            None => *self.early_archive() = Some(archive),
+        }
     }
 
     fn wish(&self, wish: UpdateWish) {
@@ -340,6 +363,15 @@ impl Observer for ProductionObserver {
     fn update_wish(&self, wish: UpdateWish) {
         if let Some(live) = self.live.upgrade() {
             live.wish(wish);
+        }
+    }
+
+    fn apply(&self, file: &Path) {
+        let Some(live) = self.live.upgrade() else { return };
+        match Archive::open(file) {
+            Ok(archive) => live.apply_archive(archive),
+            // It was whole when it was handed over.
+            Err(error) => live.event(UpdateEvent::Failed { reason: error.to_string() }),
         }
     }
 

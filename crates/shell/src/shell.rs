@@ -16,6 +16,7 @@ use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
 use staysail_protocol::worker::{UpdateWish, Welcome, WorkerConfig};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The page's own origin.
@@ -59,6 +60,8 @@ pub trait Observer: Send + Sync {
     fn worker_lost(&self, _reason: &str, _restarting: bool) {}
     /// App or page have a wish about updates.
     fn update_wish(&self, _wish: UpdateWish) {}
+    /// The user gave the app a file with a release.
+    fn apply(&self, _file: &Path) {}
     /// The user wants the newest backend without the state that was kept.
     fn start_fresh(&self) {}
     /// The last window was closed.

@@ -107,17 +107,10 @@ impl Host for SimulatedHost {
         }
         let mut model = locked(&self.model);
         match &event {
-            UpdateEvent::Failed { reason } if reason.contains("that could not be stored") => {
-                model.commit_lost = true;
+            UpdateEvent::Failed { reason } if reason.contains("is good, but that could not be stored") => {
+                model.maybe = model.on_trial.take();
             }
-            UpdateEvent::Committed { .. } => {
-                let trial = model.on_trial.take();
-                if std::mem::take(&mut model.commit_lost) {
-                    model.maybe = trial;
-                } else {
-                    model.committed = trial;
-                }
-            }
+            UpdateEvent::Committed { .. } => model.committed = model.on_trial.take(),
             UpdateEvent::RolledBack { version, .. } => {
                 model.on_trial = None;
                 let contents = World::get().releases.values().filter(|known| known.version == *version);

@@ -24,8 +24,6 @@ pub struct Model {
     pub ended_on_trial: BTreeMap<u32, u32>,
     /// Highest floor that was seen durable.
     pub floor: u64,
-    /// A commit was told not to be stored.
-    pub commit_lost: bool,
     /// The first law that was broken.
     pub broken: Option<String>,
 }

@@ -13,7 +13,7 @@ use crate::{Error, disk, hash, pack};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use staysail_protocol::manifest::{Blob, FileEntry, Manifest, UpdateSource, check_path};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub const INDEX_BYTES_MAX: u64 = 64 << 20;
 /// A release made ready: its manifest and all its blobs. What `staysail build` attaches and `staysail publish` publishes.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
-    /// The manifest; [`Contents::add_page`] and [`Contents::add_backend`] fill in its files.
+    /// The manifest; [`Contents::add_page`], [`Contents::add_to_group`] and [`Contents::add_backend`] fill in its files.
     pub manifest: Manifest,
     /// Compressed bytes by their own SHA-256.
     pub blobs: BTreeMap<String, Vec<u8>>,
@@ -80,6 +80,36 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    /// Adds a file of the page that is fetched when it is first asked for. An app with a source of releases is shipped
+    /// without it.
+    ///
+    /// # Errors
+    /// See [`Contents::add_page`].
+    pub fn add_to_group(&mut self, group: &str, path: &str, file: &Path) -> Result<(), Error> {
+        let entry = self.entry(path, file, false)?;
+        let files = &mut self.manifest.groups.entry(group.to_owned()).or_default().files;
+        files.push(entry);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// The blobs that are attached: all of them, but those of groups only when there is nowhere to fetch them from.
+    fn shipped(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let manifest = &self.manifest;
+        let own: BTreeSet<&str> = manifest
+            .page
+            .iter()
+            .chain(manifest.backend.values().flatten())
+            .map(|entry| entry.blob.sha256.as_str())
+            .collect();
+        let fetched: BTreeSet<&str> = manifest
+            .group_files()
+            .map(|entry| entry.blob.sha256.as_str())
+            .filter(|blob| self.source.is_some() && !own.contains(blob))
+            .collect();
+        self.blobs.iter().filter(move |(name, _)| !fetched.contains(name.as_str()))
     }
 
     /// Adds a file of the backend for one target triple. The first one of a target is the worker's executable.
@@ -189,7 +219,7 @@ fn write_bundle(
         let mut hasher = Sha256::new();
         let mut places = BTreeMap::new();
         let mut length = 0;
-        for (name, blob) in &contents.blobs {
+        for (name, blob) in contents.shipped() {
             places.insert(name.clone(), (length, blob.len() as u64));
             length += blob.len() as u64;
             hasher.update(blob);
@@ -337,8 +367,14 @@ impl Attached {
         Ok(Some(content))
     }
 
+    /// Whether this bundle holds the content of a file.
+    pub(crate) fn holds(&self, entry: &FileEntry) -> bool {
+        let own = self.files().find(|own| own.sha256 == entry.sha256 && own.size == entry.size);
+        own.is_some_and(|own| self.blobs.places.contains_key(&own.blob.sha256))
+    }
+
     fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        self.manifest.page.iter().chain(self.manifest.backend.values().flatten())
+        self.manifest.files()
     }
 }
 

@@ -35,6 +35,14 @@ pub enum Error {
         /// The hash it has, or why it has none.
         found: String,
     },
+    /// A file with releases can not be used.
+    #[error("{} {reason}; nothing was changed", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence.
+        reason: String,
+    },
     /// A manifest can not be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -54,6 +62,9 @@ pub enum Error {
     /// The network failed.
     #[error("{0}")]
     Network(String),
+    /// The repository answers, and has no such file.
+    #[error("{0} is not in the repository")]
+    NotThere(String),
     /// A named limit was exceeded.
     #[error("{what} exceeds {limit}")]
     TooLarge {
@@ -65,6 +76,17 @@ pub enum Error {
     /// Publishing was refused; the repository is untouched.
     #[error("{0}")]
     Refused(String),
+    /// The write that makes a change of a repository live failed, or only its answer was lost.
+    #[error(
+        "the last write to {repository} failed ({reason}); the change may be live, or not. Look with `staysail repo check`, \
+         and repeat the command if it is not"
+    )]
+    Uncertain {
+        /// Which repository.
+        repository: String,
+        /// What failed.
+        reason: String,
+    },
     /// Compressing failed.
     #[error("compressing failed: {0}")]
     Compress(std::io::Error),

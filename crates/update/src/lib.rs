@@ -2,6 +2,7 @@
 //!
 //! | Module | Holds |
 //! |---|---|
+//! | [`archive`] | a repository in one file, for machines without network |
 //! | [`bundle`] | the first release, attached to the shipped executable |
 //! | [`store`] | releases on the user's disk, by content; what boots; floors and bans |
 //! | [`lifecycle`] | what to do next, as a pure function |
@@ -12,6 +13,7 @@
 //! **Invariant:** builds and runs without any webview library, knows nothing of windows or workers (a host is told
 //! through [`engine::Host`]), and hands out no byte that was not verified just before.
 
+pub mod archive;
 pub mod bundle;
 mod crypto;
 pub mod disk;
@@ -24,6 +26,7 @@ pub mod publisher;
 pub mod store;
 pub mod trust;
 
+pub use archive::Archive;
 pub use engine::{Engine, EngineHandle, Host};
 pub use error::Error;
 pub use store::{Boot, Release, Store};

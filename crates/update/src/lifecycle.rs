@@ -2,11 +2,12 @@
 //!
 //! # Theory of operation
 //! ```text
-//! Idle → Checking → Downloading → (Waiting while deferred) → Applying → Probation → Idle
+//! Idle → Checking → Downloading → (Waiting while deferred) → Applying → Probation → Committing → Idle
 //! ```
 //! No clock, no disk, no network: [`step`] is told the time in milliseconds. One thing is done at a time; wishes to look
 //! for a release that come meanwhile coalesce into one look afterwards. Nothing but a passed probation raises the floor,
-//! and a ban is ordered before anybody is told of the failure, so that no crash in between can undo it (law 5).
+//! a commit is told once it is durable, and a ban is ordered before anybody is told of the failure, so that no crash in
+//! between can undo it (law 5).
 
 use crate::store::compare_versions;
 use staysail_protocol::notice::UpdateEvent;
@@ -49,6 +50,8 @@ pub enum Phase {
     Applying,
     /// The new release is live and being watched.
     Probation,
+    /// The new release is good, and that is being stored.
+    Committing,
     /// The engine was shut down.
     Stopped,
 }
@@ -103,6 +106,14 @@ pub enum Event {
     Good,
     /// Probation failed, and the host is back at the release before.
     Bad(String),
+    /// Probation failed, and the host could not go back: what failed runs on.
+    Stuck(String),
+    /// That the release is good is stored.
+    Committed,
+    /// That the release is good could not be stored; it runs on all the same.
+    CommitNotStored(String),
+    /// Something else could not be stored, or not be removed.
+    NotStored(String),
     /// The app ends.
     ShutDown,
 }
@@ -116,18 +127,21 @@ pub enum Effect {
     Download,
     /// Put the staged release on trial and switch; answered by `Applied`, `ApplyFailed` or `ApplyPostponed`.
     Apply,
-    /// Watch; answered by `Good` or `Bad`.
+    /// Watch; answered by `Good`, `Bad` or `Stuck`.
     Watch,
-    /// Record durably that the release on probation is good.
+    /// Record durably that the release on probation is good; answered by `Committed` or `CommitNotStored`.
     Commit,
-    /// Record durably, before anything else, that this release is never tried again.
+    /// Remove what is no longer needed; answered by `NotStored` when that fails.
+    Tidy,
+    /// Record durably, before anything else, that this release is never tried again; answered by `NotStored` when that
+    /// fails.
     Ban {
         /// Its hash.
         hash: String,
         /// Why.
         reason: String,
     },
-    /// The published release is what runs: the floor rises to its sequence.
+    /// The published release is what runs: the floor rises to its sequence; answered by `NotStored` when that fails.
     RaiseFloor(u64),
     /// Send `Woken` at this time.
     WakeAt(u64),
@@ -198,20 +212,41 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
             again(&mut state, &mut effects);
         }
         Event::Good if state.phase == Phase::Probation => {
-            if let Some(staged) = state.staged.take() {
-                state.floor = state.floor.max(staged.sequence);
-                effects.push(Effect::Commit);
-                effects.push(Effect::Tell(UpdateEvent::Committed { version: staged.version.clone() }));
-                state.current = staged;
-            }
-            state.failure_told = None;
-            // Others may have come meanwhile.
-            state.look_again = true;
-            settle(&mut state, &mut effects, now);
+            state.phase = Phase::Committing;
+            effects.push(Effect::Commit);
         }
         Event::Bad(reason) if state.phase == Phase::Probation => {
             reject(&mut state, &mut effects, reason, now)
         }
+        Event::Stuck(reason) if state.phase == Phase::Probation => {
+            if let Some(staged) = state.staged.take() {
+                ban(&mut state, &mut effects, staged.hash, reason.clone());
+                fail(&mut state, &mut effects, reason);
+            }
+            state.look_again = true;
+            settle(&mut state, &mut effects, now);
+        }
+        Event::Committed if state.phase == Phase::Committing => {
+            state.failure_told = None;
+            if let Some(staged) = state.staged.take() {
+                state.floor = state.floor.max(staged.sequence);
+                effects.push(Effect::Tidy);
+                effects.push(Effect::Tell(UpdateEvent::Committed { version: staged.version.clone() }));
+                state.current = staged;
+            }
+            // Others may have come meanwhile.
+            state.look_again = true;
+            settle(&mut state, &mut effects, now);
+        }
+        Event::CommitNotStored(reason) if state.phase == Phase::Committing => {
+            fail(&mut state, &mut effects, reason);
+            if let Some(staged) = state.staged.take() {
+                state.current = staged;
+            }
+            state.look_again = true;
+            settle(&mut state, &mut effects, now);
+        }
+        Event::NotStored(reason) => fail(&mut state, &mut effects, reason),
         // An answer to something that is no longer being done.
         _ => {}
     }
@@ -294,8 +329,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>, now: u64) {
 /// The release is at fault: ban it, then say so.
 fn reject(state: &mut State, effects: &mut Vec<Effect>, reason: String, now: u64) {
     if let Some(staged) = state.staged.take() {
-        state.banned.insert(staged.hash.clone());
-        effects.push(Effect::Ban { hash: staged.hash, reason: reason.clone() });
+        ban(state, effects, staged.hash, reason.clone());
         effects.push(Effect::Tell(UpdateEvent::RolledBack {
             version: staged.version,
             to: state.current.version.clone(),
@@ -304,6 +338,11 @@ fn reject(state: &mut State, effects: &mut Vec<Effect>, reason: String, now: u64
     }
     state.look_again = true;
     settle(state, effects, now);
+}
+
+fn ban(state: &mut State, effects: &mut Vec<Effect>, hash: String, reason: String) {
+    state.banned.insert(hash.clone());
+    effects.push(Effect::Ban { hash, reason });
 }
 
 fn fail(state: &mut State, effects: &mut Vec<Effect>, reason: String) {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn release(sequence: u64) -> Candidate {
+pub(super) fn release(sequence: u64) -> Candidate {
     Candidate {
         hash: format!("h{sequence}"),
         version: format!("1.{sequence}.0"),
@@ -35,12 +35,49 @@ fn live(sequence: u64) -> Vec<Event> {
 #[test]
 fn a_good_release_is_committed_and_the_next_look_follows_at_once() {
     let mut events = live(3);
-    events.push(Event::Good);
+    events.extend([Event::Good, Event::Committed]);
     let (state, effects) = play(running(), events);
     assert_eq!((state.current.sequence, state.floor, state.phase), (3, 3, Phase::Checking));
     let commit = effects.iter().position(|effect| *effect == Effect::Commit).unwrap();
-    assert!(matches!(effects[commit + 1], Effect::Tell(UpdateEvent::Committed { .. })));
+    assert_eq!(effects[commit + 1], Effect::Tidy);
+    assert!(matches!(effects[commit + 2], Effect::Tell(UpdateEvent::Committed { .. })));
     assert_eq!(effects.last(), Some(&Effect::Look));
+}
+
+#[test]
+fn a_commit_that_is_not_stored_is_a_failure_and_raises_no_floor_and_the_release_runs_on() {
+    let mut events = live(3);
+    events.extend([Event::Good, Event::CommitNotStored("the disk is full".into())]);
+    let (state, effects) = play(running(), events);
+    assert_eq!((state.current.sequence, state.floor, state.phase), (3, 0, Phase::Checking));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Tell(UpdateEvent::Committed { .. }))));
+    assert!(
+        matches!(&effects[effects.len() - 2], Effect::Tell(UpdateEvent::Failed { reason }) if reason.contains("full"))
+    );
+    let (state, effects) = play(state, [Event::Found(Some(release(3)))]);
+    assert_eq!((state.phase, effects), (Phase::Idle, vec![]));
+}
+
+#[test]
+fn a_release_that_could_not_be_left_is_banned_and_not_told_to_be_rolled_back() {
+    let mut events = live(3);
+    events.push(Event::Stuck("it hangs".into()));
+    let (state, effects) = play(running(), events);
+    assert!(effects.contains(&Effect::Ban { hash: "h3".into(), reason: "it hangs".into() }));
+    assert!(effects.contains(&Effect::Tell(UpdateEvent::Failed { reason: "it hangs".into() })));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Tell(UpdateEvent::RolledBack { .. }))));
+    // The next one takes its place.
+    let (state, _) = play(state, [Event::Found(Some(release(4)))]);
+    assert_eq!(state.phase, Phase::Downloading);
+}
+
+#[test]
+fn what_could_not_be_stored_is_told_whatever_is_under_way_and_changes_nothing_else() {
+    let (state, _) = play(running(), live(3));
+    let refused = || Event::NotStored("no room".into());
+    let (after, effects) = play(state.clone(), [refused(), refused()]);
+    assert_eq!(effects, [Effect::Tell(UpdateEvent::Failed { reason: "no room".into() })]);
+    assert_eq!(State { failure_told: None, ..after }, state);
 }
 
 #[test]
@@ -112,7 +149,7 @@ fn a_deferred_release_waits_and_the_wish_to_apply_ends_the_wait() {
 #[test]
 fn looks_that_come_while_something_is_done_become_one() {
     let mut events = live(1);
-    events.extend([Event::Look, Event::Look, Event::Wish(UpdateWish::Check), Event::Good]);
+    events.extend([Event::Look, Event::Look, Event::Wish(UpdateWish::Check), Event::Good, Event::Committed]);
     let (_, effects) = play(running(), events);
     assert_eq!(effects.iter().filter(|effect| **effect == Effect::Look).count(), 2);
 }
@@ -141,7 +178,7 @@ fn no_order_of_events_breaks_a_law() {
         };
         let mut state = running();
         for now in 0..200 {
-            let event = match pick(13) {
+            let event = match pick(17) {
                 0 | 1 => Event::Look,
                 2 | 3 => Event::Found(Some(release(pick(6)))),
                 4 => Event::LookFailed("x".into()),
@@ -151,6 +188,10 @@ fn no_order_of_events_breaks_a_law() {
                 9 => Event::ApplyFailed("x".into()),
                 10 => Event::Good,
                 11 => Event::Bad("x".into()),
+                12 => Event::Stuck("x".into()),
+                13 => Event::Committed,
+                14 => Event::CommitNotStored("x".into()),
+                15 => Event::NotStored("x".into()),
                 _ => match pick(4) {
                     0 => Event::Wish(UpdateWish::Defer { seconds: pick(2) }),
                     1 => Event::Wish(UpdateWish::Apply),

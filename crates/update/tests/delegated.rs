@@ -6,7 +6,7 @@ use fixture::{App, Lab, files};
 use serde_json::{Value, json};
 use staysail_update::disk::OsDisk;
 use staysail_update::hash;
-use staysail_update::publisher::{Role, keys::Signing, metadata};
+use staysail_update::publisher::{self, Folder, Role, keys::Signing, metadata};
 use staysail_update::trust::{Client, Delegated, MetadataFolder, Proof, Web};
 use std::path::Path;
 use std::sync::Arc;
@@ -58,9 +58,7 @@ fn lab() -> (Lab, App, Signing, Signing) {
 async fn a_release_of_a_delegated_role_goes_live_and_starts_next_time_without_network() {
     let (lab, app, team, _) = lab();
     hand_over(&lab, &team, &team, &json!(["releases/stable.json"]));
-    let mut session = app.start(&lab.file_url());
-    assert_eq!(session.committed().await, "1.1.0");
-    session.engine.shut_down();
+    assert_eq!(app.take_over(&lab.file_url()).await, "1.1.0");
     std::fs::remove_dir_all(&lab.repository).unwrap();
     let boot = app.boot(&app.store());
     assert_eq!(boot.release.manifest().version, "1.1.0", "{:?}", boot.fallback_reason);
@@ -113,4 +111,26 @@ async fn a_role_says_nothing_of_a_channel_it_was_not_given_neither_online_nor_in
     };
     let error = proof.verify(&app.root, "stable").unwrap_err().to_string();
     assert!(error.contains("does not let stable name releases/stable.json"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_given_a_key_belongs_to_no_other_role_any_more() {
+    let (lab, app, team, _) = lab();
+    hand_over(&lab, &team, &team, &json!(["releases/stable.json"]));
+    let key = lab.keys.make_for_channel("stable", Default::default(), None).unwrap();
+    let place = Folder::open(&lab.repository).unwrap();
+    publisher::delegate(&place, &lab.keys, "stable", key, None, jiff::Timestamp::now()).unwrap();
+    drop(place);
+    let targets = read(&lab.repository.join("metadata/3.targets.json"));
+    let delegations = &targets["signed"]["delegations"];
+    assert_eq!(delegations["roles"].as_array().unwrap().len(), 1, "{delegations}");
+    assert_eq!(delegations["roles"][0]["name"], "channel-stable");
+    assert_eq!(delegations["keys"].as_object().unwrap().len(), 1, "{delegations}");
+    // What was published there moves along, and with it the count: apps take nothing that counts lower.
+    let moved = read(&lab.repository.join("metadata/1.channel-stable.json"));
+    assert_eq!(moved["signed"]["targets"]["releases/stable.json"]["custom"]["version"], "1.1.0");
+    lab.publish(lab.contents("1.2.0", "three"));
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(session.committed().await, "1.2.0");
+    session.engine.shut_down();
 }

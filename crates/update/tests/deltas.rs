@@ -100,6 +100,29 @@ async fn a_damaged_patch_of_code_leads_to_the_whole_file() {
 }
 
 #[test]
+fn an_older_blob_that_can_not_be_read_costs_its_patch_and_not_the_publish() {
+    let damages: [fn(&std::path::Path); 4] = [
+        |blob| std::fs::remove_file(blob).unwrap(),
+        |blob| std::fs::write(blob, "something else").unwrap(),
+        |blob| std::fs::write(blob, [std::fs::read(blob).unwrap(), vec![0]].concat()).unwrap(),
+        |blob| {
+            std::fs::remove_file(blob).unwrap();
+            std::fs::create_dir(blob).unwrap();
+        },
+    ];
+    for damage in damages {
+        let lab = Lab::new();
+        publish(&lab, 0, 3);
+        let before = publish(&lab, 1, 3);
+        let blob = &manifest(&lab, &before).backend[TARGET][0].blob.sha256;
+        damage(&lab.repository.join(format!("blobs/{blob}.zst")));
+        let published = publish(&lab, 2, 3);
+        // That from the release before the last one is there.
+        assert_eq!(published.deltas, 1);
+    }
+}
+
+#[test]
 fn a_patch_is_kept_only_when_it_is_clearly_smaller_than_the_file() {
     let lab = Lab::new();
     let release = |version: &str, seed| lab.contents_with(version, "text", &noise(50_000, seed));

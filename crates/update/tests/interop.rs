@@ -36,7 +36,6 @@ fn theirs_reads_ours(variable: &str) {
     // A channel with a role of its own.
     let key = lab.keys.make_for_channel("stable", Algorithm::Ecdsa, None).unwrap();
     let place = Folder::open(&lab.repository).unwrap();
-    let key = (&key.public, key.id.as_str());
     publisher::delegate(&place, &lab.keys, "stable", key, None, jiff::Timestamp::now()).unwrap();
     drop(place);
     let newest = lab.publish(lab.contents("1.2.0", "three"));

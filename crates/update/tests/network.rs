@@ -4,6 +4,7 @@ mod fixture;
 
 use fixture::{Lab, Seen, Session, noise};
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::worker::UpdateWish;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,8 @@ struct Rogue {
     next: Arc<AtomicUsize>,
     /// Requests for the timestamp that are answered as if nothing had been published yet.
     too_early: Arc<AtomicUsize>,
+    /// Requests that are answered with 503.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Rogue {
@@ -45,16 +48,19 @@ impl Rogue {
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let next = Arc::new(AtomicUsize::new(0));
         let too_early = Arc::new(AtomicUsize::new(0));
-        let (seen, count, early) = (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&too_early));
+        let busy = Arc::new(AtomicUsize::new(0));
+        let (seen, count, early, unwilling) =
+            (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&too_early), Arc::clone(&busy));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (repository, plan, seen, count, early) = (
+                let (repository, plan, seen, count, early, unwilling) = (
                     repository.clone(),
                     plan.clone(),
                     Arc::clone(&seen),
                     Arc::clone(&count),
                     Arc::clone(&early),
+                    Arc::clone(&unwilling),
                 );
                 tokio::spawn(async move {
                     let mut head = Vec::new();
@@ -80,6 +86,13 @@ impl Rogue {
                         return;
                     }
                     let take_one = |left: usize| left.checked_sub(1);
+                    if path != "events"
+                        && unwilling.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one).is_ok()
+                    {
+                        let answer = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                        return;
+                    }
                     let hidden = path == "metadata/timestamp.json"
                         && early.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one).is_ok();
                     let found = std::fs::read(repository.join(&path)).ok().filter(|_| !hidden);
@@ -99,7 +112,7 @@ impl Rogue {
                 });
             }
         });
-        Self { url, requests, next, too_early }
+        Self { url, requests, next, too_early, busy }
     }
 }
 
@@ -233,4 +246,52 @@ async fn a_first_publish_that_comes_in_the_middle_of_a_look_is_no_failure() {
     let first = session.wait("event", |seen| Some(seen.clone())).await;
     assert!(matches!(first, Seen::Event(UpdateEvent::Available { .. })), "{first:?}");
     live(&mut session, &ballast).await;
+}
+
+/// A repository as it was once, in a folder of its own.
+fn copy(lab: &Lab, name: &str) -> (PathBuf, String) {
+    let to = lab.folder.path().join(name);
+    for file in fixture::files(&lab.repository) {
+        let copy = to.join(file.strip_prefix(&lab.repository).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(file, copy).unwrap();
+    }
+    let url = format!("file://{}", to.display());
+    (to, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_stands_still_is_asked_no_longer_than_the_first_address_is_away() {
+    let (lab, app, _) = lab();
+    let (_, frozen) = copy(&lab, "frozen");
+    lab.publish(lab.contents("1.2.0", "three"));
+    let first = Rogue::start(lab.repository.clone(), vec![], Blob::Right, false).await;
+    first.busy.store(1, Ordering::SeqCst);
+    let mut session = app.start_mirrored(&first.url, vec![frozen]);
+    assert_eq!(session.committed().await, "1.1.0");
+    // After a commit it is looked for more at once.
+    assert_eq!(session.committed().await, "1.2.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_whose_answers_lead_to_nothing_is_left_for_the_next_one() {
+    let spoil: [fn(&PathBuf); 3] = [
+        |incomplete| std::fs::remove_dir_all(incomplete.join("blobs")).unwrap(),
+        |lying| {
+            for blob in fixture::files(&lying.join("blobs")) {
+                let bytes: Vec<u8> = std::fs::read(&blob).unwrap().iter().map(|byte| byte ^ 1).collect();
+                std::fs::write(blob, bytes).unwrap();
+            }
+        },
+        |lying| std::fs::write(lying.join("metadata/timestamp.json"), "{}").unwrap(),
+    ];
+    for spoil in spoil {
+        let (lab, app, ballast) = lab();
+        let (folder, first) = copy(&lab, "spoilt");
+        spoil(&folder);
+        let mut session = app.start_mirrored(&first, vec![lab.file_url()]);
+        session.failed().await;
+        session.engine.wish(UpdateWish::Check);
+        live(&mut session, &ballast).await;
+    }
 }

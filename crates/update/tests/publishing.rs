@@ -225,11 +225,7 @@ fn a_renewal_keeps_the_release_and_moves_the_expiry() {
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_metadata_install_nothing_until_they_are_renewed_and_the_app_starts_all_the_same() {
     let lab = Lab::new();
-    let app = lab.install(&lab.contents("1.0.0", "one"));
-    lab.publish(lab.contents("1.1.0", "two"));
-    let mut session = app.start(&lab.file_url());
-    session.committed().await;
-    session.engine.shut_down();
+    let app = lab.updated().await;
     let place = Folder::open(&lab.repository).unwrap();
     let past = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 40);
     publisher::publish(&place, &lab.keys, lab.contents("1.2.0", "three"), &options(), past).unwrap();

@@ -138,11 +138,7 @@ async fn a_flipped_delta_is_refused_and_the_whole_file_fetched_instead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_changed_on_the_disk_is_never_handed_out() {
     let lab = Lab::new();
-    let app = lab.install(&lab.contents("1.0.0", "one"));
-    lab.publish(lab.contents("1.1.0", "two"));
-    let mut session = app.start(&lab.file_url());
-    session.committed().await;
-    session.engine.shut_down();
+    let app = lab.updated().await;
     let good = Live::of(&app.boot(&app.store()).release);
     assert_eq!(good.version, "1.1.0");
     let installed = Live::of(&app.boot(&Store::open(&app.folder.path().join("other")).unwrap()).release);
@@ -178,11 +174,7 @@ async fn what_is_changed_on_the_disk_is_never_handed_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_release_that_fits_together_does_not_boot_without_a_signature() {
     let lab = Lab::new();
-    let app = lab.install(&lab.contents("1.0.0", "one"));
-    lab.publish(lab.contents("1.1.0", "two"));
-    let mut session = app.start(&lab.file_url());
-    session.committed().await;
-    session.engine.shut_down();
+    let app = lab.updated().await;
 
     // A second publisher with keys of his own makes a whole, well-formed release.
     let evil = Lab::new();
@@ -221,9 +213,7 @@ fn a_page_file_that_changes_under_a_running_app_is_an_error_and_the_worker_too()
     lab.publish(lab.contents("1.1.0", "two"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut session = app.start(&lab.file_url());
-        session.committed().await;
-        session.engine.shut_down();
+        app.take_over(&lab.file_url()).await;
     });
     let release = app.boot(&app.store()).release;
     let worker = release.worker().unwrap();

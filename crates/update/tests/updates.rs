@@ -2,10 +2,13 @@
 
 mod fixture;
 
-use fixture::{Lab, Live, Seen, noise};
+use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
 use staysail_server::{Options, Running};
+use staysail_update::TARGET;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 async fn serve(lab: &Lab) -> Running {
     let options = Options { repository: lab.repository.clone(), listen: "127.0.0.1:0".into(), token: None };
@@ -199,6 +202,138 @@ async fn a_crash_during_probation_counts_and_the_second_one_bans() {
     assert!(app.store().is_banned(&published.hash));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_that_could_not_begin_leaves_the_crash_before_it_on_record() {
+    for refused in ["state", "state.copy"] {
+        let lab = Lab::new();
+        let app = lab.install(&lab.contents("1.0.0", "one"));
+        let published = lab.publish(lab.contents("1.1.0", "two"));
+        let mut session = app.start(&lab.file_url());
+        session.host.hang.lock().unwrap().insert("1.1.0".into());
+        session.wait("switch", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
+        std::mem::forget(session);
+        release_locks(&app);
+        // What was staged is applied again, but the disk refuses one write of what is remembered of it.
+        let disk = Arc::new(LabDisk { refuse_once: Mutex::new(Some(refused)), ..LabDisk::default() });
+        let mut session = app.start_on_disk(&lab.file_url(), &disk);
+        let reason = session.failed().await;
+        assert!(reason.contains("could not be put on trial"), "{reason}");
+        assert_eq!(app.store().state().trials.get(&published.hash), Some(&1), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_could_not_be_stored_is_told_as_that_and_not_as_a_commit() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    let disk = Arc::new(LabDisk::default());
+    let mut session = app.start_on_disk(&lab.file_url(), &disk);
+    let full = Arc::clone(&disk);
+    session.host.at_next_probation(move || *full.room.lock().unwrap() = Some(0));
+    let UpdateEvent::Failed { reason } = session.verdict().await else { panic!("it is told to be stored") };
+    assert!(reason.contains("is good, but that could not be stored"), "{reason}");
+    *disk.room.lock().unwrap() = None;
+    lab.publish(lab.contents("1.2.0", "three"));
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.2.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_could_not_be_stored_is_told() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.1.0", "two"));
+    let disk = Arc::new(LabDisk::default());
+    let mut session = app.start_on_disk(&lab.file_url(), &disk);
+    session.host.fail.lock().unwrap().insert("1.1.0".into());
+    session.host.at_next_probation(move || *disk.room.lock().unwrap() = Some(0));
+    let told = session.verdict().await;
+    let UpdateEvent::Failed { reason } = told else { panic!("{told:?}") };
+    assert!(reason.contains("not tried again") && reason.contains("could not be stored"), "{reason}");
+    session.rolled_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_floor_that_could_not_be_stored_is_told() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    lab.publish(lab.contents("1.0.0", "one"));
+    let disk = Arc::new(LabDisk { refuse_once: Mutex::new(Some("state")), ..LabDisk::default() });
+    let mut session = app.start_on_disk(&lab.file_url(), &disk);
+    let reason = session.failed().await;
+    assert!(reason.contains("the floor it raises could not be stored"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_removed_is_told_and_the_release_is_committed() {
+    let lab = Lab::new();
+    let app = lab.updated().await;
+    lab.publish(lab.contents("1.2.0", "three"));
+    lab.publish(lab.contents("1.3.0", "four"));
+    let disk = Arc::new(LabDisk::default());
+    let mut session = app.start_on_disk(&lab.file_url(), &disk);
+    session.host.at_next_probation(move || disk.keep_all.store(true, Ordering::SeqCst));
+    let reason = session.failed().await;
+    assert!(reason.contains("could not be removed"), "{reason}");
+    assert_eq!(session.committed().await, "1.3.0");
+}
+
+/// Time stands still while something is done, and jumps when everybody waits.
+#[tokio::test(start_paused = true)]
+async fn a_probation_without_end_leads_back_to_the_release_before_and_only_then_is_that_told() {
+    for (refused, rolled_back) in [("none", true), ("1.0.0", false)] {
+        let lab = Lab::new();
+        let app = lab.install(&lab.contents("1.0.0", "one"));
+        let published = lab.publish(lab.contents("1.1.0", "two"));
+        let mut session = app.start(&lab.file_url());
+        session.host.hang.lock().unwrap().insert("1.1.0".into());
+        session.host.refuse.lock().unwrap().insert(refused.into());
+        let mut live = Vec::new();
+        let told = loop {
+            match session.seen.recv().await.unwrap() {
+                Seen::Live(release) => live.push(release.version),
+                Seen::Event(told @ (UpdateEvent::RolledBack { .. } | UpdateEvent::Failed { .. })) => {
+                    break told;
+                }
+                Seen::Event(_) => {}
+            }
+        };
+        assert!(app.store().is_banned(&published.hash));
+        match told {
+            UpdateEvent::RolledBack { version, to, reason } if rolled_back => {
+                assert_eq!((version.as_str(), to.as_str()), ("1.1.0", "1.0.0"));
+                assert!(reason.contains("no verdict"), "{reason}");
+                assert_eq!(live, ["1.1.0", "1.0.0"]);
+            }
+            UpdateEvent::Failed { reason } if !rolled_back => {
+                assert!(reason.contains("it never said hello") && reason.contains("runs on"), "{reason}");
+                assert_eq!(live, ["1.1.0"]);
+            }
+            told => panic!("{told:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_release_may_have_the_name_of_a_leftover() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut contents = lab.contents("1.1.0", "two");
+    let file = lab.folder.path().join("words.tmp");
+    std::fs::write(&file, "words").unwrap();
+    contents.add_backend(TARGET, "words.tmp", &file).unwrap();
+    lab.publish(contents);
+    // What is left over is removed with the commit.
+    let leftover = app.store_folder().join("metadata/.root.json.1-1.tmp");
+    std::fs::create_dir_all(leftover.parent().unwrap()).unwrap();
+    std::fs::write(&leftover, "half").unwrap();
+    app.take_over(&lab.file_url()).await;
+    assert!(!leftover.exists());
+    let boot = app.boot(&app.store());
+    assert_eq!((boot.release.manifest().version.as_str(), boot.fallback_reason), ("1.1.0", None));
+}
+
 /// A dead process holds no locks; here it is still alive, so its lock file is put aside.
 fn release_locks(app: &fixture::App) {
     std::fs::remove_file(app.store_folder().join("trial.lock")).unwrap();
@@ -260,9 +395,7 @@ async fn older_metadata_are_refused_for_ever_once_newer_ones_were_seen() {
     let timestamp = lab.repository.join("metadata/timestamp.json");
     let old = std::fs::read(&timestamp).unwrap();
     lab.publish(lab.contents("1.2.0", "three"));
-    let mut session = app.start(&lab.file_url());
-    assert_eq!(session.committed().await, "1.2.0");
-    session.engine.shut_down();
+    assert_eq!(app.take_over(&lab.file_url()).await, "1.2.0");
     std::fs::write(&timestamp, old).unwrap();
     // With the remembered metadata the roll-back is refused ...
     let mut session = app.start(&lab.file_url());

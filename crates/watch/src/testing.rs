@@ -4,27 +4,32 @@ use crate::event::Event;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Paths, and whether each is a folder.
-pub type Paths = BTreeMap<PathBuf, bool>;
+/// Paths, and what is in each; `None` of a folder.
+pub type Paths<C> = BTreeMap<PathBuf, Option<C>>;
 
-/// Applies an event; says why one does not fit what is known.
-pub fn apply(paths: &mut Paths, event: &Event) -> Result<(), String> {
+/// Applies an event as a consumer does that reads what it is told of, and nothing else; says why one does not fit what
+/// is known.
+pub fn apply<C>(paths: &mut Paths<C>, event: &Event, read: impl Fn(&Path) -> C) -> Result<(), String> {
     let refuse = |why: &str| Err(format!("{event:?}: {why}"));
-    let parent_is_known =
-        |paths: &Paths, path: &Path| path.parent().is_some_and(|parent| paths.get(parent) == Some(&true));
+    let is_folder = |paths: &Paths<C>, path: &Path| paths.get(path).map(Option::is_none);
+    let parent_is_known = |paths: &Paths<C>, path: &Path| {
+        path.parent().is_some_and(|parent| is_folder(paths, parent) == Some(true))
+    };
     match event {
         Event::Add(path) | Event::AddDir(path) => {
             if !parent_is_known(paths, path) {
                 return refuse("its folder is not known");
             }
-            if paths.insert(path.clone(), matches!(event, Event::AddDir(_))).is_some() {
+            let content = matches!(event, Event::Add(_)).then(|| read(path));
+            if paths.insert(path.clone(), content).is_some() {
                 return refuse("is known already");
             }
         }
-        Event::Change(path) if paths.get(path) != Some(&false) => return refuse("is no known file"),
-        Event::Change(_) => {}
+        Event::Change(path) if is_folder(paths, path) != Some(false) => return refuse("is no known file"),
+        Event::Change(path) => drop(paths.insert(path.clone(), Some(read(path)))),
         Event::Unlink(path) | Event::UnlinkDir(path) => {
-            if paths.remove(path) != Some(matches!(event, Event::UnlinkDir(_))) {
+            let known = paths.remove(path).map(|content| content.is_none());
+            if known != Some(matches!(event, Event::UnlinkDir(_))) {
                 return refuse("is not known");
             }
             if paths.keys().any(|other| other.starts_with(path)) {
@@ -35,7 +40,7 @@ pub fn apply(paths: &mut Paths, event: &Event) -> Result<(), String> {
             if !parent_is_known(paths, to) {
                 return refuse("its folder is not known");
             }
-            if paths.get(from) != Some(&matches!(event, Event::RenameDir { .. })) {
+            if is_folder(paths, from) != Some(matches!(event, Event::RenameDir { .. })) {
                 return refuse("is not known");
             }
             if paths.contains_key(to) {
@@ -45,8 +50,8 @@ pub fn apply(paths: &mut Paths, event: &Event) -> Result<(), String> {
             for old in all {
                 let rest = old.strip_prefix(from).unwrap_or(Path::new(""));
                 let new: PathBuf = to.join(rest).components().collect();
-                if let Some(folder) = paths.remove(&old) {
-                    paths.insert(new, folder);
+                if let Some(content) = paths.remove(&old) {
+                    paths.insert(new, content);
                 }
             }
         }

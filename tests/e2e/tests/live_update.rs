@@ -1,13 +1,19 @@
-//! Ten published releases go live in a built app, under a continuous stream of calls.
+//! Published releases go live in a built app, under a continuous stream of calls: from a server, and from a file.
 
 use staysail_e2e::built::{Running, Shipped};
+use staysail_e2e::child::run_to_end;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::ledger;
-use staysail_e2e::project::{Backend, Project};
+use staysail_e2e::page::Page;
+use staysail_e2e::project::{Backend, Project, run_quick};
 use staysail_e2e::stage::play;
 use std::time::Duration;
 
 const RELEASES: usize = 10;
+/// Longest wait for the first page of a built app.
+const START: Duration = Duration::from_secs(30);
+/// Longest wait for the end of a probation.
+const PROBATION: Duration = Duration::from_secs(60);
 
 #[test]
 fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
@@ -79,5 +85,77 @@ fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
         anyhow::ensure!(version["value"] == format!("0.{RELEASES}.1"), "the next start runs {version}");
         drop(page);
         again.stop()
+    });
+}
+
+#[test]
+fn a_file_goes_live_in_the_open_window_or_at_the_start_without_network() {
+    play("offline_update", |stage| {
+        let project = Project::fixture(stage)?;
+        project.edit(
+            "backend/app/src/main.rs",
+            "        .keep(\"tally\"",
+            "        .single_instance()\n        .keep(\"tally\"",
+        )?;
+        let Shipped { project, repository, server, executable } = Shipped::build(stage, project)?;
+        drop(server);
+        let repository = repository.display().to_string();
+        let bundle = |release: usize| {
+            let (answer, version) = (format!("v{release}"), format!("0.{release}.1"));
+            project.backend(&Backend::good(&answer))?;
+            let (old, new) = (format!("page-{}", release - 1), format!("page-{release}"));
+            project.edit("frontend/index.html", &old, &new)?;
+            run_quick(stage, &project, &["publish", "--to", &repository, "--version", &version])?;
+            let file = stage.folder.path().join(format!("{release}.bundle")).display().to_string();
+            run_quick(stage, &project, &["bundle", &repository, "--out", &file])?;
+            anyhow::Ok(file)
+        };
+        let apply = |file: &str| {
+            let mut command = stage.command(&executable);
+            command.args(["--apply", file]).current_dir(stage.folder.path());
+            run_to_end("apply", command, Duration::from_secs(20))
+        };
+        let shows = |page: &Page, release: usize| {
+            let shown =
+                format!("return document.querySelector('#heading')?.textContent === 'page-{release}'");
+            page.wait_for("the new page", &shown, EDIT)
+        };
+
+        let (mut running, page) = Running::live(stage, &executable)?;
+        let window = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        page.start_calls()?;
+        page.wait_answer("v0", EDIT)?;
+        let first = bundle(1)?;
+        let whole = std::fs::read(&first)?;
+        let torn = stage.folder.path().join("torn.bundle");
+        std::fs::write(&torn, &whole[..whole.len() - 1])?;
+        let (status, said) = apply("torn.bundle")?;
+        anyhow::ensure!(!status.success() && said.contains("breaks off at byte"), "{status}: {said}");
+        let (status, said) = apply("1.bundle")?;
+        anyhow::ensure!(status.success() && said.contains("version 0.1.1"), "{status}: {said}");
+        page.wait_answer("v1", EDIT)?;
+        shows(&page, 1)?;
+        page.wait_up()?;
+        let calls = page.stop_calls()?;
+        let executions = ledger::executions(&stage.ledger_file())?;
+        ledger::check_once(&calls, &executions, &["PageGone"], 1)?;
+        let same = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        anyhow::ensure!(same == window, "the window was {window}, now it is {same}");
+        running
+            .program
+            .wait_line("the commit", 0, PROBATION, |line| line.contains("Committed").then_some(()))?;
+        let (status, said) = apply("1.bundle")?;
+        anyhow::ensure!(!status.success() && said.contains("not newer"), "{status}: {said}");
+
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+        let second = bundle(2)?;
+        let running = Running::start_with(stage, &executable, &["--apply", &second], &[])?;
+        let page = Page::attach(stage, running.port, START)?;
+        page.wait_served_by("v2", EDIT)?;
+        shows(&page, 2)?;
+        drop(page);
+        running.stop()
     });
 }

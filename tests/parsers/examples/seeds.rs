@@ -19,6 +19,7 @@ use staysail_protocol::notice::{UpdateEvent, UpdateNotice};
 use staysail_protocol::permission::Permission;
 use staysail_protocol::scope::{Access, FileScope};
 use staysail_protocol::{CallError, ErrorCode, control, worker};
+use staysail_update::archive::{Entry, write_head};
 use staysail_update::bundle::{Contents, attach};
 use staysail_update::pack;
 use std::path::Path;
@@ -47,6 +48,7 @@ fn main() {
         ("delta", delta()),
         ("bundle", bundle()),
         ("metadata", staysail_parsers::metadata_seeds()),
+        ("archive", archive()),
     ] {
         let folder = folder.join(target);
         std::fs::create_dir_all(&folder).expect("a folder for seeds");
@@ -379,6 +381,26 @@ fn delta() -> Seeds {
 }
 
 /// An executable with a release attached, and the same in the form that gets its trailer anew.
+fn archive() -> Seeds {
+    const HEAD: usize = 16 + 4 + 8 + 32;
+    let files: [(&str, &[u8]); 3] = [
+        ("metadata/timestamp.json", b"{}"),
+        ("metadata/1.root.json", b"{\"signed\":{}}"),
+        ("blobs/a.zst", b""),
+    ];
+    let entry = |(path, bytes): &(&str, &[u8])| Entry {
+        path: (*path).into(),
+        size: bytes.len() as u64,
+        sha256: staysail_update::hash::of(bytes),
+    };
+    let mut whole = Vec::new();
+    write_head(&mut whole, files.iter().map(entry).collect()).expect("a small list");
+    let index = u16::try_from(whole.len() - HEAD).expect("small").to_le_bytes();
+    files.iter().for_each(|(_, bytes)| whole.extend_from_slice(bytes));
+    let payload = [&[1][..], &index, &whole[HEAD..]].concat();
+    vec![("whole", [&[0][..], &whole].concat()), ("payload", payload)]
+}
+
 fn bundle() -> Seeds {
     const TRAILER: usize = 16 + 4 + 8 + 8 + 32 + 16;
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -38,7 +38,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -58,6 +58,7 @@ pub const TARGETS: [Target; 19] = [
     ("delta", releases::delta),
     ("bundle", releases::bundle),
     ("metadata", metadata::metadata),
+    ("archive", releases::archive),
 ];
 
 /// Runs a target by its name, for the fuzzer.

@@ -42,7 +42,8 @@ fn genuine() -> Genuine {
     let options = Options { channel: "stable".into(), ..Options::default() };
     let published = publisher::publish(&place, &keys, contents, &options, now).expect("a release");
     let team = keys.make_for_channel("stable", Algorithm::Ed25519, None).expect("a key");
-    publisher::delegate(&place, &keys, "stable", (&team.public, &team.id), None, now).expect("a role");
+    let team_id = team.id.clone();
+    publisher::delegate(&place, &keys, "stable", team, None, now).expect("a role");
     let root = keys.root().expect("a root");
     keys.renew(None, now).expect("another root");
     let file =
@@ -64,7 +65,7 @@ fn genuine() -> Genuine {
             signers(Role::Timestamp),
             signers(Role::Snapshot),
             signers(Role::Targets),
-            vec![team],
+            vec![keys.one(&team_id).and_then(|team| team.open(None)).expect("a key")],
         ],
         hash: published.hash,
         root,

@@ -2,13 +2,14 @@
 
 use sha2::{Digest, Sha256};
 use staysail_protocol::manifest::{Manifest, check_path};
+use staysail_update::Archive;
 use staysail_update::bundle::read_attached;
 use staysail_update::pack;
 
 /// A release manifest.
 pub fn manifest(bytes: &[u8]) -> bool {
     let Ok(manifest) = Manifest::parse(bytes) else { return false };
-    for file in manifest.page.iter().chain(manifest.backend.values().flatten()) {
+    for file in manifest.files() {
         assert!(check_path(&file.path).is_ok() && file.sha256.len() == 64 && file.blob.sha256.len() == 64);
         let path = std::path::Path::new(&file.path);
         let plain = |part| matches!(part, std::path::Component::Normal(_));
@@ -65,7 +66,7 @@ pub fn bundle(bytes: &[u8]) -> bool {
     let path = folder.path().join("app");
     std::fs::write(&path, file).expect("a temporary file");
     let Ok(Some(attached)) = read_attached(&path) else { return false };
-    let files = attached.manifest.page.iter().chain(attached.manifest.backend.values().flatten());
+    let files = attached.manifest.files();
     for entry in files.take(8) {
         if let Ok(Some(content)) = attached.content(entry) {
             assert_eq!(content.len() as u64, entry.size);
@@ -74,6 +75,35 @@ pub fn bundle(bytes: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// A repository in one file. A first byte of 0: the file as it is. Otherwise what follows is length of the index (2 bytes),
+/// index and files, and gets a head that fits: what lies behind the hash is reached, too.
+pub fn archive(bytes: &[u8]) -> bool {
+    let Some((kind, rest)) = bytes.split_first() else { return false };
+    let file = if *kind == 0 { rest.to_vec() } else { with_head(rest) };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("archive");
+    std::fs::write(&path, &file).expect("a temporary file");
+    let Ok(archive) = Archive::open(&path) else { return false };
+    let mut total = 0;
+    for (name, size) in archive.files() {
+        let content = archive.read(name).expect("a file that was just read").expect("a name that is listed");
+        assert_eq!(content.len() as u64, size);
+        total += size;
+    }
+    assert!(total < file.len() as u64, "more was read than is there");
+    true
+}
+
+fn with_head(rest: &[u8]) -> Vec<u8> {
+    let Some(([low, high], rest)) = rest.split_first_chunk::<2>() else { return Vec::new() };
+    let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
+    let mut head = b"STAYSAIL-ARCHIVE".to_vec();
+    head.extend_from_slice(&1_u32.to_le_bytes());
+    head.extend_from_slice(&(length as u64).to_le_bytes());
+    head.extend_from_slice(&Sha256::digest(&rest[..length]));
+    [&head[..], rest].concat()
 }
 
 fn with_trailer(rest: &[u8]) -> Vec<u8> {

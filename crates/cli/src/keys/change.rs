@@ -2,7 +2,7 @@
 //! keys of the one before and of its own.
 
 use super::{AlgorithmName, FolderArgs, RoleName, new_passphrase, passphrase_for};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use staysail_update::Error;
 use staysail_update::publisher::keys::{Changed, Draft, changes};
@@ -107,12 +107,14 @@ pub(super) fn renew(arguments: &RenewArgs) -> anyhow::Result<()> {
 
 pub(super) fn add(arguments: &AddArgs) -> anyhow::Result<()> {
     let (keys, role) = (Keys::at(&arguments.folder.keys), Role::from(arguments.role));
-    ready(&keys)?;
+    keys.check_none_waits()?;
+    let mut made = Vec::new();
     let (public, id) = match (&arguments.public, &arguments.signer) {
         (None, _) => {
             let passphrase = new_passphrase(&arguments.folder.passphrase, arguments.unencrypted)?;
-            let made = keys.make(role, arguments.algorithm.into(), passphrase.as_deref())?;
-            (made.public, made.id)
+            let key = keys.make(role, arguments.algorithm.into(), passphrase.as_deref())?;
+            made.push(key.id.clone());
+            (key.public, key.id)
         }
         (Some(file), signer) => {
             let text =
@@ -120,7 +122,9 @@ pub(super) fn add(arguments: &AddArgs) -> anyhow::Result<()> {
             match signer {
                 Some(command) => {
                     let command = command.split_whitespace().map(str::to_owned).collect();
-                    keys.add_external(role, command, &arguments.scheme, text.trim())?
+                    let noted = keys.add_external(role, command, &arguments.scheme, text.trim())?;
+                    made.push(noted.1.clone());
+                    noted
                 }
                 None => {
                     let value: serde_json::Value = serde_json::from_str(&text).with_context(|| {
@@ -140,7 +144,7 @@ pub(super) fn add(arguments: &AddArgs) -> anyhow::Result<()> {
         }
         Ok(())
     });
-    or_discard(&keys, applied, std::slice::from_ref(&id))
+    or_discard(&keys, applied, &made)
 }
 
 /// When a root could not be made the keys that were made for it go, too.
@@ -164,7 +168,7 @@ pub(super) fn remove(arguments: &RemoveArgs) -> anyhow::Result<()> {
 
 pub(super) fn rotate(arguments: &RotateArgs) -> anyhow::Result<()> {
     let keys = Keys::at(&arguments.folder.keys);
-    ready(&keys)?;
+    keys.check_none_waits()?;
     let passphrase = new_passphrase(&arguments.folder.passphrase, arguments.unencrypted)?;
     let mut ids = Vec::new();
     let applied = apply(&arguments.folder, &arguments.offline, |draft| {
@@ -194,7 +198,7 @@ pub(super) fn sign(arguments: &SignArgs) -> anyhow::Result<()> {
     if arguments.accept {
         return tell(&keys, &keys.accept(&draft)?);
     }
-    let passphrase = passphrase_for(&keys, &[Role::Root], &arguments.folder.passphrase)?;
+    let passphrase = passphrase_for(&keys, &[Role::Root], None, &arguments.folder.passphrase)?;
     let signed = keys.add_signatures(&draft, passphrase.as_deref())?;
     if let Some(out) = &arguments.out {
         std::fs::write(out, signed).with_context(|| format!("writing {}", out.display()))?;
@@ -202,19 +206,6 @@ pub(super) fn sign(arguments: &SignArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     tell(&keys, &keys.accept(&signed)?)
-}
-
-/// New keys are made only when the root they are for can be made, too.
-fn ready(keys: &Keys) -> anyhow::Result<()> {
-    keys.root()?;
-    if let Some(version) = keys.waiting()? {
-        bail!(
-            "root {version} waits for signatures in {}; nothing was changed. Finish it (`staysail keys sign`) or remove that \
-             file",
-            keys.draft_path().display()
-        );
-    }
-    Ok(())
 }
 
 fn apply(
@@ -226,7 +217,7 @@ fn apply(
     let changed = if offline.offline {
         keys.propose(now, change)?
     } else {
-        let passphrase = passphrase_for(&keys, &[Role::Root], &folder.passphrase)?;
+        let passphrase = passphrase_for(&keys, &[Role::Root], None, &folder.passphrase)?;
         keys.change(passphrase.as_deref(), now, change)?
     };
     tell(&keys, &changed)

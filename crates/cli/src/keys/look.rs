@@ -4,7 +4,7 @@ use super::{DEFAULT_FOLDER, RoleName};
 use crate::repo::days_until;
 use anyhow::{Context, bail};
 use clap::Args;
-use staysail_update::publisher::keys::short;
+use staysail_update::publisher::keys::{Kept, short};
 use staysail_update::publisher::{Keys, Role, metadata};
 use std::path::PathBuf;
 
@@ -36,12 +36,23 @@ pub(super) struct ExportArgs {
 pub(super) struct ImportArgs {
     /// A file that `keys export` has written.
     file: PathBuf,
-    /// Role it is for; only names the file.
-    #[arg(long, value_enum)]
-    role: RoleName,
+    #[command(flatten)]
+    purpose: Purpose,
     /// Folder of the keys.
     #[arg(long, default_value = DEFAULT_FOLDER)]
     keys: PathBuf,
+}
+
+/// What a key is for. It only names the file: who is trusted for what stands in the root and in the list of releases.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Purpose {
+    /// Role it is for.
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+    /// Channel whose own key it is (`repo delegate`).
+    #[arg(long)]
+    channel: Option<String>,
 }
 
 pub(super) fn status(arguments: &StatusArgs) -> anyhow::Result<()> {
@@ -57,14 +68,18 @@ pub(super) fn status(arguments: &StatusArgs) -> anyhow::Result<()> {
         let Some(trusted) = root.role(role.name()) else { continue };
         println!("{}: {} of {} keys must sign", role.name(), trusted.threshold, trusted.keyids.len());
         for id in &trusted.keyids {
-            let kept =
-                here.iter().find(|found| found.id == *id).map_or("elsewhere", |found| found.file.kept());
+            let kept = here
+                .iter()
+                .find(|found| found.id == *id)
+                .map_or("elsewhere", |found| found.file.kept().name());
             println!("  {}  {kept}", short(id));
         }
     }
     for found in here.iter().filter(|found| !root.keys.contains_key(&found.id)) {
         match found.channel() {
-            Some(channel) => println!("channel {channel}: {}  {}", short(&found.id), found.file.kept()),
+            Some(channel) => {
+                println!("channel {channel}: {}  {}", short(&found.id), found.file.kept().name())
+            }
             None => println!("{}: the key {} is trusted for nothing", found.path.display(), short(&found.id)),
         }
     }
@@ -77,17 +92,22 @@ pub(super) fn status(arguments: &StatusArgs) -> anyhow::Result<()> {
 pub(super) fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
     let keys = Keys::at(&arguments.keys);
     if !arguments.public {
-        keys.export(&arguments.id, &arguments.file)?;
-        println!(
-            "Copied the private key to {}: it opens with the same passphrase.",
-            arguments.file.display()
-        );
+        let found = keys.export(&arguments.id, &arguments.file)?;
+        let (id, to) = (&found.id, arguments.file.display());
+        match found.file.kept() {
+            Kept::Encrypted => {
+                println!("Copied the private key {id} to {to}: it opens with the same passphrase.")
+            }
+            Kept::Plain => {
+                println!(
+                    "Copied the private key {id} to {to}, NOT encrypted: whoever reads that file can sign."
+                );
+            }
+            Kept::External => println!("Copied to {to} how the external signer of the key {id} is asked."),
+        }
         return Ok(());
     }
-    let here = keys.found()?;
-    let Some(found) = here.iter().find(|found| found.id.starts_with(&arguments.id)) else {
-        bail!("no private key {} is in {}", arguments.id, arguments.keys.display());
-    };
+    let found = keys.one(&arguments.id)?;
     let text = serde_json::to_string_pretty(&found.public()?)? + "\n";
     let mut file = std::fs::File::create_new(&arguments.file)
         .with_context(|| format!("creating {}", arguments.file.display()))?;
@@ -97,7 +117,12 @@ pub(super) fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
 }
 
 pub(super) fn import(arguments: &ImportArgs) -> anyhow::Result<()> {
-    let id = Keys::at(&arguments.keys).import(&arguments.file, arguments.role.into())?;
+    let keys = Keys::at(&arguments.keys);
+    let id = match (&arguments.purpose.channel, arguments.purpose.role) {
+        (Some(channel), _) => keys.import_for_channel(&arguments.file, channel)?,
+        (None, Some(role)) => keys.import(&arguments.file, role.into())?,
+        (None, None) => bail!("say what the key is for: --role, or --channel for a channel's own key"),
+    };
     println!("Took the private key {id} to {}.", arguments.keys.display());
     Ok(())
 }

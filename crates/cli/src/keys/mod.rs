@@ -156,29 +156,43 @@ pub fn new_passphrase(given: &PassphraseArgs, unencrypted: bool) -> anyhow::Resu
         .context("no passphrase was read; nothing was written")
 }
 
+/// The passphrase in the first line of a file.
+///
+/// # Errors
+/// A file that can not be read, or has none.
+pub fn passphrase_in(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("reading the passphrase from {}", file.display()))?;
+    match text.lines().next().filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => bail!("{} has no passphrase in its first line", file.display()),
+    }
+}
+
 /// The passphrase that `file` or the environment gives.
 fn given_passphrase(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     if let Some(file) = file {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("reading the passphrase from {}", file.display()))?;
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
-            bail!("{} has no passphrase in its first line", file.display());
-        }
-        return Ok(Some(line.to_owned()));
+        return passphrase_in(file).map(Some);
     }
     Ok(std::env::var(PASSPHRASE_VARIABLE).ok().filter(|passphrase| !passphrase.is_empty()))
 }
 
-/// The passphrase for these roles' keys: from the file, the environment or the terminal; none when they need none.
+/// The passphrase for the keys of these roles and of a channel: from the file, the environment or the terminal; none when they need none.
 ///
 /// # Errors
 /// A passphrase file that can not be read.
-pub fn passphrase_for(keys: &Keys, roles: &[Role], given: &PassphraseArgs) -> anyhow::Result<Option<String>> {
+pub fn passphrase_for(
+    keys: &Keys,
+    roles: &[Role],
+    channel: Option<&str>,
+    given: &PassphraseArgs,
+) -> anyhow::Result<Option<String>> {
     if let Some(passphrase) = given_passphrase(given.passphrase_file.as_deref())? {
         return Ok(Some(passphrase));
     }
-    if !roles.iter().any(|role| keys.is_encrypted(*role)) || !std::io::stdin().is_terminal() {
+    let encrypted = roles.iter().any(|role| keys.is_encrypted(*role))
+        || channel.is_some_and(|channel| keys.is_channel_encrypted(channel));
+    if !encrypted || !std::io::stdin().is_terminal() {
         return Ok(None);
     }
     let prompt = format!("Passphrase of the keys in {}", keys.folder().display());

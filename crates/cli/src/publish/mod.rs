@@ -33,6 +33,9 @@ pub struct PublishArgs {
     pub keys: PathBuf,
     #[command(flatten)]
     pub passphrase: keys::PassphraseArgs,
+    /// File whose first line is the passphrase of the channel's own key, when that is another one.
+    #[arg(long)]
+    pub channel_passphrase_file: Option<PathBuf>,
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
@@ -53,33 +56,29 @@ pub fn run(
     let folder_keys = Keys::at(&arguments.keys);
     let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
     folder_keys.root()?;
-    let passphrase = keys::passphrase_for(&folder_keys, &roles, &arguments.passphrase)?;
-    for role in roles {
-        folder_keys.signers(role, passphrase.as_deref())?;
-    }
+    let channel = Some(arguments.channel.as_str()).filter(|_| arguments.channel_passphrase_file.is_none());
+    let passphrase = keys::passphrase_for(&folder_keys, &roles, channel, &arguments.passphrase)?;
+    let own = arguments.channel_passphrase_file.as_deref();
+    let channel_passphrase = own.map(keys::passphrase_in).transpose()?;
     let notes = match &arguments.notes {
         None => None,
         Some(path) => {
             Some(std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
         }
     };
-    let contents = assemble()?;
     let options = Options {
         channel: arguments.channel,
         version: arguments.version,
         notes,
         passphrase,
+        channel_passphrase,
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
     };
-    let to = arguments.to;
-    let report = {
-        let to = to.clone();
-        apart(move || {
-            let place = place(&to)?;
-            Ok(publisher::publish(&*place, &folder_keys, contents, &options, jiff::Timestamp::now())?)
-        })?
-    };
+    let (to, now) = (arguments.to, jiff::Timestamp::now);
+    apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
+    let contents = assemble()?;
+    let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
@@ -113,7 +112,7 @@ pub fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
 }
 
 /// A size for people.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

@@ -6,9 +6,11 @@ use crate::keys::{self, DEFAULT_FOLDER, PassphraseArgs};
 use crate::publish::{apart, place};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use staysail_update::Error;
 use staysail_update::publisher::check::{EXPIRY_WARNING_DAYS, Report};
+use staysail_update::publisher::keys::short;
 use staysail_update::publisher::{self, Keys, Role};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check a repository of releases, or sign it anew.
@@ -70,8 +72,11 @@ struct DelegateArgs {
     /// Kind of the new key.
     #[arg(long, value_enum, default_value_t)]
     algorithm: keys::AlgorithmName,
-    /// Leave the new private key unencrypted.
+    /// File whose first line is the passphrase of the new key, when that is to be another one: who gets the key gets it, too.
     #[arg(long)]
+    new_passphrase_file: Option<PathBuf>,
+    /// Leave the new private key unencrypted.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
     unencrypted: bool,
 }
 
@@ -87,18 +92,31 @@ pub fn run(arguments: RepoArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The root an app begins with.
+///
+/// # Errors
+/// A file that can not be read.
+pub fn read_root(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading the trust root {}", path.display()))
+}
+
+/// The address of a repository that is named by it, or by its folder.
+///
+/// # Errors
+/// What is neither.
+pub fn address(from: &str) -> anyhow::Result<String> {
+    if from.contains("://") {
+        return Ok(from.to_owned());
+    }
+    let folder = std::path::absolute(from)?;
+    if !folder.is_dir() {
+        bail!("{} is no folder", folder.display());
+    }
+    Ok(format!("file://{}", folder.display()))
+}
+
 fn check(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let root = std::fs::read(&arguments.root)
-        .with_context(|| format!("reading the trust root {}", arguments.root.display()))?;
-    let url = if arguments.from.contains("://") {
-        arguments.from.clone()
-    } else {
-        let folder = std::path::absolute(&arguments.from)?;
-        if !folder.is_dir() {
-            bail!("{} is no folder", folder.display());
-        }
-        format!("file://{}", folder.display())
-    };
+    let (root, url) = (read_root(&arguments.root)?, address(&arguments.from)?);
     let (own, now, files) = (tempfile::tempdir()?, jiff::Timestamp::now(), arguments.files);
     let report = apart(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -152,7 +170,7 @@ fn renew(arguments: RenewArgs) -> anyhow::Result<()> {
     if arguments.resign {
         roles.insert(0, Role::Targets);
     }
-    let passphrase = keys::passphrase_for(&folder_keys, &roles, &arguments.passphrase)?;
+    let passphrase = keys::passphrase_for(&folder_keys, &roles, None, &arguments.passphrase)?;
     apart(move || {
         let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
         let sign = if arguments.resign { publisher::resign } else { publisher::renew };
@@ -168,25 +186,35 @@ fn renew(arguments: RenewArgs) -> anyhow::Result<()> {
 fn delegate(arguments: &DelegateArgs) -> anyhow::Result<()> {
     let (folder, channel) = (&arguments.folder, arguments.channel.as_str());
     let all = Keys::at(&folder.keys);
-    let opened = keys::passphrase_for(&all, &Role::ALL, &folder.passphrase)?;
-    let new = keys::new_passphrase(&folder.passphrase, arguments.unencrypted)?;
+    let roles = [Role::Targets, Role::Snapshot, Role::Timestamp];
+    let opened = keys::passphrase_for(&all, &roles, None, &folder.passphrase)?;
+    let own = PassphraseArgs { passphrase_file: arguments.new_passphrase_file.clone() };
+    let given = if own.passphrase_file.is_some() { &own } else { &folder.passphrase };
+    let new = keys::new_passphrase(given, arguments.unencrypted)?;
     let made = all.make_for_channel(channel, arguments.algorithm.into(), new.as_deref())?;
+    let id = made.id.clone();
     let delegated = apart(|| {
         let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
-        let key = (&made.public, made.id.as_str());
-        Ok(publisher::delegate(&*place, &all, channel, key, opened.as_deref(), now)?)
+        Ok(publisher::delegate(&*place, &all, channel, made, opened.as_deref(), now)?)
     });
-    if delegated.is_err() {
-        all.discard(std::slice::from_ref(&made.id))?;
+    if let Err(error) = delegated {
+        if !matches!(error.downcast_ref(), Some(Error::Uncertain { .. })) {
+            all.discard(&[id])?;
+            return Err(error);
+        }
+        let kept = format!(
+            "the new key of the channel {channel}, {id}, was kept: it may be the one that counts now. If not, remove its \
+             file and give the channel another one (`staysail repo delegate {channel}`)"
+        );
+        return Err(error.context(kept));
     }
-    delegated?;
-    println!("The channel {channel} has a key of its own, {}.", made.id);
+    println!("The channel {channel} has a key of its own, {id}.");
     println!(
         "Whoever has it, with the snapshot and timestamp keys, publishes there: `staysail publish --channel {channel}`."
     );
     println!(
         "Hand it over by `staysail keys export {} FILE`; the targets key is not needed for this channel.",
-        &made.id[..8]
+        short(&id)
     );
     Ok(())
 }

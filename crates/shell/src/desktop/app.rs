@@ -183,6 +183,11 @@ pub async fn handed_over(shell: &Arc<Shell>, start: Handover) -> Result<(), Call
             windows.opens()
         })
         .await?;
+    if let Some(file) = start.to_apply() {
+        let shell = shell.clone();
+        tokio::task::spawn_blocking(move || shell.observe(|observer| observer.apply(&file)));
+        return Ok(());
+    }
     // Looking for files may take its time on a network's disk.
     let opened = tokio::task::spawn_blocking(move || sort(start, &opens, false)).await;
     tell(shell, opened.map_err(|error| CallError::new(ErrorCode::Internal, error.to_string()))?);

@@ -2,19 +2,23 @@
 
 use super::fetch::Remote;
 use super::look::{self, Found};
+use super::network::Network;
+use super::progress::Progress;
 use super::trouble::{Trouble, Troubles};
 use super::{
-    APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, OnTrial, PROBATION_SLACK_S, PROGRESS_INTERVAL_MS,
-    Surroundings, locked, notices,
+    APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, OnTrial, PROBATION_SLACK_S, Surroundings, locked,
+    notices,
 };
 use crate::Error;
+use crate::archive::Archive;
 use crate::lifecycle::{Candidate, Effect, Event, Phase, State, step};
 use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
+use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -28,6 +32,8 @@ pub(crate) enum Message {
     Found(Box<Found>),
     /// A download staged this.
     Staged(Release),
+    /// The user wants what this file holds.
+    Archive(Arc<Archive>),
 }
 
 /// What an engine works with.
@@ -48,6 +54,10 @@ pub(crate) struct Driver {
     found: Option<Found>,
     /// What is staged, or live and on probation.
     staged: Option<Release>,
+    /// Where the next look looks, instead of in the repository.
+    archive: Option<Arc<Archive>>,
+    /// Where the last look looked, when that was not the repository.
+    looked_in: Option<Arc<Archive>>,
     job: Option<JoinHandle<()>>,
     wake: Option<u64>,
     /// Weak: the driver ends when nobody else can speak to it.
@@ -80,6 +90,8 @@ impl Driver {
             state: State::default(),
             found: None,
             staged: None,
+            archive: None,
+            looked_in: None,
             job: None,
             wake: None,
             messages,
@@ -97,6 +109,7 @@ impl Driver {
             self.parts.store.clone(),
             self.parts.current.clone(),
             Arc::clone(&self.troubles),
+            self.messages.clone(),
         ));
         let mut next_look = Instant::now();
         let mut listening = true;
@@ -167,6 +180,10 @@ impl Driver {
                 if self.parts.store.is_banned_content(&found.candidate.hash, &found.manifest) {
                     self.state.banned.insert(found.candidate.hash.clone());
                 }
+                // Who gives the app a file wants it now.
+                if self.looked_in.is_some() {
+                    self.state.deferred_until = None;
+                }
                 let event = Event::Found(Some(found.candidate.clone()));
                 self.found = Some(*found);
                 event
@@ -175,12 +192,34 @@ impl Driver {
                 self.staged = Some(release);
                 Event::Staged
             }
+            Message::Archive(archive) => {
+                self.archive = Some(archive);
+                Event::Look
+            }
         };
+        let found = matches!(event, Event::Found(_));
+        let mut effects = VecDeque::from(self.decide(event));
+        let told = effects.iter().any(|effect| matches!(effect, Effect::Tell(_)));
+        if found
+            && !told
+            && self.state.staged.is_none()
+            && let Some(archive) = &self.looked_in
+        {
+            self.tell_of_nothing_newer(archive);
+        }
+        while let Some(effect) = effects.pop_front() {
+            let Some(answer) = self.perform(effect).await else { continue };
+            // What an answer asks for comes before what was still to be done.
+            for effect in self.decide(answer).into_iter().rev() {
+                effects.push_front(effect);
+            }
+        }
+    }
+
+    fn decide(&mut self, event: Event) -> Vec<Effect> {
         let (state, effects) = step(std::mem::take(&mut self.state), event, self.now());
         self.state = state;
-        for effect in effects {
-            self.perform(effect).await;
-        }
+        effects
     }
 
     /// Runs work in a task of its own; it answers with a message.
@@ -194,50 +233,24 @@ impl Driver {
         }));
     }
 
-    async fn perform(&mut self, effect: Effect) {
+    /// Does it, or begins it. What is known at once is answered here, everything else by a message.
+    async fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Look => self.look(),
             Effect::Download => self.download(),
             Effect::Apply => self.apply(),
-            Effect::Watch => {
-                let (host, troubles) = (Arc::clone(&self.parts.host), Arc::clone(&self.troubles));
-                let probation_s =
-                    self.staged.as_ref().map_or(0, |staged| staged.manifest().config.probation_s);
-                let patience_s = probation_s.saturating_add(PROBATION_SLACK_S);
-                self.job(async move {
-                    let verdict = tokio::time::timeout(Duration::from_secs(patience_s), host.probation()).await;
-                    let verdict = verdict.unwrap_or_else(|_| {
-                        Err(format!(
-                            "there was no verdict after {patience_s} s; the next start begins with the version before"
-                        ))
-                    });
-                    Message::Event(match verdict {
-                        Ok(()) => Event::Good,
-                        Err(reason) => {
-                            troubles.raise(Trouble::ProbationFailed, &reason);
-                            Event::Bad(reason)
-                        }
-                    })
-                });
-            }
-            Effect::Commit => self.commit().await,
-            Effect::Ban { hash, reason } => {
+            Effect::Watch => self.watch(),
+            Effect::Commit => return self.commit().await,
+            Effect::Tidy => {
                 let store = self.parts.store.clone();
-                let staged = self.staged.take().filter(|staged| staged.hash() == hash);
-                let ban = move || match staged {
-                    Some(release) => store.ban_release(&release, &reason),
-                    None => store.ban(&hash, &reason),
-                };
-                if let Err(error) = self.parts.store.blocking(ban).await {
-                    self.troubles.raise_error(Trouble::BanNotStored, &error);
-                }
-                locked(&self.trial).trial = None;
+                let tidied = self.parts.store.blocking(move || store.collect_garbage()).await;
+                return not_stored(&self.troubles, tidied, Trouble::NotTidied, NOT_TIDIED);
             }
+            Effect::Ban { hash, reason } => return self.ban(hash, reason).await,
             Effect::RaiseFloor(sequence) => {
                 let store = self.parts.store.clone();
-                if let Err(error) = self.parts.store.blocking(move || store.raise_floor(sequence)).await {
-                    self.troubles.raise_error(Trouble::FloorNotStored, &error);
-                }
+                let raised = self.parts.store.blocking(move || store.raise_floor(sequence)).await;
+                return not_stored(&self.troubles, raised, Trouble::FloorNotStored, FLOOR_NOT_STORED);
             }
             Effect::WakeAt(at) => self.wake = Some(at),
             Effect::Tell(event) => self.parts.host.event(event),
@@ -252,23 +265,101 @@ impl Driver {
                 }
             }
         }
+        None
+    }
+
+    fn watch(&mut self) {
+        let (host, troubles) = (Arc::clone(&self.parts.host), Arc::clone(&self.troubles));
+        let before = self.parts.current.clone();
+        let staged = self.staged.as_ref().map(Release::manifest);
+        let version = staged.map(|manifest| manifest.version.clone()).unwrap_or_default();
+        let probation_s = staged.map_or(0, |manifest| manifest.config.probation_s);
+        let patience_s = probation_s.saturating_add(PROBATION_SLACK_S);
+        self.job(async move {
+            let watched = tokio::time::timeout(Duration::from_secs(patience_s), host.probation()).await;
+            let (reason, back) = match watched {
+                Ok(Ok(())) => return Message::Event(Event::Good),
+                Ok(Err(reason)) => (reason, Ok(())),
+                Err(_) => {
+                    let to = before.manifest().version.clone();
+                    let back = go_back(&*host, before).await.map_err(|why| format!("{to} could not be brought back: {why}"));
+                    (format!("there was no verdict after {patience_s} s"), back)
+                }
+            };
+            troubles.raise(Trouble::ProbationFailed, &reason);
+            Message::Event(match back {
+                Ok(()) => Event::Bad(reason),
+                Err(why) => Event::Stuck(format!(
+                    "version {version} proved bad ({reason}), but version {why}. The bad one runs on until the app is \
+                     started again or a newer release is applied; it is not tried again"
+                )),
+            })
+        });
+    }
+
+    async fn ban(&mut self, hash: String, reason: String) -> Option<Event> {
+        let store = self.parts.store.clone();
+        let staged = self.staged.take().filter(|staged| staged.hash() == hash);
+        let what = match &staged {
+            Some(release) => format!("version {}", release.manifest().version),
+            None => format!("release {hash}"),
+        };
+        let ban = move || match staged {
+            Some(release) => store.ban_release(&release, &reason),
+            None => store.ban(&hash, &reason),
+        };
+        let banned = self.parts.store.blocking(ban).await;
+        locked(&self.trial).trial = None;
+        let what = format!(
+            "{what} is bad and not tried again, but that could not be stored and holds until the app ends"
+        );
+        not_stored(&self.troubles, banned, Trouble::BanNotStored, &what)
+    }
+
+    /// Where a look in the repository that finds nothing newer is none of the user's business, one in a file is.
+    fn tell_of_nothing_newer(&self, archive: &Archive) {
+        let reason = format!(
+            "{} holds nothing newer than version {}, which runs, or what it holds was tried before and proved bad; nothing was \
+             changed",
+            archive.name(),
+            self.state.current.version
+        );
+        self.parts.host.event(UpdateEvent::Failed { reason });
+    }
+
+    /// The repository, or the file that was given instead of it.
+    fn remote(&self) -> Remote {
+        match &self.looked_in {
+            None => self.parts.remote.clone(),
+            Some(archive) => {
+                let network = Arc::clone(archive) as Arc<dyn Network>;
+                Remote::new(&Surroundings { network, ..self.parts.surroundings.clone() })
+            }
+        }
     }
 
     fn look(&mut self) {
-        let Parts { remote, store, root, current, surroundings, .. } = &self.parts;
-        let (remote, store, root, current, now) =
-            (remote.clone(), store.clone(), root.clone(), current.clone(), (surroundings.clock)());
+        self.looked_in = self.archive.take();
+        let from =
+            self.looked_in.as_ref().map_or_else(String::new, |archive| format!(" in {}", archive.name()));
+        let Parts { store, root, current, surroundings, .. } = &self.parts;
+        let (store, root, current, now) =
+            (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
+        let remote = self.remote();
         self.found = None;
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
+            remote.network().begin();
             let look = look::look(&remote, &store, &root, &current, now);
             let looked = tokio::time::timeout(Duration::from_secs(LOOK_TIMEOUT_S), look).await;
             match looked.unwrap_or_else(|_| Err(Error::Network(format!("no end after {LOOK_TIMEOUT_S} s")))) {
                 Ok(None) => Message::Event(Event::Found(None)),
                 Ok(Some(found)) => Message::Found(Box::new(found)),
                 Err(error) => {
+                    leave(&remote, &error);
                     troubles.raise_error(Trouble::LookFailed, &error);
-                    Message::Event(Event::LookFailed(explain("looking for a release failed", &error)))
+                    let what = format!("looking for a release{from} failed");
+                    Message::Event(Event::LookFailed(explain(&what, &error)))
                 }
             }
         });
@@ -279,8 +370,9 @@ impl Driver {
             let gone = Event::DownloadFailed("what was found is gone; the next look finds it again".into());
             return self.job(async { Message::Event(gone) });
         };
-        let Parts { remote, store, root, current, host, .. } = &self.parts;
-        let (remote, store, root, current) = (remote.clone(), store.clone(), root.clone(), current.clone());
+        let Parts { store, root, current, host, .. } = &self.parts;
+        let (store, root, current) = (store.clone(), root.clone(), current.clone());
+        let remote = self.remote();
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
@@ -288,6 +380,7 @@ impl Driver {
             {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
+                    leave(&remote, &error);
                     troubles.raise_error(Trouble::DownloadFailed, &error);
                     let what = format!("version {} could not be downloaded", found.candidate.version);
                     Message::Event(Event::DownloadFailed(explain(&what, &error)))
@@ -354,79 +447,72 @@ impl Driver {
         });
     }
 
-    async fn commit(&mut self) {
-        let Some(release) = self.staged.take() else { return };
-        let (store, committed) = (self.parts.store.clone(), release.clone());
-        let result = self.parts.store.blocking(move || {
-            store.commit(&committed)?;
-            // What is not removed now is removed the next time.
-            if let Err(error) = store.collect_garbage() {
-                tracing::warn!(%error, "old releases could not be removed");
+    async fn commit(&mut self) -> Option<Event> {
+        let release = self.staged.take()?;
+        let (store, good) = (self.parts.store.clone(), release.clone());
+        let committed = self.parts.store.blocking(move || store.commit(&good)).await;
+        let trial = locked(&self.trial).trial.take();
+        let answer = match committed {
+            Ok(()) => Event::Committed,
+            Err(error) => {
+                self.troubles.raise_error(Trouble::CommitNotStored, &error);
+                trial.into_iter().for_each(Trial::give_up);
+                Event::CommitNotStored(format!(
+                    "version {} is good, but that could not be stored: {error}. It goes on running; the next start begins \
+                     with the version before and applies it again",
+                    release.manifest().version
+                ))
             }
-            Ok(())
-        });
-        if let Err(error) = result.await {
-            self.troubles.raise_error(Trouble::CommitNotStored, &error);
-            let version = &release.manifest().version;
-            self.parts.host.event(UpdateEvent::Failed {
-                reason: format!(
-                    "version {version} is good, but that could not be stored: {error}. It goes on running; the next start \
-                     begins with the version before and applies it again"
-                ),
-            });
-            let trial = locked(&self.trial).trial.take();
-            if let Some(trial) = trial {
-                trial.give_up();
-            }
-        }
-        locked(&self.trial).trial = None;
+        };
         self.parts.current = release;
+        Some(answer)
+    }
+}
+
+const NOT_TIDIED: &str = "what is no longer needed could not be removed, the next time tries again";
+const FLOOR_NOT_STORED: &str =
+    "the published release is what runs, but the floor it raises could not be stored";
+
+/// Something that is no part of the way of a release was refused by the disk: counted, and told.
+fn not_stored(troubles: &Troubles, result: Result<(), Error>, trouble: Trouble, what: &str) -> Option<Event> {
+    let error = result.err()?;
+    troubles.raise_error(trouble, &error);
+    Some(Event::NotStored(format!("{what}: {error}")))
+}
+
+/// The host gave no verdict: the release before is applied as if it were a new one.
+async fn go_back(host: &dyn Host, before: Release) -> Result<(), String> {
+    match tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(before)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(NotApplied::AtFault(reason) | NotApplied::NotNow(reason))) => Err(reason),
+        Err(_) => Err(format!("it was not live after {APPLY_TIMEOUT_S} s")),
     }
 }
 
 /// A release that has been running for the time of a probation starts well; the store is tidied up then.
-async fn good_start(store: Store, release: Release, troubles: Arc<Troubles>) {
+async fn good_start(
+    store: Store,
+    release: Release,
+    troubles: Arc<Troubles>,
+    messages: mpsc::WeakUnboundedSender<Message>,
+) {
     tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
     let memory = store.clone();
-    let done = store.blocking(move || {
+    let tidied = store.blocking(move || {
         memory.good_start(&release);
         // Also what the clean-up after a commit could not remove, and what a crash left.
         memory.collect_garbage()
     });
-    if let Err(error) = done.await {
-        troubles.raise_error(Trouble::NotTidied, &error);
+    let told = not_stored(&troubles, tidied.await, Trouble::NotTidied, NOT_TIDIED);
+    if let (Some(event), Some(messages)) = (told, messages.upgrade()) {
+        let _ = messages.send(Message::Event(event));
     }
 }
 
-/// Reports of a download's progress, not too many.
-struct Progress {
-    version: String,
-    total: u64,
-    host: Arc<dyn Host>,
-    so_far: Mutex<(u64, Option<Instant>)>,
-}
-
-impl Progress {
-    fn new(candidate: &Candidate, host: Arc<dyn Host>) -> Self {
-        Self { version: candidate.version.clone(), total: candidate.bytes, host, so_far: Mutex::default() }
-    }
-
-    fn add(&self, bytes: u64) {
-        let now = Instant::now();
-        let so_far = {
-            let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-            so_far.0 += bytes;
-            let due = so_far
-                .1
-                .is_none_or(|told| now.duration_since(told) >= Duration::from_millis(PROGRESS_INTERVAL_MS));
-            if !due && so_far.0 < self.total {
-                return;
-            }
-            so_far.1 = Some(now);
-            so_far.0
-        };
-        let (version, total) = (self.version.clone(), self.total.max(so_far));
-        self.host.event(UpdateEvent::Progress { version, bytes: so_far, total });
+/// What an address gave led to nothing. Where the disk refused, the address is not to blame.
+fn leave(remote: &Remote, error: &Error) {
+    if !matches!(error, Error::Disk { .. }) {
+        remote.network().leave();
     }
 }
 

@@ -198,7 +198,7 @@ impl Remote {
         if have == blob.size && have > 0 {
             return Ok(());
         }
-        let missing = || Failure::Final(Error::Network(format!("{path} is not in the repository")));
+        let missing = || Failure::Final(Error::NotThere(path.to_owned()));
         let mut answer = self.get(path, have).await?.ok_or_else(missing)?;
         if have > 0 && !continues(&answer, have, blob.size) {
             // The server sends something else than the rest: take it only if it is the whole.

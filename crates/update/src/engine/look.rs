@@ -6,7 +6,7 @@ use crate::lifecycle::Candidate;
 use crate::store::{Release, Store, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof};
 use crate::{Error, TARGET, hash, pack};
-use staysail_protocol::manifest::Manifest;
+use staysail_protocol::manifest::{FileEntry, Manifest};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
 use std::sync::Arc;
 
@@ -50,7 +50,10 @@ pub(crate) async fn look(
         client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?
     };
     trust::check_target(&target.file, &bytes)?;
-    let manifest = Manifest::parse(&bytes)?;
+    let mut manifest = Manifest::parse(&bytes)?;
+    if remote.network().lacks_deltas() {
+        manifest.deltas.clear();
+    }
     let proof = client.proof(&target)?;
     let (inner, current) = (store.clone(), current.clone());
     store.blocking(move || weigh(&inner, &current, manifest, bytes, proof)).await.map(Some)
@@ -74,7 +77,7 @@ fn weigh(
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
-        let missing = store.missing(&manifest)?;
+        let missing = store.missing(&manifest, current)?;
         candidate.bytes =
             store.download_plan(&manifest, &missing, current).iter().map(|fetch| fetch.bytes()).sum();
     }
@@ -115,7 +118,7 @@ pub(crate) async fn download(
     let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
     let plan = store
         .blocking(move || {
-            let missing = inner.missing(&manifest)?;
+            let missing = inner.missing(&manifest, &running)?;
             Ok(inner.download_plan(&manifest, &missing, &running))
         })
         .await?;
@@ -126,14 +129,8 @@ pub(crate) async fn download(
             let partial = store.partial(&delta.blob.sha256);
             match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
                 Ok(patch) => {
-                    let (size, wanted) = (entry.size, entry.sha256.clone());
-                    let applied = store.blocking(move || {
-                        let content = pack::apply_delta(&delta.method, &base, &patch, size);
-                        Ok(content.and_then(|content| match hash::of(&content) {
-                            hash if hash == wanted => Ok(content),
-                            hash => Err(format!("it leads to {hash} instead of {wanted}")),
-                        }))
-                    });
+                    let wanted = entry.clone();
+                    let applied = store.blocking(move || Ok(patched(&delta.method, &base, &patch, &wanted)));
                     content = applied
                         .await?
                         .inspect_err(|error| {
@@ -178,6 +175,15 @@ pub(crate) async fn download(
     store.blocking(move || inner.stage(&bytes, &proof, &root)).await
 }
 
+/// The file that a patch leads to. The patch is what was signed: this finds the publisher's mistakes, and ours.
+fn patched(method: &str, base: &[u8], patch: &[u8], entry: &FileEntry) -> Result<Vec<u8>, String> {
+    let content = pack::apply_delta(method, base, patch, entry.size)?;
+    match hash::of(&content) {
+        found if found == entry.sha256 => Ok(content),
+        found => Err(format!("it leads to {found} instead of {}", entry.sha256)),
+    }
+}
+
 /// Waits for another process's download, with a bound.
 async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(DOWNLOAD_LOCK_TIMEOUT_S);
@@ -195,3 +201,27 @@ async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
 
 /// Longest wait for another process of the same app that downloads.
 pub const DOWNLOAD_LOCK_TIMEOUT_S: u64 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use staysail_protocol::manifest::Blob;
+
+    #[test]
+    fn a_patch_that_leads_to_another_file_of_that_size_is_refused() {
+        let texts = ["the old text", "the new text", "not new text"];
+        let [old, new, other] = texts.map(|text| text.repeat(40).into_bytes());
+        let blob = |content: &[u8]| Blob { sha256: hash::of(content), size: content.len() as u64 };
+        let (sha256, size) = (hash::of(&new), new.len() as u64);
+        let entry = FileEntry { path: "a".into(), sha256, size, executable: false, blob: blob(&new) };
+        let code = |new: &[u8]| staysail_delta::diff(&old, new).unwrap().unwrap();
+        let plain = |new: &[u8]| pack::diff(&old, new).unwrap().unwrap();
+        for (method, good, wrong) in
+            [(pack::CODE_AWARE, code(&new), code(&other)), (pack::PATCH_FROM, plain(&new), plain(&other))]
+        {
+            assert_eq!(patched(method, &old, &good, &entry).unwrap(), new);
+            let refused = patched(method, &old, &wrong, &entry).unwrap_err();
+            assert_eq!(refused, format!("it leads to {} instead of {}", hash::of(&other), hash::of(&new)));
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Several ways to one repository, tried in order.
 //!
 //! What a mirror says is trusted no more than what the first address says: metadata are signed, blobs are named by their
-//! hash. So a mirror that is behind costs a try, and one that lies costs a try, too. One that fails is left for the next
-//! one; the first is asked again once the last has failed, and after the app was started anew.
+//! hash. One that does not answer is left for the next one at once. Every look begins with the first address again, so that a
+//! mirror that is behind is asked no longer than the first one is away; unless what was had from an address led to nothing
+//! (it lies, it is frozen, it lacks files): then the next look begins with the one after it.
 
 use super::network::{Answer, Body, Network, NetworkFuture};
 use std::sync::Arc;
@@ -13,12 +14,14 @@ pub(super) struct Mirrors {
     networks: Vec<Arc<dyn Network>>,
     /// The one that answered last.
     current: Arc<AtomicUsize>,
+    /// The one the next look begins with.
+    next: AtomicUsize,
 }
 
 impl Mirrors {
     /// These, in this order.
     pub fn new(networks: Vec<Arc<dyn Network>>) -> Self {
-        Self { networks, current: Arc::default() }
+        Self { networks, current: Arc::default(), next: AtomicUsize::default() }
     }
 
     fn network(&self) -> &Arc<dyn Network> {
@@ -71,7 +74,18 @@ impl Network for Mirrors {
     }
 
     fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
-        self.network().announcements()
+        // A folder announces nothing; that is no reason to hear of nothing for as long as the app runs.
+        let others = || self.networks.iter().find_map(|network| network.announcements());
+        self.network().announcements().or_else(others)
+    }
+
+    fn begin(&self) {
+        self.current.store(self.next.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        let next = self.current.load(Ordering::Relaxed) + 1;
+        self.next.store(next % self.networks.len(), Ordering::Relaxed);
     }
 
     fn name(&self) -> String {

@@ -11,8 +11,13 @@ pub(crate) mod look;
 mod mirrors;
 pub mod network;
 pub mod notices;
+pub mod on_demand;
+mod progress;
 pub mod trouble;
 
+pub use on_demand::{OnDemand, Unavailable};
+
+use crate::archive::Archive;
 use crate::lifecycle::Event;
 use crate::store::{Release, Store, Trial};
 use driver::{Driver, Message};
@@ -75,7 +80,8 @@ pub trait Host: Send + Sync + 'static {
     /// the error says whether the release is at fault, and then it is never tried again.
     fn apply(&self, release: Release) -> ApplyFuture<'_>;
 
-    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before.
+    /// Watches the release just applied, with a bound. On an error the host has already returned to the one before. When
+    /// this has no end, it is dropped, and the release before is given to [`Host::apply`].
     fn probation(&self) -> HostFuture<'_, ()>;
 
     /// Something happened that page, worker and log should hear of.
@@ -119,19 +125,24 @@ impl Surroundings {
     /// # Errors
     /// [`crate::Error::Network`] when one of them is no address of a repository.
     pub fn with_mirrors(url: &str, mirrors: &[String]) -> Result<Self, crate::Error> {
-        let chance = || {
-            let mut byte = [0];
-            // Without randomness everybody waits the same; no reason to fail.
-            let _ = getrandom::fill(&mut byte);
-            byte[0]
-        };
         let mut network = network::connect(url)?;
         if !mirrors.is_empty() {
             let others = mirrors.iter().map(|mirror| network::connect(mirror));
             let all = std::iter::once(Ok(network)).chain(others).collect::<Result<_, _>>()?;
             network = Arc::new(mirrors::Mirrors::new(all));
         }
-        Ok(Self { clock: Arc::new(jiff::Timestamp::now), chance, network })
+        Ok(Self::with_network(network))
+    }
+
+    /// The machine's own, but for the way to the repository.
+    pub fn with_network(network: Arc<dyn Network>) -> Self {
+        let chance = || {
+            let mut byte = [0];
+            // Without randomness everybody waits the same; no reason to fail.
+            let _ = getrandom::fill(&mut byte);
+            byte[0]
+        };
+        Self { clock: Arc::new(jiff::Timestamp::now), chance, network }
     }
 }
 
@@ -217,6 +228,12 @@ impl EngineHandle {
     pub fn wish(&self, wish: UpdateWish) {
         // An engine that could not start has said so.
         let _ = self.events.send(Message::Event(Event::Wish(wish)));
+    }
+
+    /// Applies the newest release that a file holds, as one from the repository is: verified, staged, on probation, with a
+    /// way back. What becomes of it the host is told, also when there is nothing newer in it.
+    pub fn apply_archive(&self, archive: Archive) {
+        let _ = self.events.send(Message::Archive(Arc::new(archive)));
     }
 
     /// How often each thing went wrong since the engine was started; what never did is left out.

@@ -47,6 +47,17 @@ pub trait Network: Debug + Send + Sync {
     /// Asks for the stream of announcements; `None` when there never is one.
     fn announcements(&self) -> Option<NetworkFuture<'_, Answer>>;
 
+    /// Whether it holds the files of releases whole, and no patches.
+    fn lacks_deltas(&self) -> bool {
+        false
+    }
+
+    /// A look begins. Where there are several ways to the repository, it begins with the first.
+    fn begin(&self) {}
+
+    /// What was had led to nothing. Where there are several ways, the next look begins with another one.
+    fn leave(&self) {}
+
     /// Where it leads, for messages.
     fn name(&self) -> String;
 }
@@ -155,24 +166,7 @@ impl Network for Folder {
                 let read = OsDisk.read(&file, crate::pack::FILE_BYTES_MAX);
                 read.map_err(|error| format!("reading {}: {error}", file.display()))
             });
-            let found = read.await.map_err(|error| error.to_string())??;
-            let size = found.as_ref().map_or(0, Vec::len);
-            let whole = start == 0 || start >= size as u64;
-            Ok(Answer {
-                status: if found.is_none() {
-                    404
-                } else if whole {
-                    200
-                } else {
-                    206
-                },
-                range: (!whole).then(|| format!("bytes {start}-{}/{size}", size - 1)),
-                media: String::new(),
-                body: Box::new(Whole(found.map(|mut bytes| {
-                    bytes.drain(..if whole { 0 } else { start as usize });
-                    bytes
-                }))),
-            })
+            Ok(answer(read.await.map_err(|error| error.to_string())??, start))
         })
     }
 
@@ -182,6 +176,27 @@ impl Network for Folder {
 
     fn name(&self) -> String {
         format!("file://{}", self.0.display())
+    }
+}
+
+/// The answer of a server to a request for a file from its byte `start` on; `None` when it has none.
+pub(crate) fn answer(found: Option<Vec<u8>>, start: u64) -> Answer {
+    let size = found.as_ref().map_or(0, Vec::len);
+    let whole = start == 0 || start >= size as u64;
+    Answer {
+        status: if found.is_none() {
+            404
+        } else if whole {
+            200
+        } else {
+            206
+        },
+        range: (!whole).then(|| format!("bytes {start}-{}/{size}", size - 1)),
+        media: String::new(),
+        body: Box::new(Whole(found.map(|mut bytes| {
+            bytes.drain(..if whole { 0 } else { start as usize });
+            bytes
+        }))),
     }
 }
 

@@ -41,7 +41,7 @@ troubles! {
     ApplyPostponed = "apply_postponed",
     /// A release did not come up; it is banned.
     ApplyFailed = "apply_failed",
-    /// A release failed on probation; the one before is back, and it is banned.
+    /// A release failed on probation and is banned; the one before is back, or it is told that it is not.
     ProbationFailed = "probation_failed",
     /// A release is good, but that could not be stored; the next start begins with the one before.
     CommitNotStored = "commit_not_stored",
@@ -70,7 +70,7 @@ impl Trouble {
     pub fn cause(error: &Error) -> Self {
         match error {
             Error::Disk { .. } => Self::Disk,
-            Error::Network(_) => Self::Network,
+            Error::Network(_) | Error::NotThere(_) => Self::Network,
             Error::Trust(_) | Error::Refused(_) => Self::Trust,
             Error::Tampered { .. } => Self::Tampered,
             Error::TooLarge { .. } => Self::Limit,

@@ -115,7 +115,7 @@ pub async fn check(
 }
 
 fn all_blobs(manifest: &Manifest) -> Vec<Blob> {
-    let files = manifest.page.iter().chain(manifest.backend.values().flatten()).map(|entry| &entry.blob);
+    let files = manifest.files().map(|entry| &entry.blob);
     let blobs = files.chain(manifest.deltas.iter().map(|delta| &delta.blob));
     let mut seen = BTreeSet::new();
     blobs.filter(|blob| seen.insert(blob.sha256.clone())).cloned().collect()

@@ -39,9 +39,10 @@ fn older(place: &dyn Place, channel: &str, hashes: &[String], releases: usize) -
 
 /// Pairs of old and new files that may be worth a patch: the same page path, the same place in the same target's backend.
 fn pairs<'a>(old: &'a Manifest, new: &'a Manifest) -> Vec<(&'a FileEntry, &'a FileEntry)> {
-    let page: BTreeMap<_, _> = old.page.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    let addressed = |manifest: &'a Manifest| manifest.page.iter().chain(manifest.group_files());
+    let page: BTreeMap<_, _> = addressed(old).map(|entry| (entry.path.as_str(), entry)).collect();
     let mut pairs: Vec<_> =
-        new.page.iter().filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))).collect();
+        addressed(new).filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))).collect();
     for (target, files) in &new.backend {
         let old = old.backend.get(target).map(Vec::as_slice).unwrap_or_default();
         for (at, entry) in files.iter().enumerate() {
@@ -81,7 +82,7 @@ fn deltas<'a>(
             if from.sha256 == to.sha256 || !made.insert((from.sha256.clone(), to.sha256.clone())) {
                 continue;
             }
-            let Some(base) = content(place, from)? else { continue };
+            let Some(base) = content(place, from) else { continue };
             let Some(packed) = contents.blobs.get(&to.blob.sha256) else { continue };
             let target = pack::decompress(packed, to.size).map_err(refused)?;
             let Some((method, patch)) = pack::smallest_delta(&base, &target)? else { continue };
@@ -103,9 +104,8 @@ fn deltas<'a>(
     Ok(patches)
 }
 
-/// The content of a published file; `None` when its blob is gone or damaged: then there is just no patch.
-fn content(place: &dyn Place, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
-    let blob = place.read(&format!("blobs/{}.zst", entry.blob.sha256), entry.blob.size.max(1))?;
-    let content = blob.and_then(|blob| pack::decompress(&blob, entry.size).ok());
-    Ok(content.filter(|content| hash::of(content) == entry.sha256))
+/// The content of a published file; `None` when its blob is gone, damaged or can not be read: then there is just no patch.
+fn content(place: &dyn Place, entry: &FileEntry) -> Option<Vec<u8>> {
+    let blob = place.read(&format!("blobs/{}.zst", entry.blob.sha256), entry.blob.size.max(1)).ok()??;
+    pack::decompress(&blob, entry.size).ok().filter(|content| hash::of(content) == entry.sha256)
 }

@@ -1,7 +1,8 @@
 //! Lists of releases: that of the targets role, and those of roles to which it has given a channel each.
 
+use super::current::{Current, check_owned, check_root, read};
 use super::keys::{Keys, Signing};
-use super::{Current, Place, Role, Writer, check_owned, check_root, read, refused};
+use super::{Place, Role, Writer, refused};
 use crate::Error;
 use crate::trust::{matching, target_path};
 use serde_json::{Map, Value, json};
@@ -71,12 +72,13 @@ impl List {
         })
     }
 
-    /// The list that a path belongs into: that of the role to which it was given, or that of the targets role.
+    /// The list that a path belongs into: that of the role to which it was given, or that of the targets role. There is a
+    /// passphrase for the keys of either.
     pub fn of(
         current: Option<&Current>,
         keys: &Keys,
         path: &str,
-        passphrase: Option<&str>,
+        (passphrase, own): (Option<&str>, Option<&str>),
     ) -> Result<Self, Error> {
         let given = current.map(|current| given(&current.targets, path)).transpose()?.flatten();
         let (Some(current), Some(role)) = (current, given) else {
@@ -88,7 +90,7 @@ impl List {
             version: list.map_or(0, |list| list.version),
             targets: list.map(entries).transpose()?.unwrap_or_default(),
             delegations: None,
-            signers: keys.signers_among(&role.name, &role.keyids, role.threshold, passphrase)?,
+            signers: keys.signers_among(&role.name, &role.keyids, role.threshold, own)?,
         })
     }
 }
@@ -104,9 +106,9 @@ fn given<'a>(targets: &'a Targets, path: &str) -> Result<Option<&'a DelegatedRol
     Ok(roles.find(|role| role.name == first))
 }
 
-/// Gives a channel to a role of its own with the key `public`, whose private part must be among the keys: from now on who has
-/// that key and the online ones publishes to the channel, and to no other. What is published there moves along. Done again, it
-/// exchanges the key.
+/// Gives a channel to a role of its own with this key: from now on who has that key and the online ones publishes to the
+/// channel, and to no other. What is published there moves along. Done again, it exchanges the key. Every other role that may
+/// name the channel is taken away, also one that may name more than that.
 ///
 /// # Errors
 /// See [`super::publish`]; [`Error::Refused`] for a name that can not be a channel's.
@@ -114,7 +116,7 @@ pub fn delegate(
     place: &dyn Place,
     keys: &Keys,
     channel: &str,
-    public: (&Value, &str),
+    key: Signing,
     passphrase: Option<&str>,
     now: jiff::Timestamp,
 ) -> Result<(), Error> {
@@ -124,7 +126,7 @@ pub fn delegate(
     let current = read(place, &roots)?
         .ok_or_else(|| refused(format!("{} holds no release yet; publish one first", place.name())))?;
     check_owned(Some(&current), false)?;
-    let (role, path, (public, id)) = (role_of(channel), target_path(channel), public);
+    let (role, path, id) = (role_of(channel), target_path(channel), key.id.clone());
     let mut top = List::top(Some(&current), keys, passphrase)?;
     let known = current.channels.get(&role);
     let mut own = List {
@@ -132,15 +134,22 @@ pub fn delegate(
         version: known.map_or(0, |known| known.version),
         targets: known.map(entries).transpose()?.unwrap_or_default(),
         delegations: None,
-        signers: keys.signers_among(&role, &[id.to_owned()], 1, passphrase)?,
+        signers: Vec::new(),
     };
+    let before = given(&current.targets, &path)?.filter(|before| before.name != role);
+    if let Some(list) = before.and_then(|before| current.channels.get(&before.name)) {
+        own.targets.extend(entries(list)?.remove_entry(&path));
+    }
     own.targets.extend(top.targets.remove_entry(&path));
     let delegations = top.delegations.get_or_insert_with(|| json!({ "keys": {}, "roles": [] }));
-    delegations["keys"][id] = public.clone();
+    delegations["keys"][&id] = key.public.clone();
+    own.signers.push(key);
     let delegation =
         json!({ "name": role, "keyids": [id], "threshold": 1, "terminating": true, "paths": [path] });
+    let covering = covering(&current.targets, &path)?;
     if let Value::Array(roles) = &mut delegations["roles"] {
-        roles.retain(|one| one["name"] != *role);
+        let goes = |name: &str| name == role || covering.iter().any(|one| one == name);
+        roles.retain(|one| !one["name"].as_str().is_some_and(goes));
         roles.push(delegation);
     }
     forget_unused_keys(delegations);
@@ -149,6 +158,17 @@ pub fn delegate(
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
     write.sign(Some(&current), vec![own, top], &online, now)
+}
+
+/// Every role that may name a path.
+fn covering(targets: &Targets, path: &str) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for role in targets.delegations.iter().flat_map(|delegations| &delegations.roles) {
+        if role.matches_path(path)? {
+            names.push(role.name.clone());
+        }
+    }
+    Ok(names)
 }
 
 fn forget_unused_keys(delegations: &mut Value) {

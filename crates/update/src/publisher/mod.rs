@@ -14,7 +14,9 @@
 //! Written in this order, each file whole; only the last one is ever replaced, and that is the moment the release goes
 //! live. An interrupted publish leaves files nobody refers to, and the next one steps over the numbers they took.
 
+pub mod bundle;
 pub mod check;
+mod current;
 pub mod deltas;
 pub mod keys;
 mod lists;
@@ -29,11 +31,11 @@ pub use place::{Folder, Place, Server};
 
 use crate::bundle::Contents;
 use crate::store::compare_versions;
-use crate::trust::{NEVER, Proof, as_file_name, check_target, target_path};
+use crate::trust::{check_target, target_path};
 use crate::{Error, hash};
+use current::{Current, check_owned, check_root, read};
 use lists::{List, Online};
 use serde_json::{Map, Value, json};
-use sigstore_tuf::{Snapshot, Targets, Timestamp};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Delta, FileEntry, Manifest};
 use std::cmp::Ordering;
@@ -60,6 +62,8 @@ pub struct Options {
     pub notes: Option<String>,
     /// Passphrase of the keys.
     pub passphrase: Option<String>,
+    /// Passphrase of the channel's own key, when it is another one.
+    pub channel_passphrase: Option<String>,
     /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
     pub delta_releases: usize,
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
@@ -74,6 +78,7 @@ impl Default for Options {
             version: None,
             notes: None,
             passphrase: None,
+            channel_passphrase: None,
             delta_releases: DELTA_RELEASES,
             resign: false,
         }
@@ -103,18 +108,6 @@ pub struct Published {
     pub written: usize,
 }
 
-/// The repository as a verified client would see it, however old.
-struct Current {
-    timestamp_bytes: Vec<u8>,
-    timestamp: Timestamp,
-    snapshot: Snapshot,
-    targets: Targets,
-    /// What roles of single channels have signed.
-    channels: BTreeMap<String, Targets>,
-    /// The newest root no longer trusts the keys that signed the targets.
-    targets_disowned: bool,
-}
-
 fn refused(message: impl Into<String>) -> Error {
     Error::Refused(message.into())
 }
@@ -122,7 +115,8 @@ fn refused(message: impl Into<String>) -> Error {
 /// Publishes `contents`. Goes live at the very last write, or not at all.
 ///
 /// # Errors
-/// [`Error::Refused`] with the repository untouched; disk and network errors with the repository valid as it was.
+/// [`Error::Refused`] with the repository untouched; disk and network errors with the repository valid as it was;
+/// [`Error::Uncertain`] when it is not known whether the very last write was done.
 pub fn publish(
     place: &dyn Place,
     keys: &Keys,
@@ -130,15 +124,7 @@ pub fn publish(
     options: &Options,
     now: jiff::Timestamp,
 ) -> Result<Published, Error> {
-    let roots = check_root(keys, now)?;
-    let passphrase = options.passphrase.as_deref();
-    let online = Online::open(keys, passphrase)?;
-    let path = target_path(&options.channel);
-    staysail_protocol::manifest::check_path(&path)
-        .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
-    let current = read(place, &roots)?;
-    check_owned(current.as_ref(), options.resign)?;
-    let mut list = List::of(current.as_ref(), keys, &path, passphrase)?;
+    let Opened { roots, online, path, current, mut list, top } = open(place, keys, options, now)?;
     let previous = previous(place, &list.targets, &path)?;
 
     let manifest = &mut contents.manifest;
@@ -181,9 +167,51 @@ pub fn publish(
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    write.sign(current.as_ref(), vec![list], &online, now)?;
+    let lists = std::iter::once(list).chain(top).collect();
+    write.sign(current.as_ref(), lists, &online, now)?;
     published.written = write.written;
     Ok(published)
+}
+
+/// Whether a release could be published as these options say: that the repository can be read, and that all keys which must
+/// sign are here and open. Before anything is compiled.
+///
+/// # Errors
+/// See [`publish`].
+pub fn check_ready(
+    place: &dyn Place,
+    keys: &Keys,
+    options: &Options,
+    now: jiff::Timestamp,
+) -> Result<(), Error> {
+    open(place, keys, options, now).map(drop)
+}
+
+/// What there is before a release, and the keys that sign it.
+struct Opened {
+    roots: BTreeMap<u64, Vec<u8>>,
+    online: Online,
+    path: String,
+    current: Option<Current>,
+    list: List,
+    /// The list of the targets role, when the release is in another one and this is to be signed anew, too.
+    top: Option<List>,
+}
+
+fn open(place: &dyn Place, keys: &Keys, options: &Options, now: jiff::Timestamp) -> Result<Opened, Error> {
+    let roots = check_root(keys, now)?;
+    let passphrase = options.passphrase.as_deref();
+    let online = Online::open(keys, passphrase)?;
+    let path = target_path(&options.channel);
+    staysail_protocol::manifest::check_path(&path)
+        .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
+    let current = read(place, &roots)?;
+    check_owned(current.as_ref(), options.resign)?;
+    let own = options.channel_passphrase.as_deref().or(passphrase);
+    let list = List::of(current.as_ref(), keys, &path, (passphrase, own))?;
+    let disowned = current.as_ref().filter(|current| current.targets_disowned && list.role != "targets");
+    let top = disowned.map(|current| List::top(Some(current), keys, passphrase)).transpose()?;
+    Ok(Opened { roots, online, path, current, list, top })
 }
 
 /// Signs snapshot and timestamp anew, so that clients go on believing that they see the newest.
@@ -230,111 +258,6 @@ fn sign_anew(
     }
     let lists = if with_targets { vec![List::top(Some(&current), keys, passphrase)?] } else { Vec::new() };
     write.sign(Some(&current), lists, &online, now)
-}
-
-/// What a key that is no longer trusted has signed is signed by another one only when somebody says so.
-fn check_owned(current: Option<&Current>, resign: bool) -> Result<(), Error> {
-    let Some(current) = current.filter(|current| current.targets_disowned && !resign) else { return Ok(()) };
-    let mut lines = String::new();
-    for (path, target) in &current.targets.targets {
-        let hash = target.hashes.get("sha256").map(String::as_str).unwrap_or_default();
-        let custom = target.custom.clone().unwrap_or_default();
-        lines += &format!("\n  {path}: version {}, manifest {hash}", custom["version"]);
-    }
-    Err(refused(format!(
-        "what is published was signed by a targets key that the newest root no longer trusts; nothing was changed. It \
-         names:{lines}\nIf that is what you have published, sign it with the new key: `staysail repo renew --resign`, or \
-         publish with --resign"
-    )))
-}
-
-/// The keys' roots, of which the newest must not have expired: a publish can renew every role but this one.
-fn check_root(keys: &Keys, now: jiff::Timestamp) -> Result<BTreeMap<u64, Vec<u8>>, Error> {
-    let roots = keys.roots()?;
-    if let Some(newest) = roots.values().next_back() {
-        crate::crypto::trusted(newest)?;
-        let root: sigstore_tuf::Root = metadata::parse(newest)?;
-        if root.expires < now {
-            return Err(refused(format!(
-                "the root role expired on {}; nothing was published. Renew it with `staysail keys renew`",
-                metadata::time(root.expires)
-            )));
-        }
-    }
-    Ok(roots)
-}
-
-/// Reads and verifies what is published; `None` for an empty repository.
-fn read(place: &dyn Place, roots: &BTreeMap<u64, Vec<u8>>) -> Result<Option<Current>, Error> {
-    let file = |path: &str| place.read(path, METADATA_BYTES_MAX);
-    for (version, ours) in roots {
-        if file(&format!("metadata/{version}.root.json"))?.is_some_and(|theirs| theirs != *ours) {
-            return Err(refused(format!(
-                "{} belongs to other keys; nothing was published. Use its keys, or another repository",
-                place.name()
-            )));
-        }
-    }
-    let torn = |what: &str| {
-        refused(format!(
-            "{} is torn: {what}; nothing was published. Restore it from a backup before you go on",
-            place.name()
-        ))
-    };
-    let Some(timestamp_bytes) = file("metadata/timestamp.json")? else {
-        let root = file("metadata/1.root.json")?;
-        // Roots without a timestamp are what an interrupted first publish leaves.
-        return match root {
-            Some(root) if !roots.values().any(|ours| *ours == root) => Err(torn("its timestamp is missing")),
-            _ => Ok(None),
-        };
-    };
-    let newest = roots.values().next_back().ok_or_else(|| refused("there is no root"))?;
-    let timestamp: Timestamp = metadata::parse(&timestamp_bytes).map_err(|error| torn(&error.to_string()))?;
-    let version =
-        timestamp.snapshot_meta().map(|pin| pin.version).ok_or_else(|| torn("no snapshot is named"))?;
-    let snapshot_bytes =
-        file(&format!("metadata/{version}.snapshot.json"))?.ok_or_else(|| torn("its snapshot is missing"))?;
-    let snapshot: Snapshot = metadata::parse(&snapshot_bytes).map_err(|error| torn(&error.to_string()))?;
-    let version = snapshot.meta.get("targets.json").map(|pin| pin.version);
-    let version = version.ok_or_else(|| torn("its snapshot names no targets"))?;
-    let targets_bytes =
-        file(&format!("metadata/{version}.targets.json"))?.ok_or_else(|| torn("its targets are missing"))?;
-    let targets: Targets = metadata::parse(&targets_bytes).map_err(|error| torn(&error.to_string()))?;
-    let proof = Proof {
-        roots: Vec::new(),
-        timestamp: timestamp_bytes.clone(),
-        snapshot: snapshot_bytes,
-        targets: targets_bytes,
-        delegated: Vec::new(),
-    };
-    // Roots change before what they vouch for is signed anew: the one before may be the one that it was signed under.
-    let mut trusted = proof.chain(newest);
-    for older in roots.values().rev().skip(1) {
-        trusted = trusted.or_else(|error| proof.chain(older).map_err(|_| error));
-    }
-    let mut trusted = trusted.map_err(|error| torn(&error.to_string()))?;
-    let mut channels = BTreeMap::new();
-    for role in targets.delegations.iter().flat_map(|delegations| &delegations.roles) {
-        let Some(pin) = snapshot.meta.get(&format!("{}.json", role.name)) else { continue };
-        let name = format!("metadata/{}.{}.json", pin.version, as_file_name(&role.name));
-        let bytes = file(&name)?.ok_or_else(|| torn(&format!("{name} is missing")))?;
-        let list = trusted.update_delegated_targets(&bytes, &role.name, "targets", NEVER);
-        channels.insert(role.name.clone(), list.map_err(|error| torn(&error.to_string()))?.clone());
-    }
-    if targets.targets.is_empty() && channels.is_empty() {
-        return Err(torn("it names no release"));
-    }
-    let targets_disowned = disowned(newest, &proof.targets)?;
-    Ok(Some(Current { timestamp_bytes, timestamp, snapshot, targets, channels, targets_disowned }))
-}
-
-/// Whether the root's keys for the targets role are not those that signed these targets.
-fn disowned(root: &[u8], targets: &[u8]) -> Result<bool, Error> {
-    let root: sigstore_tuf::Root = metadata::parse(root)?;
-    let role = root.role("targets").ok_or_else(|| refused("root.json knows no targets role"))?;
-    let targets = sigstore_tuf::Metadata::<Targets>::from_slice(targets)?;
-    Ok(targets.verify_threshold(&root.keys, role, "targets").is_err())
 }
 
 /// The manifest that is the newest of the channel now.
@@ -391,6 +314,7 @@ fn check_app(manifest: &Manifest, current: Option<&Current>) -> Result<(), Error
 }
 
 fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&Manifest>) -> Published {
+    // What groups hold is fetched by those who ask for it.
     let files = |manifest: &Manifest| -> Vec<FileEntry> {
         manifest.page.iter().chain(manifest.backend.values().flatten()).cloned().collect()
     };
@@ -483,7 +407,11 @@ impl Writer<'_> {
         let expires = metadata::in_days(now, TIMESTAMP_EXPIRY_DAYS);
         let bytes = seal(&metadata::role(Role::Timestamp, version, expires, pin), &online.timestamp)?;
         let old = current.map(|current| current.timestamp_bytes.as_slice());
-        self.place.replace("metadata/timestamp.json", old, &bytes)?;
+        self.place.replace("metadata/timestamp.json", old, &bytes).map_err(|error| match error {
+            Error::Refused(_) => error,
+            // What failed may have been the answer, or what comes after the file was exchanged.
+            error => Error::Uncertain { repository: self.place.name(), reason: error.to_string() },
+        })?;
         self.written += 1;
         Ok(())
     }

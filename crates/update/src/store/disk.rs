@@ -1,8 +1,8 @@
 //! The store's own view of the real file system: only this user enters, and no link is followed that the store did not make.
 //!
-//! The store makes no links at all. One that lies below its folder was put there by somebody else: it counts as absent when
-//! read, and makes way (the link, never what it leads to) when something is written. The store's folder itself may be
-//! reached over links; people move it to another disk.
+//! The store makes no links at all. One that lies below its folder was put there by somebody else: it, and whatever lies
+//! beyond it, counts as absent when read, and the link (never what it leads to) makes way when something is written. The
+//! store's folder itself may be reached over links; people move it to another disk.
 
 use crate::disk::{self, Disk, Entry, Lock, OsDisk};
 use std::fs;
@@ -20,19 +20,24 @@ impl StoreDisk {
         Self { root: root.to_owned() }
     }
 
-    /// Whether somebody put a link at this path.
+    /// The first link on the way from the store's folder to `path`, `path` itself included.
+    fn link_on_the_way<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        let below = path.ancestors().take_while(|on_the_way| *on_the_way != self.root);
+        let links = below.filter(|on_the_way| {
+            fs::symlink_metadata(on_the_way).is_ok_and(|found| found.file_type().is_symlink())
+        });
+        // From the leaf upwards: the last one found is the first on the way.
+        if path.starts_with(&self.root) { links.last() } else { None }
+    }
+
     fn is_foreign(&self, path: &Path) -> bool {
-        path != self.root
-            && path.starts_with(&self.root)
-            && fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
+        self.link_on_the_way(path).is_some()
     }
 
     fn make_way(&self, path: &Path) -> io::Result<()> {
-        if !self.is_foreign(path) {
-            return Ok(());
-        }
-        tracing::error!(path = %path.display(), "a link lies in the store, which makes none; it is removed");
-        OsDisk.remove(path)
+        let Some(link) = self.link_on_the_way(path) else { return Ok(()) };
+        tracing::error!(path = %link.display(), "a link lies in the store, which makes none; it is removed");
+        OsDisk.remove(link)
     }
 }
 
@@ -79,7 +84,8 @@ impl Disk for StoreDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        OsDisk.remove(path)
+        // A link goes, and what it leads to stays.
+        if path.parent().is_some_and(|folder| self.is_foreign(folder)) { Ok(()) } else { OsDisk.remove(path) }
     }
 
     fn read(&self, path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
@@ -103,6 +109,9 @@ impl Disk for StoreDisk {
     }
 
     fn mark_executable(&self, path: &Path) -> io::Result<()> {
+        if self.is_foreign(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         OsDisk.mark_executable(path)
     }
 

@@ -2,14 +2,16 @@
 //!
 //! # Theory of operation
 //! ```text
-//! files/<2 digits>/<sha256>      page files by the hash of their content
+//! files/<2 digits>/<sha256>      page files, those of asset groups too, by the hash of their content
 //! backend/<sha256>/<name>        a worker at a path of its own version, never overwritten while it fits its hash
 //! releases/<hash>/manifest.json  the manifest, its proof.json (signed TUF metadata) and the lock of who uses it
 //! state, state.copy              see `state`
 //! banned/<hash>                  one file for each banned release, so that no damage lifts a ban
 //! partial/<sha256>               downloads under way
 //! metadata/                      newest verified TUF metadata: the floors of its versions
+//! on-demand/<sha256>             files of asset groups under way; kept over the end of the app
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
+//! on-demand.lock                 one process that fetches files of asset groups
 //! ```
 //! Only this user enters. Nothing live is moved or overwritten, and no link below the folder is followed. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
 //! does is to make a release unusable; the one attached to the executable remains.
@@ -17,7 +19,7 @@
 mod boot;
 mod disk;
 mod release;
-mod stage;
+pub(crate) mod stage;
 pub mod state;
 
 pub use boot::Boot;

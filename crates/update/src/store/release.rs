@@ -23,6 +23,8 @@ struct Body {
     bytes: Vec<u8>,
     hash: String,
     page: HashMap<String, usize>,
+    /// Path of each file of an asset group: its group, and where in it.
+    on_demand: HashMap<String, (String, usize)>,
     /// Set when this is the release attached to the executable: the version of last resort.
     embedded: Option<Arc<Attached>>,
     /// Shared lock that keeps the garbage collection of every process away.
@@ -56,8 +58,14 @@ impl Release {
         in_use: Option<Box<dyn Lock>>,
     ) -> Self {
         let page = manifest.page.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
+        let in_groups = manifest.groups.iter().flat_map(|(name, group)| {
+            let places = group.files.iter().enumerate();
+            places.map(move |(at, entry)| (entry.path.clone(), (name.clone(), at)))
+        });
+        let on_demand = in_groups.collect();
         let hash = hash::of(&bytes);
-        Self { inner: Arc::new(Body { store, manifest, bytes, hash, page, embedded, _in_use: in_use }) }
+        let body = Body { store, manifest, bytes, hash, page, on_demand, embedded, _in_use: in_use };
+        Self { inner: Arc::new(body) }
     }
 
     /// What the release consists of.
@@ -101,6 +109,46 @@ impl Release {
             return Ok(Some(content));
         }
         self.inner.store.page_content(entry).map(Some)
+    }
+
+    /// The group a file of the page is in, and the file; `None` when there is no such file in any group.
+    pub fn on_demand(&self, path: &str) -> Option<(&str, &FileEntry)> {
+        let (group, at) = self.inner.on_demand.get(path)?;
+        let files = &self.inner.manifest.groups.get(group)?.files;
+        files.get(*at).map(|entry| (group.as_str(), entry))
+    }
+
+    /// The bytes of a file of a group, hashed at each read; `None` when it is not on this machine, or damaged: then it has
+    /// to be fetched ([`crate::engine::OnDemand`]).
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn group_file(&self, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
+        let attached = self.inner.embedded.as_ref().map(|attached| attached.content(entry));
+        if let Some(content) = attached.transpose()?.flatten() {
+            return Ok(Some(content));
+        }
+        match self.inner.store.page_content(entry) {
+            Ok(content) => Ok(Some(content)),
+            Err(Error::Tampered { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a file of a group seems to be on this machine, by its size: what it holds is looked at when it is read.
+    pub fn has_group_file(&self, entry: &FileEntry) -> bool {
+        let store = &self.inner.store;
+        let stored = store.disk.size(&store.content_path(&entry.sha256));
+        let attached = store.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        matches!(stored, Ok(Some(size)) if size == entry.size)
+            || attached.is_some_and(|attached| attached.holds(entry))
+    }
+
+    /// The groups all of whose files are on this machine: those that go on being used offline.
+    pub(crate) fn whole_groups(&self) -> impl Iterator<Item = &str> {
+        let groups = self.inner.manifest.groups.iter();
+        let whole = groups.filter(|(_, group)| group.files.iter().all(|entry| self.has_group_file(entry)));
+        whole.map(|(name, _)| name.as_str())
     }
 
     /// The worker's executable for this machine at its versioned path, hashed just now, ready to be started.
@@ -152,7 +200,10 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.path == b.path && a.sha256 == b.sha256)
     };
     let backend = |manifest: &Manifest| manifest.backend.get(TARGET).cloned().unwrap_or_default();
+    let same_groups = a.groups.keys().eq(b.groups.keys())
+        && a.groups.values().zip(b.groups.values()).all(|(a, b)| same_files(&a.files, &b.files));
     a.app == b.app
+        && same_groups
         && a.version == b.version
         && a.windows == b.windows
         && a.desktop == b.desktop
@@ -175,7 +226,7 @@ pub(crate) fn content_hash(manifest: &Manifest) -> String {
         text.push('\n');
     }
     let backend = manifest.backend.get(TARGET).into_iter().flatten();
-    for file in manifest.page.iter().chain(backend) {
+    for file in manifest.page.iter().chain(manifest.group_files()).chain(backend) {
         text += &format!("{} {} {}\n", file.sha256, file.executable, file.path);
     }
     hash::of(text.as_bytes())

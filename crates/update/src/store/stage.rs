@@ -12,12 +12,24 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Folder of files of asset groups that are being fetched.
+const ON_DEMAND: &str = "on-demand";
+/// Held by the process that fetches them.
+pub(crate) const ON_DEMAND_LOCK: &str = "on-demand.lock";
+
 /// The files of a release this machine needs, each with the place it belongs.
 pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, PathBuf)> {
     let page = manifest.page.iter().map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256)));
     let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
     let folder = store.inner.backend_folder(backend);
     page.chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path)))).collect()
+}
+
+/// The files of asset groups, each with the place it has when it was fetched.
+fn fetched(store: &Store, manifest: &Manifest, is_meant: impl Fn(&str) -> bool) -> Vec<(FileEntry, PathBuf)> {
+    let groups = manifest.groups.iter().filter(|(name, _)| is_meant(name));
+    let files = groups.flat_map(|(_, group)| &group.files);
+    files.map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256))).collect()
 }
 
 /// A release on trial. Until it ends in a verdict or in order, a crash counts against the release.
@@ -49,13 +61,20 @@ impl Trial {
 }
 
 impl Store {
-    /// The files that have to be fetched; those the store or the attached release has are put in their places, verified.
+    /// The files that have to be fetched, those of asset groups only when the release that runs has the whole group here:
+    /// what works offline now goes on doing so. Those the store or the attached release has are put in their places, verified.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn missing(&self, manifest: &Manifest) -> Result<Vec<(FileEntry, PathBuf)>, Error> {
+    pub(crate) fn missing(
+        &self,
+        manifest: &Manifest,
+        current: &Release,
+    ) -> Result<Vec<(FileEntry, PathBuf)>, Error> {
+        let whole: BTreeSet<&str> = current.whole_groups().collect();
+        let groups = fetched(self, manifest, |name| whole.contains(name));
         let mut missing = Vec::new();
-        for (entry, path) in wanted(self, manifest) {
+        for (entry, path) in wanted(self, manifest).into_iter().chain(groups) {
             match self.inner.ensure_file(&path, &entry) {
                 Ok(()) => {}
                 Err(Error::Tampered { .. } | Error::CorruptBundle { .. }) => missing.push((entry, path)),
@@ -86,9 +105,20 @@ impl Store {
         manifests.iter().find_map(|manifest| {
             let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
             let folder = self.inner.backend_folder(backend);
-            let entry = manifest.page.iter().chain(backend).find(|entry| entry.sha256 == sha256)?;
+            let mut entries = manifest.page.iter().chain(manifest.group_files()).chain(backend);
+            let entry = entries.find(|entry| entry.sha256 == sha256)?;
             self.inner.base(entry, &[folder])
         })
+    }
+
+    /// Path of a file of an asset group that is being fetched. It outlives the app: the next time goes on with it.
+    pub(crate) fn on_demand_partial(&self, blob: &str) -> PathBuf {
+        self.inner.folder.join(ON_DEMAND).join(blob)
+    }
+
+    /// Where content with this hash lies.
+    pub(crate) fn content_path(&self, sha256: &str) -> PathBuf {
+        self.inner.content_path(sha256)
     }
 
     /// Path of a download under way.
@@ -142,19 +172,33 @@ impl Store {
     pub(crate) fn begin_trial(&self, release: &Release) -> Result<Trial, Error> {
         let lock = self.try_lock("trial.lock", true)?;
         let names = [release.hash().to_owned(), content_hash(release.manifest())];
-        let trial = Trial { store: self.clone(), names: names.clone(), _lock: lock };
+        let mut before = None;
         let begun = self.change(|state| {
-            for name in names {
-                *state.trials.entry(name).or_default() += 1;
+            before = Some(names.clone().map(|name| state.trials.get(&name).copied().unwrap_or_default()));
+            for name in &names {
+                *state.trials.entry(name.clone()).or_default() += 1;
             }
         });
-        match begun {
-            Ok(()) => Ok(trial),
-            Err(error) => {
-                // One of the two copies may say by now that it has begun.
-                trial.give_up();
-                Err(error)
+        if let Err(error) = begun {
+            before.into_iter().for_each(|before| self.take_back(&names, before));
+            return Err(error);
+        }
+        Ok(Trial { store: self.clone(), names, _lock: lock })
+    }
+
+    /// A trial could not be stored whole and does not begin, but one of the two copies may say by now that it has. What
+    /// earlier crashes left stays.
+    fn take_back(&self, names: &[String; 2], before: [u32; 2]) {
+        let result = self.change(|state| {
+            for (name, before) in names.iter().zip(before) {
+                if state.trials.get(name) == Some(&(before + 1)) {
+                    state.trials.insert(name.clone(), before);
+                }
             }
+            state.trials.retain(|_, trials| *trials > 0);
+        });
+        if let Err(error) = result {
+            tracing::warn!(%error, "a trial that did not begin may be counted");
         }
     }
 
@@ -202,6 +246,11 @@ impl Store {
         let spared: BTreeSet<_> =
             [state.current, state.previous, state.staged].into_iter().flatten().collect();
         let mut needed = BTreeSet::new();
+        let mut need = |manifest: &Manifest| {
+            let files = wanted(self, manifest).into_iter().chain(fetched(self, manifest, |_| true));
+            needed.extend(files.map(|(_, path)| path));
+            needed.extend(manifest.group_files().map(|entry| self.on_demand_partial(&entry.blob.sha256)));
+        };
         // Without knowing every release nothing is removed: a listing that fails is not an empty one.
         let hashes = self.list_releases()?;
         if !spared.iter().all(|spared| hashes.contains(spared)) {
@@ -212,9 +261,7 @@ impl Store {
             let free = matches!(self.try_lock(&format!("releases/{hash}/in-use"), false), Ok(Some(_)));
             if spared.contains(&hash) || !free {
                 match self.read_manifest(&hash) {
-                    Ok((manifest, _)) => {
-                        needed.extend(wanted(self, &manifest).into_iter().map(|(_, path)| path))
-                    }
+                    Ok((manifest, _)) => need(&manifest),
                     // Whose files those are can not be told: nothing is removed this time.
                     Err(_) if spared.contains(&hash) => return Ok(()),
                     Err(Error::Disk { source, .. }) if source.kind() != ErrorKind::NotFound => return Ok(()),
@@ -226,23 +273,34 @@ impl Store {
         }
         let attached = self.inner.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(attached) = attached {
-            needed.extend(wanted(self, &attached.manifest).into_iter().map(|(_, path)| path));
+            need(&attached.manifest);
+        }
+        // Not while somebody fetches.
+        let on_demand = self.inner.folder.join(ON_DEMAND);
+        if self.inner.disk.is_folder(&on_demand)
+            && let Some(_fetching) = self.try_lock(ON_DEMAND_LOCK, false)?
+        {
+            self.sweep(&on_demand, &needed)?;
         }
         for folder in ["files", "backend"] {
             self.sweep(&self.inner.folder.join(folder), &needed)?;
         }
-        self.remove_leftovers(&self.inner.folder)?;
+        // Those two are swept already, and a file of a release may have any name.
+        self.remove_leftovers(&self.inner.folder, &["files", "backend"])?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
     }
 
-    /// Removes what crashes left of files that were being written, outside of the folders that are swept.
-    fn remove_leftovers(&self, folder: &Path) -> Result<(), Error> {
+    /// Removes what crashes left of files that were being written.
+    fn remove_leftovers(&self, folder: &Path, spared: &[&str]) -> Result<(), Error> {
         let disk = &self.inner.disk;
         for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
             let path = folder.join(&entry.name);
+            if spared.contains(&entry.name.as_str()) {
+                continue;
+            }
             if entry.is_folder {
-                self.remove_leftovers(&path)?;
+                self.remove_leftovers(&path, &[])?;
             } else if entry.name.ends_with(TEMPORARY) {
                 disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }

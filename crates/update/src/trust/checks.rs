@@ -1,7 +1,8 @@
 //! What one file of metadata must be by itself, beyond what `sigstore-tuf` asks of it; and which delegations lead to a target.
 
-use crate::Error;
+use crate::{Error, hash};
 use sigstore_tuf::{Key, Role, Targets};
+use sigstore_types::DerPublicKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Delegated roles that may name `path`, in order, and whether nothing after them counts.
@@ -41,11 +42,24 @@ fn check_keys(
     let mut seen = BTreeMap::new();
     for id in ids {
         let Some(key) = keys.get(id) else { continue };
-        if seen.insert(key.keyval.public.trim(), id).is_some_and(|other| other != id) {
+        if seen.insert(raw(&key.keyval.public), id).is_some_and(|other| other != id) {
             return Err(Error::Trust(format!("the role {role} has one key under two ids")));
         }
     }
     Ok(())
+}
+
+/// The key itself, however it is written: in letters of either case, in PEM or not.
+fn raw(public: &str) -> Vec<u8> {
+    // What stands before the 32 bytes of an Ed25519 key in its `SubjectPublicKeyInfo` (RFC 8410).
+    const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let text = public.trim();
+    if let Some(bytes) = hash::unhex(text) {
+        return bytes;
+    }
+    let Ok(der) = DerPublicKey::from_pem(text) else { return text.into() };
+    let bytes = der.as_bytes();
+    bytes.strip_prefix(&ED25519).unwrap_or(bytes).to_vec()
 }
 
 pub(super) fn check_root(root: &sigstore_tuf::Root) -> Result<(), Error> {

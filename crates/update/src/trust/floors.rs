@@ -9,7 +9,7 @@
 //! the numbers up to lock clients out, and the new root is the way back in (section 5.3.11). A key that was only added
 //! lets nothing fall.
 //!
-//! The time is the latest at which a refresh succeeded. A clock set back can not make expired metadata fresh again; a clock
+//! The time is the latest at which a refresh succeeded; no key moves it, and it never falls. A clock set back can not make expired metadata fresh again; a clock
 //! that once ran ahead does no lasting harm, because nothing succeeds later than the metadata expire.
 
 use crate::disk::Disk;
@@ -96,7 +96,8 @@ impl Floors {
             return if self.generation > other.generation { self } else { other };
         }
         if self.root != other.root {
-            return if self.root > other.root { self } else { other };
+            let time_s = self.time_s.max(other.time_s);
+            return Self { time_s, ..if self.root > other.root { self } else { other } };
         }
         let mut targets = self.targets;
         for (name, version) in other.targets {
@@ -116,7 +117,7 @@ impl Floors {
     }
 
     /// Takes note of the root that is trusted now, to which trust came from `pinned`. `true` when a key that had signed was
-    /// taken away, and so everything fell.
+    /// taken away, and so every version fell.
     ///
     /// # Errors
     /// [`Error::Trust`] when trust had come further before, from the same beginning: roots are being withheld.
@@ -130,7 +131,7 @@ impl Floors {
         let taken_away =
             self.keys.iter().any(|(role, keys)| !now.get(role).is_some_and(|now| keys.is_subset(now)));
         if taken_away {
-            *self = Self { generation: self.generation, ..Self::default() };
+            *self = Self { generation: self.generation, time_s: self.time_s, ..Self::default() };
         }
         (self.root, self.keys, self.pinned) = (root.version, now, pinned);
         Ok(taken_away)

@@ -117,6 +117,20 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_again() {
 }
 
 #[test]
+fn a_key_that_is_taken_away_does_not_take_the_time_along() {
+    let simulator = Simulator::with_client();
+    simulator.refresh_in(9).unwrap();
+    simulator.repository().rotate("timestamp");
+    simulator.repository().start_over("timestamp");
+    simulator.repository().role("timestamp")["expires"] = in_days(5).into();
+    simulator.repository().publish(&["root", "timestamp"]);
+    assert!(simulator.refresh_in(0).unwrap_err().contains("expired"));
+    simulator.repository().role("timestamp")["expires"] = in_days(12).into();
+    simulator.repository().publish(&["timestamp"]);
+    simulator.refresh_in(0).unwrap();
+}
+
+#[test]
 fn a_refresh_that_fails_proves_no_time() {
     let simulator = Simulator::with_client();
     simulator.refresh().unwrap();

@@ -57,6 +57,17 @@ fn one_key_never_counts_twice() {
     simulator.repository().publish(&["root", "snapshot", "timestamp"]);
     assert!(simulator.refresh().unwrap_err().contains("one key under two ids"));
     assert_eq!(simulator.version("snapshot"), None);
+    // In capital letters it is the same key.
+    let simulator = Simulator::with_client();
+    simulator.repository().role("root")["roles"]["snapshot"]["threshold"] = 2.into();
+    let mut alias = simulator.repository().signers["snapshot"][0].alias(&"ab".repeat(32));
+    let public = alias.public["keyval"]["public"].as_str().unwrap().to_ascii_uppercase();
+    alias.public["keyval"]["public"] = public.into();
+    simulator.repository().trust("snapshot", &alias);
+    simulator.repository().signers.get_mut("snapshot").unwrap().push(alias);
+    simulator.repository().publish(&["root", "snapshot", "timestamp"]);
+    assert!(simulator.refresh().unwrap_err().contains("one key under two ids"));
+    assert_eq!(simulator.version("snapshot"), None);
 }
 
 #[test]

@@ -23,6 +23,14 @@ impl Model {
         Known::File(File { stamp, hash: None, young: None, link: false })
     }
 
+    /// Another content of the same file.
+    fn write(&mut self, path: &Path) {
+        self.made += 1;
+        if let Some(Known::File(file)) = self.things.get_mut(path) {
+            file.stamp.modified = self.made as i64;
+        }
+    }
+
     fn new_folder(&mut self) -> Known {
         self.made += 1;
         Known::Folder(Some(Id::numbered(self.made)))
@@ -60,7 +68,7 @@ impl Model {
     fn operate(&mut self, random: &mut Random) {
         let place = self.place(random);
         let any: Vec<PathBuf> = self.things.keys().cloned().collect();
-        match random.below(6) {
+        match random.below(7) {
             0 | 1 if !self.is_folder(&place) => {
                 let file = self.new_file();
                 self.things.insert(place, file);
@@ -70,14 +78,24 @@ impl Model {
                 self.things.insert(place, folder);
             }
             3 if !any.is_empty() => self.remove(&any[random.below(any.len())]),
+            6 if !any.is_empty() => self.write(&any[random.below(any.len())]),
             4 | 5 if !any.is_empty() => self.rename(&any[random.below(any.len())], &place),
             _ => {}
         }
     }
 
-    fn paths(&self) -> Paths {
-        let all = self.things.iter().map(|(path, known)| (path.clone(), known.is_folder()));
-        all.chain([("r".into(), true)]).collect()
+    /// What is in a file: which one it is stands for what was written into it first.
+    fn content(&self, path: &Path) -> Stamp {
+        match self.things.get(path) {
+            Some(Known::File(file)) => file.stamp,
+            other => panic!("{} is no file to be read but {other:?}", path.display()),
+        }
+    }
+
+    fn paths(&self) -> Paths<Stamp> {
+        let content = |path: &Path, known: &Known| (!known.is_folder()).then(|| self.content(path));
+        let all = self.things.iter().map(|(path, known)| (path.clone(), content(path, known)));
+        all.chain([("r".into(), None)]).collect()
     }
 }
 
@@ -114,12 +132,15 @@ fn events_lead_from_any_tree_to_any_other() {
         }
         let mut findings = differ(&before, &after);
         let moves = pair(&findings, &[]);
-        // As the scan does: what moved along may be another file by then.
-        findings.changed.extend(moves.along.keys().filter(|to| !after.things[*to].is_folder()).cloned());
+        // As the scan does: what moved may have been written, and what moved along may be another file by then.
+        let moved = moves.files.iter().chain(&moves.along);
+        let written = moved
+            .filter(|(to, from)| !after.things[*to].is_folder() && after.content(to) != before.content(from));
+        findings.changed.extend(written.map(|(to, _)| to.clone()));
         let events = arrange(&findings, &moves);
         let mut view = before.paths();
         for event in &events {
-            if let Err(why) = apply(&mut view, event) {
+            if let Err(why) = apply(&mut view, event, |path| after.content(path)) {
                 panic!("seed {seed}: {why}\n{:#?}\n{:#?}\n{events:#?}", before.paths(), after.paths());
             }
         }

@@ -1,5 +1,5 @@
 //! A disk that changes between any two reads of it: whatever a scan happens to see, its events can be applied, and once
-//! the disk is quiet they say what is there.
+//! the disk is quiet they have told of everything that is there, down to the content of files.
 
 use super::*;
 use crate::rules::Rules;
@@ -12,6 +12,14 @@ const TRIALS: u64 = 60;
 const LOOKS: usize = 30;
 /// Of a hundred reads, how many at most find that something was changed right before.
 const DISTURBED_MAX: usize = 40;
+/// Far longer than anything is held back.
+const QUIET_MAX: Duration = Duration::from_secs(60);
+
+/// What no file held before, of few lengths, so that often only the content tells; or nothing.
+fn text(random: &mut Random) -> String {
+    let length = random.below(3);
+    format!("{:08}", random.below(100_000_000)).repeat(length)
+}
 
 /// Changes one thing below a folder. What the system refuses did nothing.
 fn operate(root: &Path, random: &mut Random) {
@@ -33,7 +41,7 @@ fn operate(root: &Path, random: &mut Random) {
     place.push(["a", "b", "c"][random.below(3)]);
     let folder = folders[random.below(folders.len())].clone();
     let file = files.get(random.below(files.len().max(1))).cloned();
-    let text = "x".repeat(random.below(4));
+    let text = text(random);
     let _ = match (random.below(9), file) {
         (0 | 1, _) => fs::write(&place, text),
         (2, Some(file)) => fs::write(file, text),
@@ -46,13 +54,18 @@ fn operate(root: &Path, random: &mut Random) {
     };
 }
 
-fn there(root: &Path) -> Paths {
-    let mut found = Paths::from([(root.to_path_buf(), true)]);
+/// A file's content; nothing while it is not there, of which an event tells.
+fn content(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn there(root: &Path) -> Paths<String> {
+    let mut found = Paths::from([(root.to_path_buf(), None)]);
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap().flatten() {
             let is_folder = entry.file_type().unwrap().is_dir();
-            found.insert(entry.path(), is_folder);
+            found.insert(entry.path(), (!is_folder).then(|| content(&entry.path())));
             if is_folder {
                 folders.push(entry.path());
             }
@@ -92,10 +105,10 @@ fn run(seed: u64) -> Result<(), String> {
     scan.begin();
     let mut view = there(&root);
     let mut told = Vec::new();
-    let mut take = |events: Vec<Event>, view: &mut Paths| {
+    let mut take = |events: Vec<Event>, view: &mut Paths<String>| {
         told.push(events.clone());
         for event in &events {
-            apply(view, event).map_err(|why| format!("seed {seed}: {why}; told: {told:#?}"))?;
+            apply(view, event, content).map_err(|why| format!("seed {seed}: {why}; told: {told:#?}"))?;
         }
         Ok::<(), String>(())
     };
@@ -112,7 +125,9 @@ fn run(seed: u64) -> Result<(), String> {
         take(events, &mut view)?;
         operate(&root, &mut random.borrow_mut());
     }
+    let began = Instant::now();
     loop {
+        assert!(began.elapsed() < QUIET_MAX, "seed {seed}: still not quiet; {:?} are held", scan.held);
         let events = look(&mut scan);
         let quiet = events.is_empty() && scan.held.is_empty();
         take(events, &mut view)?;
@@ -122,6 +137,13 @@ fn run(seed: u64) -> Result<(), String> {
         std::thread::yield_now();
     }
     let there = there(&root);
+    // Emptied, written and emptied again looks like emptied once, and who reads in between has read more.
+    let is_empty = |content: &Option<String>| content.as_ref().is_some_and(String::is_empty);
+    for (path, content) in &mut view {
+        if there.get(path).is_some_and(is_empty) && content.is_some() {
+            *content = Some(String::new());
+        }
+    }
     if view == there { Ok(()) } else { Err(format!("seed {seed}: {view:#?} is told, {there:#?} is there")) }
 }
 

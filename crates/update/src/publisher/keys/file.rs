@@ -38,6 +38,28 @@ enum Private {
     External { command: Vec<String> },
 }
 
+/// How a private key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In the file, in the clear.
+    Plain,
+    /// In the file, encrypted.
+    Encrypted,
+    /// Elsewhere; the file says how its signer is asked.
+    External,
+}
+
+impl Kept {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "here, NOT encrypted",
+            Self::Encrypted => "here, encrypted",
+            Self::External => "with an external signer",
+        }
+    }
+}
+
 impl KeyFile {
     /// A new key.
     pub(super) fn new(algorithm: Algorithm, passphrase: Option<&str>) -> Result<(Self, Signing), Error> {
@@ -70,20 +92,19 @@ impl KeyFile {
         })
     }
 
-    /// Writes a new key file, which nobody else can read. What is there is never overwritten.
+    /// Writes a new key file, which nobody else can read. What is there is never overwritten, and a full disk or an end in the
+    /// middle leaves no half a key under this name.
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
-        // Created with its mode: there is no moment at which others could read it.
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
-        let mut file = options.open(path).map_err(Error::disk("creating", path))?;
-        file.write_all(&json).and_then(|()| file.sync_all()).map_err(Error::disk("writing", path))
+        let mut salt = [0; 4];
+        random(&mut salt)?;
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}", hash::hex(&salt)));
+        let half = path.with_file_name(name);
+        let written = write_new(&half, &json).and_then(|()| name_new(&half, path));
+        let _ = fs::remove_file(&half);
+        written
     }
 
     /// Its public key as metadata spell it, and its id.
@@ -96,12 +117,12 @@ impl KeyFile {
         matches!(self.private, Private::Encrypted { .. })
     }
 
-    /// How the private key is kept, in a word.
-    pub fn kept(&self) -> &'static str {
+    /// How the private key is kept.
+    pub fn kept(&self) -> Kept {
         match self.private {
-            Private::Plain { .. } => "here, NOT encrypted",
-            Private::Encrypted { .. } => "here, encrypted",
-            Private::External { .. } => "with an external signer",
+            Private::Plain { .. } => Kept::Plain,
+            Private::Encrypted { .. } => Kept::Encrypted,
+            Private::External { .. } => Kept::External,
         }
     }
 
@@ -143,6 +164,37 @@ impl KeyFile {
             return Err(damaged());
         }
         Ok(signing)
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    // Created with its mode: there is no moment at which others could read it.
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).map_err(Error::disk("creating", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::disk("writing", path))
+}
+
+/// Gives a whole file its name, unless that is taken.
+fn name_new(whole: &Path, path: &Path) -> Result<(), Error> {
+    let there = |error: &std::io::Error| error.kind() == std::io::ErrorKind::AlreadyExists;
+    match fs::hard_link(whole, path) {
+        Ok(()) => {}
+        Err(error) if there(&error) => return Err(Error::disk("creating", path)(error)),
+        // Sticks and some network folders know no second name for a file.
+        Err(_) if fs::symlink_metadata(path).is_ok() => {
+            return Err(Error::disk("creating", path)(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        Err(_) => fs::rename(whole, path).map_err(Error::disk("creating", path))?,
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => disk::sync_folder(folder).map_err(Error::disk("syncing", folder)),
+        None => disk::sync_folder(Path::new(".")).map_err(Error::disk("syncing", path)),
     }
 }
 

@@ -19,8 +19,9 @@
 mod file;
 mod root;
 mod signing;
+mod single;
 
-pub use file::{ARGON2_MEMORY_KIB, ARGON2_PASSES, KeyFile};
+pub use file::{ARGON2_MEMORY_KIB, ARGON2_PASSES, Kept, KeyFile};
 pub use root::{Draft, Progress, changes};
 pub use signing::{Algorithm, SIGNER_ANSWER_BYTES_MAX, SIGNER_TIMEOUT_S, Signing, short};
 
@@ -140,14 +141,14 @@ impl Keys {
         }
         let signed = first.finish()?;
         fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
+        let ignore = folder.join(".gitignore");
+        OsDisk.write(&ignore, GITIGNORE.as_bytes(), false).map_err(Error::disk("writing", &ignore))?;
         for (role, file, signing) in &made {
             file.write(&file::file_name(role.name(), &signing.id, folder))?;
         }
         let signers: Vec<_> =
             made.iter().filter(|(role, ..)| *role == Role::Root).map(|(.., signing)| signing).collect();
         keys.write_root(1, &metadata::envelope(&signed, &signers)?)?;
-        let ignore = folder.join(".gitignore");
-        OsDisk.write(&ignore, GITIGNORE.as_bytes(), false).map_err(Error::disk("writing", &ignore))?;
         Ok(keys)
     }
 
@@ -201,14 +202,8 @@ impl Keys {
         now: jiff::Timestamp,
         change: impl FnOnce(&mut Draft) -> Result<(), Error>,
     ) -> Result<Vec<u8>, Error> {
-        if let Some(version) = self.waiting()? {
-            return Err(refused(format!(
-                "root {version} waits for signatures in {}; nothing was changed. Finish it (`staysail keys sign`) or remove \
-                 that file",
-                self.draft_path().display()
-            )));
-        }
-        let mut draft = Draft::after(&self.root()?, metadata::in_days(now, ROOT_EXPIRY_DAYS))?;
+        let root = self.check_none_waits()?;
+        let mut draft = Draft::after(&root, metadata::in_days(now, ROOT_EXPIRY_DAYS))?;
         change(&mut draft)?;
         metadata::envelope(&draft.finish()?, &[])
     }
@@ -255,11 +250,9 @@ impl Keys {
     /// # Errors
     /// [`Error::Refused`] when it is another root than the one that waits here; disk errors.
     pub fn accept(&self, draft: &[u8]) -> Result<Changed, Error> {
-        let path = self.draft_path();
-        let waiting = disk::read(&path, KEY_BYTES_MAX).map_err(Error::disk("reading", &path))?;
-        self.settle(&match waiting {
+        self.settle(&match self.waiting_draft()? {
             None => draft.to_vec(),
-            Some(waiting) => join(&waiting, draft)?,
+            Some((_, waiting)) => join(&waiting, draft)?,
         })
     }
 
@@ -290,6 +283,17 @@ impl Keys {
                 current.version
             )));
         }
+        crypto::install();
+        for (id, key) in &next.signed().keys {
+            // What is shown of a root are ids: none may stand for another key than it did.
+            if current.keys.get(id) != Some(key) && key.key_id().ok().as_ref() != Some(id) {
+                return Err(refused(format!(
+                    "in root {} the id {id} stands for another key than the one it belongs to; nothing was signed. Ask whom \
+                     you have this root from",
+                    next.signed().version
+                )));
+            }
+        }
         Ok((current, next))
     }
 
@@ -307,90 +311,6 @@ impl Keys {
         Ok(())
     }
 
-    /// Makes a new key, not yet trusted for anything.
-    ///
-    /// # Errors
-    /// Disk errors.
-    pub fn make(&self, role: Role, algorithm: Algorithm, passphrase: Option<&str>) -> Result<Signing, Error> {
-        let (file, signing) = KeyFile::new(algorithm, passphrase)?;
-        file.write(&file::file_name(role.name(), &signing.id, &self.folder))?;
-        Ok(signing)
-    }
-
-    /// Makes a new key for a channel's own role, not yet trusted for anything.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] for a name that can not be a channel's; disk errors.
-    pub fn make_for_channel(
-        &self,
-        channel: &str,
-        algorithm: Algorithm,
-        passphrase: Option<&str>,
-    ) -> Result<Signing, Error> {
-        super::lists::check_channel(channel)?;
-        let (file, signing) = KeyFile::new(algorithm, passphrase)?;
-        file.write(&file::file_name(&super::role_of(channel), &signing.id, &self.folder))?;
-        Ok(signing)
-    }
-
-    /// Removes keys that were made for a root that could not be made. What the root in force trusts stays.
-    ///
-    /// # Errors
-    /// Disk errors.
-    pub fn discard(&self, ids: &[String]) -> Result<(), Error> {
-        let root: Root = metadata::parse(&self.root()?)?;
-        for found in self.found()?.into_iter().filter(|found| ids.contains(&found.id)) {
-            if !root.keys.contains_key(&found.id) {
-                OsDisk.remove(&found.path).map_err(Error::disk("removing", &found.path))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes a key that an external signer has: `command` gets what is to be signed on its standard input and answers with the
-    /// signature in hexadecimal. `public` is hexadecimal for Ed25519, PEM for the others. Gives the key and its id.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] for a scheme that clients do not know; disk errors.
-    pub fn add_external(
-        &self,
-        role: Role,
-        command: Vec<String>,
-        scheme: &str,
-        public: &str,
-    ) -> Result<(Value, String), Error> {
-        let file = KeyFile::external(command, scheme, public)?;
-        let (key, id) = file.key()?;
-        file.write(&file::file_name(role.name(), &id, &self.folder))?;
-        Ok((key, id))
-    }
-
-    /// Takes over a key file from elsewhere, still encrypted. Gives its id.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when it is none, or is here already; disk errors.
-    pub fn import(&self, path: &Path, role: Role) -> Result<String, Error> {
-        let file = KeyFile::read(path)?.ok_or_else(|| refused(format!("there is no {}", path.display())))?;
-        let id = file.key()?.1;
-        if self.found()?.iter().any(|found| found.id == id) {
-            return Err(refused(format!("the key {} is here already; nothing was changed", short(&id))));
-        }
-        file.write(&file::file_name(role.name(), &id, &self.folder))?;
-        Ok(id)
-    }
-
-    /// Copies a private key, as it is at rest, to a file that must not exist. `id` is its id or the beginning of it.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when there is no such key here; disk errors.
-    pub fn export(&self, id: &str, to: &Path) -> Result<(), Error> {
-        let found = self.found()?.into_iter().find(|found| found.id.starts_with(id));
-        found
-            .ok_or_else(|| refused(format!("no private key {id} is in {}", self.folder.display())))?
-            .file
-            .write(to)
-    }
-
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -406,9 +326,33 @@ impl Keys {
     /// # Errors
     /// One that can not be read.
     pub fn waiting(&self) -> Result<Option<u64>, Error> {
+        Ok(self.waiting_draft()?.map(|(version, _)| version))
+    }
+
+    /// What waits, with its version. A draft of a root that is in force already is what an interruption left.
+    fn waiting_draft(&self) -> Result<Option<(u64, Vec<u8>)>, Error> {
         let path = self.draft_path();
         let draft = disk::read(&path, KEY_BYTES_MAX).map_err(Error::disk("reading", &path))?;
-        draft.map(|draft| Ok(metadata::parse::<Root>(&draft)?.version)).transpose()
+        let Some(draft) = draft else { return Ok(None) };
+        let version = metadata::parse::<Root>(&draft)?.version;
+        let in_force = metadata::parse::<Root>(&self.root()?)?.version;
+        Ok((version > in_force).then_some((version, draft)))
+    }
+
+    /// The root in force, when none waits to follow it: keys for a new one are made only when it can be made, too.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no root, or one waits for signatures.
+    pub fn check_none_waits(&self) -> Result<Vec<u8>, Error> {
+        let root = self.root()?;
+        match self.waiting()? {
+            None => Ok(root),
+            Some(version) => Err(refused(format!(
+                "root {version} waits for signatures in {}; nothing was changed. Finish it (`staysail keys sign`) or remove \
+                 that file",
+                self.draft_path().display()
+            ))),
+        }
     }
 
     /// The newest `root.json`.
@@ -469,6 +413,18 @@ impl Keys {
     /// Whether a private key of `role` needs a passphrase.
     pub fn is_encrypted(&self, role: Role) -> bool {
         self.of(role).is_ok_and(|found| found.iter().any(|found| found.file.is_encrypted()))
+    }
+
+    /// Whether a private key for the role of a channel needs a passphrase.
+    pub fn is_channel_encrypted(&self, channel: &str) -> bool {
+        let role = super::role_of(channel);
+        let its = |found: &Found| {
+            let name = found.path.file_stem().unwrap_or_default().to_string_lossy();
+            name.strip_prefix(&role).is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(|id| found.id.starts_with(id))
+            })
+        };
+        self.found().is_ok_and(|found| found.iter().any(|found| its(found) && found.file.is_encrypted()))
     }
 
     /// As many keys of `role` as must sign.

@@ -152,6 +152,10 @@ pub fn changes(current: &Root, next: &Root) -> Vec<String> {
             lines.push(format!("{role}: wants {} signatures, not {}", threshold(next), threshold(current)));
         }
     }
+    if current.consistent_snapshot != next.consistent_snapshot {
+        let (before, after) = (current.consistent_snapshot, next.consistent_snapshot);
+        lines.push(format!("consistent_snapshot: {after}, not {before}"));
+    }
     lines.push(format!("is valid until {}", metadata::time(next.expires)));
     lines
 }

@@ -9,12 +9,14 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::Value;
 use sigstore_types::{DerPublicKey, SignatureBytes};
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest time an external signer may take: somebody may have to touch a token.
 pub const SIGNER_TIMEOUT_S: u64 = 300;
+/// How often is looked whether a signer has ended.
+const SIGNER_POLL: Duration = Duration::from_millis(5);
 /// Longest answer of an external signer.
 pub const SIGNER_ANSWER_BYTES_MAX: u64 = 64 << 10;
 
@@ -124,6 +126,11 @@ pub fn short(id: &str) -> &str {
 /// Runs an external signer: the bytes come on its standard input, the signature in hexadecimal on its standard output, the
 /// key's id in the environment variable `STAYSAIL_KEY_ID`.
 fn ask(command: &[String], id: &str, bytes: &[u8]) -> Result<String, Error> {
+    ask_within(Duration::from_secs(SIGNER_TIMEOUT_S), command, id, bytes)
+}
+
+fn ask_within(limit: Duration, command: &[String], id: &str, bytes: &[u8]) -> Result<String, Error> {
+    let deadline = Instant::now() + limit;
     let failed =
         |why: String| refused(format!("the signer {:?} {why}; nothing was signed", command.join(" ")));
     let [program, arguments @ ..] = command else { return Err(failed("is empty".into())) };
@@ -144,16 +151,29 @@ fn ask(command: &[String], id: &str, bytes: &[u8]) -> Result<String, Error> {
         let read = stdout.map(|stdout| stdout.take(SIGNER_ANSWER_BYTES_MAX).read_to_string(&mut text));
         let _ = sender.send(read.and_then(Result::ok).map(|_| text));
     });
-    let answer = answer.recv_timeout(Duration::from_secs(SIGNER_TIMEOUT_S));
-    if answer.is_err() {
-        let _ = child.kill();
+    let answer = answer.recv_timeout(limit);
+    let status = ended(&mut child, deadline).map_err(|error| failed(error.to_string()))?;
+    match (answer, status) {
+        (Err(_), _) => Err(failed(format!("did not answer within {} s", limit.as_secs()))),
+        (_, None) => Err(failed(format!("did not end within {} s", limit.as_secs()))),
+        (_, Some(status)) if !status.success() => Err(failed(format!("failed ({status})"))),
+        (Ok(None), _) => Err(failed("gave no text".into())),
+        (Ok(Some(text)), _) => Ok(text.trim().to_ascii_lowercase()),
     }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    match answer {
-        Err(_) => Err(failed(format!("did not answer within {SIGNER_TIMEOUT_S} s"))),
-        Ok(_) if !status.success() => Err(failed(format!("failed ({status})"))),
-        Ok(None) => Err(failed("gave no text".into())),
-        Ok(Some(text)) => Ok(text.trim().to_ascii_lowercase()),
+}
+
+/// How it has ended; `None` when it had to be ended.
+fn ended(child: &mut Child, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(SIGNER_POLL);
     }
 }
 
@@ -205,6 +225,10 @@ mod tests {
         );
         assert!(asked("echo nonsense", b"message").unwrap_err().contains("no signature of that key"));
         assert!(asked("exit 3", b"message").unwrap_err().contains("failed"));
+        // One that has answered and does not end is not waited for for ever.
+        let hangs = says(&format!("echo {signature}; exec >&- sleep 1000"));
+        let error = ask_within(Duration::from_millis(300), &hangs, &own.id, b"message").unwrap_err();
+        assert!(error.to_string().contains("did not"), "{error}");
         let missing = Signing::external(&["/nowhere/signer".into()], "ed25519", public).unwrap();
         assert!(missing.sign(b"message").unwrap_err().to_string().contains("could not be started"));
     }

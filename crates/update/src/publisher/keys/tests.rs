@@ -120,3 +120,51 @@ fn a_forged_signature_never_completes_a_root() {
     let signed = keys.add_signatures(&fs::read(keys.draft_path()).unwrap(), None).unwrap();
     assert!(keys.accept(&signed).unwrap().progress.is_complete());
 }
+
+#[test]
+fn a_key_that_was_exchanged_under_its_old_id_is_refused_before_anything_is_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::create(&folder.path().join("keys"), None, now()).unwrap();
+    keys.propose(now(), |_| Ok(())).unwrap();
+    let mut draft: Value = serde_json::from_slice(&fs::read(keys.draft_path()).unwrap()).unwrap();
+    fs::remove_file(keys.draft_path()).unwrap();
+    draft["signed"]["consistent_snapshot"] = false.into();
+    let (current, next) = (keys.root().unwrap(), metadata::pretty(&draft).unwrap());
+    let (current, next) = (metadata::parse(&current).unwrap(), metadata::parse(&next).unwrap());
+    assert!(changes(&current, &next).concat().contains("consistent_snapshot: false, not true"));
+    draft["signed"]["consistent_snapshot"] = true.into();
+
+    let thief = Signing::new(Algorithm::Ed25519, &[7; 32]).unwrap();
+    let id = keys.of(Role::Targets).unwrap()[0].id.clone();
+    draft["signed"]["keys"][&id] = thief.public;
+    let draft = metadata::pretty(&draft).unwrap();
+    for refusal in [keys.add_signatures(&draft, None).map(drop), keys.accept(&draft).map(drop)] {
+        let error = refusal.unwrap_err().to_string();
+        assert!(error.contains(&id) && error.contains("another key"), "{error}");
+    }
+    assert!(!keys.draft_path().exists());
+}
+
+#[test]
+fn no_private_key_is_written_before_what_keeps_it_out_of_version_control() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    fs::create_dir_all(path.join(".gitignore/in-the-way")).unwrap();
+    assert!(matches!(Keys::create(&path, None, now()), Err(Error::Disk { .. })));
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+}
+
+#[test]
+fn a_draft_of_a_root_that_is_in_force_already_waits_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Keys::create(&folder.path().join("keys"), None, now()).unwrap();
+    keys.propose(now(), |_| Ok(())).unwrap();
+    let draft = fs::read(keys.draft_path()).unwrap();
+    assert_eq!(keys.waiting().unwrap(), Some(2));
+    keys.accept(&keys.add_signatures(&draft, None).unwrap()).unwrap();
+    // Killed between the new root and the end of its draft.
+    fs::write(keys.draft_path(), draft).unwrap();
+    assert_eq!(keys.waiting().unwrap(), None);
+    assert_eq!(keys.renew(None, now()).unwrap(), 3);
+    assert!(!keys.draft_path().exists());
+}
