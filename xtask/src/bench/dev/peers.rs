@@ -22,7 +22,7 @@ const PEERS: [Peer; 2] = [
         name: "dioxus",
         title: "Dioxus",
         commands: &[(&["dx", "--version"], "dioxus")],
-        remedy: "cargo install dioxus-cli --locked",
+        remedy: "install libxdo-dev, then: cargo install dioxus-cli --locked",
         prepare: dioxus,
     },
     Peer {
