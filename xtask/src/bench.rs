@@ -22,6 +22,8 @@ use std::path::Path;
 /// The groups, in the order they are measured; one file each.
 pub const GROUPS: [&str; 6] = ["dev", "call", "start", "memory", "binary", "update"];
 const PEER: &str = "tauri2";
+/// Peers that have a column of their own in the table when they were measured.
+const COLUMNS: [&str; 2] = ["dioxus", "wails2"];
 
 /// One measured quantity.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +58,19 @@ impl Row {
             (limit, part) => limit.or(part),
         };
         self
+    }
+
+    /// Not above that other's, when it was measured.
+    fn below(mut self, name: &str) -> Self {
+        debug_assert!(!self.is_rate());
+        if let Some(other) = self.other(name) {
+            self.limit = Some(self.limit.map_or(other, |limit| limit.min(other)));
+        }
+        self
+    }
+
+    fn other(&self, name: &str) -> Option<f64> {
+        self.others.iter().find(|(other, _)| *other == name).map(|(_, number)| *number)
     }
 
     /// At least so much, and at least so many times the peer's.
@@ -176,23 +191,26 @@ pub fn run(root: &Path, groups: &[String], peers: bool, runs: usize) -> anyhow::
 
 fn table(rows: &[Row]) -> String {
     let number = |number: Option<f64>| number.map_or("–".into(), |number| format!("{number:.3}"));
-    let mut text = format!(
-        "{:<34} {:>8} {:>13} {:>13} {:>13} {:>13} {:>5}\n",
-        "name", "unit", "ours", "worst", PEER, "limit", "runs"
-    );
+    let measured = |name: &&str| rows.iter().any(|row| row.other(name).is_some());
+    let columns: Vec<&str> = COLUMNS.into_iter().filter(measured).collect();
+    let cells =
+        |cells: Vec<String>| cells.iter().fold(String::new(), |line, cell| line + &format!(" {cell:>13}"));
+    let names = columns.iter().map(|name| (*name).to_owned());
+    let head =
+        ["ours", "worst", PEER].map(str::to_owned).into_iter().chain(names).chain(["limit".to_owned()]);
+    let mut text = format!("{:<34} {:>8}{} {:>5}\n", "name", "unit", cells(head.collect()), "runs");
     for row in rows {
+        let ours = [median(&row.ours), row.worst(), median(&row.peer)].into_iter();
+        let numbers = ours.chain(columns.iter().map(|name| row.other(name))).chain([row.limit]);
         text += &format!(
-            "{:<34} {:>8} {:>13} {:>13} {:>13} {:>13} {:>5}{}\n",
+            "{:<34} {:>8}{} {:>5}{}\n",
             row.name,
             row.unit,
-            number(median(&row.ours)),
-            number(row.worst()),
-            number(median(&row.peer)),
-            number(row.limit),
+            cells(numbers.map(number).collect()),
             row.ours.len(),
             if row.missed() { "  misses its limit" } else { "" }
         );
-        for (name, number) in &row.others {
+        for (name, number) in row.others.iter().filter(|(name, _)| !COLUMNS.contains(name)) {
             text += &format!("{:<34} {:>8} {number:>13.3}\n", format!("  {name}"), row.unit);
         }
     }
@@ -235,5 +253,22 @@ mod tests {
         assert_eq!(row.json()["worst"], 6.0);
         assert!(!row.missed());
         assert!(Row { ours: vec![5.9], ..row }.missed());
+    }
+    #[test]
+    fn another_that_was_measured_has_a_column_and_may_bound_ours() {
+        let row =
+            |others| Row::new("dev.backend_template_ms", "ms", vec![800.0], vec![9000.0]).beside(others);
+        let alone = row(Vec::new()).at_most(Some(900.0), None).below("dioxus");
+        assert!(!alone.missed() && !table(std::slice::from_ref(&alone)).contains("dioxus"));
+        let beside = row(vec![("dioxus", 750.0)]).at_most(Some(900.0), None).below("dioxus");
+        assert!(beside.missed());
+        assert_eq!(beside.json()["peers"], json!({"tauri2": 9000.0, "dioxus": 750.0}));
+        let lines: Vec<String> =
+            table(&[beside, row(vec![("bsdiff", 1.0)])]).lines().map(str::to_owned).collect();
+        let columns: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(columns[0], ["name", "unit", "ours", "worst", "tauri2", "dioxus", "limit", "runs"]);
+        assert_eq!(columns[1][2..7], ["800.000", "800.000", "9000.000", "750.000", "750.000"]);
+        assert_eq!(columns[2][2..7], ["800.000", "800.000", "9000.000", "–", "–"]);
+        assert_eq!(columns[3], ["bsdiff", "ms", "1.000"]);
     }
 }

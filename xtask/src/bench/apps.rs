@@ -52,14 +52,14 @@ impl<'a> Apps<'a> {
         succeed(
             Command::new("cargo").args(["build", "--release", "--locked"]).args(packages).current_dir(root),
         )?;
-        apps.copy("benches/app", "app", "frontend")?;
+        apps.copy("benches/app", "app", Some("frontend"))?;
         apps.edit(
             "app/Cargo.toml",
             "../../crates/staysail",
             &root.join("crates/staysail").display().to_string(),
         )?;
         if peers {
-            apps.copy("benches/peers/tauri", "tauri", "src")?;
+            apps.copy("benches/peers/tauri", "tauri", Some("src"))?;
             println!("=== installing the peer's packages");
             let mut npm = Command::new("npm");
             succeed(npm.args(["install", "--no-audit", "--no-fund"]).current_dir(apps.folder(Which::Tauri)))?;
@@ -67,14 +67,14 @@ impl<'a> Apps<'a> {
         Ok(apps)
     }
 
-    /// Sources of one app, with the page both share; what was built before is kept.
-    fn copy(&self, from: &str, name: &str, page: &str) -> anyhow::Result<()> {
+    /// Sources of one app, with the page that most share in a folder of theirs; what was built before is kept.
+    pub fn copy(&self, from: &str, name: &str, page: Option<&str>) -> anyhow::Result<()> {
         let to = self.work.join(name);
         if to.exists() {
             std::fs::remove_dir_all(&to).with_context(|| format!("removing {}", to.display()))?;
         }
         copy_folder(&self.root.join(from), &to)?;
-        copy_folder(&self.root.join("benches/page"), &to.join(page))
+        page.map_or(Ok(()), |page| copy_folder(&self.root.join("benches/page"), &to.join(page)))
     }
 
     /// Folder of an app's copy.

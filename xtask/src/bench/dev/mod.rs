@@ -1,5 +1,6 @@
 //! From a save to the live page, and from an empty target folder to the first one.
 
+mod peers;
 mod projects;
 mod vite;
 mod watched;
@@ -48,12 +49,14 @@ struct Numbers {
 pub fn measure(apps: &Apps, runs: usize) -> anyhow::Result<Vec<Row>> {
     let template = Project::make(apps, "hello", Layout::Template)?;
     let ours = edits(apps, develop(apps, template)?, runs, true)?;
-    let mut peer = Numbers::default();
+    let mut tauri = Numbers::default();
+    let mut others = Vec::new();
     if apps.peers {
         let [backend, page] = apps.edited(Which::Tauri).map(|path| apps.work(path));
         let command = apps.develop(Which::Tauri, &emptied(apps.target(Which::Tauri, "dev"))?);
         let subject = Subject { name: "Tauri", command, backend, page, explains: false };
-        peer = edits(apps, subject, runs.min(PEER_RUNS_MAX), true)?;
+        tauri = edits(apps, subject, runs.min(PEER_RUNS_MAX), true)?;
+        others = peers::measure(apps, runs);
     }
     let many = |name, layout| -> anyhow::Result<Numbers> {
         edits(apps, develop(apps, Project::make(apps, name, layout)?)?, runs, false)
@@ -62,22 +65,28 @@ pub fn measure(apps: &Apps, runs: usize) -> anyhow::Result<Vec<Row>> {
     let one = many("single", Layout::OneCrate)?;
     let [through, alone] = vite::measure(apps, runs)?;
     let most = median(&alone).map(|alone| alone * 1.1);
-    let row = |name: &str, unit, ours, peer| Row::new(format!("dev.{name}"), unit, ours, peer);
+    let row = |name: &str, unit, ours| Row::new(format!("dev.{name}"), unit, ours, Vec::new());
+    // What is measured of the others, too.
+    let beside = |name: &str, unit, pick: fn(&Numbers) -> Vec<f64>| {
+        let others = others.iter().filter_map(|(name, numbers)| Some((*name, median(&pick(numbers))?)));
+        Row::new(format!("dev.{name}"), unit, pick(&ours), pick(&tauri)).beside(others.collect())
+    };
     Ok(vec![
-        row("backend_template_ms", "ms", ours.backend_ms, peer.backend_ms)
-            .at_most(Some(500.0), Some(1.0 / 15.0)),
-        row("backend_12_crates_ms", "ms", twelve.backend_ms, Vec::new()).at_most(Some(900.0), None),
-        row("backend_1_crate_ms", "ms", one.backend_ms, Vec::new()),
-        row("beyond_cargo_ms", "ms", ours.overhead_ms, Vec::new()).at_most(Some(60.0), None),
-        row("page_plain_ms", "ms", ours.page_ms, peer.page_ms).at_most(Some(60.0), None),
-        row("page_vite_ms", "ms", through, Vec::new()).at_most(most, None),
-        row("page_vite_alone_ms", "ms", alone, Vec::new()),
-        row("first_live_cpu_s", "s", ours.first_cpu_s, peer.first_cpu_s).at_most(None, Some(0.125)),
-        row("first_compile_cpu_s", "s", ours.first_compile_cpu_s, Vec::new()).at_most(Some(30.0), None),
-        row("first_live_s", "s", ours.first_s, peer.first_s),
-        row("window_absent_ms", "ms", ours.absent_ms, peer.absent_ms).at_most(Some(0.0), None),
-        row("focus_stolen", "times", total(&ours.robbed), total(&peer.robbed)).at_most(Some(0.0), None),
-        row("page_state_lost", "times", total(&ours.lost), total(&peer.lost)).at_most(Some(0.0), None),
+        beside("backend_template_ms", "ms", |numbers| numbers.backend_ms.clone())
+            .at_most(Some(500.0), Some(1.0 / 15.0))
+            .below("dioxus"),
+        row("backend_12_crates_ms", "ms", twelve.backend_ms).at_most(Some(900.0), None),
+        row("backend_1_crate_ms", "ms", one.backend_ms),
+        row("beyond_cargo_ms", "ms", ours.overhead_ms.clone()).at_most(Some(60.0), None),
+        beside("page_plain_ms", "ms", |numbers| numbers.page_ms.clone()).at_most(Some(60.0), None),
+        row("page_vite_ms", "ms", through).at_most(most, None),
+        row("page_vite_alone_ms", "ms", alone),
+        beside("first_live_cpu_s", "s", |numbers| numbers.first_cpu_s.clone()).at_most(None, Some(0.125)),
+        row("first_compile_cpu_s", "s", ours.first_compile_cpu_s.clone()).at_most(Some(30.0), None),
+        beside("first_live_s", "s", |numbers| numbers.first_s.clone()),
+        beside("window_absent_ms", "ms", |numbers| numbers.absent_ms.clone()).at_most(Some(0.0), None),
+        beside("focus_stolen", "times", |numbers| total(&numbers.robbed)).at_most(Some(0.0), None),
+        beside("page_state_lost", "times", |numbers| total(&numbers.lost)).at_most(Some(0.0), None),
     ])
 }
 

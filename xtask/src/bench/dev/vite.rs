@@ -93,7 +93,8 @@ fn browser() -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join("webkit2gtk-4.1/MiniBrowser")).find(|path| path.is_file())
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// A port of the loopback that nobody uses now.
+pub fn free_port() -> anyhow::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").context("no free port")?;
     Ok(listener.local_addr()?.port())
 }
