@@ -22,6 +22,8 @@ pub const CALL_PATH: &str = "/__staysail/call";
 pub const BODY_PATH: &str = "/__staysail/body/";
 /// Path of the client library, for pages without a bundler.
 pub const API_PATH: &str = "/__staysail/api.js";
+/// Path of the module that defines the element `<staysail-update>`.
+pub const UPDATE_NOTICE_PATH: &str = "/__staysail/update-notice.js";
 
 /// Head of a request from the page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

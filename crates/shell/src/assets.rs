@@ -8,6 +8,7 @@ use crate::inline_scripts;
 use crate::requested::{Range, decode, parse_range};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
+use staysail_protocol::bridge::{API_PATH, UPDATE_NOTICE_PATH};
 use staysail_protocol::limits::INLINE_HASHES_MAX;
 use staysail_protocol::manifest::FileEntry;
 use staysail_update::store::Release;
@@ -28,6 +29,7 @@ pub enum Source {
 
 /// The client library for pages without a bundler.
 const API: &str = include_str!("../page/api.js");
+const UPDATE_NOTICE: &str = include_str!("../page/update-notice.js");
 
 /// Serves the page's files.
 pub struct Assets {
@@ -111,8 +113,10 @@ impl Assets {
         if method != Method::GET && method != Method::HEAD {
             return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"));
         }
-        if path == staysail_protocol::bridge::API_PATH {
-            return Ok(self.respond(method, "api.js", API.as_bytes().to_vec(), headers));
+        for (own, text) in [(API_PATH, API), (UPDATE_NOTICE_PATH, UPDATE_NOTICE)] {
+            if path == own {
+                return Ok(self.respond(method, own, text.as_bytes().to_vec(), headers));
+            }
         }
         let Some(path) = decode(path) else { return Ok(plain(StatusCode::BAD_REQUEST, "unreadable path")) };
         let wanted = path.trim_start_matches('/');
@@ -284,6 +288,15 @@ mod tests {
         match assets.look_up(&Method::GET, path, &headers.collect()) {
             Served::Answer(answer) => answer,
             Served::OnDemand(wanted) => panic!("{} is in {}", wanted.entry.path, wanted.group),
+        }
+    }
+
+    #[test]
+    fn the_library_and_the_update_notice_are_there_whatever_the_page_has() {
+        for path in [API_PATH, UPDATE_NOTICE_PATH] {
+            let module = get(&Assets::default(), path, &[]);
+            assert_eq!(module.status(), 200);
+            assert_eq!(module.headers()["content-type"], "text/javascript; charset=utf-8");
         }
     }
 

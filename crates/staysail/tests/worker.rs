@@ -95,7 +95,7 @@ fn the_hello_holds_the_token_and_the_whole_description() {
         .map(|command| command["name"].as_str().unwrap())
         .collect();
     assert!(commands.is_sorted() && commands.contains(&"greet_window"), "{commands:?}");
-    assert_eq!(description["interface"].as_str().unwrap().len(), 64);
+    assert_eq!(description["interface"].as_str().unwrap().len(), 32);
     assert_eq!(description["types"][0]["name"], "Refusal");
 }
 

@@ -25,6 +25,12 @@ async function bundle(entry, options) {
   return result.outputFiles[0].text;
 }
 
+/** The library, imported and not copied: there is one of it in a page. */
+const besides = (address) => ({
+  name: "besides",
+  setup: (build) => build.onResolve({ filter: /^\.\/index$/ }, () => ({ path: address, external: true })),
+});
+
 function declarations() {
   const out = mkdtempSync(join(tmpdir(), "staysail-api-"));
   try {
@@ -32,7 +38,10 @@ function declarations() {
     execFileSync(process.execPath, [tsc, "-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", out], { cwd: root, stdio: "inherit" });
     // One file, for pages without a bundler and for editors alike: the modules' imports of each other go.
     const module = (name) => readFileSync(join(out, `${name}.d.ts`), "utf8").replace(/^(import|export \*) .*from "\.\/.*";\n/gm, "");
-    return ["index", "desktop", "app", "assets", "fs", "webview"].map(module).join("");
+    return {
+      library: ["index", "desktop", "app", "assets", "fs", "webview"].map(module).join(""),
+      notice: readFileSync(join(out, "update-notice.d.ts"), "utf8").replaceAll('"./index"', '"./index.js"'),
+    };
   } finally {
     rmSync(out, { recursive: true });
   }
@@ -40,9 +49,12 @@ function declarations() {
 
 export async function outputs() {
   const start = (in_tab) => bundle("src/runtime/start.ts", { format: "iife", minify: true, define: { IN_TAB: String(in_tab) } });
-  const types = declarations();
+  const { library: types, notice } = declarations();
+  const element = (address, options) => bundle("src/update-notice.ts", { format: "esm", plugins: [besides(address)], ...options });
   return {
     "dist/index.js": `// ${note}\n` + (await bundle("src/index.ts", { format: "esm" })),
+    "dist/update-notice.js": `// ${note}\n` + (await element("./index.js")),
+    "dist/update-notice.d.ts": `// ${note}\n` + notice,
     // The driver of tests comes with the command that runs them; here it is for editors and type checkers.
     "dist/test.js": `// ${note.replace("packages/api", "crates/cli/driver")}\n` + readFileSync(join(root, "../../crates/cli/driver/test.mjs"), "utf8"),
     "dist/test.d.ts": readFileSync(join(root, "../../crates/cli/driver/test.d.ts"), "utf8"),
@@ -50,6 +62,7 @@ export async function outputs() {
     "../../crates/shell/page/start.js": `/* ${note} */\nfunction(boot){"use strict";${(await start(false)).trimEnd()}}\n`,
     "../../crates/cli/page/tab.js": `/* ${note} */\n${await start(true)}`,
     "../../crates/shell/page/api.js": `// ${note}\n` + (await bundle("src/global.ts", { format: "esm" })),
+    "../../crates/shell/page/update-notice.js": `// ${note}\n` + (await element("/__staysail/api.js", { minify: true })),
     "../../crates/shell/page/api.d.ts": `// ${note}\n` + types,
   };
 }

@@ -1,7 +1,7 @@
 //! Conditions on updates: when an app may look, download and apply.
 //!
 //! # Theory of operation
-//! Conditions are expressions in a part of CEL ([`syntax`]). `staysail build` checks them ([`check`]), with types, and
+//! Conditions are expressions in a part of CEL (`syntax`). `staysail build` checks them ([`check`]), with types, and
 //! resolves the time zones they name; so in the app an expression is true, false, or not to be told because a fact is
 //! missing. What is not to be told counts as not true: the update waits. The host gathers the [`Facts`]; [`decide`] makes
 //! of all that and of the user's choices what happens. Nothing in here knows a clock or a system.

@@ -28,7 +28,7 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use clap::Args;
 use door::{Door, Refusal};
 use forward::DevServer;
-use staysail_protocol::bridge::API_PATH;
+use staysail_protocol::bridge::{API_PATH, UPDATE_NOTICE_PATH};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tabs::Tabs;
@@ -157,7 +157,7 @@ async fn answer(State(house): State<Arc<House>>, request: Request<Body>) -> Resp
             .header(header::CACHE_CONTROL, "no-store")
             .body(Body::from(TAB_SCRIPT))
             .unwrap_or_default(),
-        API_PATH => page::from_shell(&house.exchange, page::wanted(&request)).await,
+        API_PATH | UPDATE_NOTICE_PATH => page::from_shell(&house.exchange, page::wanted(&request)).await,
         own if own.starts_with(OWN) => plain(StatusCode::NOT_FOUND, "there is nothing here"),
         _ => match &house.dev_server {
             Some(server) => server.forward(&house.door, request).await,
