@@ -16,7 +16,10 @@ macro_rules! built_in {
 type Package = (&'static str, &'static [(&'static str, &'static str)]);
 
 const PACKAGES: [Package; 2] = [
-    ("api", built_in!("api": "package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/update-notice.js", "dist/update-notice.d.ts")),
+    (
+        "api",
+        built_in!("api": "package.json", "README.md", "dist/index.js", "dist/index.d.ts", "dist/update-notice.js", "dist/update-notice.d.ts"),
+    ),
     (
         "vite-plugin",
         built_in!("vite-plugin":
