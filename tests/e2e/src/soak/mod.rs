@@ -188,12 +188,10 @@ pub fn run(stage: &Stage, plan: Plan) -> anyhow::Result<Report> {
     run.stand.page.run("soak.start()", &[])?;
     let begun = Instant::now();
     let pause = plan.duration.div_f64(plan.swaps as f64);
-    let mut loads_due = 0.0;
     for swap in 1..=plan.swaps {
         run.swap(swap)?;
-        loads_due += plan.reloads as f64 / plan.swaps as f64;
-        if loads_due >= 1.0 {
-            loads_due -= 1.0;
+        // Whole numbers: sums of fractions end one load short.
+        if swap * plan.reloads / plan.swaps > run.report.reloads {
             run.reload()?;
         }
         let due = begun + pause.mul_f64(swap as f64);
