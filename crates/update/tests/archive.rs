@@ -4,6 +4,8 @@ mod fixture;
 
 use fixture::{App, Lab, Seen, Session};
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::UpdatePolicy;
+use staysail_protocol::worker::UpdateWish;
 use staysail_update::archive::{Archive, Entry, write_head};
 use staysail_update::publisher::bundle::{Bundled, Wanted, bundle};
 use staysail_update::publisher::{self, Folder};
@@ -111,6 +113,24 @@ async fn asset_groups_come_along_in_the_file_because_nothing_can_be_fetched_late
     let release = app.boot(&app.store()).release;
     let (_, entry) = release.on_demand("maps/a.bin").unwrap();
     assert_eq!(release.group_file(entry).unwrap().unwrap(), b"here be dragons");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_a_file_wants_it_now_whatever_was_skipped_and_whatever_conditions_say() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut contents = lab.contents("1.1.0", "two");
+    contents.manifest.policy = UpdatePolicy {
+        download: Some("false".into()),
+        apply: Some("custom.never".into()),
+        ..UpdatePolicy::default()
+    };
+    lab.publish(contents);
+    let (file, _) = bundled(&lab, "wanted.bundle", &[]).await.unwrap();
+    let mut session = offline(&lab, &app);
+    session.engine.wish(UpdateWish::Skip { version: "1.1.0".into() });
+    session.engine.apply_archive(Archive::open(&file).unwrap());
+    assert_eq!(session.committed().await, "1.1.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,17 @@ fn wait_event(page: &Page, kind: &str, version: &str) -> anyhow::Result<Value> {
     })
 }
 
+/// Waits until the notice says so.
+fn notice(page: &Page, headline: &str) -> anyhow::Result<()> {
+    let says = "const notice = document.querySelector('staysail-update'); \
+                return !notice.hidden && notice.shadowRoot.querySelector('.headline').textContent";
+    page.wait_for(headline, &format!("{says} === '{headline}'"), EDIT)
+}
+
+fn press(button: &str) -> String {
+    format!("document.querySelector('staysail-update').shadowRoot.querySelector('.{button}').click()")
+}
+
 #[test]
 fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
     play("update_policy", |stage| {
@@ -49,16 +60,24 @@ fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
         page.run("window.dirty = false; fixture.staysail.update.check()", &[])?;
         wait_event(&page, "committed", "0.2.0")?;
 
-        // The user skips one, and takes the next at once while the page still edits.
-        page.run("window.dirty = true", &[])?;
+        // The user skips one, and takes the next at once while the page still edits: by the ready-made notice.
+        page.run_async(
+            "await import('/__staysail/update-notice.js'); document.body.append(document.createElement('staysail-update')); \
+             window.dirty = true; return true",
+            &[],
+        )?;
         publish("0.3.0")?;
         wait_event(&page, "waiting", "0.3.0")?;
-        page.run("fixture.staysail.update.skip('0.3.0')", &[])?;
+        notice(&page, "Version 0.3.0 is ready.")?;
+        page.run(&press("skip"), &[])?;
         wait_event(&page, "skipped", "0.3.0")?;
         publish("0.4.0")?;
         wait_event(&page, "waiting", "0.4.0")?;
-        page.run("fixture.staysail.update.apply()", &[])?;
+        notice(&page, "Version 0.4.0 is ready.")?;
+        stage.screenshot("notice");
+        page.run(&press("now"), &[])?;
         wait_event(&page, "committed", "0.4.0")?;
+        notice(&page, "This is version 0.4.0 now.")?;
         let events = page.events()?;
         ensure!(
             !events.iter().any(|event| event["kind"] == "applied" && event["version"] == "0.3.0"),

@@ -60,6 +60,8 @@ pub(crate) struct Driver {
     archive: Option<Arc<Archive>>,
     /// Where the last look looked, when that was not the repository.
     looked_in: Option<Arc<Archive>>,
+    /// Where what was found is, when that is not the repository.
+    found_in: Option<Arc<Archive>>,
     job: Option<JoinHandle<()>>,
     /// Waits until the conditions of what runs allow a look.
     before_look: Option<JoinHandle<()>>,
@@ -105,6 +107,7 @@ impl Driver {
             staged: None,
             archive: None,
             looked_in: None,
+            found_in: None,
             job: None,
             before_look: None,
             wake: None,
@@ -202,12 +205,17 @@ impl Driver {
                 if self.parts.store.is_banned_content(&found.candidate.hash, &found.manifest) {
                     self.state.banned.insert(found.candidate.hash.clone());
                 }
-                // Who gives the app a file wants it now.
-                if self.looked_in.is_some() {
+                // Who gives the app a file wants it now, whatever was said before and whatever conditions say.
+                let staged = self.state.staged.as_ref();
+                if self.looked_in.is_some() && staged.is_none_or(|staged| staged.hash == found.candidate.hash)
+                {
                     self.state.deferred_until = None;
+                    self.state.wanted_now = true;
+                    self.state.skipped.remove(&found.candidate.version);
                 }
                 let event = Event::Found(Some(found.candidate.clone()));
                 self.found = Some(*found);
+                self.found_in = self.looked_in.clone();
                 event
             }
             Message::Staged(release) => {
@@ -367,8 +375,8 @@ impl Driver {
     }
 
     /// The repository, or the file that was given instead of it.
-    fn remote(&self) -> Remote {
-        match &self.looked_in {
+    fn remote(&self, archive: Option<&Arc<Archive>>) -> Remote {
+        match archive {
             None => self.parts.remote.clone(),
             Some(archive) => {
                 let network = Arc::clone(archive) as Arc<dyn Network>;
@@ -384,7 +392,7 @@ impl Driver {
         let Parts { store, root, current, surroundings, .. } = &self.parts;
         let (store, root, current, now) =
             (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
-        let remote = self.remote();
+        let remote = self.remote(self.looked_in.as_ref());
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
             remote.network().begin();
@@ -457,7 +465,7 @@ impl Driver {
         };
         let Parts { store, root, current, host, .. } = &self.parts;
         let (store, root, current) = (store.clone(), root.clone(), current.clone());
-        let remote = self.remote();
+        let remote = self.remote(self.found_in.as_ref());
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
@@ -551,6 +559,8 @@ impl Driver {
             }
         };
         self.parts.current = release;
+        // It waits for what the release before said of looks.
+        self.before_look.take().into_iter().for_each(|task| task.abort());
         Some(answer)
     }
 }
