@@ -152,6 +152,8 @@ var UpdateNoticeElement = class extends Base {
   renderNotes = null;
   #state = noUpdate;
   #closed = "";
+  /** Why the last wish was refused. */
+  #refused = "";
   #newsOpen = false;
   #end = null;
   #root = null;
@@ -169,6 +171,7 @@ var UpdateNoticeElement = class extends Base {
     }
     this.#end = watchUpdate((state) => {
       this.#state = state;
+      this.#refused = "";
       this.#show();
     });
   }
@@ -222,7 +225,8 @@ var UpdateNoticeElement = class extends Base {
     if (this.#find(".headline").textContent !== headline) this.#find(".headline").textContent = headline;
     const loading = phase === "downloading";
     const amount = this.#find(".amount");
-    amount.textContent = loading && total > 0 ? fill(secondsLeft === null ? words.amount : words.amountLeft) : reason;
+    const why = this.#refused || (phase === "failed" ? reason : "");
+    amount.textContent = loading && total > 0 ? fill(secondsLeft === null ? words.amount : words.amountLeft) : why;
     amount.hidden = amount.textContent === "";
     const bar = this.#find("progress");
     bar.hidden = !loading;
@@ -271,7 +275,7 @@ var UpdateNoticeElement = class extends Base {
       if (does !== "now") this.#close();
       done.catch((error) => {
         this.#closed = "";
-        this.#state = { ...this.#state, reason: error instanceof Error ? error.message : String(error) };
+        this.#refused = error instanceof Error ? error.message : String(error);
         this.#show();
       });
     });

@@ -253,6 +253,8 @@ export class UpdateNoticeElement extends Base {
 
   #state = noUpdate;
   #closed = "";
+  /** Why the last wish was refused. */
+  #refused = "";
   #newsOpen = false;
   #end: Unlisten | null = null;
   #root: ShadowRoot | null = null;
@@ -274,6 +276,7 @@ export class UpdateNoticeElement extends Base {
     }
     this.#end = watchUpdate((state) => {
       this.#state = state;
+      this.#refused = "";
       this.#show();
     });
   }
@@ -337,7 +340,9 @@ export class UpdateNoticeElement extends Base {
 
     const loading = phase === "downloading";
     const amount = this.#find(".amount");
-    amount.textContent = loading && total > 0 ? fill(secondsLeft === null ? words.amount : words.amountLeft) : reason;
+    // Reasons are written for those who made the app: what it waits for and why it came back is in the state and the log.
+    const why = this.#refused || (phase === "failed" ? reason : "");
+    amount.textContent = loading && total > 0 ? fill(secondsLeft === null ? words.amount : words.amountLeft) : why;
     amount.hidden = amount.textContent === "";
     const bar = this.#find("progress") as HTMLProgressElement;
     bar.hidden = !loading;
@@ -390,7 +395,7 @@ export class UpdateNoticeElement extends Base {
       if (does !== "now") this.#close();
       done.catch((error: unknown) => {
         this.#closed = "";
-        this.#state = { ...this.#state, reason: error instanceof Error ? error.message : String(error) };
+        this.#refused = error instanceof Error ? error.message : String(error);
         this.#show();
       });
     });
