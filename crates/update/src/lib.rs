@@ -6,6 +6,7 @@
 //! | [`bundle`] | the first release, attached to the shipped executable |
 //! | [`store`] | releases on the user's disk, by content; what boots; floors and bans |
 //! | [`lifecycle`] | what to do next, as a pure function |
+//! | [`policy`] | conditions of releases: read, checked, told; what follows from them and from the user's choice |
 //! | [`engine`] | the driver that does it: network, disk, host |
 //! | [`trust`] | TUF metadata, verified from the pinned root on, with or without network |
 //! | [`publisher`] | keys and the repository of releases |
