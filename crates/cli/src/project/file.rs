@@ -167,6 +167,11 @@ pub struct Update {
     pub root: PathBuf,
     /// Seconds between two checks.
     pub check_interval_s: Option<u64>,
+    /// The channel to follow while the user chose no other.
+    #[serde(default = "default_channel")]
+    pub channel: String,
+    /// The version to stay at while the user chose no other.
+    pub pin: Option<String>,
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,
@@ -184,6 +189,10 @@ pub struct Policy {
     pub apply: Option<String>,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
+}
+
+fn default_channel() -> String {
+    staysail_update::trust::CHANNEL.into()
 }
 
 fn default_root() -> PathBuf {
@@ -313,6 +322,14 @@ fn check(config: &Config) -> Result<(), Wrong> {
         if let Some((field, url)) = wrong {
             let problem = format!("update {field} {url:?} is no address");
             return Err((field, problem, "Use https://…, or file:///… to try it out.".into()));
+        }
+        if !staysail_update::trust::is_channel(&update.channel) {
+            let problem = format!("{:?} can not be the name of a channel", update.channel);
+            return Err(("channel", problem, "Use letters, digits, - and _, such as \"beta\".".into()));
+        }
+        if let Some(pin) = update.pin.as_ref().filter(|pin| !staysail_update::policy::pin::is_pin(pin)) {
+            let problem = format!("{pin:?} is no version to stay at");
+            return Err(("pin", problem, "Use a version such as \"1.4.2\", or \"1.4.x\".".into()));
         }
     }
     Ok(())

@@ -6,6 +6,9 @@ use super::{
 };
 use serde::de::DeserializeOwned;
 
+/// What a page may do that chooses a channel or a version to stay at.
+pub const UPDATE_FOLLOW: &str = "update.follow";
+
 /// A group's name, and what lists its operations.
 type Group = (&'static str, fn() -> Vec<String>);
 
@@ -37,8 +40,9 @@ pub fn all() -> Vec<String> {
     let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
-    // Nothing can be asked of this group: who may use something of it is told of paths.
-    groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
+    // Nothing can be asked of these groups: who may use something of `drop` is told of paths, and `update` are wishes.
+    let others = ["drop.paths", UPDATE_FOLLOW].map(str::to_owned);
+    groups.into_iter().flat_map(of_group).chain(others).collect()
 }
 
 /// Whether a feature touches files by the `files` of a capability.

@@ -1,5 +1,6 @@
 //! What starts: the newest good release, down to the one attached to the executable (law 4).
 
+use super::release::Origin;
 use super::state::Copy;
 use super::{Release, Store};
 use crate::disk::Lock;
@@ -29,6 +30,8 @@ pub struct Boot {
 /// The proof as it lies on disk. All of it is JSON text to begin with.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredProof {
+    #[serde(default = "stable", skip_serializing_if = "is_stable")]
+    path: String,
     roots: Vec<String>,
     timestamp: String,
     snapshot: String,
@@ -38,10 +41,19 @@ pub(super) struct StoredProof {
     delegated: Vec<(String, String)>,
 }
 
+fn stable() -> String {
+    trust::target_path(trust::CHANNEL)
+}
+
+fn is_stable(path: &str) -> bool {
+    path == stable()
+}
+
 impl StoredProof {
     pub(super) fn new(proof: &Proof) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
+            path: proof.path.clone(),
             roots: proof.roots.iter().map(|root| text(root)).collect(),
             timestamp: text(&proof.timestamp),
             snapshot: text(&proof.snapshot),
@@ -52,6 +64,7 @@ impl StoredProof {
 
     fn proof(self) -> Proof {
         Proof {
+            path: self.path,
             roots: self.roots.into_iter().map(String::into_bytes).collect(),
             timestamp: self.timestamp.into_bytes(),
             snapshot: self.snapshot.into_bytes(),
@@ -127,6 +140,13 @@ impl Store {
     pub fn open_release(&self, hash: &str, root: &[u8]) -> Result<Release, Error> {
         let in_use = self.use_lock(hash);
         let (manifest, bytes) = self.read_manifest(hash)?;
+        let proof = self.read_proof(hash)?;
+        trust::check_target(&proof.verify(root)?, &bytes)?;
+        let channel = trust::channel_of(&proof.path).unwrap_or_default().to_owned();
+        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, Origin::Channel(channel), in_use))
+    }
+
+    fn read_proof(&self, hash: &str) -> Result<Proof, Error> {
         let path = self.inner.folder.join("releases").join(hash).join("proof.json");
         let proof = self
             .inner
@@ -136,9 +156,13 @@ impl Store {
             .map_err(Error::disk("reading", &path))?;
         let proof: StoredProof = serde_json::from_slice(&proof)
             .map_err(|error| Error::Trust(format!("unreadable proof: {error}")))?;
-        let target = proof.proof().verify(root, trust::CHANNEL)?;
-        trust::check_target(&target, &bytes)?;
-        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, None, in_use))
+        Ok(proof.proof())
+    }
+
+    /// The channel a release on disk came from, as far as it says so.
+    pub(super) fn read_channel(&self, hash: &str) -> String {
+        let proof = self.read_proof(hash).unwrap_or_default();
+        trust::channel_of(&proof.path).unwrap_or(trust::CHANNEL).to_owned()
     }
 
     /// A shared lock on a release that exists; none on a read-only disk, where nothing is collected either.

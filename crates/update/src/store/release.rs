@@ -17,6 +17,14 @@ pub struct Release {
     inner: Arc<Body>,
 }
 
+/// Where a release came from.
+pub(super) enum Origin {
+    /// It is attached to the executable: the version of last resort.
+    Embedded(Arc<Attached>),
+    /// It was published on this channel.
+    Channel(String),
+}
+
 struct Body {
     store: Arc<Inner>,
     manifest: Manifest,
@@ -25,8 +33,7 @@ struct Body {
     page: HashMap<String, usize>,
     /// Path of each file of an asset group: its group, and where in it.
     on_demand: HashMap<String, (String, usize)>,
-    /// Set when this is the release attached to the executable: the version of last resort.
-    embedded: Option<Arc<Attached>>,
+    origin: Origin,
     /// Shared lock that keeps the garbage collection of every process away.
     _in_use: Option<Box<dyn Lock>>,
 }
@@ -54,7 +61,7 @@ impl Release {
         store: Arc<Inner>,
         manifest: Manifest,
         bytes: Vec<u8>,
-        embedded: Option<Arc<Attached>>,
+        origin: Origin,
         in_use: Option<Box<dyn Lock>>,
     ) -> Self {
         let page = manifest.page.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
@@ -64,7 +71,7 @@ impl Release {
         });
         let on_demand = in_groups.collect();
         let hash = hash::of(&bytes);
-        let body = Body { store, manifest, bytes, hash, page, on_demand, embedded, _in_use: in_use };
+        let body = Body { store, manifest, bytes, hash, page, on_demand, origin, _in_use: in_use };
         Self { inner: Arc::new(body) }
     }
 
@@ -85,7 +92,22 @@ impl Release {
 
     /// Whether this is the release attached to the executable.
     pub fn is_embedded(&self) -> bool {
-        self.inner.embedded.is_some()
+        self.attached().is_some()
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        match &self.inner.origin {
+            Origin::Embedded(attached) => Some(attached),
+            Origin::Channel(_) => None,
+        }
+    }
+
+    /// The channel it was published on; empty for the release attached to the executable.
+    pub fn channel(&self) -> &str {
+        match &self.inner.origin {
+            Origin::Embedded(_) => "",
+            Origin::Channel(channel) => channel,
+        }
     }
 
     /// Whether a switch between the two would change nothing: same version, page, backend for this machine, and values.
@@ -103,8 +125,7 @@ impl Release {
         let Some(entry) = self.inner.page.get(path).and_then(|at| self.inner.manifest.page.get(*at)) else {
             return Ok(None);
         };
-        if let Some(content) =
-            self.inner.embedded.as_ref().map(|attached| attached.content(entry)).transpose()?.flatten()
+        if let Some(content) = self.attached().map(|attached| attached.content(entry)).transpose()?.flatten()
         {
             return Ok(Some(content));
         }
@@ -124,7 +145,7 @@ impl Release {
     /// # Errors
     /// Those of the disk.
     pub fn group_file(&self, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
-        let attached = self.inner.embedded.as_ref().map(|attached| attached.content(entry));
+        let attached = self.attached().map(|attached| attached.content(entry));
         if let Some(content) = attached.transpose()?.flatten() {
             return Ok(Some(content));
         }

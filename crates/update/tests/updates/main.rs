@@ -1,5 +1,8 @@
 //! Releases published by the real publisher, served by the real server, applied by the real engine to a host.
 
+mod barriers;
+mod channels;
+#[path = "../fixture/mod.rs"]
 mod fixture;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
