@@ -12,6 +12,7 @@ use crate::router::{Call, Caller, OnSend};
 use crate::shell::Shell;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::{PageReport, Welcome, What, split};
+use staysail_protocol::desktop::features::UPDATE_FOLLOW;
 use staysail_protocol::limits::PAGE_STATE_BYTES_MAX;
 use staysail_protocol::worker::UpdateWish;
 use staysail_protocol::{CallError, ErrorCode};
@@ -126,6 +127,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             Err(error) => responder.failure(&error),
         },
         What::Update => match parse::<UpdateWish>(&payload) {
+            Ok(UpdateWish::Follow { .. } | UpdateWish::Pin { .. })
+                if !shell.granted(window, |granted| granted.feature(UPDATE_FOLLOW)) =>
+            {
+                responder.failure(&denied(&format!(
+                    "the page of window `{window}` may not choose what updates it follows; to let it, add \"{UPDATE_FOLLOW}\" \
+                     to `allow` of [[capabilities]] in staysail.toml"
+                )));
+            }
             Ok(wish) => {
                 shell.observe(|observer| observer.update_wish(wish));
                 done(responder);
@@ -173,6 +182,7 @@ fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
         version: facts.version,
         state,
         overlay: shell.overlay(),
+        update: shell.update_story(),
     };
     tracing::debug!(window, generation, "a page said hello");
     responder.success(serde_json::to_vec(&welcome).unwrap_or_default(), false);

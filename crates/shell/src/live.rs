@@ -339,7 +339,7 @@ impl Host for Live {
 
     fn event(&self, event: UpdateEvent) {
         tracing::info!(?event, "update");
-        self.shell.announce("staysail:update", &event);
+        self.shell.tell_of_update(&event);
         if let Some(worker) = self.shell.router.active() {
             worker.tell(&ToWorker::Update(event));
         }
