@@ -318,7 +318,7 @@ fn page_change(
 }
 
 fn not_applied(refusal: Refusal) -> NotApplied {
-    match refusal.of_others {
+    match refusal.of_others || refusal.of_shell {
         true => NotApplied::NotNow(refusal.reason),
         false => NotApplied::AtFault(refusal.reason),
     }

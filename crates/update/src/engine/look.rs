@@ -4,12 +4,12 @@ use super::fetch::{self, Remote};
 use super::progress::Progress;
 use crate::disk::Lock;
 use crate::lifecycle::Candidate;
-use crate::store::{Fetch, Release, Store, compare_versions, same_content};
+use crate::store::{Fetch, Release, Store, compare_versions, misfit, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof, Target};
 use crate::{Error, TARGET, hash, pack};
+use staysail_protocol::limits;
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use staysail_protocol::policy::Urgency;
-use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -199,23 +199,10 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
         return Some(format!("it has no backend for {TARGET}, only for {available}"));
     }
-    let (oldest, newest) = manifest.protocol;
-    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
-        return Some(format!(
-            "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
-             install the app again"
-        ));
-    }
     if let Some(barrier) = barrier_missed(manifest, &current.manifest().version) {
         return Some(format!("version {barrier} has to be taken before it, and is not there"));
     }
-    let shell = env!("CARGO_PKG_VERSION");
-    if let Some(least) = &manifest.minimum_shell
-        && compare_versions(shell, least) == Ordering::Less
-    {
-        return Some(format!("it needs Staysail {least}, this app has {shell}; install the app again"));
-    }
-    None
+    misfit(manifest)
 }
 
 /// Downloads what is missing, deltas first, and stages the release.

@@ -1,6 +1,6 @@
 //! What starts: the newest good release, down to the one attached to the executable (law 4).
 
-use super::release::Origin;
+use super::release::{Origin, misfit};
 use super::state::Copy;
 use super::{Release, Store};
 use crate::disk::Lock;
@@ -105,12 +105,16 @@ impl Store {
                 match self.open_release(&hash, root) {
                     _ if self.is_banned(&hash) => {}
                     Ok(release) if older(&release, embedded) => {}
-                    Ok(release) => match release.verify() {
-                        Ok(()) => return Boot { release, fallback_reason: join(&reasons) },
-                        Err(error) => {
-                            reasons.push(format!("version {}: {error}", release.manifest().version))
+                    Ok(release) => {
+                        // An older executable was put in place of the one that could run it. It is not to blame.
+                        let unfit = misfit(release.manifest()).map_or(Ok(()), Err);
+                        match unfit.and_then(|()| release.verify().map_err(|error| error.to_string())) {
+                            Ok(()) => return Boot { release, fallback_reason: join(&reasons) },
+                            Err(why) => {
+                                reasons.push(format!("version {}: {why}", release.manifest().version))
+                            }
                         }
-                    },
+                    }
                     Err(error) => reasons.push(format!("release {}: {error}", short(&hash))),
                 }
             }
@@ -235,4 +239,73 @@ fn short(hash: &str) -> &str {
 
 fn join(reasons: &[String]) -> Option<String> {
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{self, Contents};
+    use crate::engine::Surroundings;
+    use crate::engine::fetch::Remote;
+    use crate::publisher::{self, Folder, Keys, Options};
+    use crate::trust::{Client, MetadataFolder};
+    use crate::{TARGET, disk::OsDisk};
+
+    /// Puts the newest release of a repository into a store as good, as an app would have whose Staysail could run it.
+    async fn commit_newest(
+        store: &Store,
+        embedded: &Release,
+        repository: &std::path::Path,
+        root: &[u8],
+    ) -> Release {
+        let url = format!("file://{}", repository.display());
+        let remote = Remote::new(&Surroundings::of_this_machine(&url).unwrap());
+        let kept = MetadataFolder::new(&store.folder().join("metadata"), Arc::new(OsDisk));
+        let mut client = Client::new(remote, kept, root).unwrap();
+        client.refresh(jiff::Timestamp::now()).await.unwrap();
+        let target = client.find(&trust::target_path(trust::CHANNEL)).await.unwrap().unwrap();
+        let bytes = client.download(&target, 1 << 20).await.unwrap();
+        let missing = store.missing(&Manifest::parse(&bytes).unwrap(), embedded, false).unwrap();
+        assert!(missing.is_empty(), "its files are those that were installed");
+        let release = store.stage(&bytes, &client.proof(&target).unwrap(), root).unwrap();
+        store.commit(&release).unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_release_that_needs_a_newer_staysail_is_passed_over_at_a_start_and_not_blamed() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), jiff::Timestamp::now());
+        let path = |name: &str| folder.path().join(name);
+        let keys = Keys::create(&path("keys"), None, now).unwrap();
+        let (page, worker) = (path("index.html"), path("worker"));
+        std::fs::write(&page, "<h1>one</h1>").unwrap();
+        std::fs::write(&worker, "#!/bin/sh").unwrap();
+        let manifest =
+            Manifest { format: 1, version: "1.0.0".into(), protocol: (1, 1), ..Manifest::default() };
+        let mut contents = Contents::new(manifest);
+        contents.add_page("index.html", &page).unwrap();
+        contents.add_backend(TARGET, "worker", &worker).unwrap();
+        contents.root = Some(keys.root().unwrap());
+        bundle::attach(&worker, &path("app"), &contents).unwrap();
+        let attached = bundle::read_attached(&path("app")).unwrap().unwrap();
+        let store = Store::open(&path("store")).unwrap();
+        let embedded = store.embed(&attached).unwrap();
+        std::fs::create_dir(path("repository")).unwrap();
+        let root = keys.root().unwrap();
+        let options = Options { channel: trust::CHANNEL.into(), ..Options::default() };
+        for (version, minimum) in [("1.1.0", None), ("1.2.0", Some("99.0.0"))] {
+            contents.manifest.version = version.into();
+            contents.manifest.minimum_shell = minimum.map(Into::into);
+            let place = Folder::open(&path("repository")).unwrap();
+            publisher::publish(&place, &keys, contents.clone(), &options, now).unwrap();
+            commit_newest(&store, &embedded, &path("repository"), &root).await;
+        }
+        // The one before it runs here, and starts.
+        let boot = store.boot(&embedded, Some(&root));
+        assert_eq!(boot.release.manifest().version, "1.1.0");
+        let reason = boot.fallback_reason.unwrap();
+        assert!(reason.contains("version 1.2.0: it needs Staysail 99.0.0"), "{reason}");
+        let state = store.state();
+        assert!(state.banned.is_empty() && state.bad_starts.is_empty() && state.current.is_some());
+    }
 }

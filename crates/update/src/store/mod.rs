@@ -25,7 +25,7 @@ pub mod state;
 pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
-pub(crate) use release::{content_hash, same_content};
+pub(crate) use release::{content_hash, misfit, same_content};
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
 

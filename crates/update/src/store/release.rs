@@ -1,10 +1,12 @@
 //! One release of the store. Whatever it hands out was hashed just before (law 3).
 
-use super::Inner;
+use super::{Inner, compare_versions};
 use crate::bundle::Attached;
 use crate::disk::Lock;
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
+use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
@@ -213,6 +215,20 @@ impl Release {
         }
         Ok(())
     }
+}
+
+/// Why this program can not run a release that another version of Staysail could, if so.
+pub(crate) fn misfit(manifest: &Manifest) -> Option<String> {
+    let (oldest, newest) = manifest.protocol;
+    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
+        return Some(format!(
+            "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
+             install the app again"
+        ));
+    }
+    let (shell, least) = (env!("CARGO_PKG_VERSION"), manifest.minimum_shell.as_ref()?);
+    (compare_versions(shell, least) == Ordering::Less)
+        .then(|| format!("it needs Staysail {least}, this app has {shell}; install the app again"))
 }
 
 /// See [`Release::same_content`].

@@ -4,6 +4,7 @@ mod barriers;
 mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod shells;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;

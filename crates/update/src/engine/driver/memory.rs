@@ -7,7 +7,7 @@ use super::{Driver, Message};
 use crate::Error;
 use crate::lifecycle::{Candidate, Event, State, is_newer};
 use crate::store::state::{Chosen, State as Durable};
-use crate::store::{Release, Store, Trial};
+use crate::store::{Release, Store, Trial, misfit};
 use crate::trust::CHANNEL;
 use staysail_protocol::limits;
 use staysail_protocol::notice::UpdateEvent;
@@ -56,6 +56,7 @@ impl Driver {
         self.staged = staged.filter(|staged| {
             staged.channel() == channel
                 && is_newer(&describe(staged), &current)
+                && misfit(staged.manifest()).is_none()
                 // What ran before may have gone back beyond a barrier.
                 && barrier_missed(staged.manifest(), &current.version).is_none()
         });
