@@ -27,6 +27,7 @@ pub mod inline_scripts;
 pub mod instance;
 pub mod launch;
 pub mod live;
+mod memory;
 pub mod navigation;
 pub mod pages;
 pub mod payload;
