@@ -397,3 +397,19 @@ impl Observer for ProductionObserver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_blamed_for_what_is_its_own_fault_alone() {
+        let reason = || "why".to_owned();
+        let of_others = Refusal { of_others: true, ..reason().into() };
+        let of_shell = Refusal { of_shell: true, ..reason().into() };
+        assert_eq!(not_applied(reason().into()), NotApplied::AtFault(reason()));
+        for refusal in [of_others, of_shell] {
+            assert_eq!(not_applied(refusal), NotApplied::NotNow(reason()));
+        }
+    }
+}
