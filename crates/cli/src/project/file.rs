@@ -402,6 +402,8 @@ mod tests {
 
     const APP: &str = "[app]\nid = \"com.example.hello\"\n";
 
+    const UPDATED: &str = "[app]\nid = \"com.example.hello\"\n[update]\nurl = \"https://example.com\"\n";
+
     #[test]
     fn an_unknown_field_is_named_with_its_line_and_the_nearest_known_one() {
         let message = refused(&format!("{APP}nmae = \"Hello\"\n"));
@@ -426,6 +428,8 @@ mod tests {
             (format!("{APP}[assets.groups.\"a b\"]\nfiles = []\n"), 3, "no name of an asset group"),
             (format!("{APP}[assets.groups.a]\nfiles = [\"[z-a]\"]\n"), 3, "is no pattern"),
             (format!("{APP}[assets.groups.a]\nfiles = []\nprefetch = \"now\"\n"), 5, "unknown name `now`"),
+            (format!("{UPDATED}channel = \"a.b\"\n"), 5, "can not be the name of a channel"),
+            (format!("{UPDATED}pin = \"^1.4\"\n"), 5, "is no version to stay at"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
             (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown name `never`"),
         ] {
@@ -441,6 +445,8 @@ mod tests {
     fn the_smallest_file_has_sensible_values() {
         let config = parse(APP, Path::new("x")).unwrap();
         assert_eq!(config.frontend.dist, Path::new("frontend"));
+        let update = parse(&format!("{UPDATED}pin = \"1.4.x\"\n"), Path::new("x")).unwrap().update.unwrap();
+        assert_eq!((update.channel.as_str(), update.pin.as_deref()), ("stable", Some("1.4.x")));
         assert_eq!(address("http://[::1]:80/x"), Ok(("::1".into(), 80)));
         assert_eq!(address("https://example.com"), Ok(("example.com".into(), 443)));
     }
