@@ -12,10 +12,10 @@ const VITE = "vite-error-overlay";
 const STAYSAIL = "staysail-overlay";
 const WEBPACK = "#webpack-dev-server-client-overlay";
 const WRONG = "const = ;\n";
-/** `file` holds the button's text, `mistake` is the file that is broken, and how; `shows` the element that then shows it. */
+/** `file` holds the button's text, `mistake` is the file that is broken, and how; `shows` the element that then shows it. Vite hands plain JavaScript on unread. */
 const TEMPLATES = {
   vanilla: { file: "frontend/index.html", hot: false, mistake: ["frontend/main.js", WRONG], shows: STAYSAIL, overlay: STAYSAIL },
-  vite: { file: "frontend/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: VITE, overlay: VITE },
+  vite: { file: "frontend/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: STAYSAIL, overlay: VITE },
   react: { file: "frontend/src/App.jsx", hot: true, mistake: ["frontend/src/App.jsx", WRONG], shows: VITE, overlay: VITE },
   vue: { file: "frontend/src/App.vue", hot: true, mistake: ["frontend/src/App.vue", "<template><p></template>\n"], shows: VITE, overlay: VITE },
   svelte: { file: "frontend/src/App.svelte", hot: true, mistake: ["frontend/src/App.svelte", "{#if}\n"], shows: VITE, overlay: VITE },

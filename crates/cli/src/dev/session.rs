@@ -488,6 +488,7 @@ impl Session {
             }
             ToTool::PageReady { window, generation } => {
                 self.status.page_errors = 0;
+                self.page_begins_anew();
                 self.output.say(&Said::PageReady { window, generation })
             }
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),

@@ -1,7 +1,7 @@
 //! What lies over the page: the last build's errors, and the error of a page that did not start.
 //!
-//! Only of pages without a bundler: a bundler reads the page's scripts before the window does, and shows what is wrong
-//! with them in its own way.
+//! A bundler reads the page's scripts before the window does, and shows what is wrong with them in its own way. What it
+//! hands on unread (Vite plain JavaScript) and the window can not read is shown here, too.
 
 use super::Session;
 use staysail_protocol::bridge::{Overlay, PageReport};
@@ -32,7 +32,7 @@ impl Session {
 
     /// Shows what kept the page from starting: the first error, which the others follow from.
     pub(super) fn over_by_page(&mut self, report: &PageReport) {
-        if self.frontend.url.is_some() || self.over.page.is_some() || !stops_the_page(report) {
+        if self.over.page.is_some() || !stops_the_page(report, self.frontend.url.is_some()) {
             return;
         }
         self.over.page = Some(overlay(report));
@@ -41,7 +41,7 @@ impl Session {
         }
     }
 
-    /// The page is about to be loaded again: whether it starts is to be seen.
+    /// The page is loaded again: whether it starts is to be seen.
     pub(super) fn page_begins_anew(&mut self) {
         if self.over.page.take().is_some() && self.over.build.is_none() {
             self.send(&ToShell::Overlay { overlay: None });
@@ -50,8 +50,9 @@ impl Session {
 }
 
 /// A script that can not be read or ends early; a call that failed in the meantime has no place and stops nothing.
-fn stops_the_page(report: &PageReport) -> bool {
-    report.kind == "boot" && report.level == "error" && !report.place.is_empty()
+fn stops_the_page(report: &PageReport, bundled: bool) -> bool {
+    let unread = report.message.starts_with("SyntaxError");
+    report.kind == "boot" && report.level == "error" && !report.place.is_empty() && (unread || !bundled)
 }
 
 fn overlay(report: &PageReport) -> Overlay {
@@ -69,31 +70,31 @@ fn overlay(report: &PageReport) -> Overlay {
 mod tests {
     use super::*;
 
-    fn report(kind: &str, level: &str, place: &str) -> PageReport {
-        PageReport {
-            kind: kind.into(),
-            level: level.into(),
-            message: "SyntaxError: no\n".into(),
-            place: place.into(),
-        }
+    fn report(kind: &str, message: &str, place: &str) -> PageReport {
+        PageReport { kind: kind.into(), level: "error".into(), message: message.into(), place: place.into() }
     }
 
     #[test]
     fn only_a_script_that_fails_while_the_page_starts_stops_it() {
-        assert!(stops_the_page(&report("boot", "error", "frontend/main.js:20:0")));
-        for (kind, level, place) in [
-            ("boot", "error", ""),
-            ("error", "error", "main.js:1:1"),
-            ("console", "error", ""),
-            ("boot", "warn", "x"),
+        let unread = report("boot", "SyntaxError: no", "frontend/main.js:20:0");
+        let thrown = report("boot", "TypeError: no", "frontend/main.js:20:0");
+        for (report, alone, bundled) in [
+            (&unread, true, true),
+            // Bundlers show this, or the script that could not be made, by themselves.
+            (&thrown, true, false),
+            (&report("boot", "SyntaxError: no", ""), false, false),
+            (&report("error", "SyntaxError: no", "main.js:1:1"), false, false),
+            (&report("console", "SyntaxError: no", ""), false, false),
+            (&PageReport { level: "warn".into(), ..unread.clone() }, false, false),
         ] {
-            assert!(!stops_the_page(&report(kind, level, place)), "{kind} {level} {place}");
+            assert_eq!(stops_the_page(report, false), alone, "{report:?}");
+            assert_eq!(stops_the_page(report, true), bundled, "{report:?}");
         }
     }
 
     #[test]
     fn the_message_names_the_place_and_the_builds_goes_first() {
-        let page = overlay(&report("boot", "error", "frontend/main.js:20:0"));
+        let page = overlay(&report("boot", "SyntaxError: no\n", "frontend/main.js:20:0"));
         assert_eq!(page.detail, "SyntaxError: no\n  --> frontend/main.js:20:0");
         let build = Overlay { kind: "build".into(), ..Overlay::default() };
         let over = Over { build: Some(build), page: Some(page) };
