@@ -40,10 +40,14 @@ pub fn all() -> Vec<String> {
     let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
-    // Nothing can be asked of these groups: who may use something of `drop` is told of paths, and `update` are wishes.
-    let others = ["drop.paths", UPDATE_FOLLOW].map(str::to_owned);
+    // Nothing can be asked by these names: who may use something of the first one's group is told of paths, the second
+    // lets a page do to other windows what it may do to its own, the third are wishes.
+    let others = ["drop.paths", OTHERS, UPDATE_FOLLOW].map(str::to_owned);
     groups.into_iter().flat_map(of_group).chain(others).collect()
 }
+
+/// Lets a page do to other windows what it may do to its own.
+pub const OTHERS: &str = "window.others";
 
 /// Whether a feature touches files by the `files` of a capability.
 pub fn touches_files(feature: &str) -> bool {
@@ -66,6 +70,7 @@ mod tests {
         let features = all();
         for feature in [
             "drop.paths",
+            "window.others",
             "cookies.set",
             "storage.clear",
             "window.start_resizing",
