@@ -100,6 +100,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Defer { .. }) => "Wish: defer",
         Event::Wish(UpdateWish::Skip { .. }) => "Wish: skip",
         Event::Wish(UpdateWish::Conditions { .. }) => "Wish: conditions",
+        Event::Wish(UpdateWish::DownloadRate { .. }) => "Wish: download rate",
         Event::Woken => "Woken",
         Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",

@@ -170,6 +170,8 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             url: update.url.trim_end_matches('/').into(),
             mirrors: update.mirrors.clone(),
             check_interval_s,
+            download_bytes_per_s_max: update.download_bytes_per_s_max,
+            download_parallel_max: update.download_parallel_max.unwrap_or_default(),
         });
         contents.root = Some(root);
     }

@@ -3,6 +3,8 @@
 use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
+use staysail_protocol::limits;
+use staysail_protocol::policy::Metered;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -151,6 +153,15 @@ impl AssetGroup {
         }
         builder.build().map_err(|error| error.to_string())
     }
+
+    /// When a file of it is fetched among the others: as the patterns stand that it fits.
+    pub fn place(&self, path: &str) -> usize {
+        let fits = |pattern: &String| {
+            let one = Self { files: vec![pattern.clone()], prefetch: self.prefetch };
+            one.matcher().is_ok_and(|one| one.matched_path_or_any_parents(path, false).is_ignore())
+        };
+        self.files.iter().position(fits).unwrap_or(self.files.len())
+    }
 }
 
 /// `[update]`
@@ -167,6 +178,10 @@ pub struct Update {
     pub root: PathBuf,
     /// Seconds between two checks.
     pub check_interval_s: Option<u64>,
+    /// Most bytes of releases and asset groups per second.
+    pub download_bytes_per_s_max: Option<u64>,
+    /// Files of a release that are downloaded at once.
+    pub download_parallel_max: Option<usize>,
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,
@@ -182,6 +197,8 @@ pub struct Policy {
     pub download: Option<String>,
     /// Condition for applying a release.
     pub apply: Option<String>,
+    /// What is done where bytes cost money.
+    pub metered: Metered,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
 }
@@ -314,6 +331,21 @@ fn check(config: &Config) -> Result<(), Wrong> {
             let problem = format!("update {field} {url:?} is no address");
             return Err((field, problem, "Use https://…, or file:///… to try it out.".into()));
         }
+        check_downloads(update)?;
+    }
+    Ok(())
+}
+
+fn check_downloads(update: &Update) -> Result<(), Wrong> {
+    let least = limits::DOWNLOAD_BYTES_PER_S_MIN;
+    if let Some(rate) = update.download_bytes_per_s_max.filter(|rate| *rate < least) {
+        let problem = format!("{rate} bytes per second are fewer than {least} (download_bytes_per_s_min)");
+        return Err(("download_bytes_per_s_max", problem, "Leave it out for no limit.".into()));
+    }
+    let most = limits::DOWNLOAD_PARALLEL_CEILING;
+    if let Some(files) = update.download_parallel_max.filter(|files| !(1..=most).contains(files)) {
+        let problem = format!("{files} files at once are not from 1 to {most} (download_parallel_ceiling)");
+        return Err(("download_parallel_max", problem, "Leave it out for the usual number.".into()));
     }
     Ok(())
 }
@@ -400,6 +432,7 @@ mod tests {
 
     #[test]
     fn values_that_can_not_work_are_refused_at_their_line() {
+        let update = format!("{APP}[update]\nurl = \"https://example.com\"\n");
         for (text, line, part) in [
             ("[app]\nid = \"hello\"\n".to_owned(), 2, "reverse domain"),
             (format!("{APP}version = \"1\"\n"), 3, "semantic version"),
@@ -409,6 +442,9 @@ mod tests {
             (format!("{APP}[assets.groups.\"a b\"]\nfiles = []\n"), 3, "no name of an asset group"),
             (format!("{APP}[assets.groups.a]\nfiles = [\"[z-a]\"]\n"), 3, "is no pattern"),
             (format!("{APP}[assets.groups.a]\nfiles = []\nprefetch = \"now\"\n"), 5, "unknown name `now`"),
+            (format!("{update}download_bytes_per_s_max = 10\n"), 5, "download_bytes_per_s_min"),
+            (format!("{update}download_parallel_max = 17\n"), 5, "download_parallel_ceiling"),
+            (format!("{update}[update.policy]\nmetered = \"never\"\n"), 6, "unknown name `never`"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
             (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown name `never`"),
         ] {
@@ -423,6 +459,13 @@ mod tests {
     #[test]
     fn the_smallest_file_has_sensible_values() {
         let config = parse(APP, Path::new("x")).unwrap();
+        let downloads = format!(
+            "{APP}[update]\nurl = \"https://example.com\"\ndownload_bytes_per_s_max = 500_000\ndownload_parallel_max = 2\n\
+             [update.policy]\nmetered = \"wait\"\n"
+        );
+        let update = parse(&downloads, Path::new("x")).unwrap().update.unwrap();
+        assert_eq!((update.download_bytes_per_s_max, update.download_parallel_max), (Some(500_000), Some(2)));
+        assert_eq!(update.policy.metered, Metered::Wait);
         assert_eq!(config.frontend.dist, Path::new("frontend"));
         assert_eq!(address("http://[::1]:80/x"), Ok(("::1".into(), 80)));
         assert_eq!(address("https://example.com"), Ok(("example.com".into(), 443)));

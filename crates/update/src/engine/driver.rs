@@ -1,10 +1,12 @@
 //! The one task that owns the state of the life cycle and performs its effects.
 
 use super::conditions::Conditions;
+use super::download::download;
 use super::fetch::Remote;
 use super::look::{self, Found, is_critical};
 use super::network::Network;
 use super::progress::Progress;
+use super::rate::RateLimit;
 use super::trouble::{Trouble, Troubles};
 use super::{
     APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, OnTrial, PROBATION_SLACK_S, Surroundings, locked,
@@ -380,7 +382,8 @@ impl Driver {
             None => self.parts.remote.clone(),
             Some(archive) => {
                 let network = Arc::clone(archive) as Arc<dyn Network>;
-                Remote::new(&Surroundings { network, ..self.parts.surroundings.clone() })
+                let rate = RateLimit::default();
+                Remote::new(&Surroundings { network, rate, ..self.parts.surroundings.clone() })
             }
         }
     }
@@ -469,7 +472,7 @@ impl Driver {
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            match look::download(&remote, &store, &root, &current, &found, &progress).await {
+            match download(&remote, &store, &root, &current, &found, &progress).await {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
                     leave(&remote, &error);
