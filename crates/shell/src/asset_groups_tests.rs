@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::without_windows;
+use crate::desktop;
 use crate::shell::Facts;
 use staysail_protocol::manifest::{Manifest, UpdateSource};
 use staysail_protocol::policy::UpdatePolicy;
@@ -181,19 +182,20 @@ async fn the_backend_has_a_group_fetched_in_its_order_a_few_files_at_a_time_and_
     stage.repository.hangs.store(true, Ordering::Relaxed);
     let (shell, asker) = (stage.shell.clone(), backend.clone());
     let fetching = tokio::spawn(async move {
-        handle(&shell, &asker, AssetsRequest::Fetch { group: "maps".into(), id: 3 }).await
+        desktop::handle(&shell, &asker, "assets.fetch", br#"{"group":"maps","id":3}"#).await
     });
     stage.at(1).await;
     let mut first = stage.asked();
     first.sort();
     assert_eq!(first, ["maps/6.txt", "maps/7.txt", "maps/8.txt", "maps/9.txt"]);
     // Another backend's request with the same number is not meant.
-    handle(&stage.shell, &Asker::Worker(8), AssetsRequest::Cancel { id: 3 }).await.unwrap();
+    desktop::handle(&stage.shell, &Asker::Worker(8), "assets.cancel", br#"{"id":3}"#).await.unwrap();
+    stage.at(2).await;
     assert!(!fetching.is_finished());
-    handle(&stage.shell, &backend, AssetsRequest::Cancel { id: 3 }).await.unwrap();
+    desktop::handle(&stage.shell, &backend, "assets.cancel", br#"{"id":3}"#).await.unwrap();
     assert_eq!(fetching.await.unwrap().unwrap_err().code, ErrorCode::Cancelled);
     stage.repository.hangs.store(false, Ordering::Relaxed);
-    let answer = handle(&stage.shell, &backend, AssetsRequest::Fetch { group: "maps".into(), id: 4 }).await;
+    let answer = desktop::handle(&stage.shell, &backend, "assets.fetch", br#"{"group":"maps","id":4}"#).await;
     let state: GroupState = serde_json::from_value(answer.unwrap()).unwrap();
     assert_eq!((state.state, state.missing_bytes), (Presence::Ready, 0));
 }
