@@ -162,7 +162,7 @@ pub enum PageEvent {
 /// A message over the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
-    /// `build`, `worker`, `state` or `crash_loop`.
+    /// `build`, `page`, `server`, `worker`, `state` or `crash_loop`.
     pub kind: String,
     /// One line.
     pub title: String,

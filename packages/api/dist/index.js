@@ -398,7 +398,10 @@ function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
 var noShell3 = () => Promise.reject(
-  new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
+  new CallError(
+    "NoShell",
+    "this page is not shown by Staysail, so there is no backend to ask; `staysail dev` shows it in its window, `staysail dev --browser` in any browser"
+  )
 );
 function invoke(command, args, options) {
   return runtime6 ? runtime6.call(command, args, options) : noShell3();

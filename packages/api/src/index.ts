@@ -238,7 +238,10 @@ export function isCommandError(error: unknown, _command: string): boolean {
 
 const noShell = (): Promise<never> =>
   Promise.reject(
-    new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`"),
+    new CallError(
+      "NoShell",
+      "this page is not shown by Staysail, so there is no backend to ask; `staysail dev` shows it in its window, `staysail dev --browser` in any browser",
+    ),
   );
 
 /**

@@ -37,9 +37,13 @@ pub fn all() -> Vec<String> {
     let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
-    // Nothing can be asked of this group: who may use something of it is told of paths.
-    groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
+    // Nothing can be asked by these names: who may use something of the one's group is told of paths, and the other lets
+    // a page do to other windows what it may do to its own.
+    groups.into_iter().flat_map(of_group).chain(["drop.paths".into(), OTHERS.into()]).collect()
 }
+
+/// Lets a page do to other windows what it may do to its own.
+pub const OTHERS: &str = "window.others";
 
 /// Whether a feature touches files by the `files` of a capability.
 pub fn touches_files(feature: &str) -> bool {
@@ -62,6 +66,7 @@ mod tests {
         let features = all();
         for feature in [
             "drop.paths",
+            "window.others",
             "cookies.set",
             "storage.clear",
             "window.start_resizing",
