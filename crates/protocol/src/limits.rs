@@ -162,6 +162,12 @@ pub const FS_GRANTS_MAX: usize = 1_000;
 pub const DOWNLOAD_ATTEMPTS_MAX: u32 = 3;
 /// A download that delivers nothing for this long has failed.
 pub const DOWNLOAD_TIMEOUT_S: u64 = 10;
+/// Files of a release that are downloaded at once when staysail.toml does not say.
+pub const DOWNLOAD_PARALLEL_MAX: usize = 4;
+/// Most files of a release that staysail.toml can have downloaded at once.
+pub const DOWNLOAD_PARALLEL_CEILING: usize = 16;
+/// Slowest limit that can be set for downloads; a download that is slower than this on the whole has failed.
+pub const DOWNLOAD_BYTES_PER_S_MIN: u64 = 1_024;
 /// Pause between two checks for releases when no server announces them.
 pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
 /// Largest release manifest.

@@ -173,6 +173,16 @@ pub struct UpdateSource {
     /// The version to stay at (`1.4.2`, `1.4.x`) while the user chose no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
+    /// Most bytes of releases and asset groups per second; any number when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download_bytes_per_s_max: Option<u64>,
+    /// Files of a release that are downloaded at once; `download_parallel_max` when 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub download_parallel_max: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Why a manifest can not be used.

@@ -351,6 +351,12 @@ pub enum UpdateWish {
         #[serde(default)]
         version: Option<String>,
     },
+    /// Download no faster from now on, until the app ends or says otherwise.
+    DownloadRate {
+        /// Bytes per second; absent: as fast as they come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_per_s_max: Option<u64>,
+    },
     /// Do not take this version; remembered over starts. A critical release is taken all the same.
     Skip {
         /// Which.

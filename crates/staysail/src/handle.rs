@@ -1,5 +1,6 @@
 //! What commands and hooks hold to speak to the rest of the app.
 
+use crate::assets::Assets;
 use crate::channel::Streams;
 use crate::command::State;
 use crate::connection::Outbox;
@@ -181,6 +182,11 @@ impl AppHandle {
         Updates { app: self.clone() }
     }
 
+    /// The app's asset groups.
+    pub fn assets(&self) -> Assets {
+        Assets::of(self)
+    }
+
     /// Ends the whole app in order.
     pub fn exit(&self, code: i32) {
         self.inner.outbox.send(0, &ToShell::Exit { code }, Vec::new());
@@ -320,6 +326,19 @@ impl Updates {
     /// ```
     pub fn pin(&self, version: Option<&str>) {
         self.wish(UpdateWish::Pin { version: version.map(Into::into) });
+    }
+
+    /// Downloads releases and asset groups no faster than so many bytes per second from now on, all together, also what is
+    /// under way; `None` for as fast as they come. Holds until the app ends, in place of `download_bytes_per_s_max` in
+    /// `staysail.toml`. A limit below `download_bytes_per_s_min` counts as that.
+    ///
+    /// ```no_run
+    /// # fn of(app: &staysail::AppHandle) {
+    /// app.updates().limit_downloads(Some(200_000)); // a call begins
+    /// # }
+    /// ```
+    pub fn limit_downloads(&self, bytes_per_s_max: Option<u64>) {
+        self.wish(UpdateWish::DownloadRate { bytes_per_s_max });
     }
 
     /// Tells the update policy a value of the app's own, which its expressions know as `custom.NAME`. It is asked for

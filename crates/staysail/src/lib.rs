@@ -37,6 +37,7 @@
 extern crate self as staysail;
 
 mod app;
+pub mod assets;
 mod call;
 mod channel;
 mod command;

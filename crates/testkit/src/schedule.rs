@@ -9,7 +9,7 @@ use crate::network::SimulatedNetwork;
 use crate::world::{DAYS, EPOCH, World};
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::worker::UpdateWish;
-use staysail_update::engine::{Host, Surroundings};
+use staysail_update::engine::{Host, RateLimit, Surroundings};
 use staysail_update::{Engine, Release, Store};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -302,6 +302,7 @@ impl Simulation {
             clock: Arc::new(clock),
             chance: || 128,
             network: Arc::new(SimulatedNetwork::new(self.faults.clone(), life.day)),
+            rate: RateLimit::default(),
         }
     }
 }

@@ -61,7 +61,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         }
         Event::Wish(UpdateWish::Pin { version }) => follow::pin(&mut state, &mut effects, version, now),
         // An answer to the host's question, nothing for the machine.
-        Event::Wish(UpdateWish::Conditions { .. }) => {}
+        Event::Wish(UpdateWish::Conditions { .. } | UpdateWish::DownloadRate { .. }) => {}
         Event::Wish(UpdateWish::Defer { seconds }) => {
             state.deferred_until = Some(now.saturating_add(seconds.saturating_mul(1_000)));
             state.wanted_now = false;

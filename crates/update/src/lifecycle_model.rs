@@ -133,6 +133,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Follow { .. }) => "Wish: follow",
         Event::Wish(UpdateWish::Pin { .. }) => "Wish: pin",
         Event::ChannelGone { .. } => "ChannelGone",
+        Event::Wish(UpdateWish::DownloadRate { .. }) => "Wish: download rate",
         Event::Woken => "Woken",
         Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",

@@ -172,6 +172,8 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             check_interval_s,
             channel: update.channel.clone(),
             pin: update.pin.clone(),
+            download_bytes_per_s_max: update.download_bytes_per_s_max,
+            download_parallel_max: update.download_parallel_max.unwrap_or_default(),
         });
         contents.root = Some(root);
     }

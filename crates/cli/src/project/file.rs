@@ -3,6 +3,8 @@
 use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
+use staysail_protocol::limits;
+use staysail_protocol::policy::Metered;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -151,6 +153,15 @@ impl AssetGroup {
         }
         builder.build().map_err(|error| error.to_string())
     }
+
+    /// When a file of it is fetched among the others: as the patterns stand that it fits.
+    pub fn place(&self, path: &str) -> usize {
+        let fits = |pattern: &String| {
+            let one = Self { files: vec![pattern.clone()], prefetch: self.prefetch };
+            one.matcher().is_ok_and(|one| one.matched_path_or_any_parents(path, false).is_ignore())
+        };
+        self.files.iter().position(fits).unwrap_or(self.files.len())
+    }
 }
 
 /// `[update]`
@@ -172,6 +183,10 @@ pub struct Update {
     pub channel: String,
     /// The version to stay at while the user chose no other.
     pub pin: Option<String>,
+    /// Most bytes of releases and asset groups per second.
+    pub download_bytes_per_s_max: Option<u64>,
+    /// Files of a release that are downloaded at once.
+    pub download_parallel_max: Option<usize>,
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,
@@ -187,6 +202,8 @@ pub struct Policy {
     pub download: Option<String>,
     /// Condition for applying a release.
     pub apply: Option<String>,
+    /// What is done where bytes cost money.
+    pub metered: Metered,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
 }
@@ -331,6 +348,21 @@ fn check(config: &Config) -> Result<(), Wrong> {
             let problem = format!("{pin:?} is no version to stay at");
             return Err(("pin", problem, "Use a version such as \"1.4.2\", or \"1.4.x\".".into()));
         }
+        check_downloads(update)?;
+    }
+    Ok(())
+}
+
+fn check_downloads(update: &Update) -> Result<(), Wrong> {
+    let least = limits::DOWNLOAD_BYTES_PER_S_MIN;
+    if let Some(rate) = update.download_bytes_per_s_max.filter(|rate| *rate < least) {
+        let problem = format!("{rate} bytes per second are fewer than {least} (download_bytes_per_s_min)");
+        return Err(("download_bytes_per_s_max", problem, "Leave it out for no limit.".into()));
+    }
+    let most = limits::DOWNLOAD_PARALLEL_CEILING;
+    if let Some(files) = update.download_parallel_max.filter(|files| !(1..=most).contains(files)) {
+        let problem = format!("{files} files at once are not from 1 to {most} (download_parallel_ceiling)");
+        return Err(("download_parallel_max", problem, "Leave it out for the usual number.".into()));
     }
     Ok(())
 }
@@ -430,6 +462,9 @@ mod tests {
             (format!("{APP}[assets.groups.a]\nfiles = []\nprefetch = \"now\"\n"), 5, "unknown name `now`"),
             (format!("{UPDATED}channel = \"a.b\"\n"), 5, "can not be the name of a channel"),
             (format!("{UPDATED}pin = \"^1.4\"\n"), 5, "is no version to stay at"),
+            (format!("{UPDATED}download_bytes_per_s_max = 10\n"), 5, "download_bytes_per_s_min"),
+            (format!("{UPDATED}download_parallel_max = 17\n"), 5, "download_parallel_ceiling"),
+            (format!("{UPDATED}[update.policy]\nmetered = \"never\"\n"), 6, "unknown name `never`"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
             (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown name `never`"),
         ] {
@@ -444,6 +479,13 @@ mod tests {
     #[test]
     fn the_smallest_file_has_sensible_values() {
         let config = parse(APP, Path::new("x")).unwrap();
+        let downloads = format!(
+            "{APP}[update]\nurl = \"https://example.com\"\ndownload_bytes_per_s_max = 500_000\ndownload_parallel_max = 2\n\
+             [update.policy]\nmetered = \"wait\"\n"
+        );
+        let update = parse(&downloads, Path::new("x")).unwrap().update.unwrap();
+        assert_eq!((update.download_bytes_per_s_max, update.download_parallel_max), (Some(500_000), Some(2)));
+        assert_eq!(update.policy.metered, Metered::Wait);
         assert_eq!(config.frontend.dist, Path::new("frontend"));
         let update = parse(&format!("{UPDATED}pin = \"1.4.x\"\n"), Path::new("x")).unwrap().update.unwrap();
         assert_eq!((update.channel.as_str(), update.pin.as_deref()), ("stable", Some("1.4.x")));

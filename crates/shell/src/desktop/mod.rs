@@ -62,10 +62,10 @@ pub async fn answer_page(
     body: Option<Vec<u8>>,
 ) -> Outcome {
     let asker = Asker::Page(visitor);
-    if let (Asker::Page(visitor), Some(("assets", operation))) = (&asker, parts(name)) {
+    if let Some(("assets", operation)) = parts(name) {
         // The app's own files need no capability.
         let request = arguments_of(name, operation, arguments)?;
-        let answered = asset_groups::handle(shell, visitor, request).await;
+        let answered = asset_groups::handle(shell, &asker, request).await;
         return answered.map(|value| (value.to_string().into_bytes(), false));
     }
     if let (Asker::Page(visitor), Some(("fs", operation))) = (&asker, parts(name)) {
@@ -141,6 +141,7 @@ async fn done(
 ) -> Answer {
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "assets" => asset_groups::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
         "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,

@@ -1,14 +1,12 @@
-//! Looking for the newest release, and downloading it.
+//! Looking for the newest release.
 
-use super::fetch::{self, Remote};
-use super::progress::Progress;
-use crate::disk::Lock;
+use super::fetch::Remote;
 use crate::lifecycle::Candidate;
-use crate::store::{Fetch, Release, Store, compare_versions, misfit, same_content};
+use crate::store::{Release, Store, compare_versions, misfit, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof, Target};
-use crate::{Error, TARGET, hash, pack};
+use crate::{Error, TARGET, hash};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::{FileEntry, Manifest};
+use staysail_protocol::manifest::Manifest;
 use staysail_protocol::policy::Urgency;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -203,158 +201,4 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
         return Some(format!("version {barrier} has to be taken before it, and is not there"));
     }
     misfit(manifest)
-}
-
-/// Downloads what is missing, deltas first, and stages the release.
-pub(super) async fn download(
-    remote: &Remote,
-    store: &Store,
-    root: &[u8],
-    current: &Release,
-    found: &Found,
-    progress: &Progress,
-) -> Result<Release, Error> {
-    // One process of this app downloads at a time; the next one finds everything there.
-    let _downloading = downloading(store).await?;
-    let (inner, manifest, running) = (store.clone(), found.manifest.clone(), current.clone());
-    let carried = remote.network().is_carried();
-    let plan = store
-        .blocking(move || {
-            let missing = inner.missing(&manifest, &running, carried)?;
-            Ok(inner.download_plan(&manifest, &missing, &running))
-        })
-        .await?;
-    // What an earlier try has brought need not come again.
-    let had =
-        |fetch: &Fetch| fetch::there(&*store.inner.disk, &store.partial(fetch.blob())).min(fetch.bytes());
-    progress.had(plan.iter().map(had).sum());
-    let arrived = |bytes| progress.add(bytes);
-    let needed = needed(&found.manifest);
-    let mut groups_fail = false;
-    for fetch in plan {
-        // A file of a group never stands in the way of a release: it is fetched when it is next asked for.
-        let of_group = !needed.contains(fetch.entry.sha256.as_str());
-        if of_group && groups_fail {
-            continue;
-        }
-        match bring(remote, store, fetch, &arrived).await {
-            Err(error) if of_group => {
-                tracing::warn!(%error, "the files of asset groups were not brought along with the release");
-                groups_fail = true;
-            }
-            brought => brought?,
-        }
-    }
-    let (inner, bytes, proof, root) =
-        (store.clone(), found.bytes.clone(), found.proof.clone(), root.to_vec());
-    store.blocking(move || inner.stage(&bytes, &proof, &root)).await
-}
-
-/// Hashes of what a release can not be without on this machine.
-fn needed(manifest: &Manifest) -> BTreeSet<&str> {
-    let backend = manifest.backend.get(TARGET).into_iter().flatten();
-    manifest.page.iter().chain(backend).map(|entry| entry.sha256.as_str()).collect()
-}
-
-/// Fetches one file, by its delta or as a whole, and puts it in its place.
-async fn bring(
-    remote: &Remote,
-    store: &Store,
-    fetch: Fetch,
-    progress: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(), Error> {
-    let entry = fetch.entry.clone();
-    let mut content = None;
-    if let Some((delta, base)) = fetch.delta {
-        let partial = store.partial(&delta.blob.sha256);
-        match remote.blob(&delta.blob, &partial, &*store.inner.disk, progress).await {
-            Ok(patch) => {
-                let wanted = entry.clone();
-                let applied = store.blocking(move || Ok(patched(&delta.method, &base, &patch, &wanted)));
-                content = applied
-                    .await?
-                    .inspect_err(|error| {
-                        tracing::warn!(
-                            error,
-                            file = entry.path,
-                            "a delta failed; fetching the whole file, once"
-                        );
-                    })
-                    .ok();
-                store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
-            }
-            Err(error @ Error::Disk { .. }) => return Err(error),
-            Err(error) => {
-                tracing::warn!(%error, file = entry.path, "a delta failed; fetching the whole file, once")
-            }
-        }
-    }
-    let partial = store.partial(&entry.blob.sha256);
-    let content = match content {
-        Some(content) => content,
-        None => {
-            let packed = remote.blob(&entry.blob, &partial, &*store.inner.disk, progress).await?;
-            let (size, what, expected) = (entry.size, entry.path.clone(), entry.sha256.clone());
-            store
-                .blocking(move || {
-                    pack::decompress(&packed, size).map_err(|found| Error::Tampered { what, expected, found })
-                })
-                .await?
-        }
-    };
-    let (inner, path) = (store.clone(), fetch.path);
-    store.blocking(move || inner.put(&entry, &path, &content)).await?;
-    store.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))?;
-    Ok(())
-}
-
-/// The file that a patch leads to. The patch is what was signed: this finds the publisher's mistakes, and ours.
-fn patched(method: &str, base: &[u8], patch: &[u8], entry: &FileEntry) -> Result<Vec<u8>, String> {
-    let content = pack::apply_delta(method, base, patch, entry.size)?;
-    match hash::of(&content) {
-        found if found == entry.sha256 => Ok(content),
-        found => Err(format!("it leads to {found} instead of {}", entry.sha256)),
-    }
-}
-
-/// Waits for another process's download, with a bound.
-async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(DOWNLOAD_LOCK_TIMEOUT_S);
-    loop {
-        if let Some(lock) = store.try_lock("update.lock", false)? {
-            return Ok(lock);
-        }
-        if tokio::time::Instant::now() >= deadline {
-            let busy = std::io::Error::from(std::io::ErrorKind::WouldBlock);
-            return Err(Error::disk("locking", &store.folder().join("update.lock"))(busy));
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
-/// Longest wait for another process of the same app that downloads.
-pub const DOWNLOAD_LOCK_TIMEOUT_S: u64 = 600;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use staysail_protocol::manifest::Blob;
-
-    #[test]
-    fn a_patch_that_leads_to_another_file_of_that_size_is_refused() {
-        let texts = ["the old text", "the new text", "not new text"];
-        let [old, new, other] = texts.map(|text| text.repeat(40).into_bytes());
-        let blob = |content: &[u8]| Blob { sha256: hash::of(content), size: content.len() as u64 };
-        let (sha256, size) = (hash::of(&new), new.len() as u64);
-        let entry = FileEntry { path: "a".into(), sha256, size, executable: false, blob: blob(&new) };
-        let code = |new: &[u8]| staysail_delta::diff(&old, new).unwrap().unwrap();
-        let plain = |new: &[u8]| pack::diff(&old, new).unwrap().unwrap();
-        for (method, good, wrong) in
-            [(pack::CODE_AWARE, code(&new), code(&other)), (pack::PATCH_FROM, plain(&new), plain(&other))]
-        {
-            assert_eq!(patched(method, &old, &good, &entry).unwrap(), new);
-            let refused = patched(method, &old, &wrong, &entry).unwrap_err();
-            assert_eq!(refused, format!("it leads to {} instead of {}", hash::of(&other), hash::of(&new)));
-        }
-    }
 }

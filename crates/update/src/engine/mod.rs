@@ -6,6 +6,7 @@
 //! a trial) is done in order, before the effect that follows it.
 
 mod conditions;
+mod download;
 mod driver;
 pub mod fetch;
 pub(crate) mod look;
@@ -14,9 +15,11 @@ pub mod network;
 pub mod notices;
 pub mod on_demand;
 mod progress;
+mod rate;
 pub mod trouble;
 
 pub use on_demand::{OnDemand, Unavailable};
+pub use rate::RateLimit;
 
 use crate::archive::Archive;
 use crate::lifecycle::Event;
@@ -114,6 +117,8 @@ pub struct Surroundings {
     pub chance: Chance,
     /// The way to the repository.
     pub network: Arc<dyn Network>,
+    /// How fast files may come from there.
+    pub rate: RateLimit,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -153,7 +158,7 @@ impl Surroundings {
             let _ = getrandom::fill(&mut byte);
             byte[0]
         };
-        Self { clock: Arc::new(jiff::Timestamp::now), chance, network }
+        Self { clock: Arc::new(jiff::Timestamp::now), chance, network, rate: RateLimit::default() }
     }
 }
 
@@ -167,6 +172,7 @@ pub struct EngineHandle {
     events: mpsc::UnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
     troubles: Arc<Troubles>,
+    rate: RateLimit,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -187,22 +193,27 @@ pub(crate) fn locked(trial: &Mutex<OnTrial>) -> MutexGuard<'_, OnTrial> {
 }
 
 impl Engine {
-    /// Starts an engine on the current tokio runtime. `current` is the release that runs, `root` the pinned trust root.
+    /// Starts an engine on the current tokio runtime. `current` is the release that runs, `root` the pinned trust root,
+    /// `rate` how fast files may come, together with whatever else that limit is for.
     pub fn start(
         store: Store,
         source: UpdateSource,
         root: Vec<u8>,
         current: Release,
         host: Arc<dyn Host>,
+        rate: RateLimit,
     ) -> EngineHandle {
         match Surroundings::with_mirrors(&source.url, &source.mirrors) {
-            Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
+            Ok(surroundings) => {
+                Self::start_in(store, source, root, current, host, Surroundings { rate, ..surroundings })
+            }
             Err(error) => {
                 host.event(UpdateEvent::Failed { reason: error.to_string() });
                 let handle = EngineHandle {
                     events: mpsc::unbounded_channel().0,
                     trial: Arc::default(),
                     troubles: Arc::default(),
+                    rate,
                 };
                 handle.troubles.raise_error(Trouble::NotStarted, &error);
                 handle
@@ -226,8 +237,9 @@ impl Engine {
             events: events.clone(),
             trial: Arc::clone(&trial),
             troubles: Arc::clone(&troubles),
+            rate: surroundings.rate.clone(),
         };
-        let remote = Remote::new(&surroundings);
+        let remote = Remote::new(&surroundings).at_once(source.download_parallel_max);
         let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
         tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles).run(received));
         handle
@@ -237,6 +249,9 @@ impl Engine {
 impl EngineHandle {
     /// Passes on a wish of the page or the app.
     pub fn wish(&self, wish: UpdateWish) {
+        if let UpdateWish::DownloadRate { bytes_per_s_max } = wish {
+            return self.rate.set(bytes_per_s_max);
+        }
         // An engine that could not start has said so.
         let _ = self.events.send(Message::Event(Event::Wish(wish)));
     }

@@ -82,7 +82,9 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        missing.dedup_by(|a, b| a.1 == b.1);
+        // Files with the same content have one place.
+        let mut places = BTreeSet::new();
+        missing.retain(|(_, path)| places.insert(path.clone()));
         Ok(missing)
     }
 

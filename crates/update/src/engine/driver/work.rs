@@ -1,10 +1,12 @@
 //! What takes time: looking, downloading, applying, watching. Each runs in a task of its own and answers with a message.
 
 use super::super::Surroundings;
+use super::super::download::download;
 use super::super::fetch::Remote;
 use super::super::look::{self, Looked, Standpoint};
 use super::super::network::Network;
 use super::super::progress::Progress;
+use super::super::rate::RateLimit;
 use super::super::trouble::Trouble;
 use super::super::{APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, PROBATION_SLACK_S, locked};
 use super::{Driver, Message, Parts};
@@ -23,7 +25,8 @@ impl Driver {
             None => self.parts.remote.clone(),
             Some(archive) => {
                 let network = Arc::clone(archive) as Arc<dyn Network>;
-                Remote::new(&Surroundings { network, ..self.parts.surroundings.clone() })
+                let rate = RateLimit::default();
+                Remote::new(&Surroundings { network, rate, ..self.parts.surroundings.clone() })
             }
         }
     }
@@ -91,7 +94,7 @@ impl Driver {
         let progress = Progress::new(&found.candidate, Arc::clone(host));
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
-            match look::download(&remote, &store, &root, &current, &found, &progress).await {
+            match download(&remote, &store, &root, &current, &found, &progress).await {
                 Ok(release) => Message::Staged(release),
                 Err(error) => {
                     leave(&remote, &error);
