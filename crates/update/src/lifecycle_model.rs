@@ -135,6 +135,7 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Tell(UpdateEvent::Staged { .. }) => "tell staged",
         Effect::Tell(UpdateEvent::Waiting { .. }) => "tell waiting",
         Effect::Tell(UpdateEvent::Skipped { .. }) => "tell skipped",
+        Effect::Tell(UpdateEvent::Compared { .. }) => "tell compared",
         Effect::Tell(UpdateEvent::Applied { .. }) => "tell applied",
         Effect::Tell(UpdateEvent::Committed { .. }) => "tell committed",
         Effect::Tell(UpdateEvent::RolledBack { .. }) => "tell rolled back",

@@ -10,6 +10,8 @@ mod exclusive;
 #[cfg(target_os = "linux")]
 mod roles;
 #[cfg(target_os = "linux")]
+mod shadow;
+#[cfg(target_os = "linux")]
 mod state;
 #[cfg(target_os = "linux")]
 mod theatre;
@@ -18,7 +20,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS, shadow::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }

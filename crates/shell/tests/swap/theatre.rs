@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use staysail_protocol::CallError;
 use staysail_protocol::manifest::ModeConfig;
+use staysail_protocol::shadow::ShadowRules;
 use staysail_shell::app::without_windows;
+use staysail_shell::conductor::shadow::{rehearse, tally::Gate, tally::Tally};
 use staysail_shell::conductor::{Refusal, SwapOptions, Switched};
 use staysail_shell::payload::Payload;
 use staysail_shell::router::{Call, Caller};
@@ -108,6 +110,16 @@ impl Theatre {
 
     pub fn swap_with(&self, role: &str, options: SwapOptions) -> Result<Switched, Refusal> {
         self.runtime().block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
+    }
+
+    /// Has a worker that plays this role answer calls beside the one that serves, in the background.
+    pub fn begin_rehearsal(&self, role: &str, rules: &ShadowRules) -> mpsc::Receiver<(Gate, Tally)> {
+        let (done, outcome) = mpsc::channel();
+        let (shell, launch, rules) = (self.shell.clone(), self.launch(role), rules.clone());
+        self.runtime().spawn(async move {
+            let _ = done.send(rehearse(&shell, launch, &rules).await);
+        });
+        outcome
     }
 
     /// As [`swap`](Self::swap), in the background.
