@@ -10,7 +10,7 @@ use staysail_shell::conductor::shadow::tally::{Gate, Tally};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const TESTS: &[Test] = &[
     ("a candidate that answers alike passes while the state changes and has no side effects", alike),
@@ -33,8 +33,9 @@ fn rules() -> ShadowRules {
 fn under_calls(theatre: &Theatre, role: &str, rules: &ShadowRules) -> (Gate, Tally) {
     let outcome = theatre.begin_rehearsal(role, rules);
     let mut count = theatre.call("look", json!({ "n": 0 })).unwrap()[1].as_u64().unwrap();
-    let serving = theatre.process();
+    let (serving, begun) = (theatre.process(), Instant::now());
     for n in 0.. {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for the end of a rehearsal of {role}");
         if let Ok(ended) = outcome.try_recv() {
             return ended;
         }
