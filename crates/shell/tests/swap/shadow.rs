@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     ("what few calls mean is said by the rules", quiet),
     ("commands whose types changed are not compared", other_types),
     ("the end of the worker that serves decides nothing", serving_killed),
+    ("a rehearsal that is given up leaves no candidate behind", given_up),
     ("a share of the calls is copied and large ones are not", shares),
 ];
 
@@ -158,6 +159,25 @@ fn serving_killed() {
     let (gate, _) = outcome.recv_timeout(PATIENCE).expect("an end");
     assert!(matches!(&gate, Gate::Undecided(why) if why.contains("exchanged or ended")), "{gate:?}");
     assert_eq!(theatre.call("look", json!({ "n": 1 })).unwrap()[1], 1, "started again, with its state");
+}
+
+fn given_up() {
+    let theatre = Theatre::open();
+    theatre.swap("books").unwrap();
+    let serving = theatre.process();
+    let (outcome, give_up) = theatre.begin_rehearsal_to_give_up("books-silent", &rules());
+    let candidate = crate::theatre::wait("the candidate to be asked", || {
+        theatre.call("look", json!({ "n": 1 })).unwrap();
+        doers(&theatre, "looked").into_iter().find(|process| *process != serving)
+    });
+    give_up.abort();
+    let ended = || {
+        let stat = std::fs::read_to_string(format!("/proc/{candidate}/stat")).unwrap_or_default();
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    };
+    crate::theatre::wait("the end of the candidate", ended);
+    assert!(outcome.recv_timeout(PATIENCE).is_err() && theatre.shell.router.mirror().is_none());
+    assert_eq!(theatre.call("look", json!({ "n": 2 })).unwrap(), json!([2, 0, serving]));
 }
 
 fn shares() {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 
 /// Longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,12 +115,21 @@ impl Theatre {
 
     /// Has a worker that plays this role answer calls beside the one that serves, in the background.
     pub fn begin_rehearsal(&self, role: &str, rules: &ShadowRules) -> mpsc::Receiver<(Gate, Tally)> {
+        self.begin_rehearsal_to_give_up(role, rules).0
+    }
+
+    /// The same, with what gives it up.
+    pub fn begin_rehearsal_to_give_up(
+        &self,
+        role: &str,
+        rules: &ShadowRules,
+    ) -> (mpsc::Receiver<(Gate, Tally)>, AbortHandle) {
         let (done, outcome) = mpsc::channel();
         let (shell, launch, rules) = (self.shell.clone(), self.launch(role), rules.clone());
-        self.runtime().spawn(async move {
+        let task = self.runtime().spawn(async move {
             let _ = done.send(rehearse(&shell, launch, &rules).await);
         });
-        outcome
+        (outcome, task.abort_handle())
     }
 
     /// As [`swap`](Self::swap), in the background.
