@@ -8,6 +8,8 @@ mod debugger;
 #[cfg(target_os = "linux")]
 mod exclusive;
 #[cfg(target_os = "linux")]
+mod protocol;
+#[cfg(target_os = "linux")]
 mod roles;
 #[cfg(target_os = "linux")]
 mod shadow;
@@ -20,7 +22,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS, shadow::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS, shadow::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }
