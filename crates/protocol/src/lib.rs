@@ -36,6 +36,8 @@ pub mod policy;
 #[cfg(feature = "host")]
 pub mod scope;
 #[cfg(feature = "host")]
+pub mod shadow;
+#[cfg(feature = "host")]
 pub mod webview;
 pub mod worker;
 

@@ -7,6 +7,7 @@ use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
 use crate::path::is_device;
 use crate::policy::{UpdatePolicy, Urgency};
+use crate::shadow::ShadowRules;
 use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +60,9 @@ pub struct Manifest {
     /// How urgent it is.
     #[serde(default, skip_serializing_if = "Urgency::is_none")]
     pub urgency: Urgency,
+    /// Its answers are compared with those of the release before, first; not when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<ShadowRules>>,
     /// Oldest version of the shell (of Staysail) that can run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_shell: Option<String>,

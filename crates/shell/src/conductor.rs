@@ -15,6 +15,7 @@
 mod exclusive;
 mod probation;
 mod recovery;
+pub mod shadow;
 mod state;
 
 use crate::desktop::{self, Asker};
@@ -260,14 +261,7 @@ impl Conductor {
         let welcome = shell.welcome(&launch.version);
         let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
-        let seat = Arc::new(Seat {
-            worker,
-            replies: PlainMutex::default(),
-            gone: AtomicBool::new(false),
-            left_out: AtomicBool::new(false),
-            grows: AtomicBool::new(false),
-            drains: Drains::default(),
-        });
+        let seat = Seat::of(worker);
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
     }
@@ -292,6 +286,17 @@ impl Lineup {
 }
 
 impl Seat {
+    fn of(worker: Arc<Worker>) -> Arc<Self> {
+        Arc::new(Self {
+            worker,
+            replies: PlainMutex::default(),
+            gone: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
+            grows: AtomicBool::new(false),
+            drains: Drains::default(),
+        })
+    }
+
     fn replies(&self) -> std::sync::MutexGuard<'_, Replies> {
         self.replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -391,23 +396,23 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         ToShell::Checkpoint if shell.router.active().is_none_or(|active| active.id == seat.worker.id) => {
             let version = seat.worker.hello.version.clone();
             seat.left_out.store(false, Ordering::SeqCst);
-            shell.conductor.keep_checkpoint(Snapshot { version, content: Content::Inline(frame.body) });
+            let snapshot = Snapshot { version, content: Content::Inline(frame.body) };
+            if let Some(mirror) = shell.router.mirror() {
+                mirror.changed(seat.worker.id, Some(snapshot.clone()));
+            }
+            shell.conductor.keep_checkpoint(snapshot);
         }
-        ToShell::CheckpointLeftOut => seat.left_out.store(true, Ordering::SeqCst),
+        ToShell::CheckpointLeftOut => {
+            if let Some(mirror) = shell.router.mirror() {
+                mirror.changed(seat.worker.id, None);
+            }
+            seat.left_out.store(true, Ordering::SeqCst);
+        }
         ToShell::SnapshotGrows => seat.grows.store(true, Ordering::SeqCst),
         ToShell::Snapshot { attached } => state::answered(seat, frame, attached),
         ToShell::SnapshotFailed { state, message } => state::refused(seat, &state, &message),
-        ToShell::Restored => {
-            if let Some(waiting) = seat.replies().restored.take() {
-                let _ = waiting.send(Ok(()));
-            }
-        }
-        ToShell::RestoreFailed { state, message } => {
-            if let Some(waiting) = seat.replies().restored.take() {
-                let state = state::named(&state);
-                let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
-            }
-        }
+        ToShell::Restored => state::restored(seat, Ok(())),
+        ToShell::RestoreFailed { state, message } => state::restored(seat, Err((&state, &message))),
         ToShell::Released => exclusive::answered(seat, |replies| &mut replies.released, Ok(())),
         ToShell::ReleaseFailed { resource, message } => {
             let failed = exclusive::failed(&resource, &message);

@@ -12,6 +12,7 @@
 //!
 //! **Invariant:** no I/O here but handing frames to a [`Link`](staysail_link::Link); no waiting at all.
 
+use crate::conductor::shadow::mirror::{Mirror, Probe};
 use crate::payload::Payload;
 use crate::worker::Worker;
 use staysail_link::{Link, Parcel};
@@ -74,6 +75,8 @@ struct Sent {
     /// The way to that worker, also when another is active meanwhile.
     link: Link,
     call: Call,
+    /// What is kept of it for a candidate to answer it, too.
+    probe: Option<Box<Probe>>,
 }
 
 #[derive(Default)]
@@ -87,6 +90,7 @@ struct Inner {
     next: u64,
     queue: VecDeque<Waiting>,
     pending: HashMap<u64, Sent>,
+    mirror: Option<Arc<Mirror>>,
 }
 
 /// See the module's theory of operation.
@@ -178,8 +182,21 @@ impl Router {
         let sent = inner.pending.remove(&number);
         drop(inner);
         if let Some(sent) = sent {
+            if let Some(probe) = sent.probe {
+                probe.answered(&outcome);
+            }
             (sent.call.reply)(outcome);
         }
+    }
+
+    /// Copies calls from now on, or no more.
+    pub fn set_mirror(&self, mirror: Option<Arc<Mirror>>) {
+        self.inner().mirror = mirror;
+    }
+
+    /// What copies calls now.
+    pub fn mirror(&self) -> Option<Arc<Mirror>> {
+        self.inner().mirror.clone()
     }
 
     /// Closes the gate: calls wait from now on.
@@ -324,6 +341,7 @@ impl Inner {
 
     fn send(&mut self, number: u64, mut call: Call, frame: Option<Parcel>) -> Failed {
         let Some(worker) = self.active.clone() else { return Vec::new() };
+        let probe = self.mirror.as_ref().and_then(|mirror| mirror.sample(worker.id, &call));
         let frame = match frame {
             Some(frame) => Ok(frame),
             None => {
@@ -347,6 +365,7 @@ impl Inner {
                     worker: worker.id,
                     link: worker.link.clone(),
                     call,
+                    probe,
                 });
                 worker.link.send_parcel(number, frame);
                 if let Some(on_send) = on_send {
@@ -386,7 +405,7 @@ mod tests {
         };
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let link = Link::writing(Arc::new(staysail_link::Socket::new(ours).unwrap()));
-        router.inner().pending.insert(7, Sent { worker: 1, link, call });
+        router.inner().pending.insert(7, Sent { worker: 1, link, call, probe: None });
         // Another worker, an old one that drains or one that guesses: nothing comes of it.
         router.answered(2, 7, Ok((b"forged".to_vec(), false)));
         router.answered(1, 8, Ok((b"forged".to_vec(), false)));

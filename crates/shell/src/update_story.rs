@@ -6,8 +6,8 @@ use staysail_protocol::notice::UpdateEvent;
 /// outlives the update.
 pub fn tell(story: &mut Vec<UpdateEvent>, event: &UpdateEvent) {
     use UpdateEvent::{
-        Applied, Available, Committed, Failed, Following, Held, Progress, RolledBack, Skipped, Staged,
-        Waiting,
+        Applied, Available, Committed, Compared, Failed, Following, Held, Progress, RolledBack, Skipped,
+        Staged, Waiting,
     };
     let replaced = |kept: &UpdateEvent| match event {
         Following { .. } => matches!(kept, Following { .. }),
@@ -17,6 +17,9 @@ pub fn tell(story: &mut Vec<UpdateEvent>, event: &UpdateEvent) {
         Progress { .. } => matches!(kept, Progress { .. }),
         Staged { .. } | Waiting { .. } | Held { .. } | Applied { .. } => {
             matches!(kept, Progress { .. } | Waiting { .. } | Held { .. })
+        }
+        Compared { .. } => {
+            matches!(kept, Progress { .. } | Waiting { .. } | Held { .. } | Compared { .. })
         }
         Failed { .. } => matches!(kept, Progress { .. }),
     };

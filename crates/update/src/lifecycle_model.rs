@@ -172,6 +172,7 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Tell(UpdateEvent::Held { .. }) => "tell held",
         Effect::Tell(UpdateEvent::Following { .. }) => "tell following",
         Effect::Tell(UpdateEvent::Skipped { .. }) => "tell skipped",
+        Effect::Tell(UpdateEvent::Compared { .. }) => "tell compared",
         Effect::Tell(UpdateEvent::Applied { .. }) => "tell applied",
         Effect::Tell(UpdateEvent::Committed { .. }) => "tell committed",
         Effect::Tell(UpdateEvent::RolledBack { .. }) => "tell rolled back",

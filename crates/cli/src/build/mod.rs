@@ -148,6 +148,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         commands: description.commands,
         config: project.mode_config(),
         policy: project.policy(),
+        shadow: project.shadow(),
         ..Manifest::default()
     };
     let mut contents = Contents::new(manifest);

@@ -1,5 +1,6 @@
 //! `staysail.toml`: its sections, and errors that name the line and what to do.
 
+use super::shadow::Shadow;
 use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
@@ -190,6 +191,8 @@ pub struct Update {
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,
+    /// `[update.shadow]`
+    pub shadow: Option<Shadow>,
 }
 
 /// `[update.policy]`: when updates may be looked for, downloaded and applied.
@@ -244,10 +247,18 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
     if let Some(update) = &config.update {
         super::policy::resolve(&update.policy).map_err(|bad| ProjectError::Invalid {
             path: path.into(),
-            line: line_of_policy(text, bad.step),
+            line: line_in(text, "[update.policy]", bad.step),
             problem: format!("[update.policy] {}: {}", bad.step, bad.problem),
             remedy: bad.remedy,
         })?;
+        if let Some(shadow) = &update.shadow {
+            super::shadow::resolve(shadow).map_err(|bad| ProjectError::Invalid {
+                path: path.into(),
+                line: line_in(text, "[update.shadow]", bad.key),
+                problem: format!("[update.shadow] {}: {}", bad.key, bad.problem),
+                remedy: "docs/guide/shadow.md says what each key means.".into(),
+            })?;
+        }
     }
     Ok(config)
 }
@@ -376,9 +387,9 @@ fn line_of(text: &str, field: &str) -> usize {
     text.lines().position(sets).map_or(1, |at| at + 1)
 }
 
-/// The line of a condition: its names stand in other sections, too.
-fn line_of_policy(text: &str, step: &str) -> usize {
-    let section = text.lines().position(|line| line.trim_start().starts_with("[update.policy]"));
+/// The line of a key within its section: other sections have keys of that name, too.
+fn line_in(text: &str, section: &str, step: &str) -> usize {
+    let section = text.lines().position(|line| line.trim_start().starts_with(section));
     let begin = section.unwrap_or(0);
     let sets = |line: &str| {
         line.trim_start().strip_prefix(step).is_some_and(|rest| rest.trim_start().starts_with('='))

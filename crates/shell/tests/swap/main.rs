@@ -12,6 +12,8 @@ mod protocol;
 #[cfg(target_os = "linux")]
 mod roles;
 #[cfg(target_os = "linux")]
+mod shadow;
+#[cfg(target_os = "linux")]
 mod state;
 #[cfg(target_os = "linux")]
 mod theatre;
@@ -20,7 +22,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS, shadow::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }

@@ -44,6 +44,9 @@ pub const LOOK_TIMEOUT_S: u64 = 900;
 pub const PROBATION_SLACK_S: u64 = 300;
 /// Longest time a host may take to make a release live.
 pub const APPLY_TIMEOUT_S: u64 = 120;
+/// What a host may take for shadow verification beyond the release's own `seconds_max`: the new backend starts, takes the
+/// state over, and its last answers are waited for.
+pub const SHADOW_SLACK_S: u64 = 180;
 /// Least time between two reports of progress.
 pub const PROGRESS_INTERVAL_MS: u64 = 100;
 /// The time left is told from how fast bytes came in the last one or two of these.
@@ -81,8 +84,19 @@ impl From<crate::Error> for NotApplied {
 /// The future of [`Host::apply`].
 pub type ApplyFuture<'a> = Pin<Box<dyn Future<Output = Result<f64, NotApplied>> + Send + 'a>>;
 
+/// The future of [`Host::shadow`].
+pub type ShadowFuture<'a> = Pin<Box<dyn Future<Output = Result<(), NotApplied>> + Send + 'a>>;
+
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
+    /// Tries the release beside what runs, as its rules of shadow verification say (`Manifest::shadow`), with a bound: before
+    /// it is put on trial and before anything is switched. On an error nothing is; the error says whether the release is at
+    /// fault, and then it is never tried again. Asked only of releases that have such rules.
+    fn shadow(&self, release: Release) -> ShadowFuture<'_> {
+        drop(release);
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched;
     /// the error says whether the release is at fault, and then it is never tried again.
     fn apply(&self, release: Release) -> ApplyFuture<'_>;

@@ -39,6 +39,8 @@ troubles! {
     DownloadFailed = "download_failed",
     /// A staged release was not switched to, through no fault of its own; the next look brings it back.
     ApplyPostponed = "apply_postponed",
+    /// A release was rejected by shadow verification; it is banned.
+    ShadowFailed = "shadow_failed",
     /// A release did not come up; it is banned.
     ApplyFailed = "apply_failed",
     /// A release failed on probation and is banned; the one before is back, or it is told that it is not.

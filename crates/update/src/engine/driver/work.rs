@@ -7,13 +7,15 @@ use super::super::look::{self, Looked, Standpoint};
 use super::super::network::Network;
 use super::super::progress::Progress;
 use super::super::rate::RateLimit;
-use super::super::trouble::Trouble;
-use super::super::{APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, PROBATION_SLACK_S, locked};
+use super::super::trouble::{Trouble, Troubles};
+use super::super::{
+    APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, PROBATION_SLACK_S, SHADOW_SLACK_S, locked,
+};
 use super::{Driver, Message, Parts};
 use crate::Error;
 use crate::archive::Archive;
 use crate::lifecycle::{Event, Gate};
-use crate::store::{Release, Trial};
+use crate::store::{Release, Store, Trial};
 use staysail_protocol::limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +117,9 @@ impl Driver {
         };
         let troubles = Arc::clone(&self.troubles);
         self.job(async move {
+            if let Err(event) = shadow(&*host, &store, &release, &troubles).await {
+                return Message::Event(event);
+            }
             let (on_trial, files, mine) = (release.clone(), store.clone(), Arc::clone(&trial));
             let begun = files.blocking(move || {
                 let mut on_trial_now = locked(&trial);
@@ -193,6 +198,31 @@ impl Driver {
                 )),
             })
         });
+    }
+}
+
+/// A release that has rules for it is tried beside what runs. On an error why it is not applied.
+async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Troubles) -> Result<(), Event> {
+    let Some(rules) = &release.manifest().shadow else { return Ok(()) };
+    let postponed = |reason: String| {
+        troubles.raise(Trouble::ApplyPostponed, &reason);
+        Err(Event::ApplyPostponed(reason))
+    };
+    // It is about to run.
+    let files = release.clone();
+    if let Err(error) = store.blocking(move || files.verify()).await {
+        let what = format!("version {} could not be tried", release.manifest().version);
+        return postponed(explain(&what, &error));
+    }
+    let patience_s = rules.clone().bounded().seconds_max + SHADOW_SLACK_S;
+    match tokio::time::timeout(Duration::from_secs(patience_s), host.shadow(release.clone())).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(NotApplied::AtFault(reason))) => {
+            troubles.raise(Trouble::ShadowFailed, &reason);
+            Err(Event::ApplyFailed(reason))
+        }
+        Ok(Err(NotApplied::NotNow(reason))) => postponed(reason),
+        Err(_) => postponed(format!("its answers were not compared after {patience_s} s")),
     }
 }
 
