@@ -61,10 +61,10 @@ pub fn settings(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A setting beside which nothing is replayed: another compiler, a wrapper of the user's own, settings in other files,
-/// and what cargo does not promise yet.
-pub fn forbids(files: &[PathBuf]) -> bool {
-    let of_environment = [
+/// Whether the environment holds a setting beside which nothing is replayed: another compiler, a wrapper of the user's
+/// own, another place for artifacts, and what cargo does not promise yet.
+pub fn environment_forbids() -> bool {
+    let names = [
         "RUSTC",
         "RUSTC_WRAPPER",
         "RUSTC_WORKSPACE_WRAPPER",
@@ -74,15 +74,17 @@ pub fn forbids(files: &[PathBuf]) -> bool {
         "CARGO_BUILD_TARGET",
         "CARGO_BUILD_BUILD_DIR",
     ];
-    let of_file = ["rustc", "include", "unstable", "build-dir"];
-    let is_configuration = |file: &&PathBuf| file.ends_with("config") || file.ends_with("config.toml");
-    of_environment.iter().any(|name| std::env::var_os(name).is_some())
-        || std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("CARGO_UNSTABLE_"))
-        || files
-            .iter()
-            .filter(is_configuration)
-            .filter_map(|file| std::fs::read_to_string(file).ok())
-            .any(|text| of_file.iter().any(|word| text.contains(word)))
+    let unstable = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("CARGO_UNSTABLE_");
+    std::env::vars_os().any(|(name, _)| unstable(&name) || names.iter().any(|forbidden| name == *forbidden))
+}
+
+/// Whether one of cargo's configuration files holds such a setting, or has others included.
+pub fn files_forbid(files: &[PathBuf]) -> bool {
+    let words = ["rustc", "include", "unstable", "build-dir"];
+    let configurations =
+        files.iter().filter(|file| file.ends_with("config") || file.ends_with("config.toml"));
+    let mut texts = configurations.filter_map(|file| std::fs::read_to_string(file).ok());
+    texts.any(|text| words.iter().any(|word| text.contains(word)))
 }
 
 /// Where this program lies.
@@ -94,4 +96,47 @@ pub fn executable(program: &Path) -> PathBuf {
     let found =
         std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file());
     found.unwrap_or_else(|| program.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapper_of_the_users_own_and_whatever_cargo_may_read_elsewhere_is_respected() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".cargo/config.toml");
+        std::fs::create_dir(folder.path().join(".cargo")).unwrap();
+        let files = settings(folder.path());
+        assert!(files.contains(&file));
+        let of_folder: Vec<_> = files.into_iter().filter(|file| file.starts_with(folder.path())).collect();
+        for (text, forbids) in [
+            (
+                "[build]\njobs = 2\n[target.x86_64-unknown-linux-gnu]\nrustflags = [\"-C\", \"link-arg=x\"]",
+                false,
+            ),
+            ("build.rustc-workspace-wrapper = \"mine\"", true),
+            ("build.rustc-wrapper = \"sccache\"", true),
+            ("include = [\"other.toml\"]", true),
+            ("[unstable]\nbuild-std = [\"core\"]", true),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(files_forbid(&of_folder), forbids, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_has_another_mark_and_one_that_is_gone_is_not_older() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("a"), folder.path().join("b"));
+        std::fs::write(&file, "a").unwrap();
+        let before = mark(&file);
+        std::fs::write(&other, "a").unwrap();
+        std::fs::rename(&other, &file).unwrap();
+        assert_ne!(mark(&file), before);
+        let later = SystemTime::now() + std::time::Duration::from_secs(3600);
+        assert!(
+            is_older(&file, later) && !is_older(&other, later) && !is_older(&file, SystemTime::UNIX_EPOCH)
+        );
+    }
 }

@@ -131,7 +131,7 @@ impl Session {
         let mut state = session.lock();
         state.newest += 1;
         let files = marks::settings(&session.root);
-        if marks::forbids(&files) || !session.wrapper.is_file() {
+        if marks::environment_forbids() || marks::files_forbid(&files) || !session.wrapper.is_file() {
             state.plan = None;
             state.cargo = true;
             return None;
@@ -231,7 +231,7 @@ impl Run {
         let mut variables = vec![
             ("RUSTC_WORKSPACE_WRAPPER", self.session.wrapper.clone().into()),
             (record::FOLDER_VARIABLE, self.commands.clone().into()),
-            (record::BASELINE_VARIABLE, record::baseline().into()),
+            (record::BASELINE_VARIABLE, record::baseline(std::env::vars_os()).into()),
         ];
         variables.extend(self.job.as_ref().map(|job| (run::JOB_VARIABLE, job.clone().into())));
         variables
@@ -351,4 +351,97 @@ fn uses_one_of(table: &toml::Table, packages: &BTreeSet<String>) -> bool {
         toml::Value::String(text) => packages.contains(key) || (key == "package" && packages.contains(text)),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Arc<Session> {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        let root = folder.path().to_owned();
+        let executable = root.join("debug/app");
+        Arc::new(Session {
+            folder,
+            _lock: lock,
+            wrapper: "/".into(),
+            root,
+            executable,
+            state: Mutex::default(),
+        })
+    }
+
+    fn run(session: &Arc<Session>) -> Run {
+        let commands = session.folder.path().join("commands");
+        std::fs::create_dir_all(&commands).unwrap();
+        Run {
+            session: session.clone(),
+            number: 0,
+            stamp: SystemTime::now(),
+            settings: marks::marks(marks::settings(&session.root)),
+            commands,
+            plan: None,
+            job: None,
+            heard: Heard::default(),
+        }
+    }
+
+    #[test]
+    fn warnings_of_crates_that_were_not_compiled_are_said_again() {
+        let session = session();
+        let (core, app) = (Path::new("/p/core/src/lib.rs"), Path::new("/p/src/main.rs"));
+        let mut by_cargo = run(&session);
+        by_cargo.warned(core, "of core");
+        by_cargo.warned(app, "of app");
+        assert!(by_cargo.ended(true).is_empty(), "cargo says everything itself");
+        let again = |warning: &str| {
+            let mut replayed = run(&session);
+            assert!(replayed.heard(&format!(
+                r#"{{"reason":"{}","roots":["{}"]}}"#,
+                run::REPLAYED,
+                app.display()
+            )));
+            replayed.warned(app, warning);
+            let said = replayed.ended(true).into_iter().map(|message| match message {
+                Message::Diagnostic { rendered, .. } => rendered,
+                other => panic!("{other:?}"),
+            });
+            said.collect::<Vec<_>>()
+        };
+        assert_eq!(again("of app, new"), ["of core"]);
+        assert_eq!(again("of app, newer"), ["of core"], "and not what the crate said before");
+    }
+
+    #[test]
+    fn a_package_of_another_workspace_that_uses_one_of_ours_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("Cargo.toml");
+        let ours = BTreeSet::from(["core".to_owned()]);
+        for (text, uses) in [
+            ("[package]\nname = \"macros\"\n[dependencies]\nsyn = \"2\"", false),
+            ("[dependencies]\ncore = { path = \"../core\" }", true),
+            ("[target.'cfg(unix)'.dependencies]\nother = { package = \"core\", path = \"../core\" }", true),
+            ("[dependencies.core]\npath = \"../core\"", true),
+            ("not toml", true),
+        ] {
+            std::fs::write(&manifest, text).unwrap();
+            assert_eq!(!names_none_of(&manifest, &ours), uses, "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_of_sessions_that_are_gone_are_removed_and_those_of_others_stay() {
+        let all = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            std::fs::create_dir(all.path().join(name)).unwrap();
+            File::create(all.path().join(name).join("lock")).unwrap()
+        };
+        drop(make("gone"));
+        let lives = make("lives");
+        lives.lock().unwrap();
+        remove_left_over(all.path());
+        let left = ["gone", "lives"].map(|name| all.path().join(name).exists());
+        assert_eq!(left, [false, true]);
+    }
 }

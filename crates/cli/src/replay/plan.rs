@@ -64,8 +64,8 @@ impl Plan {
             units,
         };
         plan.visit(program);
-        let whole = |at: &usize| plan.units[*at].is_playable() && plan.units[*at].folder == folder;
-        if !plan.order.iter().all(whole) {
+        let at_home = |at: &usize| plan.units[*at].folder == folder;
+        if !plan.order.iter().all(at_home) {
             return None;
         }
         plan.look(stamp).then_some(plan)
@@ -98,13 +98,15 @@ impl Plan {
         self.sources = self.units.iter().map(Unit::sources).collect();
         let of_units: BTreeSet<&PathBuf> = self.order.iter().flat_map(|at| &self.sources[*at]).collect();
         let all = crate::cargo::sources(&self.executable);
+        let known = !all.is_empty();
         self.others = all.into_iter().filter(|file| !of_units.contains(file)).collect();
         let files = self.order.iter().flat_map(|at| {
             let unit = &self.units[*at];
             unit.outputs().into_iter().chain(unit.externs.iter().cloned())
         });
         self.artifacts = marks::marks(files);
-        self.order.iter().all(|at| !self.sources[*at].is_empty())
+        // Without these files nothing is known of what the program was made of.
+        known && self.order.iter().all(|at| !self.sources[*at].is_empty())
     }
 
     /// The plan after it was replayed well.
@@ -127,8 +129,9 @@ impl Plan {
             return None;
         }
         let changed = self.changed();
-        // What depends on a change and is not part of the program may be a macro that is.
-        if changed.is_empty() || changed.iter().any(|at| !self.order.contains(at)) {
+        // A macro, or what a macro is made of: not of the program, and yet it decides what the program is.
+        let plain = |at: &usize| self.order.contains(at) && self.units[*at].is_playable();
+        if changed.is_empty() || !changed.iter().all(plain) {
             return None;
         }
         let made: BTreeSet<PathBuf> = changed.iter().flat_map(|at| self.units[*at].outputs()).collect();

@@ -32,9 +32,9 @@ pub struct Record {
     pub environment: BTreeMap<String, String>,
 }
 
-/// Digests of this process's variables, to be handed on in [`BASELINE_VARIABLE`].
-pub fn baseline() -> String {
-    let digests = std::env::vars_os().map(|(name, value)| format!("{:x}", digest(&name, &value)));
+/// Digests of these variables, to be handed on in [`BASELINE_VARIABLE`].
+pub fn baseline(variables: impl Iterator<Item = (OsString, OsString)>) -> String {
+    let digests = variables.map(|(name, value)| format!("{:x}", digest(&name, &value)));
     digests.collect::<Vec<_>>().join(",")
 }
 
@@ -64,26 +64,37 @@ pub fn main() {
 
 /// Writes the command down. What can not be written is not replayed, so failures are no errors here.
 fn write(folder: &Path, rustc: &OsStr, arguments: &[OsString]) {
-    let known: BTreeSet<String> =
-        std::env::var(BASELINE_VARIABLE).unwrap_or_default().split(',').map(str::to_owned).collect();
     let text = |text: &OsString| text.clone().into_string().ok();
     let Some(arguments) = arguments.iter().map(text).collect::<Option<Vec<_>>>() else { return };
     let Some(name) = file_name(&arguments) else { return };
     let path = folder.join(name);
     // First of all: what was written for an earlier run must not speak for this one.
     let _ = std::fs::remove_file(&path);
-    let added = std::env::vars_os().filter(|(name, value)| {
-        let ours = [FOLDER_VARIABLE, BASELINE_VARIABLE, JOBSERVER_VARIABLE];
-        !known.contains(&format!("{:x}", digest(name, value))) && ours.iter().all(|our| name != our)
-    });
-    let environment = added.map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let (Some(environment), Ok(current)) = (environment.collect(), std::env::current_dir()) else { return };
+    let known = std::env::var(BASELINE_VARIABLE).unwrap_or_default();
+    let (Some(environment), Ok(current)) = (added(&known, std::env::vars_os()), std::env::current_dir())
+    else {
+        return;
+    };
     let record = Record { rustc: rustc.into(), arguments, folder: current, environment };
     let Ok(bytes) = serde_json::to_vec(&record) else { return };
     let unfinished = path.with_extension(std::process::id().to_string());
     if std::fs::write(&unfinished, bytes).is_ok() {
         let _ = std::fs::rename(&unfinished, &path);
     }
+}
+
+/// The variables that cargo added or changed; `None` when one can not be written down.
+fn added(
+    baseline: &str,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Option<BTreeMap<String, String>> {
+    let known: BTreeSet<&str> = baseline.split(',').collect();
+    let ours = [FOLDER_VARIABLE, BASELINE_VARIABLE, JOBSERVER_VARIABLE];
+    variables
+        .filter(|(name, value)| !known.contains(format!("{:x}", digest(name, value)).as_str()))
+        .filter(|(name, _)| ours.iter().all(|our| name != our))
+        .map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// `None` for questions about the compiler, which cargo asks as well, and for arguments in a file.
@@ -158,19 +169,25 @@ impl Unit {
     /// Whether its command alone makes it: not a macro, nothing from a build script, nothing for another machine.
     pub fn is_playable(&self) -> bool {
         let arguments = &self.record.arguments;
-        let plain =
-            |argument: &String| !argument.starts_with('@') && argument != "--test" && argument != "--target";
+        // Debugging information in a file of its own is a second thing that cargo puts in place.
+        let plain = |argument: &String| {
+            !argument.starts_with('@')
+                && argument != "--test"
+                && argument != "--target"
+                && !argument.contains("split-debuginfo")
+        };
         ["lib", "bin"].contains(&self.kind.as_str())
             && arguments.iter().all(plain)
             && arguments.iter().any(|argument| argument == "--error-format=json")
             && !self.record.environment.contains_key("OUT_DIR")
     }
 
-    /// What rustc makes of it.
+    /// What rustc makes of it, if it is playable.
     pub fn outputs(&self) -> Vec<PathBuf> {
         match self.kind.as_str() {
             "bin" => vec![self.folder.join(&self.stem)],
-            _ => ["rlib", "rmeta"].map(|end| self.folder.join(format!("lib{}.{end}", self.stem))).into(),
+            "lib" => ["rlib", "rmeta"].map(|end| self.folder.join(format!("lib{}.{end}", self.stem))).into(),
+            _ => Vec::new(),
         }
     }
 
@@ -222,4 +239,66 @@ pub fn read_all(folder: &Path) -> io::Result<Vec<Unit>> {
         }
     }
     Ok(units)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A command as cargo writes it.
+    pub fn record(name: &str, kind: &str, more: &[&str]) -> Record {
+        let arguments = format!(
+            "--crate-name {name} --edition=2024 {name}/src/lib.rs --error-format=json --crate-type {kind} \
+             -C metadata=1 -C extra-filename=-0a --out-dir /t/debug/deps"
+        );
+        let arguments = arguments.split_whitespace().chain(more.iter().copied()).map(str::to_owned).collect();
+        let environment = [("CARGO_MANIFEST_DIR", format!("/p/{name}")), ("CARGO_PKG_NAME", name.into())];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        Record { rustc: "rustc".into(), arguments, folder: "/p".into(), environment }
+    }
+
+    #[test]
+    fn a_command_tells_what_it_makes_of_what() {
+        let more = ["--extern", "used=/t/debug/deps/libused-0b.rmeta", "--extern", "noprelude:std"];
+        let unit = Unit::of(record("core", "lib", &more)).unwrap();
+        assert!(unit.is_playable());
+        assert_eq!(unit.root, Path::new("/p/core/src/lib.rs"));
+        assert_eq!(unit.externs, [Path::new("/t/debug/deps/libused-0b.rmeta")]);
+        assert_eq!(
+            unit.outputs(),
+            ["rlib", "rmeta"].map(|end| PathBuf::from(format!("/t/debug/deps/libcore-0a.{end}")))
+        );
+    }
+
+    #[test]
+    fn what_more_than_its_command_decides_about_is_not_playable() {
+        for (kind, more) in [
+            ("proc-macro", &[][..]),
+            ("lib", &["--crate-type", "cdylib"]),
+            ("lib", &["--target", "wasm32-unknown-unknown"]),
+            ("bin", &["-C", "split-debuginfo=packed"]),
+        ] {
+            assert!(!Unit::of(record("core", kind, more)).unwrap().is_playable(), "{kind} {more:?}");
+        }
+        let mut scripted = record("core", "lib", &[]);
+        scripted.environment.insert("OUT_DIR".into(), "/t/out".into());
+        assert!(!Unit::of(scripted).unwrap().is_playable());
+        let question = ["-", "--crate-name", "___", "-C", "extra-filename=-0a"].map(str::to_owned);
+        assert_eq!(file_name(&question), None);
+        assert_eq!(file_name(&["@/tmp/arguments".to_owned()]), None);
+    }
+
+    #[test]
+    fn what_cargo_was_started_with_is_not_written_down() {
+        let variables = |list: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+            list.iter().map(|(name, value)| (name.into(), value.into())).collect()
+        };
+        let before = variables(&[("TOKEN", "secret"), ("LD_LIBRARY_PATH", "/a"), ("HOME", "/h")]);
+        let mut after = before.clone();
+        after[1].1 = "/t:/a".into();
+        after.extend(variables(&[("CARGO_PKG_NAME", "core"), ("CARGO_MAKEFLAGS", "-j")]));
+        let added = added(&baseline(before.into_iter()), after.into_iter()).unwrap();
+        let expected = [("CARGO_PKG_NAME", "core"), ("LD_LIBRARY_PATH", "/t:/a")];
+        assert_eq!(added, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
 }

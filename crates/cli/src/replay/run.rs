@@ -196,8 +196,7 @@ impl<'a> Build<'a> {
     fn run(&mut self) -> Result<bool, Doubt> {
         let result = self.run_all();
         for child in self.running.values_mut() {
-            // Gone already, or not needed any more.
-            let _ = child.kill();
+            // Cargo may write the same files next: nothing may be under way then, no linker of a killed rustc either.
             let _ = child.wait();
         }
         result

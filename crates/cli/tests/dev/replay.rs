@@ -224,6 +224,40 @@ fn packages_with_a_build_script_are_cargos_also_when_it_is_new() {
 }
 
 #[test]
+fn what_a_macro_is_made_of_is_cargos() {
+    let dev = Dev::with(
+        |folder| {
+            workspace(folder);
+            let write = |path: &str, text: &str| std::fs::write(folder.join(path), text).unwrap();
+            std::fs::create_dir_all(folder.join("macros/src")).unwrap();
+            write(
+                "macros/Cargo.toml",
+                "[package]\nname = \"tiny-macros\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n\
+                 [dependencies]\ntiny-core = { path = \"../core\" }\n",
+            );
+            write(
+                "macros/src/lib.rs",
+                "#[proc_macro]\npub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n    \
+                 format!(\"{:?}\", tiny_core::word()).parse().unwrap()\n}\n",
+            );
+            let manifest = MANIFEST.replace("\"core\"]", "\"core\", \"macros\"]");
+            write("Cargo.toml", &format!("{manifest}tiny-macros = {{ path = \"macros\" }}\n"));
+            write("src/main.rs", &program("a").replace("tiny_core::word()", "tiny_macros::word!()"));
+        },
+        &[],
+    );
+    dev.ready();
+    for word in ["c", "d"] {
+        let live = dev.save("core/src/lib.rs", &library(word));
+        assert!(!live.replayed && live.says() == format!("a-{word}"), "{}", live.says());
+    }
+    // The program alone is not what the macro is made of.
+    let text = program("e").replace("tiny_core::word()", "tiny_macros::word!()");
+    let live = dev.save("src/main.rs", &text);
+    assert!(live.replayed && live.says() == "e-d", "{}", live.says());
+}
+
+#[test]
 fn artifacts_that_are_gone_or_of_another_are_made_by_cargo() {
     let dev = Dev::workspace();
     dev.ready();
