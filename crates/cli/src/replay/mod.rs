@@ -6,8 +6,8 @@
 //! workspace. A build that went well makes a [`plan::Plan`]: those commands, the files each crate was made of, and marks of
 //! everything that decides about the commands ([`marks`]). At a save the plan says which crates changed, or that this
 //! is for cargo. A process in cargo's place ([`run`]) then runs rustc for these crates and for those that use them, and
-//! becomes cargo itself when anything is not as it was; nobody notices but the clock. `docs/adr/0012-…` says why
-//! the result is the same.
+//! becomes cargo itself when anything is not as it was; nobody notices but the clock. Why the result is the same is said in
+//! `docs/adr/0012-saves-without-cargo.md`.
 //!
 //! Nothing is believed for longer than a session, and each session has a folder of its own: what cargo finds as it
 //! should be at the start is compiled by cargo once before it is replayed.

@@ -139,8 +139,21 @@ struct Said {
     sort: String,
     emit: Option<String>,
     level: Option<String>,
-    message: Option<String>,
+    #[serde(default)]
+    message: String,
     code: Option<Code>,
+    #[serde(default)]
+    spans: Vec<serde::de::IgnoredAny>,
+}
+
+impl Said {
+    /// An error that does not come from the source but from what lies around it: artifacts that do not belong together or are
+    /// gone, a linker that failed, a full disk. Cargo may put it right, or says it in its own words.
+    fn is_of_surroundings(&self) -> bool {
+        let stale = self.code.as_ref().is_some_and(|code| STALE.contains(&code.code.as_str()));
+        let nowhere = self.spans.is_empty() && !self.message.starts_with("aborting due to");
+        stale || nowhere || self.message.starts_with("extern location")
+    }
 }
 
 #[derive(Deserialize)]
@@ -274,10 +287,8 @@ impl<'a> Build<'a> {
             self.stages[at] = Stage::Described;
         }
         if said.sort == "diagnostic" {
-            if said.level.is_some_and(|level| level.starts_with("error")) {
-                let stale = said.code.is_some_and(|code| STALE.contains(&code.code.as_str()));
-                // A linker that fails may have been given something that is not there any more.
-                if stale || said.message.is_some_and(|text| text.starts_with("linking with")) {
+            if said.level.as_ref().is_some_and(|level| level.starts_with("error")) {
+                if said.is_of_surroundings() {
                     return Err(Doubt);
                 }
                 self.errors.push(at);
@@ -320,4 +331,33 @@ impl<'a> Build<'a> {
 
 fn target(unit: &Unit) -> serde_json::Value {
     serde_json::json!({ "name": unit.name, "kind": [unit.kind], "src_path": unit.root })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_source_stand_and_those_of_its_surroundings_are_for_cargo() {
+        let is_of_surroundings = |rest: &str| {
+            let line = format!(r#"{{"$message_type":"diagnostic","level":"error",{rest}}}"#);
+            serde_json::from_str::<Said>(&line).unwrap().is_of_surroundings()
+        };
+        let span = r#""spans":[{"file_name":"src/main.rs"}]"#;
+        for source in [
+            format!(r#""message":"mismatched types","code":{{"code":"E0308"}},{span}"#),
+            format!(r#""message":"expected `;`","code":null,{span}"#),
+            r#""message":"aborting due to 1 previous error","code":null,"spans":[]"#.into(),
+        ] {
+            assert!(!is_of_surroundings(&source), "{source}");
+        }
+        for around in [
+            format!(r#""message":"found possibly newer version of crate","code":{{"code":"E0460"}},{span}"#),
+            format!(r#""message":"extern location for a does not exist","code":null,{span}"#),
+            r#""message":"linking with `cc` failed: exit status: 1","code":null,"spans":[]"#.into(),
+            r#""message":"failed to write: No space left on device","code":null,"spans":[]"#.into(),
+        ] {
+            assert!(is_of_surroundings(&around), "{around}");
+        }
+    }
 }
