@@ -28,7 +28,8 @@ export async function events(report) {
   while ((await invoke("listening")) < windows) await pause(20);
   const count = await invoke("event_count");
   for (let run = 0; run < RUNS; run++) {
-    await pause(500);
+    // Long enough for the memory to be measured that the flood before left behind.
+    await pause(1_500);
     const start = await invoke("flood", { count });
     let outcome;
     while (!(outcome = await invoke("outcome", { windows }))) await pause(20);

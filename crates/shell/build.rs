@@ -14,6 +14,7 @@ fn main() {
     rustc
         .args(["--edition", "2024", "--crate-name", "staysail_port", "--crate-type", "cdylib"])
         .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "strip=symbols", "-C", "codegen-units=1"])
+        .args(["-C", "lto=fat", "-C", "force-unwind-tables=no"])
         .args(["--target", &variable("TARGET")])
         .arg("-o")
         .arg(&out)

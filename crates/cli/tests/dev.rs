@@ -204,6 +204,20 @@ fn styles_are_exchanged_other_page_files_reload_and_nothing_else_happens() {
 }
 
 #[test]
+fn a_page_that_does_not_start_says_so_over_itself_until_it_is_loaded_again() {
+    let dev = Dev::start();
+    dev.until("swap_done");
+    dev.write("frontend/broken.js", "const = ;");
+    let overlay = &dev.told("overlay")["overlay"];
+    assert_eq!(overlay["kind"], "page");
+    let detail = overlay["detail"].as_str().unwrap();
+    let place = Path::new("frontend").join("broken.js").display().to_string();
+    assert!(detail.contains("not like this") && detail.contains(&format!("{place}:1:6")), "{detail}");
+    dev.write("frontend/index.html", "<!doctype html><title>Repaired</title>");
+    assert!(dev.told("overlay")["overlay"].is_null());
+}
+
+#[test]
 fn looking_at_intervals_sees_the_same_where_nothing_is_notified() {
     let dev = Dev::with(|_| {}, &["--poll"]);
     dev.until("swap_done");

@@ -230,6 +230,8 @@ pub const QUIET_IDLE_S: u64 = 300;
 pub const CUSTOM_VALUE_BYTES_MAX: usize = 1_000;
 /// Most values of an app's own that one policy asks for.
 pub const CUSTOM_VALUES_MAX: usize = 64;
+/// Most barriers a channel has at a time.
+pub const BARRIERS_MAX: usize = 64;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
 /// Days a release can be postponed when its policy does not say.

@@ -62,6 +62,13 @@ pub struct Manifest {
     /// Oldest version of the shell (of Staysail) that can run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_shell: Option<String>,
+    /// Everybody who runs something older takes this release before any newer one: what it does to the app's data is
+    /// never left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub barrier: bool,
+    /// Version of the newest barrier before this release: who runs something older takes that one first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_barrier: Option<String>,
 }
 
 /// One file of a release.
@@ -160,6 +167,12 @@ pub struct UpdateSource {
     pub mirrors: Vec<String>,
     /// Seconds between two checks when the server announces nothing.
     pub check_interval_s: u64,
+    /// The channel to follow while the user chose no other; `stable` when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub channel: String,
+    /// The version to stay at (`1.4.2`, `1.4.x`) while the user chose no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
 }
 
 /// Why a manifest can not be used.

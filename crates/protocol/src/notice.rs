@@ -53,6 +53,20 @@ pub enum UpdateEvent {
         /// For what.
         reason: String,
     },
+    /// It is there and not taken, until something else changes.
+    Held {
+        /// Its version.
+        version: String,
+        /// What keeps it from being taken.
+        reason: String,
+    },
+    /// What is followed was changed.
+    Following {
+        /// The channel.
+        channel: String,
+        /// The version to stay at, if there is one.
+        pinned: Option<String>,
+    },
     /// The user does not want it.
     Skipped {
         /// Its version.

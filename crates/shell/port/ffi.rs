@@ -3,7 +3,7 @@
 //! value into an object and knows no quick way to a long text.
 #![allow(non_camel_case_types)]
 
-use std::ffi::{c_char, c_void};
+use core::ffi::{c_char, c_void};
 
 pub type gpointer = *mut c_void;
 pub type gboolean = i32;
@@ -51,12 +51,7 @@ pub const G_IO_HUP: u32 = 16;
 /// `kJSTypedArrayTypeUint8Array`.
 pub const JS_UINT8_ARRAY: u32 = 3;
 
-/// `SOL_SOCKET` and `SO_SNDBUF` of Linux on x86-64 and arm64.
-pub const SOL_SOCKET: i32 = 1;
-pub const SO_SNDBUF: i32 = 7;
-
 unsafe extern "C" {
-    pub fn setsockopt(descriptor: i32, level: i32, name: i32, value: *const c_void, length: u32) -> i32;
     pub fn g_object_weak_ref(
         object: *mut GObject,
         notify: unsafe extern "C" fn(gpointer, gpointer),

@@ -16,23 +16,26 @@
 //! back into [`send`].
 //!
 //! **Invariant:** no dependencies: the shell's build script compiles this with `rustc` alone and embeds the result.
+//! Nor the standard library: what it does at a panic alone would make the port ten times as large, in the executable of
+//! every app and in the memory of every web process. (Without it panics must abort; cargo, which checks this as an
+//! example, builds with panics that unwind, and then it is there.)
 #![cfg(target_os = "linux")]
+#![cfg_attr(panic = "abort", no_std)]
+
+extern crate alloc;
 
 mod ffi;
 mod script;
+mod system;
 mod text;
 mod wire;
 
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::{mem, ptr};
 use ffi::*;
 use script::{Callback, Text, arguments, bytes_of, hand};
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ffi::CStr;
-use std::io::{ErrorKind, Write};
-use std::os::fd::AsRawFd;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
-use std::ptr;
+use system::{MainThread, Socket};
 use text::utf8_into;
 use wire::{Kind, Reader};
 
@@ -42,18 +45,14 @@ const PRIORITY: i32 = 100;
 const ANSWERS_PER_TURN_MAX: usize = 128;
 /// Bytes behind a text go in one piece with it below this size: to copy them costs less than to write twice.
 const COPIED_BYTES_MAX: usize = 64 << 10;
-/// What may lie in the socket that the shell has not read yet: a megabyte is written at once where the system allows it.
-const SEND_BUFFER_BYTES: i32 = 2 << 20;
 /// Most that is kept allocated for texts, and for requests the socket did not take at once.
 const KEPT_BYTES: usize = 2 << 20;
 
-thread_local! {
-    static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
-}
+static CONNECTION: MainThread<Option<Connection>> = MainThread::new(None);
 
 /// The socket to the shell and the pages that use it.
 struct Connection {
-    socket: UnixStream,
+    socket: Socket,
     reader: Reader,
     backlog: Vec<u8>,
     written: usize,
@@ -61,13 +60,14 @@ struct Connection {
     text: Vec<u8>,
     /// Whether the main loop waits for room in the socket.
     waits_for_room: bool,
-    /// The page's address in memory, and what is shown in it.
-    pages: HashMap<usize, Page>,
+    /// What the process shows: a page each window, rarely two.
+    pages: Vec<Page>,
     /// Number of the last port that was opened.
     last_port: u64,
 }
 
 struct Page {
+    page: *mut WebKitWebPage,
     port: u64,
     /// The context of the page's main frame: what calls from there is this page.
     context: *mut JSContext,
@@ -94,8 +94,9 @@ pub unsafe extern "C" fn webkit_web_extension_initialize_with_user_data(
     };
     let Some((name, token)) = text.split_once(' ') else { return };
     let Some(connection) = connect(name, token) else { return };
-    let descriptor = connection.socket.as_raw_fd();
-    CONNECTION.set(Some(connection));
+    let descriptor = connection.socket.descriptor();
+    // SAFETY: WebKit calls this once, and nothing of the library runs before.
+    unsafe { CONNECTION.begin(Some(connection)) };
     // SAFETY: the callbacks have the C signatures of GUnixFDSourceFunc and of the signal "window-object-cleared";
     // neither is given user data, and both run on this thread.
     unsafe {
@@ -110,9 +111,7 @@ pub unsafe extern "C" fn webkit_web_extension_initialize_with_user_data(
         g_signal_connect_data(
             world.cast(),
             c"window-object-cleared".as_ptr(),
-            Some(std::mem::transmute::<*const (), unsafe extern "C" fn()>(
-                window_object_cleared as *const (),
-            )),
+            Some(mem::transmute::<*const (), unsafe extern "C" fn()>(window_object_cleared as *const ())),
             ptr::null_mut(),
             None,
             0,
@@ -121,14 +120,11 @@ pub unsafe extern "C" fn webkit_web_extension_initialize_with_user_data(
 }
 
 fn connect(name: &str, token: &str) -> Option<Connection> {
-    let socket = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()?;
+    let socket = Socket::connect(name)?;
+    let hello = frame(Kind::Hello, 0, token.as_bytes());
     // The first bytes on a fresh socket: they fit.
-    (&socket).write_all(&frame(Kind::Hello, 0, token.as_bytes())).ok()?;
-    socket.set_nonblocking(true).ok()?;
-    // SAFETY: the descriptor is open; the value is an int of the length told. Without it there is less room.
-    unsafe {
-        let bytes = ptr::from_ref(&SEND_BUFFER_BYTES).cast();
-        setsockopt(socket.as_raw_fd(), SOL_SOCKET, SO_SNDBUF, bytes, size_of::<i32>() as u32);
+    if socket.write(&hello) != Ok(Some(hello.len())) {
+        return None;
     }
     Some(Connection {
         socket,
@@ -137,7 +133,7 @@ fn connect(name: &str, token: &str) -> Option<Connection> {
         written: 0,
         text: Vec::new(),
         waits_for_room: false,
-        pages: HashMap::new(),
+        pages: Vec::new(),
         last_port: 0,
     })
 }
@@ -149,7 +145,7 @@ fn frame(kind: Kind, port: u64, body: &[u8]) -> Vec<u8> {
 
 /// Does something with the connection, unless it has ended.
 fn with<T>(action: impl FnOnce(&mut Connection) -> T) -> Option<T> {
-    CONNECTION.with_borrow_mut(|connection| connection.as_mut().map(action))
+    CONNECTION.with(|connection| connection.as_mut().map(action)).flatten()
 }
 
 /// A new document: its main frame gets the function that opens a port.
@@ -169,8 +165,8 @@ unsafe extern "C" fn window_object_cleared(
         if context.is_null() {
             return;
         }
-        let fresh = Page { port: 0, context, callback: None };
-        let known = with(|connection| connection.pages.insert(page as usize, fresh));
+        let fresh = Page { page, port: 0, context, callback: None };
+        let known = with(|connection| connection.show(fresh));
         match known {
             None => return,
             // Seen for the first time: its end is to be told.
@@ -192,7 +188,10 @@ unsafe extern "C" fn window_object_cleared(
 }
 
 unsafe extern "C" fn page_gone(_data: gpointer, page: gpointer) {
-    let gone = with(|connection| connection.pages.remove(&(page as usize)));
+    let gone = with(|connection| {
+        let place = connection.pages.iter().position(|shown| shown.page.cast() == page)?;
+        Some(connection.pages.swap_remove(place))
+    });
     drop(gone);
 }
 
@@ -216,9 +215,8 @@ unsafe extern "C" fn open(
         let label = Text::of(context, label);
         let global = JSContextGetGlobalContext(context);
         let opened = with(|connection| {
-            let (page, _) = connection.pages.iter().find(|(_, page)| page.context == global)?;
-            let page = *page;
-            let address = webkit_web_page_get_uri(page as *mut WebKitWebPage);
+            let page = connection.pages.iter().find(|page| page.context == global)?.page;
+            let address = webkit_web_page_get_uri(page);
             let address = if address.is_null() { &[][..] } else { CStr::from_ptr(address).to_bytes() };
             connection.last_port += 1;
             let port = connection.last_port;
@@ -226,7 +224,7 @@ unsafe extern "C" fn open(
             utf8_into(label.units(), &mut body);
             connection.write(&frame(Kind::Open, port, &[&body[..], b"\n", address].concat()));
             let callback = Some(Callback::of(global, callback.cast_mut()));
-            connection.pages.insert(page, Page { port, context: global, callback })
+            connection.show(Page { page, port, context: global, callback })
         });
         if opened.flatten().is_none() {
             return nothing;
@@ -251,7 +249,7 @@ unsafe extern "C" fn send(
         let refused = JSValueMakeBoolean(context, false);
         let [ticket, head, payload @ ..] = arguments(count, values) else { return refused };
         let ticket = JSValueToNumber(context, *ticket, ptr::null_mut()) as u64;
-        let mut text = with(|connection| std::mem::take(&mut connection.text)).unwrap_or_default();
+        let mut text = with(|connection| mem::take(&mut connection.text)).unwrap_or_default();
         text.clear();
         text.extend_from_slice(&[0; wire::HEAD_BYTES]);
         utf8_into(Text::of(context, *head).units(), &mut text);
@@ -273,7 +271,7 @@ unsafe extern "C" fn send(
         }
         let global = JSContextGetGlobalContext(context);
         let sent = with(|connection| {
-            let page = connection.pages.values().find(|page| page.context == global);
+            let page = connection.pages.iter().find(|page| page.context == global);
             let port = page.filter(|page| page.callback.is_some()).map(|page| page.port);
             let sent = port.is_some_and(|port| connection.send(port, ticket, &mut text, bytes));
             text.clear();
@@ -286,6 +284,17 @@ unsafe extern "C" fn send(
 }
 
 impl Connection {
+    /// Notes what a page shows now, and gives back what it showed before.
+    fn show(&mut self, fresh: Page) -> Option<Page> {
+        match self.pages.iter_mut().find(|page| page.page == fresh.page) {
+            Some(page) => Some(mem::replace(page, fresh)),
+            None => {
+                self.pages.push(fresh);
+                None
+            }
+        }
+    }
+
     /// Sends a request: its text, before which there is room for the frame's head, and bytes, which are not copied as far
     /// as the socket takes them. Whether it could: a frame has its limit.
     fn send(&mut self, port: u64, ticket: u64, text: &mut Vec<u8>, bytes: &[u8]) -> bool {
@@ -308,9 +317,8 @@ impl Connection {
     fn write(&mut self, mut bytes: &[u8]) {
         while self.backlog.is_empty() && !bytes.is_empty() {
             match self.socket.write(bytes) {
-                Ok(count) => bytes = &bytes[count..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Ok(Some(count)) => bytes = &bytes[count..],
+                Ok(None) => break,
                 Err(_) => return,
             }
         }
@@ -319,7 +327,7 @@ impl Connection {
             self.waits_for_room = true;
             // SAFETY: `writable` has the C signature of GUnixFDSourceFunc and ends the source by itself.
             unsafe {
-                let descriptor = self.socket.as_raw_fd();
+                let descriptor = self.socket.descriptor();
                 g_unix_fd_add_full(PRIORITY, descriptor, G_IO_OUT, writable, ptr::null_mut(), None);
             }
         }
@@ -329,9 +337,8 @@ impl Connection {
     fn flush(&mut self) -> bool {
         while self.written < self.backlog.len() {
             match self.socket.write(&self.backlog[self.written..]) {
-                Ok(count) => self.written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Ok(Some(count)) => self.written += count,
+                Ok(None) => return true,
                 Err(_) => break,
             }
         }
@@ -344,7 +351,7 @@ impl Connection {
 
     /// The callback of a port.
     fn callback(&self, port: u64) -> Option<Callback> {
-        self.pages.values().find(|page| page.port == port)?.callback.clone()
+        self.pages.iter().find(|page| page.port == port)?.callback.clone()
     }
 }
 
@@ -355,7 +362,7 @@ unsafe extern "C" fn writable(_descriptor: i32, _condition: u32, _data: gpointer
 /// Answers have come, or the end of the connection.
 unsafe extern "C" fn readable(_descriptor: i32, _condition: u32, _data: gpointer) -> gboolean {
     for _ in 0..ANSWERS_PER_TURN_MAX {
-        let next = with(|connection| connection.reader.next(&mut &connection.socket));
+        let next = with(|connection| connection.reader.next(|into| connection.socket.read(into)));
         match next {
             Some(Ok(Some(answer))) => {
                 let callback = with(|connection| connection.callback(answer.port)).flatten();
@@ -385,8 +392,8 @@ unsafe extern "C" fn rest(_data: gpointer) -> gboolean {
 
 /// The shell is gone, or speaks nonsense: every page is told with the ticket 0.
 fn end() {
-    let Some(connection) = CONNECTION.take() else { return };
-    for callback in connection.pages.values().filter_map(|page| page.callback.as_ref()) {
+    let Some(connection) = CONNECTION.with(Option::take).flatten() else { return };
+    for callback in connection.pages.iter().filter_map(|page| page.callback.as_ref()) {
         hand(callback, 0, Kind::Text, Vec::new());
     }
 }

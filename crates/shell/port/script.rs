@@ -5,8 +5,9 @@
 
 use crate::ffi::*;
 use crate::wire::Kind;
-use std::ffi::CStr;
-use std::ptr;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::ptr;
 
 /// Answers of this size and more go to the page as bytes, texts too: the page's decoder is many times faster than the
 /// interface for C.
@@ -54,7 +55,7 @@ impl Drop for Callback {
 /// Both must be what JSC passed; the slice must not outlive the call.
 pub unsafe fn arguments<'a>(count: usize, values: *const JSValueRef) -> &'a [JSValueRef] {
     // SAFETY: so many are there.
-    if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(values, count) } }
+    if count == 0 { &[] } else { unsafe { core::slice::from_raw_parts(values, count) } }
 }
 
 /// The memory of a `Uint8Array`.
@@ -71,7 +72,7 @@ pub unsafe fn bytes_of<'a>(context: JSContextRef, array: JSValueRef) -> &'a [u8]
         }
         let from = JSObjectGetTypedArrayByteOffset(context, array, ptr::null_mut());
         let length = JSObjectGetTypedArrayByteLength(context, array, ptr::null_mut());
-        std::slice::from_raw_parts(buffer.add(from), length)
+        core::slice::from_raw_parts(buffer.add(from), length)
     }
 }
 
@@ -107,7 +108,7 @@ impl Text {
         // SAFETY: the units never change and live as long as the string.
         unsafe {
             let (units, length) = (JSStringGetCharactersPtr(self.0), JSStringGetLength(self.0));
-            if units.is_null() { &[] } else { std::slice::from_raw_parts(units, length) }
+            if units.is_null() { &[] } else { core::slice::from_raw_parts(units, length) }
         }
     }
 }
@@ -167,9 +168,13 @@ pub fn hand(callback: &Callback, ticket: u64, kind: Kind, mut body: Vec<u8>) {
 }
 
 /// The answer in place of one that the page has no memory for.
-fn too_large(length: usize) -> Vec<u8> {
-    format!(
-        r#"-{{"code":"TooLarge","message":"the webview has no memory for an answer of {length} bytes; ask for less at once, or send it as a stream"}}"#
-    )
-    .into_bytes()
+fn too_large(mut length: usize) -> Vec<u8> {
+    let mut digits = Vec::new();
+    while length > 0 || digits.is_empty() {
+        digits.insert(0, b'0' + (length % 10) as u8);
+        length /= 10;
+    }
+    let before = br#"-{"code":"TooLarge","message":"the webview has no memory for an answer of "#;
+    let after = br#" bytes; ask for less at once, or send it as a stream"}"#;
+    [&before[..], &digits, after].concat()
 }

@@ -1,5 +1,7 @@
 //! JavaScript's texts as UTF-8. A lone surrogate becomes U+FFFD, as `TextEncoder` has it.
 
+use alloc::vec::Vec;
+
 /// Units looked at together: as long as all are ASCII, the processor turns many of them at once.
 const BLOCK: usize = 256;
 
@@ -17,7 +19,7 @@ pub fn utf8_into(units: &[u16], out: &mut Vec<u8>) {
     }
 }
 
-fn replaced(unit: Result<char, std::char::DecodeUtf16Error>) -> char {
+fn replaced(unit: Result<char, core::char::DecodeUtf16Error>) -> char {
     unit.unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 

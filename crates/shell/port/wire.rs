@@ -11,7 +11,8 @@
 //! | `Text` | to the page | an answer as described there, never one that has to be pulled |
 //! | `Raw` | to the page | a raw answer's bytes |
 
-use std::io::{ErrorKind, Read};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Bytes before the body.
 pub const HEAD_BYTES: usize = 21;
@@ -45,6 +46,17 @@ pub struct Frame {
     pub body: Vec<u8>,
 }
 
+/// Why there is no next frame.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault<E> {
+    /// The stream is at its end.
+    Ended,
+    /// What came begins like no frame.
+    NoFrame,
+    /// The stream could not be read.
+    Broken(E),
+}
+
 /// The head of a frame.
 pub fn head(kind: Kind, port: u64, ticket: u64, length: usize) -> [u8; HEAD_BYTES] {
     let mut head = [0; HEAD_BYTES];
@@ -70,16 +82,20 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next whole frame; `None` when the socket has no more for now.
+    /// The next whole frame; `None` when the socket has no more for now. `read` puts what there is into a place and says
+    /// how much that was: nothing at the end of the stream, `None` when there is nothing for now.
     ///
     /// # Errors
-    /// The end of the stream, a broken one, or a head that is none.
-    pub fn next(&mut self, stream: &mut impl Read) -> std::io::Result<Option<Frame>> {
+    /// See [`Fault`].
+    pub fn next<E>(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> Result<Option<usize>, E>,
+    ) -> Result<Option<Frame>, Fault<E>> {
         loop {
             if self.open.is_none() {
                 let head = self.buffer[self.start..self.end].first_chunk::<HEAD_BYTES>();
                 let Some(head) = head else {
-                    if self.read_more(stream)? {
+                    if self.read_more(&mut read)? {
                         continue;
                     }
                     return Ok(None);
@@ -93,7 +109,7 @@ impl Reader {
             self.start += taken;
             *have += taken;
             while *have < frame.body.len() {
-                match read(stream, &mut frame.body[*have..])? {
+                match some(read(&mut frame.body[*have..]))? {
                     Some(count) => *have += count,
                     None => return Ok(None),
                 }
@@ -102,37 +118,36 @@ impl Reader {
         }
     }
 
-    fn read_more(&mut self, stream: &mut impl Read) -> std::io::Result<bool> {
+    fn read_more<E>(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> Result<Option<usize>, E>,
+    ) -> Result<bool, Fault<E>> {
         self.buffer.resize(READ_BYTES, 0);
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        let count = read(stream, &mut self.buffer[self.end..])?;
+        let count = some(read(&mut self.buffer[self.end..]))?;
         self.end += count.unwrap_or(0);
         Ok(count.is_some())
     }
 }
 
-/// The bytes there are now; `None` when there are none.
-fn read(stream: &mut impl Read, into: &mut [u8]) -> std::io::Result<Option<usize>> {
-    loop {
-        match stream.read(into) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => return Ok(Some(count)),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
-        }
+/// What was read, unless that was the end.
+fn some<E>(read: Result<Option<usize>, E>) -> Result<Option<usize>, Fault<E>> {
+    match read {
+        Ok(Some(0)) => Err(Fault::Ended),
+        Ok(count) => Ok(count),
+        Err(error) => Err(Fault::Broken(error)),
     }
 }
 
-fn opened(head: &[u8; HEAD_BYTES]) -> std::io::Result<Frame> {
+fn opened<E>(head: &[u8; HEAD_BYTES]) -> Result<Frame, Fault<E>> {
     let number = |from: usize| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&head[from..from + 8]);
         u64::from_le_bytes(bytes)
     };
     let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
-    let kind = Kind::from_byte(head[0]).filter(|_| length <= BODY_BYTES_MAX).ok_or(ErrorKind::InvalidData)?;
+    let kind = Kind::from_byte(head[0]).filter(|_| length <= BODY_BYTES_MAX).ok_or(Fault::NoFrame)?;
     Ok(Frame { kind, port: number(5), ticket: number(13), body: vec![0; length] })
 }
 
@@ -145,17 +160,12 @@ mod tests {
     }
 
     /// Hands out what it holds in pieces of a few bytes, as a socket that is filled meanwhile.
-    struct Trickle<'a>(&'a [u8], usize);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-            if self.0.is_empty() {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let count = self.1.min(self.0.len()).min(into.len());
-            into[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
+    fn trickle(bytes: &mut &[u8], piece: usize) -> impl FnMut(&mut [u8]) -> Result<Option<usize>, ()> {
+        move |into| {
+            let count = piece.min(bytes.len()).min(into.len());
+            into[..count].copy_from_slice(&bytes[..count]);
+            *bytes = &bytes[count..];
+            Ok((count > 0).then_some(count))
         }
     }
 
@@ -167,29 +177,39 @@ mod tests {
             bytes.extend(frame(Kind::Request, 9, ticket as u64, body));
         }
         for piece in [1, 7, HEAD_BYTES, 4_096, bytes.len()] {
-            let (mut reader, mut stream) = (Reader::default(), Trickle(&bytes, piece));
+            let (mut reader, mut rest) = (Reader::default(), &bytes[..]);
+            let mut read = trickle(&mut rest, piece);
             for (ticket, body) in bodies.iter().enumerate() {
-                let found = reader.next(&mut stream).unwrap().unwrap();
+                let found = reader.next(&mut read).unwrap().unwrap();
                 assert_eq!((found.kind, found.port, found.ticket), (Kind::Request, 9, ticket as u64));
                 assert_eq!(found.body, *body);
             }
-            assert_eq!(reader.next(&mut stream).unwrap(), None);
+            assert_eq!(reader.next(&mut read).unwrap(), None);
+        }
+    }
+
+    /// Hands out all it holds, and then the end.
+    fn whole(mut bytes: &[u8]) -> impl FnMut(&mut [u8]) -> Result<Option<usize>, ()> {
+        move |into| {
+            let count = bytes.len().min(into.len());
+            into[..count].copy_from_slice(&bytes[..count]);
+            bytes = &bytes[count..];
+            Ok(Some(count))
         }
     }
 
     #[test]
-    fn what_is_no_head_and_what_ends_early_is_refused() {
+    fn what_is_no_head_and_what_ends_early_is_refused_and_an_error_is_told() {
+        assert_eq!(Reader::default().next(|_| Err("broken")), Err(Fault::Broken("broken")));
         let mut unknown = head(Kind::Text, 1, 1, 0);
         unknown[0] = 99;
         let huge = head(Kind::Text, 1, 1, BODY_BYTES_MAX + 1);
         for bytes in [unknown, huge] {
-            let found = Reader::default().next(&mut &bytes[..]).unwrap_err();
-            assert_eq!(found.kind(), ErrorKind::InvalidData);
+            assert_eq!(Reader::default().next(whole(&bytes)), Err(Fault::NoFrame));
         }
         for cut in [0, 5, HEAD_BYTES, HEAD_BYTES + 2] {
-            let whole = frame(Kind::Text, 1, 1, b"abc");
-            let found = Reader::default().next(&mut &whole[..cut]).unwrap_err();
-            assert_eq!(found.kind(), ErrorKind::UnexpectedEof, "{cut}");
+            let bytes = frame(Kind::Text, 1, 1, b"abc");
+            assert_eq!(Reader::default().next(whole(&bytes[..cut])), Err(Fault::Ended), "{cut}");
         }
     }
 }

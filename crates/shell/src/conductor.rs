@@ -19,7 +19,7 @@ mod state;
 
 use crate::desktop::{self, Asker};
 use crate::shell::Shell;
-use crate::worker::{Launch, Worker};
+use crate::worker::{Launch, NotStarted, Worker};
 use state::{Content, Snapshot, restore};
 use staysail_link::Incoming;
 use staysail_protocol::bridge::PageEvent;
@@ -110,17 +110,25 @@ pub struct Refusal {
     pub of_state: bool,
     /// Not the new worker is at fault, but the one before or the machine: the new one may be tried again.
     pub of_others: bool,
+    /// It speaks another protocol than this shell: with another shell it would start.
+    pub of_shell: bool,
 }
 
 impl Refusal {
     fn of_others(reason: String) -> Self {
-        Self { reason, of_state: false, of_others: true }
+        Self { of_others: true, ..reason.into() }
+    }
+}
+
+impl From<NotStarted> for Refusal {
+    fn from(not: NotStarted) -> Self {
+        Self { of_shell: not.of_shell, ..not.reason.into() }
     }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, of_state: false, of_others: false }
+        Self { reason, of_state: false, of_others: false, of_shell: false }
     }
 }
 
@@ -176,7 +184,7 @@ impl Conductor {
         if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
-            return Err(Refusal { reason, of_state: true, of_others });
+            return Err(Refusal { of_state: true, of_others, ..reason.into() });
         }
         let restore_ms = milliseconds(restore_begun);
 
@@ -243,7 +251,7 @@ impl Conductor {
     }
 
     /// Starts a worker and the task that reads what it says.
-    async fn start(&self, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, String> {
+    async fn start(&self, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, NotStarted> {
         let config = shell.facts().config;
         let sink_shell = shell.clone();
         let lines = Arc::new(move |source: &str, line: String| {

@@ -7,6 +7,10 @@
 //!
 //! **Invariant:** the only crate that links a webview (tao, wry), and it links no code of any app.
 
+// For the file that the port and the shell share: the port knows no standard library.
+#[cfg(target_os = "linux")]
+extern crate alloc;
+
 pub mod app;
 pub mod asset_groups;
 pub mod assets;
@@ -23,6 +27,7 @@ pub mod inline_scripts;
 pub mod instance;
 pub mod launch;
 pub mod live;
+mod memory;
 pub mod navigation;
 pub mod pages;
 pub mod payload;
@@ -36,4 +41,5 @@ mod secret;
 pub mod shell;
 pub mod streams;
 pub mod tabs;
+mod update_story;
 pub mod worker;

@@ -318,7 +318,7 @@ fn page_change(
 }
 
 fn not_applied(refusal: Refusal) -> NotApplied {
-    match refusal.of_others {
+    match refusal.of_others || refusal.of_shell {
         true => NotApplied::NotNow(refusal.reason),
         false => NotApplied::AtFault(refusal.reason),
     }
@@ -339,7 +339,7 @@ impl Host for Live {
 
     fn event(&self, event: UpdateEvent) {
         tracing::info!(?event, "update");
-        self.shell.announce("staysail:update", &event);
+        self.shell.tell_of_update(&event);
         if let Some(worker) = self.shell.router.active() {
             worker.tell(&ToWorker::Update(event));
         }
@@ -394,6 +394,22 @@ impl Observer for ProductionObserver {
     fn closing(&self) {
         if let Some(Some(engine)) = self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
             engine.shut_down();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_blamed_for_what_is_its_own_fault_alone() {
+        let reason = || "why".to_owned();
+        let of_others = Refusal { of_others: true, ..reason().into() };
+        let of_shell = Refusal { of_shell: true, ..reason().into() };
+        assert_eq!(not_applied(reason().into()), NotApplied::AtFault(reason()));
+        for refusal in [of_others, of_shell] {
+            assert_eq!(not_applied(refusal), NotApplied::NotNow(reason()));
         }
     }
 }

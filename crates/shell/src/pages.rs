@@ -7,6 +7,7 @@
 //! that is busy gets more at once and is woken less often. Beyond the bound the oldest events of the app are dropped and
 //! the page is told how many; what the shell itself has to tell is never dropped.
 
+use crate::memory;
 use crate::responder::Responder;
 use crate::router::Router;
 use serde_json::value::RawValue;
@@ -382,7 +383,10 @@ impl Events {
         }
         if self.waiting.is_empty() {
             // A flood leaves nothing behind.
-            self.waiting = VecDeque::new();
+            let room = std::mem::take(&mut self.waiting).capacity();
+            if room >= memory::FLOOD_EVENTS {
+                memory::give_back_soon();
+            }
         }
         batch.push(']');
         Some(batch)

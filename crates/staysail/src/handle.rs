@@ -303,6 +303,25 @@ impl Updates {
         self.wish(UpdateWish::Skip { version: version.into() });
     }
 
+    /// Follows a channel from now on, remembered over starts; the app's own (`[update] channel` of staysail.toml) without a
+    /// name. One that the repository does not name is told as a failure. A change of the channel never takes the app
+    /// back: where the newest release there is older than what runs, it stays until that is passed.
+    pub fn follow(&self, channel: Option<&str>) {
+        self.wish(UpdateWish::Follow { channel: channel.map(Into::into) });
+    }
+
+    /// Stays at a version (`1.4.2`) or at all that begin alike (`1.4.x`), remembered over starts, until this is called
+    /// without one. Not even a critical release is taken that is another; that is told as the event `Held`.
+    ///
+    /// ```no_run
+    /// # fn of(app: &staysail::AppHandle) {
+    /// app.updates().pin(Some("1.4.x"));
+    /// # }
+    /// ```
+    pub fn pin(&self, version: Option<&str>) {
+        self.wish(UpdateWish::Pin { version: version.map(Into::into) });
+    }
+
     /// Tells the update policy a value of the app's own, which its expressions know as `custom.NAME`. It is asked for
     /// whenever such an expression is looked at, has one second to answer, and must not disturb what the app does.
     /// `None` is no answer, which makes what depends on it unknown: the update waits. In place of the one before.

@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** knows nothing of libFuzzer, and starts nothing: a function is done when it returns.
 
+extern crate alloc;
+
 mod browsers;
 mod messages;
 mod metadata;

@@ -2,7 +2,8 @@
 
 use crate::wire;
 use staysail_protocol::frame::Decoder;
-use std::io::{ErrorKind, Read};
+use std::cell::Cell;
+use std::convert::Infallible;
 
 /// `staysail_protocol::frame`. The first byte says in which pieces the rest arrives.
 pub fn frame(bytes: &[u8]) -> bool {
@@ -33,26 +34,24 @@ pub fn frame(bytes: &[u8]) -> bool {
 
 /// `crates/shell/port/wire.rs`. The first byte says how much a read hands out.
 pub fn wire(bytes: &[u8]) -> bool {
-    /// A socket that has so much at a time, and then nothing for now.
-    struct Trickle<'a>(&'a [u8], usize, bool);
-    impl Read for Trickle<'_> {
-        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-            self.2 = !self.2;
-            if self.2 || self.0.is_empty() {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let count = self.1.min(self.0.len()).min(into.len());
-            into[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
     let Some((step, bytes)) = bytes.split_first() else { return false };
-    let mut stream = Trickle(bytes, usize::from(*step).max(1), false);
+    // A socket that has so much at a time, and then nothing for now.
+    let (rest, mut empty_handed) = (Cell::new(bytes), false);
+    let mut read = |into: &mut [u8]| {
+        empty_handed = !empty_handed;
+        if empty_handed || rest.get().is_empty() {
+            return Ok::<_, Infallible>(None);
+        }
+        let count = usize::from(*step).max(1).min(rest.get().len()).min(into.len());
+        let (now, later) = rest.get().split_at(count);
+        into[..count].copy_from_slice(now);
+        rest.set(later);
+        Ok(Some(count))
+    };
     let (mut reader, mut again, mut taken) = (wire::Reader::default(), Vec::new(), 0);
     // Each empty-handed read is followed by one that is not, as long as there is something.
-    while !stream.0.is_empty() {
-        match reader.next(&mut stream) {
+    while !rest.get().is_empty() {
+        match reader.next(&mut read) {
             Ok(Some(frame)) => {
                 assert!(frame.body.len() <= wire::BODY_BYTES_MAX);
                 again.extend(wire::head(frame.kind, frame.port, frame.ticket, frame.body.len()));

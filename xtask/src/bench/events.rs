@@ -22,6 +22,9 @@ const ONE_WINDOW_PER_S: f64 = 50_000.0;
 /// What five floods may leave behind in the app's own processes: allocators keep a few pages.
 const GROWTH_MB_MAX: f64 = 8.0;
 
+/// An app that is done with a flood gives back within this time what it does not need.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// What one start found.
 struct Flooded {
     rates: Vec<f64>,
@@ -42,6 +45,8 @@ pub fn measure(built: &Built) -> anyhow::Result<Vec<Row>> {
                 let flood = app.report("flooded", FLOOD_LIMIT)?.value;
                 rates.push(flood["per_s"].as_f64().context("the page reported no rate")?);
                 lost.push(flood["lost"].as_f64().context("the page did not report what was lost")?);
+                // What a flood leaves behind, not what it needs: the page pauses longer than this after it.
+                std::thread::sleep(SETTLED);
                 memory.push(own_mb(app.program.id()));
             }
             println!(

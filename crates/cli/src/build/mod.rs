@@ -170,6 +170,8 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             url: update.url.trim_end_matches('/').into(),
             mirrors: update.mirrors.clone(),
             check_interval_s,
+            channel: update.channel.clone(),
+            pin: update.pin.clone(),
         });
         contents.root = Some(root);
     }

@@ -66,6 +66,9 @@ pub enum Said {
         build: u64,
         cargo_ms: f64,
         errors: String,
+        /// Whether a backend serves meanwhile: for the words only.
+        #[serde(skip)]
+        serving: bool,
         replayed: bool,
     },
     BuildUnchanged {
@@ -85,6 +88,9 @@ pub enum Said {
         id: u64,
         build: u64,
         reason: String,
+        /// Whether a backend serves meanwhile: for the words only.
+        #[serde(skip)]
+        serving: bool,
     },
     WorkerLost {
         reason: String,
@@ -275,6 +281,15 @@ fn list(paths: &[String]) -> String {
     }
 }
 
+/// What still works after a backend did not come.
+fn still(serving: bool) -> &'static str {
+    if serving {
+        "the backend before goes on serving"
+    } else {
+        "no backend runs yet, save a fix and it starts"
+    }
+}
+
 fn words(said: &Said) -> Option<String> {
     Some(match said {
         Said::ShellStarted { .. }
@@ -287,13 +302,10 @@ fn words(said: &Said) -> Option<String> {
         Said::PageReady { .. } => return None,
         Said::BuildStarted { files, .. } if files.is_empty() => "building the backend …".into(),
         Said::BuildStarted { files, .. } => style::dim(&format!("building … ({})", list(files))),
-        Said::BuildFailed { errors, cargo_ms, .. } => {
+        Said::BuildFailed { errors, cargo_ms, serving, .. } => {
             let text = style::for_terminal(errors.trim_end());
-            format!(
-                "{} ({} s); the backend before goes on serving\n{text}",
-                style::bad("build failed"),
-                seconds(*cargo_ms)
-            )
+            let (what, still) = (style::bad("build failed"), still(*serving));
+            format!("{what} ({} s); {still}\n{text}", seconds(*cargo_ms))
         }
         Said::BuildUnchanged { .. } => style::dim("nothing to build"),
         Said::SwapDone(done) => {
@@ -302,8 +314,8 @@ fn words(said: &Said) -> Option<String> {
             format!("{} in {} s  {}", style::good(what), seconds(done.total_ms), style::dim(&parts))
         }
         Said::SwapExplained { explained, .. } => explained.table(),
-        Said::SwapFailed { reason, .. } => {
-            format!("{}; the backend before goes on serving\n  {reason}", style::bad("swap failed"))
+        Said::SwapFailed { reason, serving, .. } => {
+            format!("{}; {}\n  {reason}", style::bad("swap failed"), still(*serving))
         }
         Said::WorkerLost { reason, restarting: true } => {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))
@@ -362,5 +374,22 @@ mod tests {
         assert_eq!((&line["kind"], &line["total_ms"]), (&"swap_done".into(), &610.0.into()));
         let text = style::without_colours(&words(&said).unwrap());
         assert_eq!(text, "backend swapped in 0.61 s  (cargo 0.52, swap 0.009)");
+    }
+
+    #[test]
+    fn a_backend_that_never_ran_is_not_said_to_go_on_serving() {
+        for (serving, still) in
+            [(true, "; the backend before goes on serving\n"), (false, "; no backend runs yet")]
+        {
+            let errors = "error".into();
+            let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors, replayed: false, serving };
+            let refused = Said::SwapFailed { id: 1, build: 1, reason: "it ended".into(), serving };
+            for said in [failed, refused] {
+                let text = words(&said).unwrap();
+                assert!(text.contains(still), "{text}");
+                let line = serde_json::to_value(Line { said: &said, at_ms: 1.5 }).unwrap();
+                assert!(line.get("serving").is_none(), "{line}");
+            }
+        }
     }
 }

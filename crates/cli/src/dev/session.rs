@@ -1,6 +1,7 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
 mod asked;
+mod over;
 
 use super::browser::{Browser, Exchange, Flags};
 use super::description;
@@ -78,8 +79,8 @@ pub struct Session {
     build: Option<Build>,
     /// When the last build ended.
     built: Option<Instant>,
-    /// What lies over the page because of the last build.
-    overlay: Option<Overlay>,
+    /// What lies over the page.
+    over: over::Over,
     /// The executable that is live, and the newest that was built.
     live: Option<PathBuf>,
     newest: Option<PathBuf>,
@@ -136,7 +137,7 @@ impl Session {
             swaps_asked: 0,
             build: None,
             built: None,
-            overlay: None,
+            over: over::Over::default(),
             live: None,
             newest: None,
             warned: Vec::new(),
@@ -153,6 +154,11 @@ impl Session {
     /// Runs to the end.
     pub fn run(&mut self, inbox: &Receiver<Incoming>) -> Result<ExitCode> {
         self.start_build(&[], None)?;
+        if description::cached(&self.project.app_folder()).is_none() {
+            self.output.tell(&style::dim(
+                "  the first time everything is compiled; the window opens when that is done",
+            ));
+        }
         self.start_server()?;
         self.start_shell()?;
         loop {
@@ -172,6 +178,8 @@ impl Session {
                         "the shell ended by itself ({status}).\n  `staysail doctor` checks what it needs; start `staysail dev` again."
                     )
                 }
+                // Empty lines set nothing apart where others come between them.
+                Incoming::ServerLine(line) if style::without_colours(&line).trim().is_empty() => {}
                 Incoming::ServerLine(line) => {
                     self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
                 }
@@ -218,8 +226,7 @@ impl Session {
 
     fn server_back(&mut self) {
         self.output.say(&Said::Notice { message: "the dev server is back".into() });
-        let overlay = self.overlay.clone();
-        self.send(&ToShell::Overlay { overlay });
+        self.send(&ToShell::Overlay { overlay: self.over.shown() });
     }
 
     fn start_shell(&mut self) -> Result<()> {
@@ -283,6 +290,7 @@ impl Session {
             let message = if only_styles {
                 ToShell::StylesChanged { paths: paths.clone() }
             } else {
+                self.page_begins_anew();
                 ToShell::PageChanged { paths: paths.clone() }
             };
             self.send(&message);
@@ -421,9 +429,7 @@ impl Session {
         self.status.build_errors = if success || build.swapped { 0 } else { build.errors.len().max(1) };
         if success {
             self.frontend.bundler().backend(&self.project.root, State::Good, "");
-            if self.overlay.take().is_some() {
-                self.send(&ToShell::Overlay { overlay: None });
-            }
+            self.over_by_build(None);
             if build.unchanged {
                 self.output.say(&Said::BuildUnchanged { build: build.number, cargo_ms });
             }
@@ -455,15 +461,10 @@ impl Session {
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
         if self.live.is_none() || !self.frontend.bundler().shows_errors() {
-            self.overlay = Some(overlay.clone());
-            self.send(&ToShell::Overlay { overlay: Some(overlay) });
+            self.over_by_build(Some(overlay));
         }
-        self.output.say(&Said::BuildFailed {
-            build: build.number,
-            cargo_ms,
-            errors,
-            replayed: build.replayed,
-        });
+        let (serving, replayed) = (self.live.is_some(), build.replayed);
+        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors, replayed, serving });
     }
 
     /// Asks a built program for its description, once its swap is over: two cores are few.
@@ -496,13 +497,15 @@ impl Session {
             }
             ToTool::PageReady { window, generation } => {
                 self.status.page_errors = 0;
+                self.page_begins_anew();
                 self.output.say(&Said::PageReady { window, generation })
             }
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),
             ToTool::SwapFailed { id, reason } => {
                 if let Some(swap) = self.swaps.remove(&id) {
                     self.versions.forget();
-                    self.output.say(&Said::SwapFailed { id, build: swap.build, reason });
+                    let serving = self.live.is_some();
+                    self.output.say(&Said::SwapFailed { id, build: swap.build, reason, serving });
                     self.describe(swap.path, swap.built);
                 }
             }
@@ -512,7 +515,8 @@ impl Session {
             }
             ToTool::Page(mut report) => {
                 report.place = super::place::of(&report.place, &self.project);
-                self.status.page_errors += usize::from(report.level == "error");
+                self.status.page_errors += usize::from(super::status::counts(&report));
+                self.over_by_page(&report);
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),

@@ -16,14 +16,14 @@ use crate::responder::{Reply, Responder};
 use crate::shell::{Shell, origin_of};
 use staysail_link::{Link, Parcel, Socket};
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use wire::{Frame, Kind, Reader};
+use wire::{Fault, Frame, Kind, Reader};
 
 /// Compiled by `build.rs`.
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libstaysail_port.so"));
@@ -176,5 +176,19 @@ fn heed(shell: &Arc<Shell>, link: &Link, ports: &mut HashMap<u64, Port>, frame: 
 
 /// The next frame.
 async fn next(socket: &Socket, reader: &mut Reader) -> io::Result<Frame> {
-    socket.read_with(|mut stream| reader.next(&mut stream)?.ok_or(io::ErrorKind::WouldBlock.into())).await
+    let mut next = |stream: &mut dyn Read| {
+        let read = |into: &mut [u8]| loop {
+            match stream.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                read => return read.map(Some),
+            }
+        };
+        reader.next(read).map_err(|fault| match fault {
+            Fault::Ended => io::ErrorKind::UnexpectedEof.into(),
+            Fault::NoFrame => io::Error::new(io::ErrorKind::InvalidData, "what came begins like no frame"),
+            Fault::Broken(error) => error,
+        })
+    };
+    socket.read_with(|stream| next(stream)?.ok_or(io::ErrorKind::WouldBlock.into())).await
 }

@@ -8,6 +8,8 @@ mod debugger;
 #[cfg(target_os = "linux")]
 mod exclusive;
 #[cfg(target_os = "linux")]
+mod protocol;
+#[cfg(target_os = "linux")]
 mod roles;
 #[cfg(target_os = "linux")]
 mod state;
@@ -18,7 +20,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }

@@ -4,12 +4,12 @@ use super::fetch::{self, Remote};
 use super::progress::Progress;
 use crate::disk::Lock;
 use crate::lifecycle::Candidate;
-use crate::store::{Fetch, Release, Store, compare_versions, same_content};
-use crate::trust::{self, Client, MetadataFolder, Proof};
+use crate::store::{Fetch, Release, Store, compare_versions, misfit, same_content};
+use crate::trust::{self, Client, MetadataFolder, Proof, Target};
 use crate::{Error, TARGET, hash, pack};
+use staysail_protocol::limits;
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use staysail_protocol::policy::Urgency;
-use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, limits};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -25,29 +25,41 @@ pub(crate) struct Found {
     pub proof: Proof,
 }
 
-/// A look under way. Boxed, so that the code for it is there once and not with everybody who looks.
-pub(crate) type Looking<'a> = Pin<Box<dyn Future<Output = Result<Option<Found>, Error>> + Send + 'a>>;
-
-/// Refreshes the metadata and gives the newest release of the channel; `None` when none was ever published.
-pub(crate) fn look<'a>(
-    remote: &'a Remote,
-    store: &'a Store,
-    root: &'a [u8],
-    current: &'a Release,
-    now: jiff::Timestamp,
-) -> Looking<'a> {
-    Box::pin(newest(remote, store, root, current, now))
+/// What a look came to.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// The next release on the way to the newest of the channel.
+    Found(Box<Found>),
+    /// None was ever published on it.
+    Nothing,
+    /// The signed lists name no such channel; those they name.
+    NoChannel(String),
 }
 
-async fn newest(
+/// A look under way. Boxed, so that the code for it is there once and not with everybody who looks.
+pub(crate) type Looking<'a> = Pin<Box<dyn Future<Output = Result<Looked, Error>> + Send + 'a>>;
+
+/// What is looked from: where the app stands.
+pub(crate) struct Standpoint<'a> {
+    pub store: &'a Store,
+    pub root: &'a [u8],
+    pub current: &'a Release,
+    pub channel: &'a str,
+}
+
+/// Refreshes the metadata and gives the next release on the way to the newest of the channel: that, or a barrier before it.
+pub(crate) fn look<'a>(remote: &'a Remote, from: Standpoint<'a>, now: jiff::Timestamp) -> Looking<'a> {
+    Box::pin(next(remote, from, now))
+}
+
+async fn refreshed(
     remote: &Remote,
-    store: &Store,
-    root: &[u8],
-    current: &Release,
+    from: &Standpoint<'_>,
     now: jiff::Timestamp,
-) -> Result<Option<Found>, Error> {
-    let folder = MetadataFolder::new(&store.folder().join("metadata"), Arc::clone(&store.inner.disk));
-    let mut client = Client::new(remote.clone(), folder.clone(), root)?;
+) -> Result<Option<Client>, Error> {
+    let folder =
+        MetadataFolder::new(&from.store.folder().join("metadata"), Arc::clone(&from.store.inner.disk));
+    let mut client = Client::new(remote.clone(), folder.clone(), from.root)?;
     if let Err(error) = client.refresh(now).await {
         // Once something was published, its absence is a failure. Before, there is nothing, which is none.
         if client.has_seen_any() {
@@ -57,36 +69,92 @@ async fn newest(
             return Ok(None);
         }
         // Unless the very first publish came between those two looks.
-        client = Client::new(remote.clone(), folder, root)?;
+        client = Client::new(remote.clone(), folder, from.root)?;
         client.refresh(now).await?;
     }
-    let Some(target) = client.find(&trust::target_path(trust::CHANNEL)).await? else { return Ok(None) };
+    Ok(Some(client))
+}
+
+async fn next(remote: &Remote, from: Standpoint<'_>, now: jiff::Timestamp) -> Result<Looked, Error> {
+    let Some(mut client) = refreshed(remote, &from, now).await? else { return Ok(Looked::Nothing) };
+    let Some(target) = client.find(&trust::target_path(from.channel)).await? else {
+        return Ok(Looked::NoChannel(channels(&client)));
+    };
+    let mut found = read(&client, &target, from.current).await?;
+    let carried = remote.network().is_carried();
+    if let Some((version, path)) = barrier(&client, &target, &from) {
+        let unnamed = || Error::Trust(format!("no role names {path}, which a release has to come after"));
+        let before = client.find(&path).await?.ok_or_else(unnamed)?;
+        let newest = found.manifest;
+        let lacks = |error| match carried {
+            true => Error::Refused(format!(
+                "it lacks version {version}, which has to be taken before {}; have it made with that",
+                newest.version
+            )),
+            false => error,
+        };
+        found = read(&client, &before, from.current).await.map_err(lacks)?;
+        found.towards = Some(newest);
+    }
+    if carried {
+        found.manifest.deltas.clear();
+    }
+    let (store, current, channel) = (from.store.clone(), from.current.clone(), from.channel.to_owned());
+    let weighing = from.store.blocking(move || weigh(&store, &current, carried, &channel, found));
+    Ok(Looked::Found(Box::new(weighing.await?)))
+}
+
+/// The channels that the signed lists name, for people.
+fn channels(client: &Client) -> String {
+    let mut names = BTreeSet::new();
+    if let Some(targets) = client.trusted().targets_role("targets") {
+        let given = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+        let paths = given.flat_map(|role| role.paths.iter().flatten()).chain(targets.targets.keys());
+        names.extend(paths.filter_map(|path| trust::channel_of(path)));
+    }
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Version and path of the barrier to be taken next, if there is one between what runs and the newest release.
+fn barrier(client: &Client, newest: &Target, from: &Standpoint<'_>) -> Option<(String, String)> {
+    let role = newest.roles.last().map_or("targets", String::as_str);
+    let targets = &client.trusted().targets_role(role)?.targets;
+    let all = targets.iter().map(|(path, file)| (path.as_str(), file.custom.as_ref()));
+    let ahead =
+        |version: &str| compare_versions(version, &from.current.manifest().version) == Ordering::Greater;
+    let (version, path) =
+        trust::barriers(all, from.channel).into_iter().find(|(version, _)| ahead(version))?;
+    // The newest one may be a barrier itself.
+    let same = targets.get(&path).is_some_and(|file| file.hashes == newest.file.hashes);
+    (!same).then_some((version, path))
+}
+
+/// A release as the repository has it.
+struct Read {
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    proof: Proof,
+    /// The newest release, when this is a barrier before it.
+    towards: Option<Manifest>,
+}
+
+async fn read(client: &Client, target: &Target, current: &Release) -> Result<Read, Error> {
     // What runs is known already: nothing has to be fetched.
     let known = target.file.hashes.get("sha256").is_some_and(|known| known == current.hash());
     let bytes = if known {
         current.manifest_bytes().to_vec()
     } else {
-        client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?
+        client.download(target, limits::MANIFEST_BYTES_MAX as u64).await?
     };
     trust::check_target(&target.file, &bytes)?;
-    let mut manifest = Manifest::parse(&bytes)?;
-    let carried = remote.network().is_carried();
-    if carried {
-        manifest.deltas.clear();
-    }
-    let proof = client.proof(&target)?;
-    let (inner, current) = (store.clone(), current.clone());
-    store.blocking(move || weigh(&inner, &current, carried, manifest, bytes, proof)).await.map(Some)
+    Ok(Read { manifest: Manifest::parse(&bytes)?, bytes, proof: client.proof(target)?, towards: None })
 }
 
-fn weigh(
-    store: &Store,
-    current: &Release,
-    carried: bool,
-    manifest: Manifest,
-    bytes: Vec<u8>,
-    proof: Proof,
-) -> Result<Found, Error> {
+fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: Read) -> Result<Found, Error> {
+    let Read { manifest, bytes, proof, towards } = read;
+    let running = &current.manifest().version;
+    let urgencies = [Some(&manifest), towards.as_ref()];
+    let critical = urgencies.into_iter().flatten().any(|release| is_critical(&release.urgency, running));
     let mut candidate = Candidate {
         hash: hash::of(&bytes),
         version: manifest.version.clone(),
@@ -96,7 +164,9 @@ fn weigh(
         same_as_current: same_content(current.manifest(), &manifest),
         unusable: unusable(&manifest, current),
         conditional: !manifest.policy.is_none(),
-        critical: is_critical(&manifest.urgency, &current.manifest().version),
+        critical,
+        channel: channel.to_owned(),
+        towards: towards.map(|newest| newest.version),
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
@@ -113,6 +183,12 @@ pub(crate) fn is_critical(urgency: &Urgency, version: &str) -> bool {
     urgency.critical || urgency.critical_below.as_ref().is_some_and(below)
 }
 
+/// The barrier that has to be taken between `version` and a release.
+pub(crate) fn barrier_missed<'a>(manifest: &'a Manifest, version: &str) -> Option<&'a str> {
+    let barrier = manifest.after_barrier.as_deref()?;
+    (compare_versions(version, barrier) == Ordering::Less).then_some(barrier)
+}
+
 /// Why this machine can not run a release, if so.
 fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
     let app = &current.manifest().app;
@@ -123,20 +199,10 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
         return Some(format!("it has no backend for {TARGET}, only for {available}"));
     }
-    let (oldest, newest) = manifest.protocol;
-    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
-        return Some(format!(
-            "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
-             install the app again"
-        ));
+    if let Some(barrier) = barrier_missed(manifest, &current.manifest().version) {
+        return Some(format!("version {barrier} has to be taken before it, and is not there"));
     }
-    let shell = env!("CARGO_PKG_VERSION");
-    if let Some(least) = &manifest.minimum_shell
-        && compare_versions(shell, least) == Ordering::Less
-    {
-        return Some(format!("it needs Staysail {least}, this app has {shell}; install the app again"));
-    }
-    None
+    misfit(manifest)
 }
 
 /// Downloads what is missing, deltas first, and stages the release.

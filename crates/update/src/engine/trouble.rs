@@ -49,6 +49,10 @@ troubles! {
     BanNotStored = "ban_not_stored",
     /// A floor could not be stored.
     FloorNotStored = "floor_not_stored",
+    /// What the user skips or follows could not be stored; it holds until the app ends.
+    ChoiceNotStored = "choice_not_stored",
+    /// A channel that was followed is not among those of the repository; the app's own is followed.
+    ChannelGone = "channel_gone",
     /// The store could not be tidied up; the next time tries again.
     NotTidied = "not_tidied",
     /// Cause: the disk refused.
@@ -120,7 +124,7 @@ mod tests {
             assert!(spec.contains(&row), "docs/spec/update-states.md lacks:\n{row}");
         }
         assert_eq!(
-            spec.matches("| `cause_").count() + spec.matches("_failed` |").count() + 6,
+            spec.matches("| `cause_").count() + spec.matches("_failed` |").count() + 8,
             Trouble::ALL.len()
         );
     }

@@ -33,7 +33,10 @@ impl Session {
                     self.output.say(&Said::Error { message: format!("{error:#}") });
                 }
             }
-            Key::Clear => self.output.clear(),
+            Key::Clear => {
+                self.status.page_errors = 0;
+                self.output.clear();
+            }
             Key::Blank => self.output.tell(""),
             Key::Help => self.output.tell(keyboard::HELP),
             Key::Quit => {}

@@ -1,6 +1,10 @@
 //! Releases published by the real publisher, served by the real server, applied by the real engine to a host.
 
+mod barriers;
+mod channels;
+#[path = "../fixture/mod.rs"]
 mod fixture;
+mod shells;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
