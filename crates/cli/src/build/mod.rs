@@ -216,7 +216,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                 }
                 None => eprintln!("{line}"),
             },
-            cargo::Message::Diagnostic { level, rendered } => {
+            cargo::Message::Diagnostic { level, rendered, .. } => {
                 if level == "error" {
                     errors += &rendered;
                 }
@@ -226,7 +226,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                     None => eprintln!("{text}"),
                 }
             }
-            cargo::Message::Compiled(_) => {}
+            cargo::Message::Compiled(_) | cargo::Message::Replayed => {}
             cargo::Message::Executable(path) => executable = Some(path),
             cargo::Message::Finished { success, notices } => {
                 if let Some(bar) = &bar {

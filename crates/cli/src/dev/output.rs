@@ -10,10 +10,11 @@
 //! | `browser_ready` | `url`: the address that lets a browser in, with its token |
 //! | `page_ready` | `window`, `generation` |
 //! | `build_started` | `build`, `files` (what was saved; empty at the start) |
-//! | `build_failed` | `build`, `cargo_ms`, `errors` |
+//! | `build_finished` | `build`, `replayed`: everything was built; the swap may be over already |
+//! | `build_failed` | `build`, `cargo_ms`, `errors`, `replayed` |
 //! | `build_unchanged` | `build`, `cargo_ms`: cargo had nothing to do |
 //! | `build_cancelled` | `build` |
-//! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms` |
+//! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms`, `replayed` |
 //! | `swap_explained` | `swap`, `total_ms`, `parts` (`name`, `ms`, `note`), `advice`; with `--explain` |
 //! | `swap_failed` | `id`, `build`, `reason` |
 //! | `worker_lost` | `reason`, `restarting` |
@@ -27,6 +28,7 @@
 //!
 //! `watch_to_build`: first file event to the start of cargo. `cargo_ms`: start of cargo to the executable. `swap_ms`:
 //! executable to live. `total_ms`: first file event to live; at the start and after `r`, from the start of cargo.
+//! `replayed`: cargo was not needed, its commands to rustc were run once more; `cargo_ms` is the time of those then.
 
 use super::explain::Explained;
 use super::status::Status;
@@ -56,6 +58,10 @@ pub enum Said {
         build: u64,
         files: Vec<String>,
     },
+    BuildFinished {
+        build: u64,
+        replayed: bool,
+    },
     BuildFailed {
         build: u64,
         cargo_ms: f64,
@@ -63,6 +69,7 @@ pub enum Said {
         /// Whether a backend serves meanwhile: for the words only.
         #[serde(skip)]
         serving: bool,
+        replayed: bool,
     },
     BuildUnchanged {
         build: u64,
@@ -129,6 +136,7 @@ pub struct SwapDone {
     pub quiesce_ms: f64,
     pub restore_ms: f64,
     pub gate_ms: f64,
+    pub replayed: bool,
     #[serde(skip)]
     pub first: bool,
 }
@@ -284,7 +292,10 @@ fn still(serving: bool) -> &'static str {
 
 fn words(said: &Said) -> Option<String> {
     Some(match said {
-        Said::ShellStarted { .. } | Said::Ended | Said::BuildCancelled { .. } => return None,
+        Said::ShellStarted { .. }
+        | Said::Ended
+        | Said::BuildCancelled { .. }
+        | Said::BuildFinished { .. } => return None,
         Said::WindowOpen => "window open".into(),
         Said::BrowserReady { url } => format!("in any browser: {url}"),
         Said::PageReady { window, generation: 1 } => format!("page ready in window {window}"),
@@ -355,6 +366,7 @@ mod tests {
             quiesce_ms: 0.0,
             restore_ms: 0.0,
             gate_ms: 0.1,
+            replayed: false,
             first: false,
         };
         let said = Said::SwapDone(done);
@@ -369,7 +381,8 @@ mod tests {
         for (serving, still) in
             [(true, "; the backend before goes on serving\n"), (false, "; no backend runs yet")]
         {
-            let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors: "error".into(), serving };
+            let errors = "error".into();
+            let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors, replayed: false, serving };
             let refused = Said::SwapFailed { id: 1, build: 1, reason: "it ended".into(), serving };
             for said in [failed, refused] {
                 let text = words(&said).unwrap();

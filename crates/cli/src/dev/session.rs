@@ -18,6 +18,7 @@ use super::watch::{self, Changes, Seen, Watch};
 use crate::bundler::State;
 use crate::cargo::{self, Backend, Message, Profile};
 use crate::project::Project;
+use crate::replay::Replay;
 use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
@@ -71,6 +72,7 @@ pub struct Session {
     shell: Option<ShellLink>,
     frontend: Frontend,
     versions: Versions,
+    replay: Replay,
     builds: u64,
     swaps: BTreeMap<u64, Swap>,
     swaps_asked: u64,
@@ -115,6 +117,7 @@ impl Session {
         let built = target.join(Profile::Develop.folder()).join(&backend.binary);
         watch.sources(cargo::sources(&built));
         let versions = Versions::open(&target)?;
+        let replay = Replay::new(&project, &backend.binary);
         let status = Status { name: project.name().to_owned(), ..Status::default() };
         let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
         let frontend = Frontend::new(&project, version, sender.clone())?;
@@ -128,6 +131,7 @@ impl Session {
             shell: None,
             frontend,
             versions,
+            replay,
             builds: 0,
             swaps: BTreeMap::new(),
             swaps_asked: 0,
@@ -339,7 +343,8 @@ impl Session {
         let number = self.builds;
         let sender = self.sender.clone();
         let started = Instant::now();
-        let tree = cargo::build(&self.project, &self.backend, Profile::Develop, move |message| {
+        let paths: Vec<PathBuf> = files.iter().map(|file| self.project.root.join(file)).collect();
+        let tree = cargo::build_again(&self.project, &self.backend, &self.replay, &paths, move |message| {
             drop(sender.send(Incoming::Cargo(number, message)));
         })?;
         self.status.busy = Some("building".into());
@@ -353,6 +358,7 @@ impl Session {
             warnings: Vec::new(),
             swapped: false,
             unchanged: false,
+            replayed: false,
         });
         self.output.say(&Said::BuildStarted { build: number, files: files.to_vec() });
         Ok(())
@@ -373,8 +379,9 @@ impl Session {
                     trace.compiled(crate_);
                 }
             }
-            Message::Diagnostic { level, rendered } if level == "error" => build.errors.push(rendered),
+            Message::Diagnostic { level, rendered, .. } if level == "error" => build.errors.push(rendered),
             Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
+            Message::Replayed => build.replayed = true,
             Message::Executable(path) => self.executable(&path)?,
             Message::Finished { success, notices } => {
                 self.status.busy = None;
@@ -409,6 +416,7 @@ impl Session {
             copied: Instant::now(),
             asked,
             trace,
+            replayed: build.replayed,
         };
         self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
         self.swaps.insert(id, swap);
@@ -425,6 +433,7 @@ impl Session {
             if build.unchanged {
                 self.output.say(&Said::BuildUnchanged { build: build.number, cargo_ms });
             }
+            self.output.say(&Said::BuildFinished { build: build.number, replayed: build.replayed });
             if !build.warnings.is_empty() && build.warnings != self.warned {
                 self.output.tell(&style::for_terminal(&build.warnings.concat()));
             }
@@ -454,8 +463,8 @@ impl Session {
         if self.live.is_none() || !self.frontend.bundler().shows_errors() {
             self.over_by_build(Some(overlay));
         }
-        let serving = self.live.is_some();
-        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors, serving });
+        let (serving, replayed) = (self.live.is_some(), build.replayed);
+        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors, replayed, serving });
     }
 
     /// Asks a built program for its description, once its swap is over: two cores are few.
@@ -538,11 +547,13 @@ impl Session {
             quiesce_ms: timing.quiesce_ms,
             restore_ms: timing.restore_ms,
             gate_ms: timing.gate_ms,
+            replayed: swap.replayed,
             first,
         }));
         if let Some(trace) = &swap.trace {
             let copy_ms = milliseconds(swap.copied - swap.asked);
-            let around = Around { watch_ms, cargo_ms: swap.cargo_ms, copy_ms, swap: timing, total_ms };
+            let (cargo_ms, replayed) = (swap.cargo_ms, swap.replayed);
+            let around = Around { watch_ms, cargo_ms, replayed, copy_ms, swap: timing, total_ms };
             self.output.say(&Said::SwapExplained { swap: id, explained: trace.explain(&around) });
         }
         let used: Vec<PathBuf> = self

@@ -76,6 +76,7 @@ impl Session {
             asked: now,
             copied: now,
             trace: None,
+            replayed: false,
         };
         self.swaps.insert(self.swaps_asked, swap);
         self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
