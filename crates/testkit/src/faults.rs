@@ -254,7 +254,8 @@ impl State {
     }
 
     fn strike(&mut self, what: &'static str, name: &str, writes: bool) -> Verdict {
-        self.struck = true;
+        // Nothing is no fault: one schedule of it is all there is.
+        self.struck = self.kind != Kind::None;
         match self.kind {
             Kind::None => Verdict::Go,
             Kind::PowerFailure | Kind::PowerFailsTwice => {
