@@ -32,7 +32,7 @@ pub struct Model {
     pub applied: BTreeMap<u32, u32>,
     /// Most trials of a content that were begun, on disk, and without a verdict when the process ended.
     pub ended_on_trial: BTreeMap<u32, u32>,
-    /// Highest floor that was seen durable.
+    /// Highest floor that was seen durable, or told to be.
     pub floor: u64,
     /// The first law that was broken.
     pub broken: Option<String>,
@@ -132,6 +132,9 @@ impl Model {
             }
             UpdateEvent::Committed { .. } => {
                 self.committed = self.on_trial.take();
+                // It is told once it is durable, and so is the floor.
+                let release = self.committed.as_ref().and_then(|hash| self.world.known(hash));
+                self.floor = self.floor.max(release.map_or(0, |release| release.sequence));
                 self.promises.committed(kind == Kind::BitRot);
             }
             UpdateEvent::RolledBack { version, .. } => {
