@@ -93,7 +93,7 @@ impl SimulatedHost {
 
     fn check_store(&self) {
         let state = self.looks.state();
-        let kind = self.faults.state().kind;
+        let kind = self.faults.state().excuse();
         let mut model = locked(&self.model);
         model.floor_is(state.floor, kind);
         model.bans_are(state.banned.keys());

@@ -319,7 +319,12 @@ impl Simulation {
         if self.faults.state().struck {
             return;
         }
-        let skipped = self.looks().state().postponed.skipped;
+        let stored = self.looks().state();
+        if stored.staged.is_some() && !life.acts.is_empty() {
+            // A file does not end the wait of a release that was staged before it.
+            return;
+        }
+        let skipped = stored.postponed.skipped;
         let mut model = locked(&self.model);
         let time = [started.0, now_ms(started)];
         if let Some((hash, why)) = must_be_committed(&model, life, time, |version| skipped.contains(version))
@@ -347,7 +352,7 @@ impl Simulation {
             .note(|| format!("      boots {} ({:?})", boot.release.manifest().version, boot.fallback_reason));
         let (kind, struck) = {
             let state = self.faults.state();
-            (state.kind, state.struck && !state.stopped)
+            (state.excuse(), state.struck && !state.stopped)
         };
         locked(&self.model).booted(boot.release.hash(), struck, kind);
         let looks = self.machine.onlooker();
