@@ -402,3 +402,52 @@ fn no_order_of_events_breaks_a_law() {
         assert_eq!(step(state, Event::Look, 0).1, []);
     }
 }
+
+/// Everything an answer to a gate's question can meet: what the machine makes of it follows from the sentences below, in which
+/// the code's own decision does not occur.
+#[test]
+fn at_a_gate_every_answer_meets_every_choice_as_promised() {
+    let yes_no = [true, false];
+    let mut cases = 0;
+    for (gate, critical, overdue, quiet, chosen) in yes_no.into_iter().flat_map(|download| {
+        let gate = if download { Gate::Download } else { Gate::Apply };
+        (0..32).map(move |bits: u8| (gate, bits & 1 > 0, bits & 2 > 0, bits & 4 > 0, bits >> 3))
+    }) {
+        for condition in [Verdict::True, Verdict::False, Verdict::Unknown("x".into())] {
+            let holds = condition == Verdict::True;
+            let [now, later, skip] = [1, 2, 3].map(|choice| chosen == choice);
+            let waiting = Some(Candidate { conditional: true, critical, ..release(1) });
+            let mut state = State { phase: Phase::Waiting, wanted_now: now, ..running() };
+            state.deferred_until = later.then_some(600_000);
+            state.skipped.extend(skip.then(|| release(1).version));
+            match gate {
+                Gate::Download => state.candidate = waiting,
+                Gate::Apply => state.staged = waiting,
+            }
+            let case = format!(
+                "{gate:?} critical {critical} overdue {overdue} quiet {quiet} {condition:?} {state:?}"
+            );
+            let hash = release(1).hash;
+            let (after, effects) = step(state, Event::Weighed { hash, gate, condition, overdue, quiet }, 0);
+
+            // "Later" is about being applied; what is urgent or wanted now asks for nothing; days end in a quiet moment.
+            let put_off = later && gate == Gate::Apply;
+            let by_itself = (holds && !put_off) || (overdue && quiet);
+            let wanted = match (critical || now, skip) {
+                (true, _) => 2,
+                (false, true) => 0,
+                (false, false) => 1 + u8::from(by_itself),
+            };
+            let did = match (after.phase, effects.last()) {
+                (Phase::Downloading, Some(Effect::Download)) if gate == Gate::Download => 2,
+                (Phase::Applying, Some(Effect::Apply)) if gate == Gate::Apply => 2,
+                (Phase::Waiting, Some(Effect::WakeAt(at))) if *at == POLICY_PAUSE_S * 1_000 => 1,
+                (Phase::Idle, None) if after.staged.is_none() && after.candidate.is_none() => 0,
+                _ => 9,
+            };
+            assert_eq!(did, wanted, "{case}\n{effects:?}");
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 2 * 2 * 2 * 2 * 4 * 3);
+}
