@@ -206,13 +206,13 @@ async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Tr
     let Some(rules) = &release.manifest().shadow else { return Ok(()) };
     let postponed = |reason: String| {
         troubles.raise(Trouble::ApplyPostponed, &reason);
-        Err(Event::ApplyPostponed(reason))
+        Event::ApplyPostponed(reason)
     };
     // It is about to run.
     let files = release.clone();
     if let Err(error) = store.blocking(move || files.verify()).await {
         let what = format!("version {} could not be tried", release.manifest().version);
-        return postponed(explain(&what, &error));
+        return Err(postponed(explain(&what, &error)));
     }
     let patience_s = rules.clone().bounded().seconds_max + SHADOW_SLACK_S;
     match tokio::time::timeout(Duration::from_secs(patience_s), host.shadow(release.clone())).await {
@@ -221,8 +221,8 @@ async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Tr
             troubles.raise(Trouble::ShadowFailed, &reason);
             Err(Event::ApplyFailed(reason))
         }
-        Ok(Err(NotApplied::NotNow(reason))) => postponed(reason),
-        Err(_) => postponed(format!("its answers were not compared after {patience_s} s")),
+        Ok(Err(NotApplied::NotNow(reason))) => Err(postponed(reason)),
+        Err(_) => Err(postponed(format!("its answers were not compared after {patience_s} s"))),
     }
 }
 
