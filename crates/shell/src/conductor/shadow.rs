@@ -206,6 +206,10 @@ impl<'a> Rehearsal<'a> {
         loop {
             tokio::select! {
                 outcome = &mut restored => {
+                    // Why it ended says more than that it did.
+                    if outcome.is_err() && self.candidate.gone.load(Ordering::SeqCst) {
+                        break;
+                    }
                     outcome?;
                     self.state = sample.state.number;
                     return Ok(());
