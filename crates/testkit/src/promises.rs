@@ -98,9 +98,15 @@ impl Promises {
     }
 
     /// The user says never.
-    pub fn skip(&mut self, version: &str) {
-        self.skipped.entry(version.to_owned()).or_insert(self.now_ms);
+    pub fn never(&mut self) {
         self.want_no_more();
+    }
+
+    /// It is stored that the user does not want a version; unless something was wanted now after that was said.
+    pub fn skip(&mut self, version: &str) {
+        if self.wanted_until <= self.now_ms + RACE_MS {
+            self.skipped.entry(version.to_owned()).or_insert(self.now_ms);
+        }
     }
 
     /// The user asks for a look.

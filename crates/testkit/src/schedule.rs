@@ -273,6 +273,7 @@ impl Simulation {
             }
             // The model hears of it with everybody else, once it is stored.
             Act::Skip => {
+                model.promises.never();
                 let newest =
                     self.world.known(&self.world.of_day[life.day]).map(|known| known.version.clone());
                 UpdateWish::Skip { version: model.announced.clone().or(newest).unwrap_or_default() }
