@@ -283,7 +283,7 @@ impl Simulation {
                 UpdateWish::Check
             }
             Act::Archive(day) => {
-                model.promises.now();
+                model.promises.given();
                 return engine.apply_archive(self.world.archive(day));
             }
             Act::Files => return,
