@@ -41,6 +41,8 @@ pub struct Promises {
     wanted_until: u64,
     /// The user wanted something in this process: a download may still be under way.
     was_wanted: bool,
+    /// A file was given in this process; what is in it is wanted once it is found, whatever is said until then.
+    given: bool,
     /// Something other than its condition allowed a look in this process, or its condition has.
     may_look: bool,
 }
@@ -54,7 +56,7 @@ impl Promises {
     pub fn started(&mut self, running: &Known, now_ms: u64, forgetful: bool) {
         self.now_ms = now_ms;
         self.told.clear();
-        (self.later, self.wanted_until, self.was_wanted) = (None, 0, false);
+        (self.later, self.wanted_until, self.was_wanted, self.given) = (None, 0, false, false);
         self.may_look = !running.terms.has(Gate::Look);
         if forgetful {
             self.skipped.clear();
@@ -91,6 +93,12 @@ impl Promises {
         self.skipped.clear();
     }
 
+    /// The user gives the app a file.
+    pub fn given(&mut self) {
+        self.given = true;
+        self.now();
+    }
+
     /// The user says later.
     pub fn later(&mut self, seconds: u64) {
         self.later = Some((self.now_ms, self.now_ms + seconds * 1_000));
@@ -98,9 +106,15 @@ impl Promises {
     }
 
     /// The user says never.
-    pub fn skip(&mut self, version: &str) {
-        self.skipped.entry(version.to_owned()).or_insert(self.now_ms);
+    pub fn never(&mut self) {
         self.want_no_more();
+    }
+
+    /// It is stored that the user does not want a version; unless something was wanted now after that was said.
+    pub fn skip(&mut self, version: &str) {
+        if self.wanted_until <= self.now_ms + RACE_MS {
+            self.skipped.entry(version.to_owned()).or_insert(self.now_ms);
+        }
     }
 
     /// The user asks for a look.
@@ -109,7 +123,9 @@ impl Promises {
     }
 
     fn want_no_more(&mut self) {
-        self.wanted_until = self.wanted_until.min(self.now_ms + RACE_MS);
+        if !self.given {
+            self.wanted_until = self.wanted_until.min(self.now_ms + RACE_MS);
+        }
     }
 
     /// A release was found good; what is stored of that, and when, can not be seen.

@@ -273,6 +273,7 @@ impl Simulation {
             }
             // The model hears of it with everybody else, once it is stored.
             Act::Skip => {
+                model.promises.never();
                 let newest =
                     self.world.known(&self.world.of_day[life.day]).map(|known| known.version.clone());
                 UpdateWish::Skip { version: model.announced.clone().or(newest).unwrap_or_default() }
@@ -282,7 +283,7 @@ impl Simulation {
                 UpdateWish::Check
             }
             Act::Archive(day) => {
-                model.promises.now();
+                model.promises.given();
                 return engine.apply_archive(self.world.archive(day));
             }
             Act::Files => return,
