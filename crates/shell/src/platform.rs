@@ -169,7 +169,7 @@ impl Context {
         let boot = serde_json::json!({
             "secret": secret,
             "window": spec.label,
-            "native": system::HAS_SCRIPT_MESSAGES,
+            "native": system::has_script_messages(),
             "base": ORIGIN,
             "allowed": shell.allowed_origins(&spec.label),
         });

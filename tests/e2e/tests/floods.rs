@@ -91,7 +91,8 @@ fn bodies_from_one_byte_to_256_mib_come_back_as_they_went() {
 
 #[test]
 fn an_argument_over_the_limit_is_refused_by_name_and_the_next_call_is_served() {
-    for (name, variables) in [("oversized-port", &[][..]), ("oversized-posts", &[("STAYSAIL_PORT", "off")])] {
+    for (name, variables) in [("oversized-port", &[][..]), ("oversized-posts", &[("STAYSAIL_PORT", "post")])]
+    {
         play(name, |stage| {
             let project = Project::fixture(stage)?;
             let mut dev = Dev::start_with(stage, &project, variables)?;

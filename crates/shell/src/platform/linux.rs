@@ -39,8 +39,10 @@ use webkit2gtk::{
 };
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
-/// Small requests go by script message.
-pub const HAS_SCRIPT_MESSAGES: bool = true;
+/// Small requests go by script message, unless all are to be posted.
+pub fn has_script_messages() -> bool {
+    !port::is_set_to("post")
+}
 /// Name of the script message handler.
 const HANDLER: &str = "staysail";
 
