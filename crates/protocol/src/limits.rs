@@ -6,6 +6,8 @@
 pub const FRAME_HEAD_BYTES_MAX: usize = 4 << 20;
 /// Largest body of a frame between processes.
 pub const FRAME_BODY_BYTES_MAX: usize = 512 << 20;
+/// Largest request of a page: the body of the largest frame, and room for what says where it goes.
+pub const PAGE_REQUEST_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX + (1 << 20);
 /// Answers and arguments up to this size travel in a script message; larger ones are pulled by the page.
 pub const INLINE_PAYLOAD_BYTES_MAX: usize = 8_192;
 /// A new worker must say hello within this time.
@@ -33,7 +35,9 @@ pub const SERVICE_STOP_TIMEOUT_MS: u64 = 1_000;
 const _: () = assert!(SERVICE_START_TIMEOUT_MS < RESTORE_TIMEOUT_MS && SERVICE_STOP_TIMEOUT_MS < SHUTDOWN_MS);
 /// Calls that may wait while workers are exchanged; one more is answered with `QueueFull`.
 pub const SWAP_QUEUE_CALLS_MAX: usize = 10_000;
-/// Calls under way in one worker; one more waits in the queue.
+/// Bytes of arguments and events that may wait while workers are exchanged: one of the largest, or many small ones.
+pub const SWAP_QUEUE_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX;
+/// Calls under way in one worker; one more is answered with `QueueFull`.
 pub const CALLS_IN_FLIGHT_MAX: usize = 100_000;
 /// Events waiting for one page; the oldest are dropped beyond it and the page is told how many.
 pub const EVENT_QUEUE_MAX: usize = 100_000;
@@ -113,6 +117,18 @@ pub const CHANNEL_LARGE_WINDOW_BYTES: usize = 32 << 20;
 pub const CHANNEL_BATCH_BYTES_MAX: usize = 256 << 10;
 /// Messages of a page that may wait in one stream for their command.
 pub const CHANNEL_PUSHES_MAX: usize = 64;
+/// Bytes of a page's messages that may wait in all its streams together for their commands; a single one always may.
+pub const CHANNEL_PUSH_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX;
+/// Most streams a page has open at once; a call with one more is answered with `QueueFull`.
+pub const CHANNELS_MAX: usize = 4_096;
+/// Bytes of answers that wait for pages to fetch them; one more is answered with `QueueFull`, a single one never.
+pub const BODIES_WAITING_BYTES_MAX: usize = 1 << 30;
+/// Most dialogs that are open at once; one more is answered with `QueueFull`.
+pub const DIALOGS_MAX: usize = 16;
+/// Most notifications of an app that are shown at once; the oldest are taken away beyond it.
+pub const NOTIFICATIONS_MAX: usize = 64;
+/// Most actions of one notification.
+pub const NOTIFICATION_ACTIONS_MAX: usize = 8;
 /// Largest page state (form fields, scroll, `preserve` hooks) kept over a reload.
 pub const PAGE_STATE_BYTES_MAX: usize = 16 << 20;
 /// Quiet time after a file event before it is acted upon.

@@ -1,7 +1,12 @@
 //! Large and raw answers, waiting for the page that asked to pull them.
 
+use staysail_protocol::limits::BODIES_WAITING_BYTES_MAX;
+use staysail_protocol::{CallError, ErrorCode};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
+
+/// What one waiting answer is counted for beside its bytes, so that many empty ones come to an end, too.
+const ENTRY_BYTES: usize = 256;
 
 struct Body {
     window: String,
@@ -9,31 +14,87 @@ struct Body {
     raw: bool,
 }
 
+impl Body {
+    fn size(&self) -> usize {
+        self.bytes.len() + ENTRY_BYTES
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    bodies: HashMap<String, Body>,
+    /// Their sizes together.
+    bytes: usize,
+}
+
 /// Answers by an unguessable name. Each is given out once; what a page never fetched goes with its next load.
 #[derive(Default)]
 pub struct Bodies {
-    waiting: Mutex<HashMap<String, Body>>,
+    waiting: Mutex<Waiting>,
 }
 
 impl Bodies {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Body>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Puts an answer for a page of `window` and returns its name.
-    pub fn put(&self, window: &str, bytes: Vec<u8>, raw: bool) -> String {
+    ///
+    /// # Errors
+    /// `QueueFull` when others wait and there is no room beside them; the answer is dropped then.
+    pub fn put(&self, window: &str, bytes: Vec<u8>, raw: bool) -> Result<String, CallError> {
+        let body = Body { window: window.to_string(), bytes, raw };
+        let size = body.size();
+        let mut waiting = self.waiting();
+        if waiting.bytes > 0 && waiting.bytes + size > BODIES_WAITING_BYTES_MAX {
+            return Err(CallError::new(
+                ErrorCode::QueueFull,
+                format!(
+                    "more than {BODIES_WAITING_BYTES_MAX} bytes of answers would wait to be fetched \
+                     (bodies_waiting_bytes_max); the call was executed, its answer is dropped: await large answers \
+                     one after the other"
+                ),
+            ));
+        }
         let id = crate::secret::token();
-        self.waiting().insert(id.clone(), Body { window: window.to_string(), bytes, raw });
-        id
+        waiting.bytes += size;
+        waiting.bodies.insert(id.clone(), body);
+        Ok(id)
     }
 
     /// Takes an answer: its bytes, and whether they are raw rather than JSON.
     pub fn take(&self, id: &str) -> Option<(Vec<u8>, bool)> {
-        self.waiting().remove(id).map(|body| (body.bytes, body.raw))
+        let mut waiting = self.waiting();
+        let body = waiting.bodies.remove(id)?;
+        waiting.bytes -= body.size();
+        Some((body.bytes, body.raw))
     }
 
     /// Drops what the pages of `window` so far have not fetched.
     pub fn forget(&self, window: &str) {
-        self.waiting().retain(|_, body| body.window != window);
+        let mut waiting = self.waiting();
+        waiting.bodies.retain(|_, body| body.window != window);
+        waiting.bytes = waiting.bodies.values().map(Body::size).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_nobody_fetches_are_limited_and_what_is_fetched_or_forgotten_makes_room() {
+        let bodies = Bodies::default();
+        let half = || vec![0; BODIES_WAITING_BYTES_MAX / 2];
+        let first = bodies.put("main", half(), true).unwrap();
+        let error = bodies.put("main", half(), true).unwrap_err();
+        assert_eq!(error.code, ErrorCode::QueueFull);
+        assert!(error.message.contains("bodies_waiting_bytes_max"), "{}", error.message);
+        assert_eq!(bodies.take(&first).unwrap().0.len(), half().len());
+        let _ = bodies.put("main", half(), true).unwrap();
+        bodies.put("other", half(), true).unwrap_err();
+        bodies.forget("main");
+        let _ = bodies.put("other", half(), true).unwrap();
+        assert_eq!(bodies.waiting().bytes, half().len() + ENTRY_BYTES);
     }
 }

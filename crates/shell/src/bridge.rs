@@ -49,7 +49,10 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
         }
         What::Call { i, c, raw, ch } => {
             let streams: Vec<u64> = ch.split(',').filter_map(|number| number.parse().ok()).collect();
-            let on_send = (!streams.is_empty()).then(|| on_send(shell, &visitor, streams));
+            if let Err(error) = shell.streams.open(&visitor, &streams) {
+                return responder.failure(&error);
+            }
+            let on_send = (!streams.is_empty()).then(|| on_send(shell, &visitor, streams.clone()));
             let (shell_then, visitor_then) = (shell.clone(), visitor.clone());
             shell.router.submit(Call {
                 caller: caller(i),
@@ -60,6 +63,9 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
                 on_send,
                 // The answer to a page that is gone is dropped here, never kept for the next one.
                 reply: Box::new(move |outcome| {
+                    if let Err(error) = &outcome {
+                        shell_then.streams.refuse(&visitor_then, &streams, error);
+                    }
                     if shell_then.pages.is_current(&visitor_then) {
                         responder.finish(outcome);
                     }
@@ -153,9 +159,8 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
     }
 }
 
-/// Opens the streams of a call, and binds them to the worker it goes to.
+/// Binds the streams of a call to the worker it goes to.
 fn on_send(shell: &Arc<Shell>, visitor: &Visitor, streams: Vec<u64>) -> OnSend {
-    shell.streams.open(visitor, &streams);
     let (all, visitor) = (shell.streams.clone(), visitor.clone());
     Box::new(move |call, worker, is_sent| {
         if is_sent {

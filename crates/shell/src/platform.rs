@@ -116,6 +116,8 @@ use crate::shell::{ORIGIN, Shell};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use staysail_protocol::bridge::{BODY_PATH, CALL_PATH};
 use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::limits::PAGE_REQUEST_BYTES_MAX;
+use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
@@ -167,7 +169,7 @@ impl Context {
         let boot = serde_json::json!({
             "secret": secret,
             "window": spec.label,
-            "native": system::HAS_SCRIPT_MESSAGES,
+            "native": system::has_script_messages(),
             "base": ORIGIN,
             "allowed": shell.allowed_origins(&spec.label),
         });
@@ -257,6 +259,15 @@ pub(crate) fn serve(
         let responder = Responder::of_texts(window, usize::MAX, shell.bodies.clone(), move |text| {
             answer(cors(shell_then.assets.guarded(bytes(text, "text/plain; charset=utf-8"))));
         });
+        if request.body.len() > PAGE_REQUEST_BYTES_MAX {
+            return responder.failure(&CallError::new(
+                ErrorCode::TooLarge,
+                format!(
+                    "a request of a page has at most {PAGE_REQUEST_BYTES_MAX} bytes (page_request_bytes_max); send \
+                     it in parts, or through a stream (`Sender`)"
+                ),
+            ));
+        }
         // Some engines send no origin, or `null`, with requests of a custom scheme; the key decides then.
         let origin = origin.filter(|origin| *origin != "null").map(str::to_string);
         return bridge::handle(shell, window, origin.as_deref(), request.body, responder);

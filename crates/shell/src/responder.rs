@@ -39,6 +39,10 @@ pub struct Responder {
     send: Box<dyn FnOnce(Reply) + Send>,
 }
 
+fn failed(error: &CallError) -> Reply {
+    Reply::Text { mark: b'-', rest: serde_json::to_vec(error).unwrap_or_else(|_| b"{}".to_vec()) }
+}
+
 impl Responder {
     /// `send` takes any answer to the page.
     pub fn new(send: impl FnOnce(Reply) + Send + 'static) -> Self {
@@ -60,8 +64,10 @@ impl Responder {
                 Reply::Text { mark: b'+', rest } if rest.len() > inline_max => (rest, false),
                 text => return send(text.into_text()),
             };
-            let id = bodies.put(&window, body, raw);
-            send(format!("@{BODY_PATH}{id}").into_bytes());
+            match bodies.put(&window, body, raw) {
+                Ok(id) => send(format!("@{BODY_PATH}{id}").into_bytes()),
+                Err(error) => send(failed(&error).into_text()),
+            }
         })
     }
 
@@ -72,8 +78,7 @@ impl Responder {
 
     /// The request failed.
     pub fn failure(self, error: &CallError) {
-        let rest = serde_json::to_vec(error).unwrap_or_else(|_| b"{}".to_vec());
-        (self.send)(Reply::Text { mark: b'-', rest });
+        (self.send)(failed(error));
     }
 
     /// Either.

@@ -17,7 +17,7 @@ use crate::payload::Payload;
 use crate::worker::Worker;
 use staysail_link::{Link, Parcel};
 use staysail_protocol::frame::Frame;
-use staysail_protocol::limits::{CALLS_IN_FLIGHT_MAX, SWAP_QUEUE_CALLS_MAX};
+use staysail_protocol::limits::{CALLS_IN_FLIGHT_MAX, SWAP_QUEUE_BYTES_MAX, SWAP_QUEUE_CALLS_MAX};
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
 use std::collections::{HashMap, VecDeque};
@@ -70,6 +70,16 @@ enum Waiting {
     },
 }
 
+impl Waiting {
+    fn bytes(&self) -> usize {
+        match self {
+            // What was made a frame already left no arguments behind.
+            Self::Call(_, call, frame) => call.arguments.len() + frame.as_ref().map_or(0, Parcel::len),
+            Self::Event { payload, .. } => payload.len(),
+        }
+    }
+}
+
 struct Sent {
     worker: u64,
     /// The way to that worker, also when another is active meanwhile.
@@ -91,6 +101,10 @@ struct Inner {
     queue: VecDeque<Waiting>,
     pending: HashMap<u64, Sent>,
     mirror: Option<Arc<Mirror>>,
+    /// How many of the pending ones are the active worker's.
+    active_calls: usize,
+    /// Events for which the queue had no room since the gate was closed.
+    events_lost: u64,
 }
 
 /// See the module's theory of operation.
@@ -119,13 +133,8 @@ impl Router {
             ))
         } else if let Some(reason) = &inner.unavailable {
             Some(CallError::new(ErrorCode::WorkerUnavailable, reason.clone()))
-        } else if inner.queue.len() >= SWAP_QUEUE_CALLS_MAX || inner.pending.len() >= CALLS_IN_FLIGHT_MAX {
-            Some(CallError::new(
-                ErrorCode::QueueFull,
-                format!("more than {SWAP_QUEUE_CALLS_MAX} calls wait for the backend (swap_queue_calls_max)"),
-            ))
         } else {
-            None
+            inner.full(call.arguments.len()).map(|why| CallError::new(ErrorCode::QueueFull, why))
         };
         if let Some(error) = refused {
             drop(inner);
@@ -147,9 +156,17 @@ impl Router {
     pub fn emit(&self, name: String, window: String, payload: Vec<u8>) {
         let mut inner = self.inner();
         if inner.open {
-            inner.send_event(name, window, payload);
-        } else if inner.queue.len() < SWAP_QUEUE_CALLS_MAX {
-            inner.queue.push_back(Waiting::Event { name, window, payload });
+            return inner.send_event(name, window, payload);
+        }
+        match inner.no_room(payload.len()) {
+            None => inner.queue.push_back(Waiting::Event { name, window, payload }),
+            Some(reason) => {
+                // Once for all until the gate opens; how many they were is told then.
+                if inner.events_lost == 0 {
+                    tracing::warn!(event = name, window, reason, "an event of a page was dropped");
+                }
+                inner.events_lost += 1;
+            }
         }
     }
 
@@ -180,6 +197,9 @@ impl Router {
             return;
         }
         let sent = inner.pending.remove(&number);
+        if inner.active.as_ref().is_some_and(|active| active.id == worker) {
+            inner.active_calls -= 1;
+        }
         drop(inner);
         if let Some(sent) = sent {
             if let Some(probe) = sent.probe {
@@ -214,6 +234,7 @@ impl Router {
     /// the pages so far are refused instead.
     pub fn switch(&self, worker: Arc<Worker>, new_interface: bool) {
         let mut inner = self.inner();
+        inner.active_calls = inner.numbers_of(worker.id).len();
         inner.active = Some(worker);
         inner.unavailable = None;
         inner.epoch += u64::from(new_interface);
@@ -240,6 +261,7 @@ impl Router {
         let worker = worker.id;
         if inner.active.as_ref().is_some_and(|active| active.id == worker) {
             inner.active = None;
+            inner.active_calls = 0;
             inner.open = false;
         }
         let mut numbers = inner.numbers_of(worker);
@@ -270,6 +292,9 @@ impl Router {
         let numbers: Vec<u64> = inner.numbers_of(worker.id);
         let sent: Vec<(u64, Sent)> =
             numbers.into_iter().filter_map(|number| Some((number, inner.pending.remove(&number)?))).collect();
+        if inner.active.as_ref().is_some_and(|active| active.id == worker.id) {
+            inner.active_calls = 0;
+        }
         drop(inner);
         for (number, sent) in sent {
             let _ = worker.link.send(&Frame::new(number, &ToWorker::Cancel, Vec::new()));
@@ -288,6 +313,7 @@ impl Router {
         inner.open = false;
         inner.unavailable = Some(reason.to_string());
         let waiting = std::mem::take(&mut inner.queue);
+        inner.tell_events_lost();
         drop(inner);
         for waiting in waiting {
             if let Waiting::Call(_, call, _) = waiting {
@@ -320,12 +346,49 @@ impl Inner {
         self.pending.iter().filter(|(_, sent)| sent.worker == worker).map(|(number, _)| *number).collect()
     }
 
+    /// Why a call with so many bytes of arguments can not be taken now.
+    fn full(&self, bytes: usize) -> Option<String> {
+        if !self.open {
+            return self.no_room(bytes);
+        }
+        (self.active_calls >= CALLS_IN_FLIGHT_MAX).then(|| {
+            format!(
+                "{CALLS_IN_FLIGHT_MAX} calls are under way in the backend (calls_in_flight_max); await some of them"
+            )
+        })
+    }
+
+    /// Why so many bytes can not wait for the next worker.
+    fn no_room(&self, bytes: usize) -> Option<String> {
+        if self.queue.len() >= SWAP_QUEUE_CALLS_MAX {
+            return Some(format!(
+                "{SWAP_QUEUE_CALLS_MAX} calls and events wait for the backend, which is being exchanged \
+                 (swap_queue_calls_max); try again later"
+            ));
+        }
+        let waiting: usize = self.queue.iter().map(Waiting::bytes).sum();
+        (waiting + bytes > SWAP_QUEUE_BYTES_MAX).then(|| {
+            format!(
+                "more than {SWAP_QUEUE_BYTES_MAX} bytes would wait for the backend, which is being exchanged \
+                 (swap_queue_bytes_max); try again later"
+            )
+        })
+    }
+
+    fn tell_events_lost(&mut self) {
+        let count = std::mem::take(&mut self.events_lost);
+        if count > 0 {
+            tracing::warn!(count, "events of pages were dropped: too much waited for the backend");
+        }
+    }
+
     fn open_gate(&mut self) -> Failed {
         let mut failed = Vec::new();
         if self.active.is_none() {
             return failed;
         }
         self.open = true;
+        self.tell_events_lost();
         for waiting in std::mem::take(&mut self.queue) {
             match waiting {
                 Waiting::Call(_, call, _) if call.epoch != self.epoch => failed.push((
@@ -367,6 +430,7 @@ impl Inner {
                     call,
                     probe,
                 });
+                self.active_calls += 1;
                 worker.link.send_parcel(number, frame);
                 if let Some(on_send) = on_send {
                     on_send(number, &worker, true);
@@ -384,6 +448,9 @@ impl Inner {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod queue_tests;
 
 #[cfg(test)]
 mod tests {

@@ -11,14 +11,15 @@
 //! `channel_large_window_bytes`): a slow page slows its sender and nobody else, and nothing grows.
 //!
 //! Up: a push is answered when the command has taken it, so the page's `await` is the back-pressure; at most
-//! `channel_pushes_max` wait at a time.
+//! `channel_pushes_max` wait at a time in a stream, and `channel_push_bytes_max` bytes in all streams of a page.
 
 use crate::pages::Visitor;
 use crate::payload::Payload;
 use crate::responder::Responder;
 use staysail_link::Link;
 use staysail_protocol::limits::{
-    CHANNEL_BATCH_BYTES_MAX, CHANNEL_LARGE_WINDOW_BYTES, CHANNEL_PUSHES_MAX, CHANNEL_WINDOW_BYTES,
+    CHANNEL_BATCH_BYTES_MAX, CHANNEL_LARGE_WINDOW_BYTES, CHANNEL_PUSH_BYTES_MAX, CHANNEL_PUSHES_MAX,
+    CHANNEL_WINDOW_BYTES, CHANNELS_MAX,
 };
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
@@ -69,8 +70,8 @@ struct Stream {
     closed: Option<Option<CallError>>,
     /// Pushes that wait for the worker's end to be known.
     early: Vec<(Payload, ToWorker)>,
-    /// Pushes the command has not taken yet, in order.
-    pushes: VecDeque<Responder>,
+    /// Pushes the command has not taken yet, in order, with their bytes.
+    pushes: VecDeque<(Responder, usize)>,
 }
 
 #[derive(Default)]
@@ -100,11 +101,43 @@ impl Streams {
     }
 
     /// A page hands streams over with a call.
-    pub fn open(&self, visitor: &Visitor, streams: &[u64]) {
+    ///
+    /// # Errors
+    /// `QueueFull` when the page has too many open; none of these is opened then.
+    pub fn open(&self, visitor: &Visitor, streams: &[u64]) -> Result<(), CallError> {
+        if streams.is_empty() {
+            return Ok(());
+        }
         let mut inner = self.inner();
+        let open = inner.streams.keys().filter(|key| key.is_of(visitor)).count();
+        if open + streams.len() > CHANNELS_MAX {
+            return Err(CallError::new(
+                ErrorCode::QueueFull,
+                format!(
+                    "a page has at most {CHANNELS_MAX} streams open at once (channels_max); close those it no \
+                     longer needs"
+                ),
+            ));
+        }
         for stream in streams {
             inner.streams.entry(key(visitor, *stream)).or_default();
         }
+        Ok(())
+    }
+
+    /// The call they were handed over with failed: those that never reached a worker are over.
+    pub fn refuse(&self, visitor: &Visitor, streams: &[u64], error: &CallError) {
+        let mut answers = Answers::new();
+        let mut inner = self.inner();
+        for stream in streams {
+            let key = key(visitor, *stream);
+            let Some(open) = inner.streams.get_mut(&key).filter(|open| open.end.is_none()) else { continue };
+            open.closed = Some(Some(error.clone()));
+            answers.extend(open.deliver());
+            inner.streams.remove(&key);
+        }
+        drop(inner);
+        give(answers);
     }
 
     /// The call goes to this worker. Said again when it goes to another one, because that one never got it.
@@ -120,7 +153,7 @@ impl Streams {
                 // Whether the worker before got them is not known, and they are not sent twice.
                 let lost =
                     CallError::new(ErrorCode::WorkerLost, "the backend ended before it took this message");
-                answers.extend(open.pushes.drain(..).map(|push| (push, Err(lost.clone()))));
+                answers.extend(open.pushes.drain(..).map(|(push, _)| (push, Err(lost.clone()))));
             }
             inner.by_call.insert((call, *stream), key);
         }
@@ -182,7 +215,7 @@ impl Streams {
         let mut inner = self.inner();
         let push = inner.of_call(worker, call, stream).and_then(|open| open.pushes.pop_front());
         drop(inner);
-        if let Some(push) = push {
+        if let Some((push, _)) = push {
             push.success(b"null".to_vec(), false);
         }
     }
@@ -221,12 +254,11 @@ impl Streams {
         responder: Responder,
     ) {
         let mut inner = self.inner();
+        let bytes = body.as_ref().map_or(0, |body| body.len());
         let refused = match inner.streams.get(&key(visitor, stream)) {
-            Some(open) if open.closed.is_none() && open.pushes.len() < CHANNEL_PUSHES_MAX => None,
-            Some(open) if open.closed.is_none() => Some(CallError::new(
-                ErrorCode::QueueFull,
-                format!("{CHANNEL_PUSHES_MAX} messages wait already (channel_pushes_max); await `send`"),
-            )),
+            Some(open) if open.closed.is_none() => {
+                inner.no_room(open, visitor, bytes).map(|why| CallError::new(ErrorCode::QueueFull, why))
+            }
             Some(open) => open.closed.clone().flatten().or_else(|| Some(over())),
             None => Some(over()),
         };
@@ -248,7 +280,7 @@ impl Streams {
                 _ => open.early.push((body, message)),
             }
             if is_message {
-                open.pushes.push_back(responder);
+                open.pushes.push_back((responder, bytes));
                 return;
             }
         }
@@ -302,7 +334,31 @@ fn over() -> CallError {
     CallError::new(ErrorCode::Cancelled, "this stream is closed")
 }
 
+impl Key {
+    fn is_of(&self, visitor: &Visitor) -> bool {
+        self.generation == visitor.generation && self.window == visitor.window
+    }
+}
+
 impl Inner {
+    /// Why a message of so many bytes can not wait in this stream of the page. A single one always can.
+    fn no_room(&self, stream: &Stream, visitor: &Visitor, bytes: usize) -> Option<String> {
+        // Ends that wait for the worker's end to be known are among the early ones only.
+        if stream.pushes.len() >= CHANNEL_PUSHES_MAX || stream.early.len() > CHANNEL_PUSHES_MAX {
+            return Some(format!(
+                "{CHANNEL_PUSHES_MAX} messages wait already (channel_pushes_max); await `send`"
+            ));
+        }
+        let of_page = self.streams.iter().filter(|(key, _)| key.is_of(visitor));
+        let waiting: usize = of_page.flat_map(|(_, open)| &open.pushes).map(|(_, bytes)| bytes).sum();
+        (waiting > 0 && waiting + bytes > CHANNEL_PUSH_BYTES_MAX).then(|| {
+            format!(
+                "more than {CHANNEL_PUSH_BYTES_MAX} bytes of messages would wait (channel_push_bytes_max); await \
+                 `send`"
+            )
+        })
+    }
+
     /// The stream of a call, if it is this worker's.
     fn of_call(&mut self, worker: u64, call: u64, stream: u64) -> Option<&mut Stream> {
         let key = self.by_call.get(&(call, stream))?;
@@ -324,7 +380,7 @@ impl Inner {
             end.tell(&gone, Payload::default());
         }
         let pull = stream.pull.take().map(|pull| (pull, Ok((br#"{"closed":null}"#.to_vec(), false))));
-        pull.into_iter().chain(stream.pushes.drain(..).map(|push| (push, Err(over())))).collect()
+        pull.into_iter().chain(stream.pushes.drain(..).map(|(push, _)| (push, Err(over())))).collect()
     }
 }
 
@@ -338,7 +394,7 @@ impl Stream {
         let mut answers = Answers::new();
         if let Some(closed) = &self.closed {
             let error = closed.clone().unwrap_or_else(over);
-            answers.extend(self.pushes.drain(..).map(|push| (push, Err(error.clone()))));
+            answers.extend(self.pushes.drain(..).map(|(push, _)| (push, Err(error.clone()))));
         }
         if self.pull.is_none() {
             return answers;

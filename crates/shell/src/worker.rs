@@ -98,6 +98,27 @@ fn misfit(oldest: u16, newest: u16) -> Option<String> {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+#[cfg(all(test, unix))]
+impl Worker {
+    /// A worker whose process does nothing, and the other end of its connection.
+    pub fn of_test(id: u64) -> (Arc<Self>, std::os::unix::net::UnixStream) {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let worker = Self {
+            id,
+            launch: Launch::default(),
+            hello: serde_json::from_value(serde_json::json!({
+                "protocol_min": 1, "protocol_max": 1, "token": "", "version": "",
+                "description": staysail_protocol::interface::Description::default(),
+            }))
+            .unwrap(),
+            link: Link::writing(Arc::new(Socket::new(ours).unwrap())),
+            courier: Courier::pair().unwrap().0,
+            tree: Spawn::new("true").guarded(false).spawn().unwrap(),
+        };
+        (Arc::new(worker), theirs)
+    }
+}
+
 impl Worker {
     /// Starts `launch` and shakes hands. Frames after the hello come out of the returned channel.
     ///

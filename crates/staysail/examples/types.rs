@@ -43,8 +43,12 @@ struct Large {
     least: i64,
     #[data(bigint)]
     widest: i128,
+    #[data(bigint)]
+    tallest: u128,
     #[data(number)]
     words: usize,
+    #[data(number)]
+    offset: isize,
     #[data(number)]
     maybe: Option<i64>,
     #[data(bigint)]
@@ -60,6 +64,18 @@ struct Times {
     changed: SystemTime,
     took: Option<Duration>,
     all: Vec<std::time::Duration>,
+}
+
+/// What other crates have, each by a feature of `staysail`.
+#[staysail::data]
+#[derive(Debug, Clone, PartialEq)]
+struct Dates {
+    born: chrono::NaiveDate,
+    seen: chrono::DateTime<chrono::Utc>,
+    stamped: jiff::Timestamp,
+    day: Option<jiff::civil::Date>,
+    id: uuid::Uuid,
+    home: url::Url,
 }
 
 /// Names and presence.
@@ -292,6 +308,11 @@ fn times(times: Times) -> Times {
 }
 
 #[command]
+fn dates(dates: Dates) -> Dates {
+    dates
+}
+
+#[command]
 fn named(named: Named, _extra: Option<Mail>) -> Named {
     named
 }
@@ -374,7 +395,9 @@ fn samples() {
         most: u64::MAX,
         least: i64::MIN,
         widest: i128::MIN,
+        tallest: u128::MAX,
         words: (1 << 53) - 1,
+        offset: -(1 << 53) + 1,
         maybe: Some(-(1 << 53) + 1),
         none: None,
         list: vec![BigInt(0), BigInt(u64::MAX)],
@@ -382,6 +405,14 @@ fn samples() {
     });
     let changed = UNIX_EPOCH + Duration::new(1_700_000_000, 5);
     sample(Times { changed, took: Some(Duration::from_millis(1_500)), all: vec![Duration::ZERO] });
+    sample(Dates {
+        born: chrono::NaiveDate::from_ymd_opt(1815, 12, 10).expect("a day"),
+        seen: chrono::DateTime::from_timestamp(1_700_000_000, 5).expect("a time"),
+        stamped: jiff::Timestamp::from_second(1_700_000_000).expect("a time"),
+        day: Some(jiff::civil::date(1852, 11, 27)),
+        id: uuid::Uuid::from_u128(7),
+        home: url::Url::parse("https://example.com/a?b#c").expect("an address"),
+    });
     let named = |left_out, defaulted| Named {
         first_name: "Ada".into(),
         kind: "person".into(),
@@ -451,7 +482,7 @@ fn main() -> staysail::Result {
     }
     App::new("dev.staysail.types")
         .event::<NoteSaved>()
-        .commands(commands![search, wait, next_id, age, large, times, named, shapes, nested])
+        .commands(commands![search, wait, next_id, age, large, times, dates, named, shapes, nested])
         .commands(commands![turned, anything, upload, convert, forget])
         .run()
 }

@@ -3,9 +3,9 @@
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use staysail_e2e::dev::Dev;
+use staysail_e2e::dev::{Dev, EDIT};
 use staysail_e2e::page::Page;
-use staysail_e2e::project::Project;
+use staysail_e2e::project::{COLD_BUILD, Project};
 use staysail_e2e::stage::{Stage, play};
 
 fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
@@ -87,6 +87,25 @@ fn bodies_from_one_byte_to_256_mib_come_back_as_they_went() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn an_argument_over_the_limit_is_refused_by_name_and_the_next_call_is_served() {
+    for (name, variables) in [("oversized-port", &[][..]), ("oversized-posts", &[("STAYSAIL_PORT", "post")])]
+    {
+        play(name, |stage| {
+            let project = Project::fixture(stage)?;
+            let mut dev = Dev::start_with(stage, &project, variables)?;
+            dev.wait("swap_done", 0, COLD_BUILD)?;
+            let page = Page::attach(stage, dev.port, EDIT)?;
+            let refused = run(&page, "await invoke('echo', new Uint8Array(514 * 1048576)); return 'taken'")?;
+            ensure!(refused["error"] == "TooLarge", "{refused}");
+            let message = refused["message"].as_str().unwrap_or_default();
+            ensure!(message.contains("page_request_bytes_max"), "{message}");
+            ensure!(run(&page, "return await invoke('say', { text: 'ahoy' })")? == "ahoy");
+            Ok(())
+        });
+    }
 }
 
 #[test]

@@ -15,8 +15,12 @@ fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
     page.run_async(&script, &[])
 }
 
-fn by_both_transports(name: &str, test: impl Fn(&mut Dev, &Project, &Page) -> anyhow::Result<()>) {
-    for (transport, variables) in [("port", &[][..]), ("messages", &[("STAYSAIL_PORT", "off")][..])] {
+fn by_every_transport(name: &str, test: impl Fn(&mut Dev, &Project, &Page) -> anyhow::Result<()>) {
+    for (transport, variables) in [
+        ("port", &[][..]),
+        ("messages", &[("STAYSAIL_PORT", "off")][..]),
+        ("posts", &[("STAYSAIL_PORT", "post")][..]),
+    ] {
         play(&format!("{name}-{transport}"), |stage| {
             let project = Project::fixture(stage)?;
             let mut dev = Dev::start_with(stage, &project, variables)?;
@@ -29,7 +33,7 @@ fn by_both_transports(name: &str, test: impl Fn(&mut Dev, &Project, &Page) -> an
 
 #[test]
 fn messages_come_whole_in_order_and_once_in_both_directions() {
-    by_both_transports("streams", |_, _, page| {
+    by_every_transport("streams", |_, _, page| {
         let counted = run(
             page,
             "let expected = 0; const numbers = new Channel(number => { if (number !== expected++) throw new Error(number) }); \
@@ -68,7 +72,7 @@ fn messages_come_whole_in_order_and_once_in_both_directions() {
 
 #[test]
 fn a_slow_page_slows_its_command_and_one_that_leaves_ends_it() {
-    by_both_transports("back-pressure", |_, _, page| {
+    by_every_transport("back-pressure", |_, _, page| {
         let stopped = run(
             page,
             "let release; const gate = new Promise(resolve => release = resolve); let got = 0; \

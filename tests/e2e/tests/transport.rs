@@ -1,4 +1,5 @@
-//! The ways of a call: the port inside the web process, and script messages where there is none.
+//! The ways of a call: the port inside the web process, script messages where there is none, and requests to the app's own
+//! scheme, as on other systems.
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -137,15 +138,17 @@ fn talk_once(page: &Page, id: &str) -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_the_port_the_same_calls_go_by_script_messages() {
-    play("messages", |stage| {
-        let project = Project::fixture(stage)?;
-        let mut dev = Dev::start_with(stage, &project, &[("STAYSAIL_PORT", "off")])?;
-        dev.wait("swap_done", 0, COLD_BUILD)?;
-        let page = Page::attach(stage, dev.port, EDIT)?;
-        ensure!(!has_port(stage)?, "the port is there all the same");
-        talk(stage, &page)
-    });
+fn without_the_port_the_same_calls_go_by_script_messages_or_are_posted() {
+    for way in ["off", "post"] {
+        play(&format!("way-{way}"), |stage| {
+            let project = Project::fixture(stage)?;
+            let mut dev = Dev::start_with(stage, &project, &[("STAYSAIL_PORT", way)])?;
+            dev.wait("swap_done", 0, COLD_BUILD)?;
+            let page = Page::attach(stage, dev.port, EDIT)?;
+            ensure!(!has_port(stage)?, "the port is there all the same");
+            talk(stage, &page)
+        });
+    }
 }
 
 #[test]

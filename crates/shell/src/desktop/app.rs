@@ -12,7 +12,7 @@ use crate::shell::Shell;
 use serde_json::Value;
 use staysail_protocol::bridge::PageEvent;
 use staysail_protocol::desktop::app::{AppEvent, AppInfo, AppRequest, Opened, Opens};
-use staysail_protocol::limits::OPENED_WAITING_MAX;
+use staysail_protocol::limits::{DIALOGS_MAX, NOTIFICATIONS_MAX, OPENED_WAITING_MAX};
 use staysail_protocol::{CallError, ErrorCode};
 use std::any::Any;
 use std::collections::VecDeque;
@@ -48,6 +48,8 @@ pub struct Application {
     pub wishes: super::power::Wishes,
     /// Dialogs that are open.
     dialogs: AtomicUsize,
+    /// Numbers of the notifications shown last, the oldest first.
+    notifications: Mutex<VecDeque<u32>>,
 }
 
 /// A dialog that is open until this is dropped.
@@ -55,9 +57,12 @@ pub struct OpenDialog(Arc<Shell>);
 
 impl OpenDialog {
     /// One opens.
-    pub fn begin(shell: &Arc<Shell>) -> Self {
-        shell.application.dialogs.fetch_add(1, Ordering::Relaxed);
-        Self(shell.clone())
+    ///
+    /// # Errors
+    /// `QueueFull` when too many are open.
+    pub fn begin(shell: &Arc<Shell>) -> Result<Self, CallError> {
+        shell.application.dialog_opens()?;
+        Ok(Self(shell.clone()))
     }
 }
 
@@ -80,6 +85,24 @@ impl Application {
     /// Whether the user has a dialog of the app to deal with.
     pub fn is_dialog_open(&self) -> bool {
         self.dialogs.load(Ordering::Relaxed) > 0
+    }
+
+    fn dialog_opens(&self) -> Result<(), CallError> {
+        if self.dialogs.fetch_add(1, Ordering::Relaxed) < DIALOGS_MAX {
+            return Ok(());
+        }
+        self.dialogs.fetch_sub(1, Ordering::Relaxed);
+        Err(CallError::new(
+            ErrorCode::QueueFull,
+            format!("{DIALOGS_MAX} dialogs are open already (dialogs_max); await their answers"),
+        ))
+    }
+
+    /// A notification is shown; says which one has to go for it.
+    pub fn notified(&self, id: u32) -> Option<u32> {
+        let mut shown = lock(&self.notifications);
+        shown.push_back(id);
+        if shown.len() > NOTIFICATIONS_MAX { shown.pop_front() } else { None }
     }
 
     /// How this process was started.
@@ -299,6 +322,21 @@ fn from_file_url(rest: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dialogs_are_limited_and_the_oldest_notifications_go() {
+        let application = Application::default();
+        (0..DIALOGS_MAX).for_each(|_| application.dialog_opens().unwrap());
+        let error = application.dialog_opens().unwrap_err();
+        assert_eq!(error.code, ErrorCode::QueueFull);
+        assert!(error.message.contains("dialogs_max"), "{}", error.message);
+        application.dialogs.fetch_sub(1, Ordering::Relaxed);
+        application.dialog_opens().unwrap();
+
+        let gone: Vec<u32> =
+            (0..NOTIFICATIONS_MAX as u32 + 2).filter_map(|id| application.notified(id)).collect();
+        assert_eq!(gone, [0, 1]);
+    }
 
     #[test]
     fn links_and_files_are_found_among_the_arguments_and_nothing_else_is_taken_for_one() {

@@ -46,7 +46,7 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DialogRequest) -
         Asker::Page(visitor) => Some(visitor.window.clone()),
         Asker::Worker(_) => None,
     };
-    let _open = OpenDialog::begin(shell);
+    let _open = OpenDialog::begin(shell)?;
     match request {
         DialogRequest::Open { label, title, multiple, folder, filters, directory } => {
             let choice = match (folder, multiple) {

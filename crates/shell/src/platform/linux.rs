@@ -23,7 +23,9 @@ use javascriptcore::{Value, ValueExt};
 use muda::{ContextMenu, Menu};
 use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
-use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
+use staysail_protocol::limits::{
+    CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX, PAGE_REQUEST_BYTES_MAX,
+};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char, c_int};
@@ -37,8 +39,10 @@ use webkit2gtk::{
 };
 use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix, WebViewExtUnix};
 
-/// Small requests go by script message.
-pub const HAS_SCRIPT_MESSAGES: bool = true;
+/// Small requests go by script message, unless all are to be posted.
+pub fn has_script_messages() -> bool {
+    !port::is_set_to("post")
+}
 /// Name of the script message handler.
 const HANDLER: &str = "staysail";
 
@@ -400,9 +404,11 @@ fn read_request(request: &URISchemeRequest) -> SchemeRequest {
     });
     let mut body = Vec::new();
     if let Some(stream) = request.http_body() {
-        // To the very end: a short read is not the end.
+        // To the very end, for a short read is not the end; or until `serve` can tell that it is too much.
         let mut buffer = vec![0; 256 << 10];
-        while let Ok(count @ 1..) = stream.read(&mut buffer, None::<&gtk::gio::Cancellable>) {
+        while body.len() <= PAGE_REQUEST_BYTES_MAX
+            && let Ok(count @ 1..) = stream.read(&mut buffer, None::<&gtk::gio::Cancellable>)
+        {
             body.extend_from_slice(&buffer[..count]);
         }
     }

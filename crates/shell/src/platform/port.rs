@@ -27,7 +27,8 @@ use wire::{Fault, Frame, Kind, Reader};
 
 /// Compiled by `build.rs`.
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libstaysail_port.so"));
-/// Set to `off`, pages use script messages instead: to compare, and to find out whether a fault is the port's.
+/// Set to `off`, pages use script messages instead, and with `post` they post to the app's own scheme as on Windows and
+/// macOS: to compare, and to find out whether a fault is the port's.
 const VARIABLE: &str = "STAYSAIL_PORT";
 /// A web process proves itself in its first bytes.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,10 +41,15 @@ pub struct Offer {
     pub address: String,
 }
 
+/// Whether the environment asks for this way of calls.
+pub fn is_set_to(way: &str) -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| value == way)
+}
+
 /// Opens the socket and puts the library in place. `None`, with a line in the log, when that is not possible: pages
 /// use script messages then.
 pub fn offer(shell: &Arc<Shell>) -> Option<Offer> {
-    if std::env::var_os(VARIABLE).is_some_and(|value| value == "off") {
+    if is_set_to("off") || is_set_to("post") {
         return None;
     }
     let facts = shell.facts();

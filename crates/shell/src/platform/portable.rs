@@ -20,7 +20,9 @@ use wry::{
 };
 
 /// The page posts all its requests to the app's own scheme.
-pub const HAS_SCRIPT_MESSAGES: bool = false;
+pub const fn has_script_messages() -> bool {
+    false
+}
 
 /// Builds the webview of the window `label`.
 pub fn build(

@@ -8,6 +8,10 @@ import type { Channel as PageChannel, Sender as PageSender } from "@staysail/api
 export type Adjacent = { "t": "Nothing" } | { "t": "One", "c": Colour } | { "t": "Two", "c": [number, string] } | { "t": "Named", "c": { id: number, } };
 export type Both<A, B> = { left: A, right: B | null, };
 export type Colour = "dark-red" | "azure";
+/**
+ * What other crates have, each by a feature of `staysail`.
+ */
+export type Dates = { born: string, seen: string, stamped: string, day: string | null, id: string, home: string, };
 export type Empty = Record<symbol, never>;
 /**
  * Externally tagged.
@@ -25,7 +29,7 @@ export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in
 /**
  * Integers that a page's number can not hold, each chosen.
  */
-export type Large = { most: `${bigint}`, least: `${bigint}`, widest: `${bigint}`, words: number, maybe: number | null, none: `${bigint}` | null, list: Array<`${bigint}`>, by_id: { [key in `${bigint}`]: number }, };
+export type Large = { most: `${bigint}`, least: `${bigint}`, widest: `${bigint}`, tallest: `${bigint}`, words: number, offset: number, maybe: number | null, none: `${bigint}` | null, list: Array<`${bigint}`>, by_id: { [key in `${bigint}`]: number }, };
 /**
  * A type whose JSON is another type's.
  */
@@ -94,6 +98,7 @@ export interface AppCommands {
    * Streams to the page and from it.
    */
   convert: { args: { progress: PageChannel<PageEvent>; chunks: PageSender<ArrayBuffer>; done?: PageChannel<{ secs: number, nanos: number }> | null }; result: null; error: never };
+  dates: { args: { dates: Dates }; result: Dates; error: never };
   forget: { args: {}; result: null; error: never };
   large: { args: { large: Large }; result: Large; error: never };
   named: { args: { named: Named; extra?: Mail | null }; result: Named; error: never };
