@@ -56,8 +56,14 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
             outcome.tally.failed = 1;
         }
         tally.add(outcome.tally);
-        let Outcome { name, ok, took, .. } = outcome;
-        println!("{:<9} {:<6} {:>7.1} s", name, if *ok { "ok" } else { "FAILED" }, took.as_secs_f64());
+        let Outcome { name, ok, took, tally, .. } = outcome;
+        let skipped = if tally.skipped == 0 { String::new() } else { format!(", {} skipped", tally.skipped) };
+        println!(
+            "{:<9} {:<6} {:>7.1} s{skipped}",
+            name,
+            if *ok { "ok" } else { "FAILED" },
+            took.as_secs_f64()
+        );
     }
     let failed: Vec<&str> =
         outcomes.iter().filter(|outcome| !outcome.ok).map(|outcome| outcome.name.as_str()).collect();

@@ -96,6 +96,8 @@ pub const PAGE_DOWNLOAD_IDLE_S: u64 = 60;
 pub const PAGE_DOWNLOAD_ACCEPT_S: u64 = 300;
 /// Pause between two events about the progress of one download.
 pub const PAGE_DOWNLOAD_TELL_MS: u64 = 100;
+/// Pause between two looks at how far a download is, where the webview does not tell.
+pub const PAGE_DOWNLOAD_LOOK_MS: u64 = 500;
 /// Longest name a download of a page is given; the rest is cut off, its ending stays.
 pub const PAGE_DOWNLOAD_NAME_BYTES_MAX: usize = 180;
 /// Most places of a text that are counted and marked in a page.
@@ -224,6 +226,12 @@ pub const HANDOVER_BYTES_MAX: usize = 1 << 20;
 pub const HANDOVERS_MAX: usize = 16;
 /// Starts that wait for a page to be told of them; the oldest are dropped beyond it.
 pub const OPENED_WAITING_MAX: usize = 64;
+/// Notifications that wait for the user at once, each in a thread (Windows, macOS); what becomes of one more is not told.
+pub const NOTIFICATIONS_HEARD_MAX: usize = 64;
+/// Widest and tallest icon of a window or the tray, in pixels.
+pub const ICON_SIDE_MAX: u32 = 1_024;
+/// Widest and tallest image put into the clipboard, in pixels, where the shell decodes it (Windows, macOS).
+pub const CLIPBOARD_IMAGE_SIDE_MAX: u32 = 8_192;
 /// Most global shortcuts of an app.
 pub const SHORTCUTS_MAX: usize = 64;
 /// Where the user is asked for a global shortcut: how long they may take.

@@ -1,6 +1,7 @@
 //! `staysail build`: the one executable to ship, and the release that `staysail publish` publishes.
 
 pub mod groups;
+mod macos_bundle;
 
 use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
@@ -69,6 +70,10 @@ pub fn build(project: &Project) -> Result<PathBuf> {
         );
     }
     println!("  whole    {:>10}", style::bytes(size(&out)));
+    if cfg!(target_os = "macos") {
+        let bundle = macos_bundle::make(&out, manifest)?;
+        println!("  bundle   {}", bundle.strip_prefix(&project.root).unwrap_or(&bundle).display());
+    }
     match &contents.source {
         Some(source) if !manifest.groups.is_empty() => {
             println!(

@@ -15,8 +15,8 @@ use serde_json::Value;
 use staysail_protocol::CallError;
 use staysail_protocol::desktop::download::{DownloadEvent, DownloadRequest, DownloadState};
 use staysail_protocol::limits::{
-    PAGE_DOWNLOAD_ACCEPT_S, PAGE_DOWNLOAD_BYTES_MAX, PAGE_DOWNLOAD_IDLE_S, PAGE_DOWNLOAD_TELL_MS,
-    PAGE_DOWNLOADS_MAX,
+    PAGE_DOWNLOAD_ACCEPT_S, PAGE_DOWNLOAD_BYTES_MAX, PAGE_DOWNLOAD_IDLE_S, PAGE_DOWNLOAD_LOOK_MS,
+    PAGE_DOWNLOAD_TELL_MS, PAGE_DOWNLOADS_MAX,
 };
 use staysail_protocol::webview::Downloads as Policy;
 use std::collections::BTreeMap;
@@ -307,9 +307,33 @@ fn tell(shell: &Arc<Shell>, event: &DownloadEvent) {
     shell.tell_window_natively("download", &event.label, event);
 }
 
+/// How much of a download has come, by its file, when that is more than is known.
+fn grown(partial: &Path, known: u64) -> Option<u64> {
+    let length = |file: &Path| std::fs::metadata(file).map_or(0, |file| file.len());
+    let longest = beside(partial).map(|file| length(&file)).chain([length(partial)]).max();
+    longest.filter(|length| *length > known)
+}
+
+/// Hears of a download by its file, where the platform tells nothing of it. Answers whether it may go on.
+fn look(shell: &Arc<Shell>, id: u64) -> bool {
+    let known = {
+        let table = shell.downloads.table();
+        let Some(download) = table.under_way.get(&id) else { return false };
+        download.partial.clone().map(|partial| (partial, download.event.received))
+    };
+    let Some((partial, known)) = known else { return true };
+    grown(&partial, known).is_none_or(|received| shell.downloads.received(shell, id, received))
+}
+
 /// Ends a download that delivers nothing, or that nobody takes.
 async fn watch(shell: Arc<Shell>, id: u64) {
+    let pause =
+        if platform::TELLS_PROGRESS { Duration::MAX } else { Duration::from_millis(PAGE_DOWNLOAD_LOOK_MS) };
     loop {
+        if !platform::TELLS_PROGRESS && !look(&shell, id) {
+            let _ = shell.ui.ask(move |_, _| platform::cancel(id)).await;
+            return;
+        }
         let left = {
             let table = shell.downloads.table();
             let Some(download) = table.under_way.get(&id) else { return };
@@ -323,7 +347,7 @@ async fn watch(shell: Arc<Shell>, id: u64) {
                 .ok_or_else(|| format!("nothing came for {limit} s ({name})"))
         };
         match left {
-            Ok(left) => tokio::time::sleep(left + Duration::from_millis(10)).await,
+            Ok(left) => tokio::time::sleep(pause.min(left + Duration::from_millis(10))).await,
             Err(reason) => {
                 shell.downloads.fail(&shell, id, &reason);
                 let _ = shell.ui.ask(move |_, _| platform::cancel(id)).await;
@@ -366,10 +390,18 @@ pub fn tidy_up(shell: &Arc<Shell>) {
 /// Removes what is not whole.
 fn remove(partial: &Path) {
     let _ = std::fs::remove_file(partial);
-    // WebKitGTK writes beside it until it is done.
-    let mut beside = partial.as_os_str().to_owned();
-    beside.push(".wkdownload");
-    let _ = std::fs::remove_file(beside);
+    for file in beside(partial) {
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// Where webviews write until a file is done: WebKitGTK and Chromium beside it.
+fn beside(partial: &Path) -> impl Iterator<Item = PathBuf> {
+    [".wkdownload", ".crdownload"].into_iter().map(|ending| {
+        let mut file = partial.as_os_str().to_owned();
+        file.push(ending);
+        PathBuf::from(file)
+    })
 }
 
 /// Does what is asked. A page sees and steers the downloads of its own window.
@@ -407,6 +439,30 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: DownloadRequest)
             shell.downloads.end(shell, id, DownloadState::Cancelled, "it was cancelled");
             shell.ui.ask(move |_, _| platform::cancel(id)).await?;
             Ok(Value::Null)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{grown, remove};
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_download_is_heard_of_by_its_file_while_that_grows_wherever_the_webview_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let partial = folder.path().join("chart.kap.part");
+        assert_eq!(grown(&partial, 0), None, "nothing has come");
+        std::fs::write(&partial, [1; 10]).unwrap();
+        assert_eq!(grown(&partial, 0), Some(10));
+        assert_eq!(grown(&partial, 10), None, "no more has come");
+        for ending in ["wkdownload", "crdownload"] {
+            let beside = PathBuf::from(format!("{}.{ending}", partial.display()));
+            std::fs::write(&beside, [1; 30]).unwrap();
+            assert_eq!(grown(&partial, 10), Some(30), "{ending}");
+            remove(&partial);
+            assert!(!beside.exists() && !partial.exists(), "{ending}: nothing of it stays");
+            std::fs::write(&partial, [1; 10]).unwrap();
         }
     }
 }

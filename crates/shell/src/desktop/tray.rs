@@ -11,7 +11,7 @@ use base64::Engine;
 use serde_json::Value;
 use staysail_protocol::desktop::menu::{self, MenuItem, MenuKind, MenuRole};
 use staysail_protocol::desktop::tray::{TrayEvent, TrayRequest, TraySpec, TrayState};
-use staysail_protocol::limits::DESKTOP_TIMEOUT_MS;
+use staysail_protocol::limits::{DESKTOP_TIMEOUT_MS, ICON_SIDE_MAX};
 use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,7 +200,7 @@ fn failed(error: String) -> CallError {
 }
 
 fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
-    let (rgba, width, height) = icon::pixels(bytes)?;
+    let (rgba, width, height) = icon::pixels(bytes, "icon", ICON_SIDE_MAX)?;
     Ok(Pixels { rgba, width, height })
 }
 

@@ -20,6 +20,8 @@ use webkit2gtk::{
 
 /// WebKit waits for the place of a download as long as it takes.
 pub const CAN_WAIT: bool = true;
+/// WebKitGTK tells what comes.
+pub const TELLS_PROGRESS: bool = true;
 
 /// What a number stands for.
 enum UnderWay {

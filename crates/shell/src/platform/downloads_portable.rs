@@ -1,6 +1,7 @@
 //! Downloads through wry, as `crate::desktop::downloads` wants them. wry tells of a begin and of an end, not of what comes
 //! between, and ends none.
 
+use super::system::Shown;
 use crate::desktop::downloads::Place;
 use crate::shell::Shell;
 use std::collections::HashMap;
@@ -10,19 +11,26 @@ use wry::WebViewBuilder;
 
 /// wry wants the place at once.
 pub const CAN_WAIT: bool = false;
+/// What has come is seen by the file.
+pub const TELLS_PROGRESS: bool = false;
 
 /// Numbers of the downloads under way by where they are written to, and by address for an end without a path.
 type Numbers = Arc<Mutex<HashMap<PathBuf, (u64, String)>>>;
 
-/// Hears of the downloads of a window.
-pub fn listen<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>, label: &str) -> WebViewBuilder<'a> {
+/// Hears of the downloads of a window, which are those of the page that is `shown`.
+pub fn listen<'a>(
+    builder: WebViewBuilder<'a>,
+    shell: &Arc<Shell>,
+    label: &str,
+    shown: &Shown,
+) -> WebViewBuilder<'a> {
     let numbers = Numbers::default();
-    let (begun, shell, label) = (numbers.clone(), shell.clone(), label.to_string());
+    let (begun, shown, shell, label) = (numbers.clone(), shown.clone(), shell.clone(), label.to_string());
     let ended = shell.clone();
     builder
         .with_download_started_handler(move |url, path| {
-            let page = Some(crate::shell::ORIGIN);
-            let Some(id) = shell.downloads.begin(&shell, &label, page, &url) else { return false };
+            let page = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some(id) = shell.downloads.begin(&shell, &label, Some(&page), &url) else { return false };
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             match shell.downloads.offer(&shell, id, &name, None) {
                 Place::Partial(file) => {

@@ -1,17 +1,20 @@
 //! Dialogs, clipboard, notifications and the file manager on Windows and macOS.
 
+#[path = "notifications_portable.rs"]
+mod notifications;
+
 use crate::desktop::Answer;
 use crate::desktop::dialog::{Choice, Chooser, Question};
 use crate::shell::Shell;
 use serde_json::Value;
 use staysail_protocol::desktop::dialog::Level;
-use staysail_protocol::desktop::notification::{Action, NotificationEvent, NotificationNews};
+use staysail_protocol::limits::CLIPBOARD_IMAGE_SIDE_MAX;
 use staysail_protocol::{CallError, ErrorCode};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
+
+pub use notifications::{close_notification, notify};
 
 type Done<T> = Result<T, CallError>;
 
@@ -76,7 +79,7 @@ pub async fn clipboard_set_html(_shell: &Arc<Shell>, html: String, text: String)
 
 /// Puts an image into the clipboard.
 pub async fn clipboard_set_png(_shell: &Arc<Shell>, bytes: Vec<u8>) -> Answer {
-    let (pixels, width, height) = crate::desktop::icon::pixels(&bytes)
+    let (pixels, width, height) = crate::desktop::icon::pixels(&bytes, "image", CLIPBOARD_IMAGE_SIDE_MAX)
         .map_err(|error| CallError::new(ErrorCode::InvalidArguments, error))?;
     let image =
         arboard::ImageData { width: width as usize, height: height as usize, bytes: Cow::Owned(pixels) };
@@ -172,52 +175,6 @@ pub async fn question(shell: &Arc<Shell>, label: Option<String>, question: Quest
         rfd::MessageDialogResult::No => Some(1),
         rfd::MessageDialogResult::Cancel => None,
     })
-}
-
-type Shown = Mutex<HashMap<u32, Box<dyn FnOnce() + Send>>>;
-
-/// Notifications that are shown, and how each is taken away.
-fn shown() -> &'static Shown {
-    static SHOWN: OnceLock<Shown> = OnceLock::new();
-    SHOWN.get_or_init(Shown::default)
-}
-
-/// Shows a notification and says its number.
-pub async fn notify(shell: &Arc<Shell>, title: String, body: String, actions: Vec<Action>) -> Done<u32> {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    let app = shell.facts().name;
-    let told = shell.clone();
-    tokio::task::spawn_blocking(move || {
-        let mut notification = notify_rust::Notification::new();
-        notification.appname(&app).summary(&title).body(&body);
-        for action in &actions {
-            notification.action(&action.id, &action.label);
-        }
-        notification.show().map_err(failed)?;
-        shown().lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(
-            id,
-            Box::new(move || {
-                told.tell_natively(
-                    "notification",
-                    "",
-                    &NotificationEvent { id, what: NotificationNews::Closed },
-                );
-            }),
-        );
-        Ok(id)
-    })
-    .await
-    .map_err(failed)?
-}
-
-/// Takes a notification away: it is forgotten here; these systems take theirs away themselves.
-pub async fn close_notification(_shell: &Arc<Shell>, id: u32) -> Done<()> {
-    let close = shown().lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
-    if let Some(close) = close {
-        close();
-    }
-    Ok(())
 }
 
 /// Shows a file in the file manager.

@@ -19,6 +19,9 @@ use wry::{
     WebView, WebViewBuilder,
 };
 
+/// Address of the page a window shows: wry says of a request neither which page makes it nor which frame.
+pub type Shown = Arc<Mutex<String>>;
+
 /// The page posts all its requests to the app's own scheme.
 pub const fn has_script_messages() -> bool {
     false
@@ -32,8 +35,9 @@ pub fn build(
     spec: &WindowSpec,
 ) -> Result<WebView, String> {
     let (shell, label) = (shell.clone(), spec.label.clone());
-    let builder = with_proxy(decide(builder, &shell, &label), &shell);
-    let builder = drops::listen(downloads::listen(builder, &shell, &label), &shell, &label);
+    let shown = Shown::default();
+    let builder = with_proxy(decide(builder, &shell, &label, &shown), &shell);
+    let builder = drops::listen(downloads::listen(builder, &shell, &label, &shown), &shell, &label);
     builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
@@ -66,10 +70,14 @@ fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBui
 }
 
 /// Decides where the page goes and what it is permitted.
-fn decide<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>, label: &str) -> WebViewBuilder<'a> {
+fn decide<'a>(
+    builder: WebViewBuilder<'a>,
+    shell: &Arc<Shell>,
+    label: &str,
+    shown: &Shown,
+) -> WebViewBuilder<'a> {
     let own = || (shell.clone(), label.to_string());
-    let shown = Arc::new(Mutex::new(String::new()));
-    let shown_then = shown.clone();
+    let (shown, shown_then) = (shown.clone(), shown.clone());
     let (goes_shell, goes_label) = own();
     let (new_shell, new_label) = own();
     let (asks_shell, asks_label) = own();
@@ -152,7 +160,12 @@ pub fn set_modal(_window: &Window, parent: &Window, modal: bool) {
     }
     // macOS knows modal sheets only; the window stays above its parent, which keeps its input.
     #[cfg(not(windows))]
-    let _ = (parent, modal);
+    {
+        let _ = parent;
+        if modal {
+            tracing::warn!("`modal` has no effect on this system: the parent keeps its input");
+        }
+    }
 }
 
 /// Whether the task bar leaves the new window out.
@@ -164,7 +177,11 @@ pub fn with_skip_taskbar(builder: WindowBuilder, skip: bool) -> WindowBuilder {
     }
     #[cfg(not(windows))]
     {
-        let _ = skip;
+        if skip {
+            tracing::warn!(
+                "`skipTaskbar` has no effect on this system: its dock shows programs, not windows"
+            );
+        }
         builder
     }
 }
@@ -177,7 +194,14 @@ pub fn set_skip_taskbar(window: &Window, skip: bool) {
         let _ = window.set_skip_taskbar(skip);
     }
     #[cfg(not(windows))]
-    let _ = (window, skip);
+    {
+        let _ = window;
+        if skip {
+            tracing::warn!(
+                "`skipTaskbar` has no effect on this system: its dock shows programs, not windows"
+            );
+        }
+    }
 }
 
 /// The user's language as a BCP 47 tag.

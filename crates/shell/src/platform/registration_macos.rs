@@ -9,13 +9,20 @@ use std::path::PathBuf;
 
 type Done<T = ()> = Result<T, String>;
 
-/// The bundle's `Info.plist` registers; there is nothing to do.
+/// The bundle's `Info.plist` registers, which `staysail build` has written.
 ///
 /// # Errors
-/// None.
+/// There is something to register, and no bundle.
 pub fn reconcile(program: &Program, opens: &Opens) -> Done<bool> {
-    tracing::debug!(app = program.name, schemes = ?opens.schemes, "links and files are registered by the app's bundle");
-    Ok(false)
+    let bundled = program.executable.parent().is_some_and(|folder| folder.ends_with("Contents/MacOS"));
+    if bundled || opens.is_empty() || opens.unregistered {
+        return Ok(false);
+    }
+    let name = program.executable.file_name().unwrap_or_default().display();
+    Err(format!(
+        "macOS knows what {} opens from a bundle only; ship and start {name}.app, which `staysail build` makes",
+        program.name
+    ))
 }
 
 fn agent(program: &Program) -> Done<PathBuf> {
