@@ -72,6 +72,9 @@ enum Task {
         /// The scenario to begin with
         #[arg(long, default_value_t = 0)]
         scenario: u64,
+        /// A million schedules of scenarios that no other night has
+        #[arg(long, conflicts_with_all = ["seed", "schedules", "scenario"])]
+        nightly: bool,
     },
     /// One real window, changed by saves and by published releases
     Demo,
@@ -101,7 +104,8 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
         Task::Bench { groups, no_peers, runs } => bench::run(&root, &groups, !no_peers, runs),
         Task::Fuzz { targets, minutes } => fuzz::fuzz(&root, minutes, &targets),
         Task::Demo => demo::run(&root).map(|()| true),
-        Task::Sim { seed, schedules, scenario } => {
+        Task::Sim { nightly: true, .. } => Ok(sim::simulate(&root, &sim::of_tonight())?.ok),
+        Task::Sim { seed, schedules, scenario, .. } => {
             Ok(sim::simulate(&root, &sim::arguments(seed, schedules, scenario))?.ok)
         }
         Task::Soak { minutes } => soak::run(&root, minutes),

@@ -1,8 +1,10 @@
 //! A shell without windows for the tests of `staysail dev`: prints every message it is told as a line, `TOLD` before
-//! it, opens its window at once, and reports each swap live. A page change of `/close.html` closes its window.
+//! it, opens its window at once, and reports each swap live. A page change of `/close.html` closes its window; one of
+//! `/broken.js` is followed by the report of a script that can not be read.
 
 #[cfg(unix)]
 fn main() {
+    use staysail_protocol::bridge::PageReport;
     use staysail_protocol::control::{CONTROL_VARIABLE, SwapTiming, ToShell, ToTool};
     use staysail_protocol::frame::{Decoder, Frame};
     use std::io::{Read, Write};
@@ -44,6 +46,15 @@ fn main() {
                 ToShell::PageChanged { paths } if paths.iter().any(|path| path == "/close.html") => {
                     tell(&socket, &ToTool::Closing);
                     return;
+                }
+                ToShell::PageChanged { paths } if paths.iter().any(|path| path == "/broken.js") => {
+                    let report = PageReport {
+                        kind: "boot".into(),
+                        level: "error".into(),
+                        message: "SyntaxError: not like this".into(),
+                        place: "app://localhost/broken.js:1:6".into(),
+                    };
+                    tell(&socket, &ToTool::Page(report));
                 }
                 ToShell::Exit => return,
                 _ => {}

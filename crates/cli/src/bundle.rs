@@ -24,6 +24,9 @@ pub struct BundleArgs {
     /// Target triple whose backend is put in, as often as needed; default: all that were published.
     #[arg(long, value_name = "TRIPLE")]
     target: Vec<String>,
+    /// Version that every machine it is for runs at least: barriers up to it are left out.
+    #[arg(long, value_name = "VERSION")]
+    from_version: Option<String>,
     /// The trust root an app begins with.
     #[arg(long, default_value = "keys/root.json")]
     root: PathBuf,
@@ -36,7 +39,11 @@ pub struct BundleArgs {
 pub fn run(arguments: &BundleArgs) -> anyhow::Result<()> {
     let (root, url) = (read_root(&arguments.root)?, address(&arguments.from)?);
     let (own, now) = (tempfile::tempdir()?, jiff::Timestamp::now());
-    let wanted = Wanted { channel: arguments.channel.clone(), targets: arguments.target.clone() };
+    let wanted = Wanted {
+        channel: arguments.channel.clone(),
+        targets: arguments.target.clone(),
+        from: arguments.from_version.clone(),
+    };
     let made = apart(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let made = runtime.block_on(bundle::bundle(&url, &root, &wanted, own.path(), &arguments.out, now));
@@ -51,6 +58,9 @@ pub fn run(arguments: &BundleArgs) -> anyhow::Result<()> {
         size(made.bytes)
     );
     println!("  for {}", made.targets.join(", "));
+    if !made.barriers.is_empty() {
+        println!("  with {}, to be taken before it", made.barriers.join(", "));
+    }
     println!("  apps apply it until {} ({days} days): APP --apply {out}", made.expires.strftime("%Y-%m-%d"));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Cargo as a child: which package is the backend, and builds whose messages arrive as they happen.
 
 use crate::project::Project;
+use crate::replay::{Replay, Run};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use staysail_supervise::{Spawn, Tree};
@@ -40,6 +41,8 @@ struct Package {
 struct Target {
     name: String,
     kind: Vec<String>,
+    #[serde(default)]
+    src_path: PathBuf,
 }
 
 /// The cargo to use: the one that runs us when there is one.
@@ -161,7 +164,11 @@ pub enum Message {
         level: String,
         /// The text.
         rendered: String,
+        /// Root file of the crate it is about.
+        root: PathBuf,
     },
+    /// Cargo was not needed: its commands were run once more.
+    Replayed,
     /// This was compiled, not found as it was.
     Compiled(Compiled),
     /// The backend's executable is ready at this path.
@@ -209,7 +216,32 @@ pub fn build(
     profile: Profile,
     sink: impl Fn(Message) + Send + Sync + 'static,
 ) -> Result<Arc<Tree>> {
-    let mut spawn = Spawn::new(program())
+    start(project, backend, profile, None, sink)
+}
+
+/// The same for [`Profile::Develop`], after these files were saved; without cargo where that comes to the same.
+pub fn build_again(
+    project: &Project,
+    backend: &Backend,
+    replay: &Replay,
+    saved: &[PathBuf],
+    sink: impl Fn(Message) + Send + Sync + 'static,
+) -> Result<Arc<Tree>> {
+    start(project, backend, Profile::Develop, replay.begin(saved), sink)
+}
+
+fn start(
+    project: &Project,
+    backend: &Backend,
+    profile: Profile,
+    mut run: Option<Run>,
+    sink: impl Fn(Message) + Send + Sync + 'static,
+) -> Result<Arc<Tree>> {
+    let spawn = match run.as_ref().and_then(Run::stand_in) {
+        Some(stand_in) => Spawn::new(stand_in).arg(program()),
+        None => Spawn::new(program()),
+    };
+    let mut spawn = spawn
         .args(["build", "--message-format=json-diagnostic-rendered-ansi", "--package", &backend.package])
         .args(["--bin", &backend.binary])
         .current_dir(&project.root)
@@ -221,6 +253,9 @@ pub fn build(
         spawn = spawn.arg("--release");
     }
     for (name, value) in profile.environment() {
+        spawn = spawn.env(name, value);
+    }
+    for (name, value) in run.iter().flat_map(Run::variables) {
         spawn = spawn.env(name, value);
     }
     let tree = Arc::new(spawn.spawn().context("cargo could not be started")?);
@@ -241,11 +276,20 @@ pub fn build(
     let (waited, binary) = (tree.clone(), backend.binary.clone());
     std::thread::spawn(move || {
         for line in stdout.into_iter().flat_map(|stream| lines(BufReader::new(stream))) {
+            if run.as_mut().is_some_and(|run| run.heard(&line)) {
+                sink(Message::Replayed);
+            }
             for message in understand(&line, &binary) {
+                if let (Some(run), Message::Diagnostic { level, rendered, root }) = (&mut run, &message)
+                    && level == "warning"
+                {
+                    run.warned(root, rendered);
+                }
                 sink(message);
             }
         }
         let success = waited.wait().is_ok_and(|status| status.success());
+        run.map(|run| run.ended(success)).into_iter().flatten().for_each(&*sink);
         let _ = errors.join();
         let notices = notices.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
         sink(Message::Finished { success, notices });
@@ -278,19 +322,22 @@ fn understand(line: &str, binary: &str) -> Vec<Message> {
             let executable = line.executable.filter(|_| is_backend).map(Message::Executable);
             compiled.into_iter().chain(executable).collect()
         }
-        "compiler-message" => line.message.and_then(diagnostic).into_iter().collect(),
+        "compiler-message" => {
+            let root = line.target.map(|target| target.src_path).unwrap_or_default();
+            line.message.and_then(|message| diagnostic(message, root)).into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }
 
-fn diagnostic(message: Rendered) -> Option<Message> {
+fn diagnostic(message: Rendered, root: PathBuf) -> Option<Message> {
     // "N warnings emitted", "aborting due to …": sums, said again by cargo.
     let sum = message.message.contains("warning emitted")
         || message.message.contains("warnings emitted")
         || message.message.starts_with("aborting due to");
     let rendered = message.rendered.filter(|_| !sum)?;
     let level = if message.level.starts_with("error") { "error" } else { "warning" };
-    Some(Message::Diagnostic { level: level.into(), rendered })
+    Some(Message::Diagnostic { level: level.into(), rendered, root })
 }
 
 /// Cargo's own words about a failure: from the first line that says error.
@@ -350,7 +397,8 @@ mod tests {
     use super::*;
 
     fn package(name: &str, bins: &[&str]) -> Package {
-        let target = |name: &&str| Target { name: (*name).into(), kind: vec!["bin".into()] };
+        let target =
+            |name: &&str| Target { name: (*name).into(), kind: vec!["bin".into()], src_path: PathBuf::new() };
         let targets = bins.iter().map(target).collect();
         Package { name: name.into(), version: "1.2.3".into(), default_run: None, targets }
     }

@@ -3,7 +3,7 @@
 //! | Way | Module |
 //! |---|---|
 //! | a new project | [`init`] |
-//! | a save goes live | [`dev`] |
+//! | a save goes live | [`dev`], [`replay`] |
 //! | tests, also in the window | [`testing`] |
 //! | one executable to ship | [`build`], [`run`] |
 //! | a signed release | [`keys`], [`publish`], [`repo`] |
@@ -25,6 +25,7 @@ mod keys;
 mod package_manager;
 mod project;
 mod publish;
+mod replay;
 mod repo;
 mod run;
 mod shell_binary;
@@ -39,6 +40,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     staysail_supervise::guardian_main();
+    replay::hidden_main();
     match commands::run(commands::CommandLine::parse()) {
         Ok(code) => code,
         Err(error) => {

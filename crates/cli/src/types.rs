@@ -131,6 +131,7 @@ mod tests {
             result: "Hit[]".into(),
             error: "never".into(),
             doc: "Greets. */ Ends nothing.".into(),
+            ..CommandSpec::default()
         };
         let description = Description {
             commands: vec![greet],

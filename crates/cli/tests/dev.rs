@@ -4,12 +4,16 @@
 
 #[path = "support/failure.rs"]
 mod failure;
+#[cfg(target_os = "linux")]
+#[path = "dev/replay.rs"]
+mod replay;
 mod support;
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use support::{backend, project, staysail};
@@ -22,7 +26,7 @@ struct Dev {
     child: Child,
     said: Receiver<Value>,
     told: Receiver<Value>,
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Dev {
@@ -31,13 +35,22 @@ impl Dev {
     }
 
     fn with(change: impl FnOnce(&Path), flags: &[&str]) -> Self {
+        Self::with_environment(change, flags, &[])
+    }
+
+    fn with_environment(change: impl FnOnce(&Path), flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         project(folder.path());
         change(folder.path());
+        Self::within(Arc::new(folder), flags, variables)
+    }
+
+    fn within(folder: Arc<tempfile::TempDir>, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command: Command = staysail(folder.path());
         let mut child = command
             .args(["dev", "--json"])
             .args(flags)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -176,7 +189,10 @@ fn styles_are_exchanged_other_page_files_reload_and_nothing_else_happens() {
     std::fs::rename(new, &old).unwrap();
     dev.write("frontend/style.css", "body { color: green }");
     let (_, before) = dev.until("styles_changed");
-    assert!(before.iter().all(|kind| kind == "types_written"), "{before:?}");
+    assert!(
+        before.iter().all(|kind| ["types_written", "build_finished"].contains(&kind.as_str())),
+        "{before:?}"
+    );
     // A fresh folder with a file in it, at once.
     std::fs::create_dir_all(dev.folder.path().join("frontend/new/deep")).unwrap();
     dev.write("frontend/new/deep/page.html", "new");
@@ -185,6 +201,20 @@ fn styles_are_exchanged_other_page_files_reload_and_nothing_else_happens() {
     std::fs::remove_dir_all(dev.folder.path().join("frontend/new")).unwrap();
     let (page, _) = dev.until("page_changed");
     assert_eq!(page["paths"], serde_json::json!(["/new/deep/page.html"]), "what is gone has changed, too");
+}
+
+#[test]
+fn a_page_that_does_not_start_says_so_over_itself_until_it_is_loaded_again() {
+    let dev = Dev::start();
+    dev.until("swap_done");
+    dev.write("frontend/broken.js", "const = ;");
+    let overlay = &dev.told("overlay")["overlay"];
+    assert_eq!(overlay["kind"], "page");
+    let detail = overlay["detail"].as_str().unwrap();
+    let place = Path::new("frontend").join("broken.js").display().to_string();
+    assert!(detail.contains("not like this") && detail.contains(&format!("{place}:1:6")), "{detail}");
+    dev.write("frontend/index.html", "<!doctype html><title>Repaired</title>");
+    assert!(dev.told("overlay")["overlay"].is_null());
 }
 
 #[test]

@@ -20,6 +20,11 @@ impl Incoming {
         Self { socket, link, decoder: Decoder::default(), buffer: vec![0; READ_BYTES] }
     }
 
+    /// Takes no frames with longer bodies from now on: the next one is an error.
+    pub fn limit_bodies(&mut self, bytes: usize) {
+        self.decoder.limit_bodies(bytes);
+    }
+
     /// The next frame; `None` when the connection has ended. May be given up at any moment without losing a frame.
     ///
     /// # Errors

@@ -32,13 +32,28 @@ pub struct Callable<'a> {
     pub path: TokenStream,
     /// It is a method of a service: `&self` is what the app has of `Self`.
     pub method: bool,
+    /// It changes nothing, says its author.
+    pub read_only: bool,
+}
+
+/// What stands behind `command` in the attribute.
+pub fn is_read_only(attribute: TokenStream) -> Result<bool> {
+    use syn::parse::Parser;
+    let mut read_only = false;
+    let parser = syn::meta::parser(|meta| {
+        if !meta.path.is_ident("read_only") {
+            return Err(meta.error("#[command] knows only `read_only`"));
+        }
+        read_only = true;
+        Ok(())
+    });
+    parser.parse2(attribute)?;
+    Ok(read_only)
 }
 
 /// Keeps the function and puts a hidden function beside it that makes the command's record.
 pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    if !attribute.is_empty() {
-        return Err(Error::new(attribute.span(), "#[command] takes no arguments"));
-    }
+    let read_only = is_read_only(attribute)?;
     let function: ItemFn = syn::parse2(item)?;
     let name = &function.sig.ident;
     let record = record(&Callable {
@@ -47,6 +62,7 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
         name: name.unraw().to_string(),
         path: quote!(#name),
         method: false,
+        read_only,
     })?;
     let hidden = format_ident!("__staysail_command_{name}");
     let visibility = &function.vis;
@@ -63,7 +79,7 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
 
 /// An expression that makes the command's record.
 pub fn record(callable: &Callable<'_>) -> Result<TokenStream> {
-    let Callable { signature, name: command_name, path, .. } = callable;
+    let Callable { signature, name: command_name, path, read_only, .. } = callable;
     if let Some(parameter) = signature.generics.params.first() {
         return Err(Error::new(
             parameter.span(),
@@ -162,7 +178,7 @@ pub fn record(callable: &Callable<'_>) -> Result<TokenStream> {
         ::staysail::__private::Command {
             name: #command_name,
             describe: |types| ::staysail::__private::describe_command(
-                types, #command_name, #doc, &[#(#arguments),*], #result, #error,
+                types, #command_name, #doc, &[#(#arguments),*], #result, #error, #read_only,
             ),
             needs: || ::std::vec![#(#needs),*],
             prepare: |call| {

@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Result, ReturnType, Type};
+use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Result, ReturnType, Type};
 
 /// The attributes that mean something within the impl block.
 const MARKS: [&str; 3] = ["command", "start", "stop"];
@@ -33,14 +33,15 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
         match take_mark(method)? {
-            Some("command") => commands.push(command::record(&Callable {
+            Some(("command", read_only)) => commands.push(command::record(&Callable {
                 signature: &method.sig,
                 attributes: &method.attrs,
                 name: format!("{name}.{}", method.sig.ident.unraw()),
                 path: path_of(method),
                 method: true,
+                read_only,
             })?),
-            Some("start") => once(&mut start, starting(method)?, method)?,
+            Some(("start", _)) => once(&mut start, starting(method)?, method)?,
             Some(_) => once(&mut stop, stopping(method)?, method)?,
             None => {}
         }
@@ -95,20 +96,33 @@ fn name_of(attribute: TokenStream, ty: &Type) -> Result<String> {
     Ok(name)
 }
 
-/// Takes the mark off a method, because nothing else knows it.
-fn take_mark(method: &mut ImplItemFn) -> Result<Option<&'static str>> {
+/// Takes the mark off a method, because nothing else knows it. Says, too, whether it is `read_only`.
+fn take_mark(method: &mut ImplItemFn) -> Result<Option<(&'static str, bool)>> {
     let mark_of = |attribute: &syn::Attribute| {
         let last = attribute.path().segments.last()?;
         MARKS.into_iter().find(|mark| last.ident == mark)
     };
-    let mut marks = method.attrs.iter().filter_map(|attribute| Some((mark_of(attribute)?, attribute.span())));
+    let mut marks = method.attrs.iter().filter_map(|attribute| Some((mark_of(attribute)?, attribute)));
     let first = marks.next();
-    if let Some((_, span)) = marks.next() {
-        return Err(Error::new(span, "a method is one of #[command], #[start] and #[stop]"));
+    if let Some((_, second)) = marks.next() {
+        return Err(Error::new(second.span(), "a method is one of #[command], #[start] and #[stop]"));
     }
     drop(marks);
+    let first = match first {
+        Some((mark, attribute)) => {
+            let arguments = match &attribute.meta {
+                Meta::Path(_) => TokenStream::new(),
+                meta => meta.require_list()?.tokens.clone(),
+            };
+            if mark != "command" && !arguments.is_empty() {
+                return Err(Error::new(arguments.span(), format!("#[{mark}] takes no arguments")));
+            }
+            Some((mark, command::is_read_only(arguments)?))
+        }
+        None => None,
+    };
     method.attrs.retain(|attribute| mark_of(attribute).is_none());
-    Ok(first.map(|(mark, _)| mark))
+    Ok(first)
 }
 
 fn once<T>(place: &mut Option<T>, value: T, method: &ImplItemFn) -> Result<()> {
@@ -221,6 +235,8 @@ mod tests {
             (quote!(impl Library { #[stop] fn a(&self, app: AppHandle) {} }), "nothing else"),
             (quote!(impl Library { #[stop] fn a(&self) {} #[stop] fn b(&self) {} }), "once"),
             (quote!(impl Library { #[stop] #[command] fn a(&self) {} }), "one of"),
+            (quote!(impl Library { #[command(readonly)] fn a(&self) {} }), "knows only `read_only`"),
+            (quote!(impl Library { #[stop(read_only)] fn a(&self) {} }), "no arguments"),
         ] {
             let message = refusal(quote!(), item);
             assert!(message.contains(reason), "{reason}: {message}");

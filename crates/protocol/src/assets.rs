@@ -2,11 +2,12 @@
 //!
 //! # Theory of operation
 //! A release names the files of each group by hash ([`crate::manifest::Manifest::groups`]). The page asks for them by
-//! ordinary addresses, or has a whole group fetched: requests `assets.*` ([`AssetsRequest`]), which need no capability
+//! ordinary addresses, or has a whole group fetched, as the backend may: requests `assets.*` ([`AssetsRequest`]), which need no capability
 //! because they reach nothing but the app's own files. What is under way is told as the event `staysail:assets`
-//! ([`AssetsEvent`]) to all pages. What can not be had is told as [`AssetUnavailable`]: in the `details` of a
+//! ([`AssetsEvent`]) to all pages and the backend. What can not be had is told as [`AssetUnavailable`]: in the `details` of a
 //! [`crate::CallError`], and as the JSON body of the answer to an address.
 
+#[cfg(feature = "host")]
 use crate::manifest::FileEntry;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub const REASON_HEADER: &str = "staysail-asset-reason";
 
 /// One group of a release.
+#[cfg(feature = "host")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// When it is fetched without being asked for.

@@ -127,6 +127,8 @@ pub struct Welcome {
     pub state: Option<Box<serde_json::value::RawValue>>,
     /// Overlay to show at once, if something is wrong.
     pub overlay: Option<Overlay>,
+    /// What has happened to the update that is under way, in order.
+    pub update: Vec<crate::notice::UpdateEvent>,
 }
 
 /// Something the shell tells a page. `staysail:`-events reach listeners of that name, too.
@@ -162,7 +164,7 @@ pub enum PageEvent {
 /// A message over the page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
-    /// `build`, `worker`, `state` or `crash_loop`.
+    /// `build`, `page`, `server`, `worker`, `state` or `crash_loop`.
     pub kind: String,
     /// One line.
     pub title: String,

@@ -39,7 +39,9 @@ pub enum FrameError {
     #[error("frame head of {0} bytes exceeds frame_head_bytes_max ({FRAME_HEAD_BYTES_MAX})")]
     HeadTooLarge(usize),
     /// The body is longer than `FRAME_BODY_BYTES_MAX`.
-    #[error("frame body of {0} bytes exceeds frame_body_bytes_max ({FRAME_BODY_BYTES_MAX})")]
+    #[error(
+        "frame body of {0} bytes exceeds frame_body_bytes_max ({FRAME_BODY_BYTES_MAX}) or what was agreed on"
+    )]
     BodyTooLarge(usize),
 }
 
@@ -155,8 +157,9 @@ impl Frame {
 /// decoder.extend(&bytes[9..]);
 /// assert_eq!(decoder.next_frame(), Ok(Some(frame)));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    body_bytes_max: usize,
     buffer: Vec<u8>,
     start: usize,
     /// A frame with a large body that is being filled in place, and how much of it is there.
@@ -166,7 +169,18 @@ pub struct Decoder {
 /// Bodies of this size and more are filled in place instead of being gathered first.
 const IN_PLACE_BYTES_MIN: usize = 64 << 10;
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { body_bytes_max: FRAME_BODY_BYTES_MAX, buffer: Vec::new(), start: 0, open: None }
+    }
+}
+
 impl Decoder {
+    /// Takes no bodies longer than this from now on.
+    pub fn limit_bodies(&mut self, bytes: usize) {
+        self.body_bytes_max = bytes;
+    }
+
     /// Adds bytes as they came.
     pub fn extend(&mut self, bytes: &[u8]) {
         let room = self.room();
@@ -201,6 +215,9 @@ impl Decoder {
         let pending = &self.buffer[self.start..];
         let Some(header) = pending.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let header = Header::decode(header)?;
+        if header.body_len > self.body_bytes_max {
+            return Err(FrameError::BodyTooLarge(header.body_len));
+        }
         let (head_end, whole) =
             (HEADER_BYTES + header.head_len, HEADER_BYTES + header.head_len + header.body_len);
         if pending.len() < whole {
@@ -300,6 +317,17 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.extend(&bytes);
         assert_eq!(decoder.next_frame(), Err(FrameError::BadMagic));
+    }
+
+    #[test]
+    fn a_body_longer_than_agreed_on_is_refused_and_one_as_long_is_taken() {
+        let frame = |length| Frame { call: 1, head: b"{}".to_vec(), body: vec![7; length] };
+        let mut decoder = Decoder::default();
+        decoder.limit_bodies(100);
+        decoder.extend(&encoded(&frame(100)));
+        assert_eq!(decoder.next_frame(), Ok(Some(frame(100))));
+        decoder.extend(&encoded(&frame(101))[..HEADER_BYTES]);
+        assert_eq!(decoder.next_frame(), Err(FrameError::BodyTooLarge(101)));
     }
 
     #[test]

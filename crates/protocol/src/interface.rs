@@ -60,6 +60,22 @@ impl Description {
         }
         text
     }
+
+    /// Everything a page can observe of one command: its types, and the declarations of all types these name.
+    pub fn command_text(&self, command: &CommandSpec) -> String {
+        let mut text = format!("({}) -> {} throws {}", command.arguments, command.result, command.error);
+        let mut left: Vec<&TypeSpec> = self.types.iter().collect();
+        // What a declaration adds may name further types.
+        while let Some(at) = left.iter().position(|r#type| names(&text, &r#type.name)) {
+            text += &format!("\ntype {}", without_comments(&left.remove(at).declaration));
+        }
+        text
+    }
+}
+
+/// Whether a word of the text is this name.
+fn names(text: &str, name: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').any(|word| word == name)
 }
 
 /// FNV-1a of 128 bits (RFC 9923).
@@ -123,6 +139,9 @@ pub struct CommandSpec {
     /// The function's doc comment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
+    /// It changes nothing: it may run once more than it was called, to compare its answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
 }
 
 /// One event.
@@ -265,6 +284,25 @@ mod tests {
         assert_eq!(fnv1a(""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
         assert_eq!(fnv1a("a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
         assert_eq!(fnv1a("foobar"), 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
+    }
+
+    #[test]
+    fn the_text_of_a_command_holds_what_its_types_are_made_of_and_nothing_else() {
+        let declare =
+            |name: &str, declaration: &str| TypeSpec { name: name.into(), declaration: declaration.into() };
+        let command = CommandSpec { result: "Array<Note>".into(), ..CommandSpec::default() };
+        let text = |tag: &str, other: &str| {
+            let types = vec![
+                declare("Notebook", other),
+                declare("Tag", tag),
+                declare("Note", "type Note = { tags: Array<Tag> };"),
+            ];
+            Description { types, ..Description::default() }.command_text(&command)
+        };
+        let plain = text("type Tag = string;", "type Notebook = string;");
+        assert!(plain.contains("type Tag = string;") && !plain.contains("type Notebook"), "{plain}");
+        assert_eq!(text("type Tag = /** Doc. */ string;", "type Notebook = number;"), plain);
+        assert_ne!(text("type Tag = number;", "type Notebook = string;"), plain);
     }
 
     #[test]

@@ -13,7 +13,6 @@
 //! **Invariant:** this crate holds data types and their encodings only: no files, no network, no clock
 //! and no randomness. Everything in it is a pure function of its input, so every parser can be fuzzed.
 
-#[cfg(feature = "host")]
 pub mod assets;
 #[cfg(feature = "host")]
 pub mod bridge;
@@ -36,6 +35,8 @@ pub mod permission;
 pub mod policy;
 #[cfg(feature = "host")]
 pub mod scope;
+#[cfg(feature = "host")]
+pub mod shadow;
 #[cfg(feature = "host")]
 pub mod webview;
 pub mod worker;

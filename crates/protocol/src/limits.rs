@@ -164,6 +164,12 @@ pub const FS_GRANTS_MAX: usize = 1_000;
 pub const DOWNLOAD_ATTEMPTS_MAX: u32 = 3;
 /// A download that delivers nothing for this long has failed.
 pub const DOWNLOAD_TIMEOUT_S: u64 = 10;
+/// Files of a release that are downloaded at once when staysail.toml does not say.
+pub const DOWNLOAD_PARALLEL_MAX: usize = 4;
+/// Most files of a release that staysail.toml can have downloaded at once.
+pub const DOWNLOAD_PARALLEL_CEILING: usize = 16;
+/// Slowest limit that can be set for downloads; a download that is slower than this on the whole has failed.
+pub const DOWNLOAD_BYTES_PER_S_MIN: u64 = 1_024;
 /// Pause between two checks for releases when no server announces them.
 pub const UPDATE_CHECK_INTERVAL_S: u64 = 3_600;
 /// Largest release manifest.
@@ -238,7 +244,54 @@ pub const QUIET_IDLE_S: u64 = 300;
 pub const CUSTOM_VALUE_BYTES_MAX: usize = 1_000;
 /// Most values of an app's own that one policy asks for.
 pub const CUSTOM_VALUES_MAX: usize = 64;
+/// Most barriers a channel has at a time.
+pub const BARRIERS_MAX: usize = 64;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
 /// Days a release can be postponed when its policy does not say.
 pub const POSTPONE_DAYS_MAX: u32 = 7;
+/// Calls that are compared before a release goes live, when `[update.shadow]` does not say.
+pub const SHADOW_CALLS_MIN: u32 = 50;
+/// Most calls that can be asked for.
+pub const SHADOW_CALLS_MAX: u32 = 100_000;
+/// Answers are compared for this long at most, when `[update.shadow]` does not say.
+pub const SHADOW_S: u64 = 60;
+/// Longest time for which answers can be compared.
+pub const SHADOW_MAX_S: u64 = 600;
+/// Copied calls at once, when `[update.shadow]` does not say.
+pub const SHADOW_IN_FLIGHT: usize = 4;
+/// Most copied calls at once.
+pub const SHADOW_IN_FLIGHT_MAX: usize = 64;
+/// Bytes of copied arguments and answers at once, when `[update.shadow]` does not say.
+pub const SHADOW_BYTES: usize = 16 << 20;
+/// Fewest bytes that can be asked for; the largest checkpoint and a call must have room.
+pub const SHADOW_BYTES_MIN: usize = 4 << 20;
+/// Most bytes that can be asked for.
+pub const SHADOW_BYTES_MAX: usize = 256 << 20;
+/// Calls with longer arguments or a longer answer are not compared.
+pub const SHADOW_CALL_BYTES_MAX: usize = 1 << 20;
+const _: () = assert!(CHECKPOINT_BYTES_MAX + 2 * SHADOW_CALL_BYTES_MAX <= SHADOW_BYTES_MIN);
+/// A copied call must be answered within this time beyond twice the time the backend before took; else it counts as
+/// answered otherwise.
+pub const SHADOW_ANSWER_TIMEOUT_MS: u64 = 5_000;
+/// Longest wait for the answer to a copied call, however long the backend before took.
+pub const SHADOW_ANSWER_MAX_MS: u64 = 60_000;
+/// A command is called slower once it was compared so often.
+pub const SHADOW_TIMED_CALLS_MIN: usize = 5;
+/// Medians below this are called slow by nobody.
+pub const SHADOW_SLOW_MS: u64 = 5;
+/// Differences that are told and written down; more are counted.
+pub const SHADOW_DIFFERENCES_TOLD_MAX: usize = 20;
+/// Longest text that is told of a value that differs; the rest is cut off.
+pub const SHADOW_VALUE_BYTES_MAX: usize = 200;
+/// Most patterns of places that are not compared.
+pub const SHADOW_IGNORED_MAX: usize = 100;
+/// Longest such pattern.
+pub const SHADOW_PATTERN_BYTES_MAX: usize = 500;
+/// Lines of a backend that are logged while it answers copied calls.
+pub const SHADOW_LINES_MAX: usize = 1_000;
+/// Pause between two looks whether the backend whose calls are copied still serves.
+pub const SHADOW_LOOK_MS: u64 = 1_000;
+/// Messages a candidate may send in all; answers, checkpoints and what nobody asked for.
+pub const SHADOW_SAID_MAX: u32 = 500_000;
+const _: () = assert!(SHADOW_SAID_MAX > 4 * SHADOW_CALLS_MAX);

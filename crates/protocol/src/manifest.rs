@@ -7,6 +7,7 @@ use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
 use crate::path::is_device;
 use crate::policy::{UpdatePolicy, Urgency};
+use crate::shadow::ShadowRules;
 use crate::webview::WebviewConfig;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,9 +60,19 @@ pub struct Manifest {
     /// How urgent it is.
     #[serde(default, skip_serializing_if = "Urgency::is_none")]
     pub urgency: Urgency,
+    /// Its answers are compared with those of the release before, first; not when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<ShadowRules>>,
     /// Oldest version of the shell (of Staysail) that can run it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_shell: Option<String>,
+    /// Everybody who runs something older takes this release before any newer one: what it does to the app's data is
+    /// never left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub barrier: bool,
+    /// Version of the newest barrier before this release: who runs something older takes that one first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_barrier: Option<String>,
 }
 
 /// One file of a release.
@@ -160,6 +171,22 @@ pub struct UpdateSource {
     pub mirrors: Vec<String>,
     /// Seconds between two checks when the server announces nothing.
     pub check_interval_s: u64,
+    /// The channel to follow while the user chose no other; `stable` when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub channel: String,
+    /// The version to stay at (`1.4.2`, `1.4.x`) while the user chose no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+    /// Most bytes of releases and asset groups per second; any number when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download_bytes_per_s_max: Option<u64>,
+    /// Files of a release that are downloaded at once; `download_parallel_max` when 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub download_parallel_max: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Why a manifest can not be used.

@@ -53,10 +53,43 @@ pub enum UpdateEvent {
         /// For what.
         reason: String,
     },
+    /// It is there and not taken, until something else changes.
+    Held {
+        /// Its version.
+        version: String,
+        /// What keeps it from being taken.
+        reason: String,
+    },
+    /// What is followed was changed.
+    Following {
+        /// The channel.
+        channel: String,
+        /// The version to stay at, if there is one.
+        pinned: Option<String>,
+    },
     /// The user does not want it.
     Skipped {
         /// Its version.
         version: String,
+    },
+    /// Read-only calls were answered by its backend, too, and the answers compared with those that were given. Whether it
+    /// goes live follows: `applied`, `rolled_back` or `failed`.
+    Compared {
+        /// Its version.
+        version: String,
+        /// Nothing speaks against it.
+        passed: bool,
+        /// What was found, in a sentence.
+        reason: String,
+        /// Calls whose answers were compared.
+        calls: u32,
+        /// Of them, those that were answered otherwise.
+        different: u32,
+        /// The first differences; what is not told is in no file either.
+        differences: Vec<Difference>,
+        /// File with the whole report; absent when it could not be written.
+        #[serde(default)]
+        report: Option<String>,
     },
     /// It is live, and on probation.
     Applied {
@@ -84,4 +117,17 @@ pub enum UpdateEvent {
         /// What happened and what will be done about it.
         reason: String,
     },
+}
+
+/// An answer that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The command that was called.
+    pub command: String,
+    /// The place in its answer, as a JSON Pointer (RFC 6901); empty for the whole answer.
+    pub path: String,
+    /// What the backend that runs answered there, cut to `shadow_value_bytes_max`; empty when it has nothing there.
+    pub before: String,
+    /// What the new one answered.
+    pub now: String,
 }

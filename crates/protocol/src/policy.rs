@@ -19,6 +19,9 @@ pub struct UpdatePolicy {
     /// Days a release can be postponed by conditions and by the user; afterwards it is taken in the next quiet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postpone_days_max: Option<u32>,
+    /// What is done where bytes cost money.
+    #[serde(skip_serializing_if = "Metered::is_default")]
+    pub metered: Metered,
     /// Rules (POSIX `TZ`) of the time zones the expressions name, as they were when the release was built.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub zones: BTreeMap<String, String>,
@@ -28,6 +31,29 @@ impl UpdatePolicy {
     /// Nothing is said: every release is taken at once.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What is downloaded without being asked for while bytes cost money on the connection. A connection that does not tell
+/// costs none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metered {
+    /// Releases and asset groups, as everywhere.
+    #[default]
+    Download,
+    /// Nothing: a release waits like for a condition, a group that is fetched ahead until it is asked for.
+    Wait,
+}
+
+impl Metered {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a download is to wait on a connection that says this of itself.
+    pub fn waits(self, metered: Option<bool>) -> bool {
+        self == Self::Wait && metered == Some(true)
     }
 }
 

@@ -339,6 +339,24 @@ pub enum UpdateWish {
         /// Values by name.
         values: BTreeMap<String, CustomValue>,
     },
+    /// Follow a channel, remembered over starts; the app's own when absent.
+    Follow {
+        /// Which.
+        #[serde(default)]
+        channel: Option<String>,
+    },
+    /// Stay at a version (`1.4.2`, `1.4.x`), remembered over starts; no longer at any when absent.
+    Pin {
+        /// Which.
+        #[serde(default)]
+        version: Option<String>,
+    },
+    /// Download no faster from now on, until the app ends or says otherwise.
+    DownloadRate {
+        /// Bytes per second; absent: as fast as they come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes_per_s_max: Option<u64>,
+    },
     /// Do not take this version; remembered over starts. A critical release is taken all the same.
     Skip {
         /// Which.

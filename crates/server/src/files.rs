@@ -20,7 +20,7 @@ pub enum Kind {
     /// `blobs/<sha256>.zst`
     Blob,
     /// `targets/releases/<sha256>.<channel>.json`, or the same as tough asks for it,
-    /// `targets/<sha256>.releases/<channel>.json`
+    /// `targets/<sha256>.releases/<channel>.json`; for barriers with `<channel>.<sequence>`
     Target,
     /// `metadata/N.<role>.json`
     Versioned,
@@ -36,25 +36,28 @@ pub fn kind(path: &str) -> Option<Kind> {
             && text.len() <= 64
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
+    let number = |text: &str| !text.is_empty() && text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit());
+    let release = |name: &str| match name.split_once('.') {
+        Some((channel, sequence)) => word(channel) && number(sequence),
+        None => word(name),
+    };
     let mut parts = path.strip_prefix('/')?.split('/');
     match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
         ("blobs", name, None, None) => hash(name.strip_suffix(".zst")?).then_some(Kind::Blob),
         ("targets", "releases", Some(name), None) => {
             let (sha256, channel) = name.strip_suffix(".json")?.split_once('.')?;
-            (hash(sha256) && word(channel)).then_some(Kind::Target)
+            (hash(sha256) && release(channel)).then_some(Kind::Target)
         }
         ("targets", folder, Some(name), None) => {
             let (sha256, channel) = (folder.strip_suffix(".releases")?, name.strip_suffix(".json")?);
-            (hash(sha256) && word(channel)).then_some(Kind::Target)
+            (hash(sha256) && release(channel)).then_some(Kind::Target)
         }
         ("metadata", "timestamp.json", None, None) => Some(Kind::Timestamp),
         ("metadata", name, None, None) => {
-            let (number, role) = name.strip_suffix(".json")?.split_once('.')?;
-            let number =
-                !number.is_empty() && number.len() < 20 && number.bytes().all(|b| b.is_ascii_digit());
+            let (version, role) = name.strip_suffix(".json")?.split_once('.')?;
             let known = matches!(role, "root" | "targets" | "snapshot")
                 || role.strip_prefix("channel-").is_some_and(word);
-            (number && known).then_some(Kind::Versioned)
+            (number(version) && known).then_some(Kind::Versioned)
         }
         _ => None,
     }
@@ -224,6 +227,8 @@ mod tests {
         assert_eq!(kind(&format!("/blobs/{hash}.zst")), Some(Kind::Blob));
         assert_eq!(kind(&format!("/targets/releases/{hash}.stable.json")), Some(Kind::Target));
         assert_eq!(kind(&format!("/targets/{hash}.releases/stable.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/releases/{hash}.stable.7.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/{hash}.releases/stable.7.json")), Some(Kind::Target));
         assert_eq!(kind("/metadata/12.snapshot.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/3.channel-beta.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/timestamp.json"), Some(Kind::Timestamp));

@@ -102,8 +102,25 @@ export type UpdateEvent = {
     version: string;
     reason: string;
 } | {
+    kind: "held";
+    version: string;
+    reason: string;
+} | {
+    kind: "following";
+    channel: string;
+    pinned: string | null;
+} | {
     kind: "skipped";
     version: string;
+} | {
+    kind: "compared";
+    version: string;
+    passed: boolean;
+    reason: string;
+    calls: number;
+    different: number;
+    differences: AnswerDifference[];
+    report: string | null;
 } | {
     kind: "applied";
     version: string;
@@ -119,6 +136,13 @@ export type UpdateEvent = {
 } | {
     kind: "failed";
     reason: string;
+};
+/** An answer of a new backend that is not what it was, at a place of it (a JSON Pointer). */
+export type AnswerDifference = {
+    command: string;
+    path: string;
+    before: string;
+    now: string;
 };
 /** A value the update policy can ask for. */
 export type UpdateValue = boolean | number | string;
@@ -181,6 +205,7 @@ export interface Runtime {
     emit(event: string, payload: unknown): Promise<void>;
     preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
     update(wish: unknown): Promise<void>;
+    updateStory(): readonly UpdateEvent[];
     condition(name: string, condition: UpdateCondition): Unlisten;
     desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
     stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
@@ -334,6 +359,19 @@ export declare const update: Readonly<{
      * const end = update.condition("editing", () => editor.isDirty);
      */
     condition: (name: string, value: UpdateCondition) => Unlisten;
+    /**
+     * Follows a channel from now on, remembered over starts; `null`: the app's own. It never takes the app back: where the newest
+     * release there is older than what runs, the app stays until that is passed, and the event `held` says so. Needs
+     * `allow = ["update.follow"]`, as `pin` does.
+     */
+    follow: (channel: string | null) => Promise<void>;
+    /** Stays at a version (`"1.4.2"`) or at all that begin alike (`"1.4.x"`), remembered over starts; `null`: no longer. */
+    pin: (version: string | null) => Promise<void>;
+    /**
+     * What had happened to the update under way when this page came up, in order; empty when there was none, and before the page
+     * has come up. What happens afterwards is told by events.
+     */
+    story: () => readonly UpdateEvent[];
     /** Calls `handler` with each step of an update. */
     onEvent: (handler: (event: UpdateEvent) => void) => Unlisten;
 }>;

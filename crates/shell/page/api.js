@@ -450,7 +450,10 @@ function isCommandError(error, _command) {
   return error instanceof CallError && error.code === "App";
 }
 var noShell3 = () => Promise.reject(
-  new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`")
+  new CallError(
+    "NoShell",
+    "this page is not shown by Staysail, so there is no backend to ask; `staysail dev` shows it in its window, `staysail dev --browser` in any browser"
+  )
 );
 function invoke(command, args, options) {
   return runtime6 ? runtime6.call(command, args, options) : noShell3();
@@ -593,6 +596,19 @@ var update = Object.freeze({
    */
   condition: (name, value) => runtime6 ? runtime6.condition(name, value) : () => {
   },
+  /**
+   * Follows a channel from now on, remembered over starts; `null`: the app's own. It never takes the app back: where the newest
+   * release there is older than what runs, the app stays until that is passed, and the event `held` says so. Needs
+   * `allow = ["update.follow"]`, as `pin` does.
+   */
+  follow: (channel) => runtime6 ? runtime6.update({ follow: { channel } }) : noShell3(),
+  /** Stays at a version (`"1.4.2"`) or at all that begin alike (`"1.4.x"`), remembered over starts; `null`: no longer. */
+  pin: (version2) => runtime6 ? runtime6.update({ pin: { version: version2 } }) : noShell3(),
+  /**
+   * What had happened to the update under way when this page came up, in order; empty when there was none, and before the page
+   * has come up. What happens afterwards is told by events.
+   */
+  story: () => runtime6 ? runtime6.updateStory() : [],
   /** Calls `handler` with each step of an update. */
   onEvent: (handler) => listen("staysail:update", handler)
 });

@@ -9,7 +9,7 @@
 //! fetched, whatever a page asks for.
 
 use crate::assets::{Answer, Served, Source, Wanted};
-use crate::pages::Visitor;
+use crate::desktop::Asker;
 use crate::shell::Shell;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
@@ -18,17 +18,20 @@ use staysail_protocol::assets::{
 };
 use staysail_protocol::limits::{ASSETS_AT_ONCE_MAX, ASSETS_IDLE_S, ASSETS_RETRY_S, ASSETS_TELL_MS};
 use staysail_protocol::manifest::FileEntry;
+use staysail_protocol::policy::Metered;
 use staysail_protocol::{CallError, ErrorCode};
 use staysail_update::engine::{OnDemand, Unavailable};
 use staysail_update::store::Release;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// A page's request under way: window, page load, number.
+const EVENT: &str = "staysail:assets";
+
+/// A request under way: window and page load, or no window and the worker; and its number.
 type Request = (String, u64, u64);
 
 /// What the shell knows of asset groups.
@@ -129,16 +132,15 @@ fn unavailable(group: &str, entry: &FileEntry, error: &Unavailable) -> CallError
     }
 }
 
-/// Does what a page asks.
+/// Does what a page or the backend asks.
 ///
 /// # Errors
 /// [`ErrorCode::AssetUnavailable`], [`ErrorCode::Cancelled`]; [`ErrorCode::InvalidArguments`] for a group that is none.
-pub async fn handle(
-    shell: &Arc<Shell>,
-    visitor: &Visitor,
-    request: AssetsRequest,
-) -> Result<Value, CallError> {
-    let number = |id| (visitor.window.clone(), visitor.generation, id);
+pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: AssetsRequest) -> Result<Value, CallError> {
+    let number = |id| match asker {
+        Asker::Page(visitor) => (visitor.window.clone(), visitor.generation, id),
+        Asker::Worker(worker) => (String::new(), *worker, id),
+    };
     let answer = match request {
         AssetsRequest::Fetch { group, id } => {
             let (cancel, cancelled) = oneshot::channel();
@@ -246,14 +248,9 @@ async fn fetch(shell: &Arc<Shell>, group: &str) -> Result<GroupState, CallError>
 
 async fn bring(shell: &Arc<Shell>, release: &Release, group: &str, total: u64) -> Result<(), CallError> {
     let files = release.manifest().groups.get(group).map(|group| group.files.as_slice()).unwrap_or_default();
-    let mut missing: BTreeMap<&str, &FileEntry> = BTreeMap::new();
-    missing.extend(
-        files
-            .iter()
-            .filter(|entry| !release.has_group_file(entry))
-            .map(|entry| (entry.sha256.as_str(), entry)),
-    );
-    let mut waiting = missing.into_values();
+    let mut contents = BTreeSet::new();
+    let mut waiting =
+        files.iter().filter(|entry| !release.has_group_file(entry) && contents.insert(entry.sha256.as_str()));
     let (mut flying, mut done, mut told) = (Vec::new(), 0, None);
     let mut flights = JoinSet::new();
     let mut tick = tokio::time::interval(Duration::from_millis(ASSETS_TELL_MS));
@@ -289,19 +286,29 @@ async fn bring(shell: &Arc<Shell>, release: &Release, group: &str, total: u64) -
         let bytes = (done + flying.iter().map(coming).sum::<u64>()).min(total);
         if told != Some(bytes) {
             told = Some(bytes);
-            shell.announce("staysail:assets", &AssetsEvent { group: group.to_owned(), bytes, total });
+            tell(shell, &AssetsEvent { group: group.to_owned(), bytes, total });
         }
     }
     Ok(())
 }
 
+/// Tells pages and the backend of a group that is being fetched.
+fn tell(shell: &Shell, event: &AssetsEvent) {
+    shell.announce(EVENT, event);
+    let payload = serde_json::to_vec(event).unwrap_or_default();
+    shell.router.emit(EVENT.into(), String::new(), payload);
+}
+
+/// Tells whether bytes cost money on the connection, when that can be told.
+pub type Meter = fn() -> Option<bool>;
+
 /// Fetches ahead what releases say, as long as the app runs.
-pub async fn prefetch(shell: Arc<Shell>) {
+pub async fn prefetch(shell: Arc<Shell>, meter: Meter) {
     while let Some(release) = release(&shell) {
-        let mut whole = all_of(&shell, &release, Prefetch::Start).await;
+        let mut whole = all_of(&shell, &release, Prefetch::Start, meter).await;
         if whole && has_any(&release, Prefetch::Idle) {
             until_idle(&shell).await;
-            whole = all_of(&shell, &release, Prefetch::Idle).await;
+            whole = all_of(&shell, &release, Prefetch::Idle, meter).await;
         }
         let changed = shell.assets.changed();
         if is_shown(&shell, &release) {
@@ -322,19 +329,30 @@ fn has_any(release: &Release, when: Prefetch) -> bool {
 }
 
 /// Fetches the groups that are fetched at this time; whether all of them are there, or the release is another by now.
-async fn all_of(shell: &Arc<Shell>, release: &Release, when: Prefetch) -> bool {
+async fn all_of(shell: &Arc<Shell>, release: &Release, when: Prefetch, meter: Meter) -> bool {
     let mut whole = true;
+    let costly = is_costly(shell, release, meter).await;
     for (name, _) in release.manifest().groups.iter().filter(|(_, group)| group.prefetch == when) {
         let total = state(release, name).missing_bytes;
-        if total > 0
-            && is_shown(shell, release)
-            && let Err(error) = bring(shell, release, name, total).await
-        {
+        if total == 0 || !is_shown(shell, release) {
+            continue;
+        }
+        if costly {
+            whole = false;
+        } else if let Err(error) = bring(shell, release, name, total).await {
             tracing::warn!(group = name, %error, "an asset group was not fetched ahead");
             whole = false;
         }
     }
     whole
+}
+
+/// Whether the connection costs money, and the release has what nobody asked for wait for another one.
+async fn is_costly(shell: &Shell, release: &Release, meter: Meter) -> bool {
+    match release.manifest().policy.metered {
+        Metered::Download => false,
+        policy => policy.waits(shell.runtime.spawn_blocking(meter).await.ok().flatten()),
+    }
 }
 
 /// Waits until no page has asked for a file of a group for a while.
@@ -349,3 +367,7 @@ async fn until_idle(shell: &Shell) {
         tokio::time::sleep_until(idle_at).await;
     }
 }
+
+#[cfg(test)]
+#[path = "asset_groups_tests.rs"]
+mod tests;

@@ -12,6 +12,7 @@ use crate::router::{Call, Caller, OnSend};
 use crate::shell::Shell;
 use serde_json::value::RawValue;
 use staysail_protocol::bridge::{PageReport, Welcome, What, split};
+use staysail_protocol::desktop::features::UPDATE_FOLLOW;
 use staysail_protocol::limits::PAGE_STATE_BYTES_MAX;
 use staysail_protocol::worker::UpdateWish;
 use staysail_protocol::{CallError, ErrorCode};
@@ -126,6 +127,14 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             Err(error) => responder.failure(&error),
         },
         What::Update => match parse::<UpdateWish>(&payload) {
+            Ok(UpdateWish::Follow { .. } | UpdateWish::Pin { .. })
+                if !shell.granted(window, |granted| granted.feature(UPDATE_FOLLOW)) =>
+            {
+                responder.failure(&denied(&format!(
+                    "the page of window `{window}` may not choose what updates it follows; to let it, add \"{UPDATE_FOLLOW}\" \
+                     to `allow` of [[capabilities]] in staysail.toml"
+                )));
+            }
             Ok(wish) => {
                 shell.observe(|observer| observer.update_wish(wish));
                 done(responder);
@@ -173,6 +182,7 @@ fn hello(shell: &Arc<Shell>, window: &str, secret: &str, responder: Responder) {
         version: facts.version,
         state,
         overlay: shell.overlay(),
+        update: shell.update_story(),
     };
     tracing::debug!(window, generation, "a page said hello");
     responder.success(serde_json::to_vec(&welcome).unwrap_or_default(), false);
@@ -185,4 +195,90 @@ fn denied(why: &str) -> CallError {
 fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, CallError> {
     serde_json::from_slice(payload)
         .map_err(|error| CallError::new(ErrorCode::BadMessage, format!("unreadable payload: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::without_windows;
+    use crate::shell::{Facts, Observer};
+    use serde_json::{Value, json};
+    use staysail_protocol::capability::Capability;
+    use staysail_protocol::manifest::ModeConfig;
+    use staysail_protocol::notice::UpdateEvent;
+    use std::sync::{Mutex, mpsc};
+
+    #[derive(Default)]
+    struct Wished(Mutex<Vec<UpdateWish>>);
+
+    impl Observer for Wished {
+        fn update_wish(&self, wish: UpdateWish) {
+            self.0.lock().unwrap().push(wish);
+        }
+    }
+
+    /// A shell whose window `settings` may choose what is followed, and no other.
+    fn shell(runtime: &tokio::runtime::Runtime) -> (Arc<Shell>, Arc<Wished>) {
+        let one = Capability {
+            windows: vec!["settings".into()],
+            allow: vec![UPDATE_FOLLOW.into()],
+            ..Capability::default()
+        };
+        let config = ModeConfig { capabilities: vec![one], ..ModeConfig::default() };
+        let facts = Facts { config, ..Facts::default() };
+        let shell = Shell::new(without_windows().1, runtime.handle().clone(), facts);
+        let wished = Arc::<Wished>::default();
+        shell.set_observer(wished.clone());
+        (shell, wished)
+    }
+
+    /// The answer to a request that is answered at once: its mark, and the rest.
+    fn ask(shell: &Arc<Shell>, window: &str, request: &str) -> (char, Value) {
+        let (send, answer) = mpsc::channel();
+        let responder = Responder::new(move |reply| send.send(reply.into_text()).unwrap());
+        handle(shell, window, None, request.as_bytes().to_vec(), responder);
+        let text = answer.try_recv().unwrap();
+        (char::from(text[0]), serde_json::from_slice(&text[1..]).unwrap())
+    }
+
+    fn hello(shell: &Arc<Shell>, window: &str) -> Value {
+        let secret = shell.pages.open(window);
+        ask(shell, window, &json!({ "k": secret, "t": "hello" }).to_string()).1
+    }
+
+    #[test]
+    fn only_pages_that_may_choose_what_updates_follow_and_every_page_may_wish_for_one() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (shell, wished) = shell(&runtime);
+        let mut wishes = Vec::new();
+        for window in ["main", "settings"] {
+            let key = hello(&shell, window)["key"].as_str().unwrap().to_owned();
+            for wish in
+                [json!({"follow": {"channel": "beta"}}), json!({"pin": {"version": null}}), json!("check")]
+            {
+                let (mark, answer) =
+                    ask(&shell, window, &format!("{}\n{wish}", json!({ "k": key, "t": "update" })));
+                let refused = window == "main" && wish != "check";
+                assert_eq!(mark == '-', refused, "{window} {wish}: {answer}");
+                match refused {
+                    true => assert!(answer["message"].as_str().unwrap().contains("\"update.follow\"")),
+                    false => wishes.push(serde_json::from_value(wish).unwrap()),
+                }
+            }
+        }
+        assert_eq!(*wished.0.lock().unwrap(), wishes);
+        assert_eq!(wishes.len(), 4);
+    }
+
+    #[test]
+    fn a_page_that_comes_up_hears_with_its_hello_where_the_update_under_way_is() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (shell, _) = shell(&runtime);
+        assert_eq!(hello(&shell, "main")["update"], json!([]));
+        shell.tell_of_update(&UpdateEvent::Staged { version: "1.1.0".into() });
+        let there = json!([{ "kind": "staged", "version": "1.1.0" }]);
+        assert_eq!(hello(&shell, "settings")["update"], there);
+        shell.tell_of_update(&UpdateEvent::Committed { version: "1.1.0".into() });
+        assert_eq!(hello(&shell, "help")["update"], json!([]));
+    }
 }

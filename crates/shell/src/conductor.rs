@@ -15,11 +15,12 @@
 mod exclusive;
 mod probation;
 mod recovery;
+pub mod shadow;
 mod state;
 
 use crate::desktop::{self, Asker};
 use crate::shell::Shell;
-use crate::worker::{Launch, Worker};
+use crate::worker::{Launch, NotStarted, Worker};
 use state::{Content, Snapshot, restore};
 use staysail_link::Incoming;
 use staysail_protocol::bridge::PageEvent;
@@ -110,17 +111,25 @@ pub struct Refusal {
     pub of_state: bool,
     /// Not the new worker is at fault, but the one before or the machine: the new one may be tried again.
     pub of_others: bool,
+    /// It speaks another protocol than this shell: with another shell it would start.
+    pub of_shell: bool,
 }
 
 impl Refusal {
     fn of_others(reason: String) -> Self {
-        Self { reason, of_state: false, of_others: true }
+        Self { of_others: true, ..reason.into() }
+    }
+}
+
+impl From<NotStarted> for Refusal {
+    fn from(not: NotStarted) -> Self {
+        Self { of_shell: not.of_shell, ..not.reason.into() }
     }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, of_state: false, of_others: false }
+        Self { reason, of_state: false, of_others: false, of_shell: false }
     }
 }
 
@@ -176,7 +185,7 @@ impl Conductor {
         if let Err(reason) = restored {
             shell.router.reopen();
             new.worker.kill();
-            return Err(Refusal { reason, of_state: true, of_others });
+            return Err(Refusal { of_state: true, of_others, ..reason.into() });
         }
         let restore_ms = milliseconds(restore_begun);
 
@@ -243,7 +252,7 @@ impl Conductor {
     }
 
     /// Starts a worker and the task that reads what it says.
-    async fn start(&self, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, String> {
+    async fn start(&self, shell: &Arc<Shell>, launch: Launch) -> Result<Arc<Seat>, NotStarted> {
         let config = shell.facts().config;
         let sink_shell = shell.clone();
         let lines = Arc::new(move |source: &str, line: String| {
@@ -252,14 +261,7 @@ impl Conductor {
         let welcome = shell.welcome(&launch.version);
         let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
-        let seat = Arc::new(Seat {
-            worker,
-            replies: PlainMutex::default(),
-            gone: AtomicBool::new(false),
-            left_out: AtomicBool::new(false),
-            grows: AtomicBool::new(false),
-            drains: Drains::default(),
-        });
+        let seat = Seat::of(worker);
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
         Ok(seat)
     }
@@ -284,6 +286,17 @@ impl Lineup {
 }
 
 impl Seat {
+    fn of(worker: Arc<Worker>) -> Arc<Self> {
+        Arc::new(Self {
+            worker,
+            replies: PlainMutex::default(),
+            gone: AtomicBool::new(false),
+            left_out: AtomicBool::new(false),
+            grows: AtomicBool::new(false),
+            drains: Drains::default(),
+        })
+    }
+
     fn replies(&self) -> std::sync::MutexGuard<'_, Replies> {
         self.replies.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -383,23 +396,23 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         ToShell::Checkpoint if shell.router.active().is_none_or(|active| active.id == seat.worker.id) => {
             let version = seat.worker.hello.version.clone();
             seat.left_out.store(false, Ordering::SeqCst);
-            shell.conductor.keep_checkpoint(Snapshot { version, content: Content::Inline(frame.body) });
+            let snapshot = Snapshot { version, content: Content::Inline(frame.body) };
+            if let Some(mirror) = shell.router.mirror() {
+                mirror.changed(seat.worker.id, Some(snapshot.clone()));
+            }
+            shell.conductor.keep_checkpoint(snapshot);
         }
-        ToShell::CheckpointLeftOut => seat.left_out.store(true, Ordering::SeqCst),
+        ToShell::CheckpointLeftOut => {
+            if let Some(mirror) = shell.router.mirror() {
+                mirror.changed(seat.worker.id, None);
+            }
+            seat.left_out.store(true, Ordering::SeqCst);
+        }
         ToShell::SnapshotGrows => seat.grows.store(true, Ordering::SeqCst),
         ToShell::Snapshot { attached } => state::answered(seat, frame, attached),
         ToShell::SnapshotFailed { state, message } => state::refused(seat, &state, &message),
-        ToShell::Restored => {
-            if let Some(waiting) = seat.replies().restored.take() {
-                let _ = waiting.send(Ok(()));
-            }
-        }
-        ToShell::RestoreFailed { state, message } => {
-            if let Some(waiting) = seat.replies().restored.take() {
-                let state = state::named(&state);
-                let _ = waiting.send(Err(format!("{state} could not be handed over: {message}")));
-            }
-        }
+        ToShell::Restored => state::restored(seat, Ok(())),
+        ToShell::RestoreFailed { state, message } => state::restored(seat, Err((&state, &message))),
         ToShell::Released => exclusive::answered(seat, |replies| &mut replies.released, Ok(())),
         ToShell::ReleaseFailed { resource, message } => {
             let failed = exclusive::failed(&resource, &message);

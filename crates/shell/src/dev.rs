@@ -195,7 +195,7 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
                 }
                 shell.runtime.spawn(report_verdict(shell.clone(), tool.clone(), switched.verdict));
             }
-            Err(Refusal { reason, of_state, of_others }) => {
+            Err(Refusal { reason, of_state, of_others, .. }) => {
                 tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
                 match (of_state, of_others) {
                     (_, true) => show_held_fast(&shell, reason),

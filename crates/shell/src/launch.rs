@@ -6,12 +6,13 @@ use crate::desktop::app::{Start, started};
 use crate::dev;
 use crate::instance::{self, Entry, Handover};
 use crate::live::{Live, NO_ROOT};
+use crate::platform::machine;
 use crate::shell::{Facts, Shell};
 use staysail_protocol::control::CONTROL_VARIABLE;
 use staysail_protocol::limits;
 use staysail_update::Archive;
 use staysail_update::bundle::{Attached, read_attached};
-use staysail_update::engine::{Engine, OnDemand};
+use staysail_update::engine::{Engine, OnDemand, RateLimit};
 use staysail_update::store::Store;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -126,7 +127,8 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     }
     started(&shell, handover, &desktop.opens);
     let shell_then = shell.clone();
-    shell.groups.fetch_with(OnDemand::new(store.clone(), attached.source.clone()));
+    let rate = RateLimit::new(attached.source.as_ref().and_then(|source| source.download_bytes_per_s_max));
+    shell.groups.fetch_with(OnDemand::new(store.clone(), attached.source.clone(), rate.clone()));
     let live = Live::new(shell.clone(), boot.release);
     to_apply.into_iter().for_each(|archive| live.apply_archive(archive));
     runtime.spawn(async move {
@@ -134,9 +136,9 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         live.start(&store, &embedded, root.as_deref()).await;
         let engine = source
             .zip(root)
-            .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone()));
+            .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone(), rate));
         live.set_engine(engine);
-        prefetch(shell_then).await;
+        prefetch(shell_then, machine::metered).await;
     });
     app::run(event_loop, shell)
 }

@@ -41,4 +41,5 @@ mod secret;
 pub mod shell;
 pub mod streams;
 pub mod tabs;
+mod update_story;
 pub mod worker;

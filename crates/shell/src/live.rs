@@ -10,6 +10,7 @@
 use crate::app::Wish;
 use crate::assets::Source;
 use crate::conditions::{self, Questions};
+use crate::conductor::shadow::{self, report::Report, tally::Gate};
 use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
@@ -19,7 +20,7 @@ use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{ToWorker, UpdateWish};
 use staysail_update::Archive;
-use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied};
+use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied, ShadowFuture};
 use staysail_update::policy::Facts;
 use staysail_update::store::{Release, Store};
 use std::collections::BTreeSet;
@@ -189,6 +190,46 @@ impl Live {
         show(&self.shell, release);
     }
 
+    /// Compares answers of the release's backend with those of the one that serves, where it is another one.
+    async fn rehearse(&self, release: Release) -> Result<(), NotApplied> {
+        let (before, manifest) = (self.current(), release.manifest());
+        let Some(rules) =
+            manifest.shadow.as_deref().filter(|_| before.manifest().backend != manifest.backend)
+        else {
+            return Ok(());
+        };
+        let rules = rules.clone().bounded();
+        let (gate, tally) = shadow::rehearse(&self.shell, launch(&release)?, &rules).await;
+        let report = Report {
+            before: &before.manifest().version,
+            version: &manifest.version,
+            verdict: &gate,
+            tally: &tally,
+        };
+        let file = report.write(&self.shell.facts().data_dir);
+        let (passed, reason) = match &gate {
+            Gate::Passed(reason) => (true, reason),
+            Gate::Rejected(reason) | Gate::Undecided(reason) => (false, reason),
+        };
+        self.event(UpdateEvent::Compared {
+            version: manifest.version.clone(),
+            passed,
+            reason: reason.clone(),
+            calls: tally.calls,
+            different: tally.different,
+            differences: tally.differences.clone(),
+            report: file,
+        });
+        match gate {
+            Gate::Passed(_) => Ok(()),
+            Gate::Rejected(reason) => Err(NotApplied::AtFault(format!("shadow verification: {reason}"))),
+            Gate::Undecided(reason) => Err(NotApplied::NotNow(format!(
+                "version {} was not applied (shadow verification): {reason}. The next look tries again",
+                manifest.version
+            ))),
+        }
+    }
+
     async fn switch(&self, release: Release) -> Result<f64, NotApplied> {
         let begun = Instant::now();
         let before = self.current();
@@ -318,13 +359,17 @@ fn page_change(
 }
 
 fn not_applied(refusal: Refusal) -> NotApplied {
-    match refusal.of_others {
+    match refusal.of_others || refusal.of_shell {
         true => NotApplied::NotNow(refusal.reason),
         false => NotApplied::AtFault(refusal.reason),
     }
 }
 
 impl Host for Live {
+    fn shadow(&self, release: Release) -> ShadowFuture<'_> {
+        Box::pin(self.rehearse(release))
+    }
+
     fn apply(&self, release: Release) -> ApplyFuture<'_> {
         Box::pin(self.switch(release))
     }
@@ -338,8 +383,14 @@ impl Host for Live {
     }
 
     fn event(&self, event: UpdateEvent) {
-        tracing::info!(?event, "update");
-        self.shell.announce("staysail:update", &event);
+        match &event {
+            // What users' data differ in is for the report alone, not for logs that go elsewhere.
+            UpdateEvent::Compared { version, passed, reason, calls, different, .. } => {
+                tracing::info!(version, passed, reason, calls, different, "update: answers were compared");
+            }
+            event => tracing::info!(?event, "update"),
+        }
+        self.shell.tell_of_update(&event);
         if let Some(worker) = self.shell.router.active() {
             worker.tell(&ToWorker::Update(event));
         }
@@ -394,6 +445,22 @@ impl Observer for ProductionObserver {
     fn closing(&self) {
         if let Some(Some(engine)) = self.live.upgrade().as_ref().and_then(|live| live.engine.get()) {
             engine.shut_down();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_blamed_for_what_is_its_own_fault_alone() {
+        let reason = || "why".to_owned();
+        let of_others = Refusal { of_others: true, ..reason().into() };
+        let of_shell = Refusal { of_shell: true, ..reason().into() };
+        assert_eq!(not_applied(reason().into()), NotApplied::AtFault(reason()));
+        for refusal in [of_others, of_shell] {
+            assert_eq!(not_applied(refusal), NotApplied::NotNow(reason()));
         }
     }
 }

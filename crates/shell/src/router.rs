@@ -12,9 +12,10 @@
 //!
 //! **Invariant:** no I/O here but handing frames to a [`Link`](staysail_link::Link); no waiting at all.
 
+use crate::conductor::shadow::mirror::{Mirror, Probe};
 use crate::payload::Payload;
 use crate::worker::Worker;
-use staysail_link::Parcel;
+use staysail_link::{Link, Parcel};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits::{CALLS_IN_FLIGHT_MAX, SWAP_QUEUE_CALLS_MAX};
 use staysail_protocol::worker::ToWorker;
@@ -71,7 +72,11 @@ enum Waiting {
 
 struct Sent {
     worker: u64,
+    /// The way to that worker, also when another is active meanwhile.
+    link: Link,
     call: Call,
+    /// What is kept of it for a candidate to answer it, too.
+    probe: Option<Box<Probe>>,
 }
 
 #[derive(Default)]
@@ -85,6 +90,7 @@ struct Inner {
     next: u64,
     queue: VecDeque<Waiting>,
     pending: HashMap<u64, Sent>,
+    mirror: Option<Arc<Mirror>>,
 }
 
 /// See the module's theory of operation.
@@ -160,10 +166,9 @@ impl Router {
             return;
         }
         let found = inner.pending.iter().find(|(_, sent)| sent.call.caller == *caller);
-        if let (Some((number, sent)), Some(worker)) = (found, &inner.active)
-            && sent.worker == worker.id
-        {
-            let _ = worker.link.send(&Frame::new(*number, &ToWorker::Cancel, Vec::new()));
+        // Also one that was active before and finishes its calls.
+        if let Some((number, sent)) = found {
+            let _ = sent.link.send(&Frame::new(*number, &ToWorker::Cancel, Vec::new()));
         }
     }
 
@@ -177,8 +182,21 @@ impl Router {
         let sent = inner.pending.remove(&number);
         drop(inner);
         if let Some(sent) = sent {
+            if let Some(probe) = sent.probe {
+                probe.answered(&outcome);
+            }
             (sent.call.reply)(outcome);
         }
+    }
+
+    /// Copies calls from now on, or no more.
+    pub fn set_mirror(&self, mirror: Option<Arc<Mirror>>) {
+        self.inner().mirror = mirror;
+    }
+
+    /// What copies calls now.
+    pub fn mirror(&self) -> Option<Arc<Mirror>> {
+        self.inner().mirror.clone()
     }
 
     /// Closes the gate: calls wait from now on.
@@ -323,6 +341,7 @@ impl Inner {
 
     fn send(&mut self, number: u64, mut call: Call, frame: Option<Parcel>) -> Failed {
         let Some(worker) = self.active.clone() else { return Vec::new() };
+        let probe = self.mirror.as_ref().and_then(|mirror| mirror.sample(worker.id, &call));
         let frame = match frame {
             Some(frame) => Ok(frame),
             None => {
@@ -342,7 +361,12 @@ impl Inner {
                     on_send(number, &worker, false);
                 }
                 // Kept for a next worker, should this one be lost before it takes the call.
-                let sent = self.pending.entry(number).insert_entry(Sent { worker: worker.id, call });
+                let sent = self.pending.entry(number).insert_entry(Sent {
+                    worker: worker.id,
+                    link: worker.link.clone(),
+                    call,
+                    probe,
+                });
                 worker.link.send_parcel(number, frame);
                 if let Some(on_send) = on_send {
                     on_send(number, &worker, true);
@@ -365,8 +389,9 @@ impl Inner {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_answer_is_taken_from_the_worker_that_got_the_call_and_from_no_other() {
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn an_answer_is_taken_from_the_worker_that_got_the_call_and_from_no_other() {
         let router = Router::default();
         let (told, answers) = std::sync::mpsc::channel();
         let call = Call {
@@ -378,11 +403,18 @@ mod tests {
             on_send: None,
             reply: Box::new(move |outcome| drop(told.send(outcome))),
         };
-        router.inner().pending.insert(7, Sent { worker: 1, call });
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let link = Link::writing(Arc::new(staysail_link::Socket::new(ours).unwrap()));
+        router.inner().pending.insert(7, Sent { worker: 1, link, call, probe: None });
         // Another worker, an old one that drains or one that guesses: nothing comes of it.
         router.answered(2, 7, Ok((b"forged".to_vec(), false)));
         router.answered(1, 8, Ok((b"forged".to_vec(), false)));
         assert!(answers.try_recv().is_err(), "an answer of another worker reached the page");
+        // Given up, its worker is told, although another may be active by now.
+        router.cancel(&Caller { window: "main".into(), generation: 1, number: 1 });
+        let (_back, mut received) = Link::start(staysail_link::Socket::new(theirs).unwrap());
+        let told = received.next().await.unwrap().unwrap();
+        assert_eq!((told.call, told.message::<ToWorker>().unwrap()), (7, ToWorker::Cancel));
         router.answered(1, 7, Ok((b"paid".to_vec(), false)));
         assert_eq!(answers.try_recv().unwrap().unwrap(), (b"paid".to_vec(), false));
         // Once and never again.

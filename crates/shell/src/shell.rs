@@ -12,9 +12,11 @@ use crate::navigation::Navigation;
 use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
+use crate::update_story;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
+use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::{UpdateWish, Welcome, WorkerConfig};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -101,6 +103,8 @@ pub struct Shell {
     overlay: RwLock<Option<Overlay>>,
     observer: OnceLock<Arc<dyn Observer>>,
     recent: Mutex<VecDeque<String>>,
+    /// What has happened to the update that is under way.
+    update: Mutex<Vec<UpdateEvent>>,
 }
 
 impl Shell {
@@ -124,6 +128,7 @@ impl Shell {
             overlay: RwLock::default(),
             observer: OnceLock::new(),
             recent: Mutex::default(),
+            update: Mutex::default(),
         })
     }
 
@@ -243,6 +248,17 @@ impl Shell {
         if self.overlay().is_some_and(|overlay| overlay.kind == kind) {
             self.show_overlay(None);
         }
+    }
+
+    /// Tells all pages of a step of an update, those that come up later with their hello.
+    pub fn tell_of_update(&self, event: &UpdateEvent) {
+        update_story::tell(&mut self.update.lock().unwrap_or_else(std::sync::PoisonError::into_inner), event);
+        self.announce("staysail:update", event);
+    }
+
+    /// What has happened to the update that is under way.
+    pub fn update_story(&self) -> Vec<UpdateEvent> {
+        self.update.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Sends an event of Staysail's own to the page of one window.

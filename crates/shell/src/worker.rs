@@ -57,19 +57,58 @@ pub type LineSink = Arc<dyn Fn(&str, String) + Send + Sync>;
 /// Pause between two looks whether a worker that was told to end has ended.
 const END_POLL_MS: u64 = 5;
 
+/// Why a worker was not started.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// A sentence for people.
+    pub reason: String,
+    /// It speaks another protocol than this shell.
+    pub of_shell: bool,
+}
+
+impl From<String> for NotStarted {
+    fn from(reason: String) -> Self {
+        Self { reason, of_shell: false }
+    }
+}
+
+impl From<NotStarted> for String {
+    fn from(not: NotStarted) -> Self {
+        not.reason
+    }
+}
+
+/// Why this shell and a backend that speaks these protocols do not understand each other, if so.
+fn misfit(oldest: u16, newest: u16) -> Option<String> {
+    let (who, remedy) = if oldest > PROTOCOL_VERSION {
+        ("a newer", "install the app again, or in development a newer staysail command")
+    } else if newest < PROTOCOL_VERSION_MIN {
+        (
+            "an older",
+            "publish the app with this version of Staysail, or in development update the app's dependency",
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "the backend was made with {who} Staysail: it speaks protocol {oldest} to {newest}, this shell \
+         {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; {remedy}"
+    ))
+}
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Worker {
     /// Starts `launch` and shakes hands. Frames after the hello come out of the returned channel.
     ///
     /// # Errors
-    /// A sentence for people: it could not be started, ended, said nothing in time, or speaks another protocol.
+    /// It could not be started, ended, said nothing in time, or speaks another protocol.
     pub async fn start(
         launch: Launch,
         welcome: Welcome,
         hello_timeout: Duration,
         lines: LineSink,
-    ) -> Result<(Arc<Self>, Incoming), String> {
+    ) -> Result<(Arc<Self>, Incoming), NotStarted> {
         let token = crate::secret::token();
         let Connected { socket, courier, tree } = connect(&launch, &token)?;
         for (name, stream) in [
@@ -92,29 +131,27 @@ impl Worker {
                     }
                 });
                 let status = ended.await.unwrap_or_default();
-                return Err(format!("the backend {reason} ({status})"));
+                return Err(format!("the backend {reason} ({status})").into());
             }
             Err(_) => {
                 tree.kill();
                 return Err(format!(
                     "the backend said no hello within {} ms (hello_timeout_ms); its main() must reach App::run",
                     hello_timeout.as_millis()
-                ));
+                )
+                .into());
             }
         };
         let refuse = |reason: String| {
             tree.kill();
-            Err(reason)
+            Err(reason.into())
         };
         if hello.token != token {
             return refuse("the process that answered is not the backend that was started".into());
         }
-        if hello.protocol_max < PROTOCOL_VERSION_MIN || hello.protocol_min > PROTOCOL_VERSION {
-            return refuse(format!(
-                "the backend speaks protocol {}–{}, this shell {PROTOCOL_VERSION_MIN}–{PROTOCOL_VERSION}; \
-                 install matching versions of staysail and staysail-shell",
-                hello.protocol_min, hello.protocol_max
-            ));
+        if let Some(reason) = misfit(hello.protocol_min, hello.protocol_max) {
+            tree.kill();
+            return Err(NotStarted { reason, of_shell: true });
         }
         if let Some(expected) = &launch.interface
             && *expected != hello.description.interface

@@ -1,5 +1,6 @@
 //! A worker with a command of every kind, for tests and for trying the shell.
 
+use staysail::assets::unavailable;
 use staysail::{App, AppHandle, Bytes, Kept, State, Window, WindowHandle, command, commands};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -84,14 +85,46 @@ fn greet_window(name: Option<String>, app: AppHandle, window: WindowHandle) -> S
     format!("{} from {}", name.unwrap_or_default(), window.label())
 }
 
+/// Fetches an asset group, and says how many files it has or which one can not be had.
+#[command]
+async fn fetch_group(group: String, app: AppHandle) -> Result<u32, String> {
+    let fetched = app.assets().fetch(&group).await;
+    fetched.map(|group| group.files as u32).map_err(|error| match unavailable(&error) {
+        Some(file) => format!("{} {}", file.path, file.reason.name()),
+        None => error.to_string(),
+    })
+}
+
+#[command]
+fn limit_downloads(rate: Option<u32>, app: AppHandle) {
+    app.updates().limit_downloads(rate.map(u64::from));
+}
+
 fn main() -> staysail::Result {
     App::new("dev.staysail.echo")
         .window(Window::new("main").title("Echo"))
         .keep("counter", Counter::default())
         .manage(AtomicU32::new(0))
         .event::<Tick>()
-        .on_activate(|app| app.emit_event(&Tick { number: 1 }))
+        .on_activate(|app| {
+            app.emit_event(&Tick { number: 1 });
+            let pages = app.clone();
+            app.assets().on_progress(move |event| pages.emit("fetched", &event.bytes));
+        })
         .health(|| Ok::<(), String>(()))
-        .commands(commands![echo, add, slow, fail, panics, abort, count, big, raw, greet_window])
+        .commands(commands![
+            echo,
+            add,
+            slow,
+            fail,
+            panics,
+            abort,
+            count,
+            big,
+            raw,
+            greet_window,
+            fetch_group,
+            limit_downloads
+        ])
         .run()
 }

@@ -258,6 +258,7 @@ pub fn describe_command(
     arguments: &[(&str, Describe)],
     result: Describe,
     error: Describe,
+    read_only: bool,
 ) -> CommandSpec {
     let fields: Vec<String> = arguments
         .iter()
@@ -270,7 +271,7 @@ pub fn describe_command(
     let arguments = if fields.is_empty() { "{}".into() } else { format!("{{ {} }}", fields.join("; ")) };
     let result = types.to_page(format!("the answer of the command `{name}`"), result);
     let error = types.to_page(format!("the error of the command `{name}`"), error);
-    CommandSpec { name: name.into(), arguments, result, error, doc: doc.into() }
+    CommandSpec { name: name.into(), arguments, result, error, doc: doc.into(), read_only }
 }
 
 /// Sorts, and fills in the interface hash.

@@ -1,5 +1,6 @@
 //! What commands and hooks hold to speak to the rest of the app.
 
+use crate::assets::Assets;
 use crate::channel::Streams;
 use crate::command::State;
 use crate::connection::Outbox;
@@ -181,6 +182,11 @@ impl AppHandle {
         Updates { app: self.clone() }
     }
 
+    /// The app's asset groups.
+    pub fn assets(&self) -> Assets {
+        Assets::of(self)
+    }
+
     /// Ends the whole app in order.
     pub fn exit(&self, code: i32) {
         self.inner.outbox.send(0, &ToShell::Exit { code }, Vec::new());
@@ -301,6 +307,38 @@ impl Updates {
     /// same.
     pub fn skip(&self, version: &str) {
         self.wish(UpdateWish::Skip { version: version.into() });
+    }
+
+    /// Follows a channel from now on, remembered over starts; the app's own (`[update] channel` of staysail.toml) without a
+    /// name. One that the repository does not name is told as a failure. A change of the channel never takes the app
+    /// back: where the newest release there is older than what runs, it stays until that is passed.
+    pub fn follow(&self, channel: Option<&str>) {
+        self.wish(UpdateWish::Follow { channel: channel.map(Into::into) });
+    }
+
+    /// Stays at a version (`1.4.2`) or at all that begin alike (`1.4.x`), remembered over starts, until this is called
+    /// without one. Not even a critical release is taken that is another; that is told as the event `Held`.
+    ///
+    /// ```no_run
+    /// # fn of(app: &staysail::AppHandle) {
+    /// app.updates().pin(Some("1.4.x"));
+    /// # }
+    /// ```
+    pub fn pin(&self, version: Option<&str>) {
+        self.wish(UpdateWish::Pin { version: version.map(Into::into) });
+    }
+
+    /// Downloads releases and asset groups no faster than so many bytes per second from now on, all together, also what is
+    /// under way; `None` for as fast as they come. Holds until the app ends, in place of `download_bytes_per_s_max` in
+    /// `staysail.toml`. A limit below `download_bytes_per_s_min` counts as that.
+    ///
+    /// ```no_run
+    /// # fn of(app: &staysail::AppHandle) {
+    /// app.updates().limit_downloads(Some(200_000)); // a call begins
+    /// # }
+    /// ```
+    pub fn limit_downloads(&self, bytes_per_s_max: Option<u64>) {
+        self.wish(UpdateWish::DownloadRate { bytes_per_s_max });
     }
 
     /// Tells the update policy a value of the app's own, which its expressions know as `custom.NAME`. It is asked for

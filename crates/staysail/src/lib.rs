@@ -37,6 +37,7 @@
 extern crate self as staysail;
 
 mod app;
+pub mod assets;
 mod call;
 mod channel;
 mod command;
@@ -79,7 +80,21 @@ pub use native::Request;
 pub use service::Service;
 pub use window::Window;
 
-pub use staysail_macros::{Event, command, commands, data, service};
+/// Makes a function callable from the page.
+///
+/// `#[command(read_only)]` says that it changes nothing, whoever calls it how often: before a release goes live its
+/// backend may answer such a call once more, to compare the answers (`[update.shadow]` in `staysail.toml`).
+///
+/// ```
+/// use staysail::{Kept, command};
+///
+/// #[command(read_only)]
+/// fn count(notes: Kept<Vec<String>>) -> u32 {
+///     notes.read().len() as u32
+/// }
+/// ```
+pub use staysail_macros::command;
+pub use staysail_macros::{Event, commands, data, service};
 /// What an app may ask of the shell's windows, and what it is told of them.
 pub mod window_events {
     pub use staysail_protocol::desktop::window::{

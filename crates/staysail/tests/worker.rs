@@ -211,3 +211,62 @@ fn an_abort_ends_the_connection_and_nothing_is_answered() {
     assert!(worker.try_next().is_none());
     assert!(!worker.tree.wait().unwrap().success());
 }
+
+/// The worker's request to the shell: its number, name and arguments.
+fn asked(worker: &mut Worker) -> (u64, String, Value) {
+    let (number, head, arguments) = worker.answer();
+    assert_eq!(head["t"], "desktop", "{head}");
+    (number, head["name"].as_str().unwrap().to_owned(), arguments)
+}
+
+#[test]
+fn the_backend_has_asset_groups_fetched_hears_how_far_they_are_and_which_file_can_not_be_had() {
+    let mut worker = Worker::active();
+    worker.call(1, "fetch_group", json!({ "group": "maps" }));
+    let (number, name, arguments) = asked(&mut worker);
+    assert_eq!((name.as_str(), &arguments["group"]), ("assets.fetch", &json!("maps")));
+    let event = json!({ "group": "maps", "bytes": 700, "total": 900 });
+    worker.send(
+        0,
+        json!({ "t": "event", "name": "staysail:assets", "window": "" }),
+        event.to_string().as_bytes(),
+    );
+    assert_eq!(worker.answer(), (0, json!({ "t": "event", "name": "fetched" }), json!(700)));
+    let state = json!({ "group": "maps", "state": "ready", "files": 3, "bytes": 1000, "missing_bytes": 0 });
+    worker.send(number, json!({ "t": "desktop_done" }), state.to_string().as_bytes());
+    assert_eq!(worker.answer(), (1, json!({ "t": "answer" }), json!(3)));
+
+    worker.call(3, "fetch_group", json!({ "group": "maps" }));
+    let number = asked(&mut worker).0;
+    let details = json!({ "group": "maps", "path": "maps/a.bin", "reason": "offline" });
+    let error = json!({ "code": "AssetUnavailable", "message": "no route", "details": details });
+    worker.send(number, json!({ "t": "desktop_failed", "error": error }), b"");
+    let (_, head, _) = worker.answer();
+    assert_eq!(head["t"], "failed");
+    assert!(head.to_string().contains("maps/a.bin offline"), "{head}");
+}
+
+#[test]
+fn a_group_that_nobody_waits_for_any_more_is_cancelled() {
+    let mut worker = Worker::active();
+    worker.call(1, "fetch_group", json!({ "group": "maps" }));
+    let (_, _, fetch) = asked(&mut worker);
+    worker.send(1, json!({ "t": "cancel" }), b"");
+    let mut cancelled = None;
+    while cancelled.is_none() {
+        let (_, head, arguments) = worker.answer();
+        cancelled = (head["name"] == "assets.cancel").then_some(arguments);
+    }
+    assert_eq!(cancelled.unwrap()["id"], fetch["id"]);
+}
+
+#[test]
+fn the_backend_says_how_fast_downloads_may_be() {
+    let mut worker = Worker::active();
+    for (said, expected) in [(json!(5_000), json!({ "bytes_per_s_max": 5_000 })), (Value::Null, json!({}))] {
+        worker.call(1, "limit_downloads", json!({ "rate": said }));
+        let (_, head, _) = worker.answer();
+        assert_eq!(head, json!({ "t": "update", "download_rate": expected }));
+        worker.answer();
+    }
+}

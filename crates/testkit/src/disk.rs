@@ -128,6 +128,7 @@ impl SimulatedDisk {
             Verdict::Rot(number) => {
                 let rotten = self.machine.platter().rot(STORE, number);
                 self.machine.faults.note(|| format!("      a bit flips in {rotten:?}"));
+                self.machine.faults.state().rotten = rotten;
                 Ok(false)
             }
         }

@@ -1,13 +1,20 @@
 //! The program around the engine: makes releases live, watches them, and looks at every byte.
 
+use crate::circumstances::Tells;
 use crate::faults::Faults;
-use crate::model::{Model, known};
+use crate::lives::Life;
+use crate::model::Model;
+use crate::terms::Gate;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_update::disk::Disk;
 use staysail_update::engine::{ApplyFuture, Host, HostFuture, NotApplied};
+use staysail_update::policy::Facts;
 use staysail_update::{Error, Release, Store};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// When a bad release shows that it is bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +32,12 @@ pub struct SimulatedHost {
     pub(crate) disk: Arc<dyn Disk>,
     /// The store as it can be looked at without an effect.
     pub(crate) looks: Store,
-    pub(crate) fails: Fails,
+    pub(crate) life: Life,
+    /// Answers once that it can not be now.
+    pub(crate) busy: AtomicBool,
     pub(crate) live: Mutex<Option<Release>>,
+    /// When the process was started, in simulated milliseconds, and by tokio's clock.
+    pub(crate) started: (u64, Instant),
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -35,7 +46,8 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Every byte a release hands out is what was released. Law 3.
 pub fn look_at(release: &Release, disk: &dyn Disk, model: &Mutex<Model>) -> Result<(), Error> {
-    let Some(known) = known(release.hash()) else {
+    let world = locked(model).world;
+    let Some(known) = world.known(release.hash()) else {
         locked(model).broke("law 3", format!("{} was never released", release.hash()));
         return Ok(());
     };
@@ -56,14 +68,32 @@ pub fn look_at(release: &Release, disk: &dyn Disk, model: &Mutex<Model>) -> Resu
     Ok(())
 }
 
+/// Simulated milliseconds of now.
+pub(crate) fn now_ms((started, start): (u64, Instant)) -> u64 {
+    started + u64::try_from(start.elapsed().as_millis()).unwrap_or_default()
+}
+
 impl SimulatedHost {
+    /// Whether what is live works.
     fn is_good(&self) -> bool {
-        locked(&self.live).as_ref().and_then(|live| known(live.hash())).is_some_and(|known| known.good)
+        let world = locked(&self.model).world;
+        locked(&self.live).as_ref().and_then(|live| world.known(live.hash())).is_some_and(|known| known.good)
+    }
+
+    fn seconds(&self) -> u64 {
+        self.started.1.elapsed().as_secs()
+    }
+
+    /// The model, which is told what time it is.
+    pub(crate) fn model_now(&self) -> MutexGuard<'_, Model> {
+        let mut model = locked(&self.model);
+        model.promises.time_is(now_ms(self.started));
+        model
     }
 
     fn check_store(&self) {
         let state = self.looks.state();
-        let kind = self.faults.state().kind;
+        let kind = self.faults.state().excuse();
         let mut model = locked(&self.model);
         model.floor_is(state.floor, kind);
         model.bans_are(state.banned.keys());
@@ -77,12 +107,15 @@ impl Host for SimulatedHost {
                 std::future::pending::<()>().await;
             }
             self.faults.note(|| format!("      apply {}", release.manifest().version));
+            self.model_now().wanted_now(release.hash());
+            if self.busy.swap(false, Ordering::Relaxed) {
+                return Err(NotApplied::NotNow("simulated: its state can not be handed over yet".into()));
+            }
             locked(&self.model).applying(release.hash(), &self.faults);
             look_at(&release, &*self.disk, &self.model)?;
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let known = known(release.hash());
             *locked(&self.live) = Some(release);
-            if self.fails == Fails::Starting && known.is_some_and(|known| !known.good) {
+            if self.life.fails == Fails::Starting && !self.is_good() {
                 return Err(NotApplied::AtFault("simulated: it does not start".into()));
             }
             Ok(1.0)
@@ -92,7 +125,28 @@ impl Host for SimulatedHost {
     fn probation(&self) -> HostFuture<'_, ()> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_secs(15)).await;
-            if self.is_good() { Ok(()) } else { Err("simulated: it fails".into()) }
+            if !self.is_good() {
+                return Err("simulated: it fails".into());
+            }
+            locked(&self.model).promises.good();
+            Ok(())
+        })
+    }
+
+    fn facts(&self, custom: BTreeSet<String>) -> HostFuture<'_, Facts> {
+        let gate = Gate::ALL.into_iter().find(|gate| custom.contains(gate.mark()));
+        let (circumstances, seconds) = self.life.circumstances_at(self.seconds());
+        let facts = circumstances.after(seconds);
+        let tells = circumstances.tells;
+        let known = if tells == Tells::Facts { facts.clone() } else { Facts::default() };
+        self.faults.note(|| format!("      asked for {gate:?}: {tells:?} {known:?}"));
+        self.model_now().promises.told(gate, known);
+        Box::pin(async move {
+            match tells {
+                Tells::Facts => Ok(facts),
+                Tells::Failure => Err("simulated: the machine does not tell".into()),
+                Tells::Nothing => std::future::pending().await,
+            }
         })
     }
 
@@ -104,7 +158,8 @@ impl Host for SimulatedHost {
         if matches!(event, UpdateEvent::Progress { .. }) {
             return;
         }
-        locked(&self.model).told(&event);
+        let kind = self.faults.state().kind;
+        self.model_now().told(&event, kind);
         self.check_store();
     }
 }

@@ -13,20 +13,31 @@
 //! | [`disk`] | An operation fails once, or everything of its sort fails from then on; the disk is full (a write may be half done); a bit flips in a stored file. |
 //! | power failure | Whatever was not synced is kept, lost, or for each file and each folder's entry one or the other; the content of a file that was not synced may be cut off or partly zeros. Again in the recovery. |
 //! | end of the process | Nothing is lost, locks are gone. |
-//! | [`network`] | No connection, statuses, another page in place of the bytes, bytes cut off, changed, endless, dripping or never coming, ranges that were not asked for, metadata of an earlier day, or of different days mixed. |
+//! | [`network`] | No connection, statuses, another page in place of the bytes, bytes cut off, changed, endless, dripping or never coming, ranges that were not asked for, metadata of an earlier day, or of different days mixed, the repository of somebody with other keys. |
 //! | clock | It jumps by a year and more, either way, while the app runs. |
 //!
 //! What was synced is never lost by a power failure, only by a flipped bit, one in a schedule.
 //!
+//! # Settings
+//! In the *plain* one releases are taken as they come. In the other one they have [`terms`]: conditions at each gate, days
+//! they may be postponed, urgency; machine and user change while time goes on, over the night in which clocks change
+//! ([`circumstances`], [`lives`]). What is looked for, downloaded and applied is held against the conditions' twins, and
+//! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`).
+//!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
 pub mod chance;
+pub mod circumstances;
 pub mod disk;
 pub mod faults;
 pub mod host;
+pub mod lives;
 pub mod model;
 pub mod network;
 mod platter;
+pub mod progress;
+pub mod promises;
 pub mod schedule;
 mod signatures;
+pub mod terms;
 pub mod world;

@@ -1,6 +1,7 @@
 //! What must hold: the laws, and what the app is known to have been told.
 
 use crate::faults::{Faults, Kind};
+use crate::promises::Promises;
 use crate::world::{Known, World};
 use staysail_protocol::notice::UpdateEvent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 const TRIALS_MAX: u32 = 2;
 
 /// Knowledge about one app, gathered while it runs.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Model {
+    /// Where the app lives.
+    pub world: &'static World,
+    /// Hash of what the process was started with.
+    pub started_with: Option<String>,
+    /// The version announced last in this process.
+    pub announced: Option<String>,
+    /// What was promised about when.
+    pub promises: Promises,
     /// The release that must boot, if it is known.
     pub committed: Option<String>,
     /// What else may boot: a release whose verdict was under way when the process ended.
@@ -23,18 +32,69 @@ pub struct Model {
     pub applied: BTreeMap<u32, u32>,
     /// Most trials of a content that were begun, on disk, and without a verdict when the process ended.
     pub ended_on_trial: BTreeMap<u32, u32>,
-    /// Highest floor that was seen durable.
+    /// Highest floor that was seen durable, or told to be.
     pub floor: u64,
     /// The first law that was broken.
     pub broken: Option<String>,
 }
 
-/// What is known of a release; nothing of one the world does not know.
+/// What is known of a release of the plain world; nothing of one it does not have.
 pub fn known(hash: &str) -> Option<&'static Known> {
-    World::get().releases.get(hash)
+    World::get().known(hash)
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::new(World::get())
+    }
 }
 
 impl Model {
+    /// Of an app in this world.
+    pub fn new(world: &'static World) -> Self {
+        Self {
+            world,
+            started_with: None,
+            announced: None,
+            promises: Promises::default(),
+            committed: None,
+            maybe: None,
+            on_trial: None,
+            rejected: BTreeSet::new(),
+            applied: BTreeMap::new(),
+            ended_on_trial: BTreeMap::new(),
+            floor: 0,
+            broken: None,
+        }
+    }
+
+    /// What the process was started with.
+    pub fn running(&self) -> Option<&'static Known> {
+        self.world.known(self.started_with.as_ref()?)
+    }
+
+    /// A release is to be applied now: whether that was promised. Requirement R10.
+    pub fn wanted_now(&mut self, hash: &str) {
+        let (Some(release), Some(running)) = (self.world.known(hash), self.running()) else { return };
+        if let Err(why) = self.promises.may_apply(release, running) {
+            self.broke("policy", format!("version {} is applied although {why}", release.version));
+        }
+    }
+
+    /// Something is fetched from the repository. `undisturbed` when nothing has gone wrong yet.
+    pub fn fetching(&mut self, path: &str, undisturbed: bool) {
+        let Some(running) = self.running() else { return };
+        if path == "metadata/timestamp.json" && !self.promises.may_look(running, undisturbed) {
+            self.broke("policy", "a release is looked for although the condition for that does not hold");
+        }
+        if let Some(hashes) = self.world.downloads.get(path) {
+            let releases = hashes.iter().filter_map(|hash| self.world.known(hash));
+            if !self.promises.may_download(releases, running) {
+                self.broke("policy", format!("{path} is downloaded although its condition does not hold"));
+            }
+        }
+    }
+
     /// A law was broken.
     pub fn broke(&mut self, law: &str, how: impl Into<String>) {
         let how = how.into();
@@ -43,7 +103,7 @@ impl Model {
 
     /// A release is about to be live. Law 5.
     pub fn applying(&mut self, hash: &str, faults: &Faults) {
-        let Some(release) = known(hash) else {
+        let Some(release) = self.world.known(hash) else {
             return self.broke("law 3", format!("{hash} was never released"));
         };
         let kind = faults.state().kind;
@@ -60,19 +120,37 @@ impl Model {
     }
 
     /// Page and app were told.
-    pub fn told(&mut self, event: &UpdateEvent) {
+    pub fn told(&mut self, event: &UpdateEvent, kind: Kind) {
         match event {
-            UpdateEvent::Failed { reason } if reason.contains("is good, but that could not be stored") => {
-                self.maybe = self.on_trial.take();
+            UpdateEvent::Available { version, .. } => self.announced = Some(version.clone()),
+            UpdateEvent::Skipped { version } => self.promises.skip(version),
+            UpdateEvent::Failed { reason } => {
+                if reason.contains("is good, but that could not be stored") {
+                    self.maybe = self.on_trial.take();
+                }
+                self.promises.failed();
             }
-            UpdateEvent::Committed { .. } => self.committed = self.on_trial.take(),
+            UpdateEvent::Committed { .. } => {
+                self.committed = self.on_trial.take();
+                // It is told once it is durable, and so is the floor.
+                let release = self.committed.as_ref().and_then(|hash| self.world.known(hash));
+                self.floor = self.floor.max(release.map_or(0, |release| release.sequence));
+                self.promises.committed(kind == Kind::BitRot);
+            }
             UpdateEvent::RolledBack { version, .. } => {
                 self.on_trial = None;
-                let contents = World::get().releases.values().filter(|known| known.version == *version);
+                let contents = self.world.releases.values().filter(|known| known.version == *version);
                 self.rejected.extend(contents.map(|known| known.content));
+                self.promises.ended();
             }
             _ => {}
         }
+    }
+
+    /// Whether a release may be waited for no longer: it is good, not given up, and nothing holds it up. Progress.
+    pub fn is_due(&self, release: &Known) -> bool {
+        let ended = self.ended_on_trial.get(&release.content).copied().unwrap_or_default();
+        release.good && ended < TRIALS_MAX && !self.rejected.contains(&release.content)
     }
 
     /// The process ended, by a fault or in order, with these trials on disk.
@@ -80,7 +158,7 @@ impl Model {
         let on_trial = self.on_trial.take();
         if !by_fault {
             // The user quit: a trial that ends in order does not count.
-            if let Some(release) = on_trial.as_deref().and_then(known) {
+            if let Some(release) = on_trial.as_deref().and_then(|hash| self.world.known(hash)) {
                 self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
             }
             return;
@@ -93,7 +171,7 @@ impl Model {
     /// Trials as they are on disk when no process runs.
     pub fn trials_are(&mut self, trials: &BTreeMap<String, u32>) {
         for (hash, count) in trials {
-            if let Some(release) = known(hash) {
+            if let Some(release) = self.world.known(hash) {
                 let ended = self.ended_on_trial.entry(release.content).or_default();
                 *ended = (*ended).max(*count);
             }
@@ -102,15 +180,15 @@ impl Model {
 
     /// The app was started with this release. Laws 4 and 6.
     pub fn booted(&mut self, hash: &str, struck_now: bool, kind: Kind) {
-        let World { embedded, .. } = World::get();
-        let Some(release) = known(hash) else {
+        let World { embedded, .. } = self.world;
+        let Some(release) = self.world.known(hash) else {
             return self.broke("law 4", format!("{hash} was started and never released"));
         };
         let expected = self.committed.as_ref().unwrap_or(embedded);
         let allowed = hash == expected || self.maybe.as_deref() == Some(hash);
         let excused = kind == Kind::BitRot || (struck_now && kind.refuses_writes());
         if !allowed && !excused {
-            let expected = known(expected).map_or("?", |release| release.version.as_str());
+            let expected = self.world.known(expected).map_or("?", |release| release.version.as_str());
             self.broke("law 6", format!("version {} was started where {expected} was good", release.version));
         }
         if !release.good && self.maybe.as_deref() != Some(hash) {
@@ -132,7 +210,7 @@ impl Model {
 
     /// Which bans are stored now: good releases are banned only when the app ended during their trials.
     pub fn bans_are<'a>(&mut self, banned: impl Iterator<Item = &'a String>) {
-        for release in banned.filter_map(|hash| known(hash)) {
+        for release in banned.filter_map(|hash| self.world.known(hash)) {
             let ended = self.ended_on_trial.get(&release.content).copied().unwrap_or_default();
             if release.good && ended < TRIALS_MAX {
                 self.broke("progress", format!("the good version {} is banned", release.version));

@@ -1,9 +1,11 @@
 //! A network that breaks, lies and drips as [`crate::faults`] has it.
 
 use crate::faults::{Faults, Sort, Verdict};
+use crate::host::locked;
+use crate::model::Model;
 use crate::world::{Files, World};
 use staysail_update::engine::network::{Answer, Body, Network, NetworkFuture};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What the production client waits for the next bytes.
@@ -16,7 +18,10 @@ const PORTAL: &[u8] = b"<!doctype html><title>Welcome</title><p>Please accept th
 #[derive(Debug)]
 pub struct SimulatedNetwork {
     faults: Faults,
+    world: &'static World,
     day: usize,
+    /// Is told what is fetched, unless it is for a page.
+    model: Option<Arc<Mutex<Model>>>,
 }
 
 /// Ways in which a request goes wrong.
@@ -34,12 +39,13 @@ enum Way {
     OtherRange,
     Earlier,
     Mixed,
+    Forged,
     Empty,
 }
 
 impl Way {
     fn of(number: u64) -> Self {
-        const ALL: [Way; 16] = [
+        const ALL: [Way; 17] = [
             Way::Refused,
             Way::Silent,
             Way::Status(503),
@@ -56,19 +62,20 @@ impl Way {
             Way::OtherRange,
             Way::Earlier,
             Way::Mixed,
+            Way::Forged,
         ];
-        ALL.get((number % 17) as usize).copied().unwrap_or(Self::Empty)
+        ALL.get((number % 18) as usize).copied().unwrap_or(Self::Empty)
     }
 }
 
 impl SimulatedNetwork {
     /// The repository on this day.
-    pub fn new(faults: Faults, day: usize) -> Self {
-        Self { faults, day }
+    pub fn new(faults: Faults, world: &'static World, day: usize, model: Option<Arc<Mutex<Model>>>) -> Self {
+        Self { faults, world, day, model }
     }
 
     fn files(&self, day: usize) -> &'static Files {
-        let days = &World::get().days;
+        let days = &self.world.days;
         &days[day.min(days.len() - 1)]
     }
 }
@@ -84,6 +91,10 @@ struct Stream {
 impl Network for SimulatedNetwork {
     fn get<'a>(&'a self, path: &'a str, start: u64) -> NetworkFuture<'a, Answer> {
         Box::pin(async move {
+            if let Some(model) = &self.model {
+                let undisturbed = !self.faults.state().struck;
+                locked(model).fetching(path, undisturbed);
+            }
             let way = match self.faults.effect(Sort::Network, "get", path, false) {
                 Verdict::Go => None,
                 Verdict::Fail(number) => Some((Way::of(number), number)),
@@ -104,7 +115,9 @@ impl Network for SimulatedNetwork {
                 }
                 _ => {}
             }
-            let found = self.files(day).get(path).cloned();
+            let files =
+                if matches!(way, Some((Way::Forged, _))) { &self.world.forged } else { self.files(day) };
+            let found = files.get(path).cloned();
             let status = match way {
                 Some((Way::Status(status), _)) => status,
                 Some((Way::Portal | Way::Endless | Way::Empty, _)) => 200,

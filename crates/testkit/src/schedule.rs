@@ -2,29 +2,39 @@
 
 use crate::chance::Chance;
 use crate::disk::{Machine, STORE};
-use crate::faults::{End, Faults, Kind};
-use crate::host::{Fails, SimulatedHost, locked, look_at};
+use crate::faults::{End, Faults, Kind, Sort};
+use crate::host::{SimulatedHost, locked, look_at, now_ms};
+use crate::lives::{Act, Life, calm, lives};
 use crate::model::Model;
 use crate::network::SimulatedNetwork;
-use crate::world::{DAYS, EPOCH, World};
+use crate::progress::must_be_committed;
+use crate::world::{Setting, World};
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::worker::UpdateWish;
-use staysail_update::engine::{Host, Surroundings};
-use staysail_update::{Engine, Release, Store};
+use staysail_update::engine::{Host, OnDemand, RateLimit, Surroundings};
+use staysail_update::{Engine, EngineHandle, Release, Store};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Bits of a seed that say at which effect the fault strikes.
 const AT_BITS: u32 = 14;
 /// Bits of a seed that say which sort of fault strikes.
 const KIND_BITS: u32 = 6;
-/// Starts in which the app must have come to the newest release once faults have stopped.
+/// The bit of a seed that says in which setting.
+const TERMS_BIT: u64 = 1 << 63;
+/// Starts in which the app must have come to the newest release once faults have stopped; where there are terms, with days
+/// between them in which a look and a release can become overdue.
 const STARTS_TO_PROGRESS_MAX: usize = 3;
+const STARTS_TO_PROGRESS_WITH_TERMS_MAX: usize = 7;
 
-/// Which schedule: everything that happens in it follows from these three.
+/// Which schedule: everything that happens in it follows from these four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed {
+    /// What releases are like.
+    pub setting: Setting,
     /// What happens to the app if nothing goes wrong.
     pub scenario: u64,
     /// What goes wrong.
@@ -37,14 +47,19 @@ impl Seed {
     /// As one number.
     pub fn number(self) -> u64 {
         let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u64;
-        (self.scenario << (AT_BITS + KIND_BITS)) | (kind << AT_BITS) | self.at.min((1 << AT_BITS) - 1)
+        let setting = if self.setting == Setting::Terms { TERMS_BIT } else { 0 };
+        setting
+            | (self.scenario << (AT_BITS + KIND_BITS))
+            | (kind << AT_BITS)
+            | self.at.min((1 << AT_BITS) - 1)
     }
 
     /// From the number.
     pub fn from_number(number: u64) -> Self {
         let kind = (number >> AT_BITS) & ((1 << KIND_BITS) - 1);
         Self {
-            scenario: number >> (AT_BITS + KIND_BITS),
+            setting: if number & TERMS_BIT == 0 { Setting::Plain } else { Setting::Terms },
+            scenario: (number & !TERMS_BIT) >> (AT_BITS + KIND_BITS),
             kind: Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::None),
             at: number & ((1 << AT_BITS) - 1),
         }
@@ -64,44 +79,13 @@ pub struct Outcome {
     pub digest: u64,
 }
 
-/// A start of the app until its end, as the scenario has it.
-#[derive(Debug, Clone, Copy)]
-struct Life {
-    /// The repository's day.
-    day: usize,
-    /// How long it lasts if nothing happens.
-    seconds: u64,
-    /// Whether it ends in order.
-    orderly: bool,
-    fails: Fails,
-    /// The user says: later.
-    deferred: bool,
-}
-
-/// The lives of a scenario.
-fn lives(scenario: u64) -> Vec<Life> {
-    let mut chance = Chance::new(scenario ^ 0x57A7_5A11);
-    let mut day = chance.below(2);
-    (0..2 + chance.below(2))
-        .map(|_| {
-            day = (day + chance.below(3)).min(DAYS - 2);
-            Life {
-                day,
-                // The middle one ends while a release is on probation.
-                seconds: chance.one_of(&[600, 8, 4_000, 40]),
-                orderly: chance.coin(),
-                fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
-                deferred: chance.below(5) == 0,
-            }
-        })
-        .collect()
-}
-
 struct Simulation {
+    seed: Seed,
+    world: &'static World,
     faults: Faults,
     machine: Machine,
     model: Arc<Mutex<Model>>,
-    /// Simulated milliseconds since [`EPOCH`].
+    /// Simulated milliseconds since [`World::epoch`].
     now: u64,
 }
 
@@ -109,15 +93,18 @@ struct Simulation {
 pub fn run(seed: Seed, traced: bool) -> Outcome {
     let faults = Faults::new(seed.kind, seed.at, Chance::new(seed.number()), traced);
     let machine = Machine::new(faults.clone());
-    let mut simulation = Simulation { faults: faults.clone(), machine, model: Arc::default(), now: 0 };
-    for life in lives(seed.scenario) {
-        simulation.live(life);
+    let world = World::of(seed.setting, seed.scenario);
+    let model = Arc::new(Mutex::new(Model::new(world)));
+    let mut simulation = Simulation { seed, world, faults: faults.clone(), machine, model, now: 0 };
+    for mut life in lives(seed.setting, seed.scenario) {
+        simulation.live(&life);
+        life.pause_s = 0;
         // A process that died is started again before anything else happens.
         for _ in 0..4 {
             if !simulation.died() {
                 break;
             }
-            simulation.live(life);
+            simulation.live(&life);
         }
     }
     simulation.progress();
@@ -141,11 +128,16 @@ impl Simulation {
         }
         self.faults.stop();
         self.faults.note(|| "--- faults have stopped".into());
-        let newest = &World::get().newest;
-        let life =
-            Life { day: DAYS - 1, seconds: 600, orderly: true, fails: Fails::OnProbation, deferred: false };
-        for _ in 0..STARTS_TO_PROGRESS_MAX {
-            self.live(life);
+        let (newest, plain) = (&self.world.newest, self.seed.setting == Setting::Plain);
+        let starts = if plain { STARTS_TO_PROGRESS_MAX } else { STARTS_TO_PROGRESS_WITH_TERMS_MAX };
+        let version = &self.world.releases[newest].version;
+        for _ in 0..starts {
+            let mut life = calm(self.seed.setting);
+            if self.looks().state().postponed.skipped.contains(version) {
+                // Whom nobody asks again is not given what was not wanted.
+                life.acts.insert(0, (1, Act::Now));
+            }
+            self.live(&life);
             if locked(&self.model).committed.as_ref() == Some(newest) {
                 break;
             }
@@ -172,25 +164,26 @@ impl Simulation {
     }
 
     /// Starts the app, and lets it run to its end.
-    fn live(&mut self, life: Life) {
+    fn live(&mut self, life: &Life) {
         let end = self.faults.state().dead;
         if let Some(end) = end {
             self.machine.after(end);
             // Power may have failed before a verdict was durable that was already to be seen.
             locked(&self.model).trials_are(&self.looks().state().trials);
         }
+        self.now += life.pause_s * 1_000;
         self.faults.new_process();
         self.faults.note(|| format!("--- start, {life:?}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without threads can be made");
         let started = self.now;
         let elapsed = runtime.block_on(async {
-            let start = tokio::time::Instant::now();
+            let start = Instant::now();
             let death = Arc::clone(&self.faults.death);
             tokio::select! {
                 biased;
                 () = death.notified() => {}
-                () = self.app(life, started) => {}
+                () = self.app(life, (started, start)) => {}
             }
             start.elapsed()
         });
@@ -210,30 +203,46 @@ impl Simulation {
         Store::open_on(Path::new(STORE), self.machine.onlooker()).expect("nothing but a folder has this name")
     }
 
-    async fn app(&self, life: Life, started: u64) {
+    async fn app(&self, life: &Life, started: (u64, Instant)) {
         let disk = self.machine.process();
         let Ok(store) = Store::open_on(Path::new(STORE), disk) else { return };
         let Some(current) = self.boot(&store) else { return };
+        self.starts(&current, started);
         let host = Arc::new(SimulatedHost {
             model: Arc::clone(&self.model),
             faults: self.faults.clone(),
             disk: self.machine.onlooker(),
             looks: self.looks(),
-            fails: life.fails,
+            life: life.clone(),
+            busy: AtomicBool::new(life.busy),
             live: Mutex::default(),
+            started,
         });
+        let pages = OnDemand::new_in(store.clone(), &self.surroundings(life, started, None));
         let engine = Engine::start_in(
             store,
             UpdateSource { url: "simulated://".into(), check_interval_s: 3_600, ..UpdateSource::default() },
-            World::get().root.clone(),
-            current,
+            self.world.root.clone(),
+            current.clone(),
             Arc::clone(&host) as Arc<dyn Host>,
-            self.surroundings(life, started),
+            self.surroundings(life, started, Some(Arc::clone(&self.model))),
         );
-        if life.deferred {
-            engine.wish(UpdateWish::Defer { seconds: 30 });
+        let end = started.1 + Duration::from_secs(life.seconds);
+        for (at_s, act) in life.acts.iter().filter(|(at_s, _)| *at_s < life.seconds) {
+            let at = started.1 + Duration::from_secs(*at_s);
+            if at > Instant::now() {
+                tokio::time::sleep_until(at).await;
+            }
+            self.faults.note(|| format!("      the user: {act:?}"));
+            if *act == Act::Files {
+                let live = locked(&host.live).clone().unwrap_or_else(|| current.clone());
+                let _ = tokio::time::timeout_at(end, self.files(&pages, &live)).await;
+            } else {
+                self.act(*act, life, &engine, &host);
+            }
         }
-        tokio::time::sleep(Duration::from_secs(life.seconds)).await;
+        tokio::time::sleep_until(end).await;
+        self.taken(life, started);
         if life.orderly {
             engine.shut_down();
             // The driver takes note of it.
@@ -241,9 +250,94 @@ impl Simulation {
         }
     }
 
+    /// The model is told of a new process.
+    fn starts(&self, current: &Release, (started, _): (u64, Instant)) {
+        let kind = self.faults.state().kind;
+        let mut model = locked(&self.model);
+        (model.started_with, model.announced) = (Some(current.hash().to_owned()), None);
+        if let Some(running) = model.running() {
+            model.promises.started(running, started, kind.refuses_writes() || kind == Kind::BitRot);
+        }
+    }
+
+    fn act(&self, act: Act, life: &Life, engine: &EngineHandle, host: &SimulatedHost) {
+        let mut model = host.model_now();
+        let wish = match act {
+            Act::Now => {
+                model.promises.now();
+                UpdateWish::Apply
+            }
+            Act::Later(seconds) => {
+                model.promises.later(seconds);
+                UpdateWish::Defer { seconds }
+            }
+            // The model hears of it with everybody else, once it is stored.
+            Act::Skip => {
+                model.promises.never();
+                let newest =
+                    self.world.known(&self.world.of_day[life.day]).map(|known| known.version.clone());
+                UpdateWish::Skip { version: model.announced.clone().or(newest).unwrap_or_default() }
+            }
+            Act::Look => {
+                model.promises.look();
+                UpdateWish::Check
+            }
+            Act::Archive(day) => {
+                model.promises.given();
+                return engine.apply_archive(self.world.archive(day));
+            }
+            Act::Files => return,
+        };
+        engine.wish(wish);
+    }
+
+    /// The page asks for the files of a group: what comes is what was released (law 3), and it comes when nothing is wrong.
+    async fn files(&self, pages: &OnDemand, live: &Release) {
+        let Some(known) = self.world.known(live.hash()) else { return };
+        for (path, content) in &known.group {
+            let Some((_, entry)) = live.on_demand(path) else { continue };
+            let brought = pages.file(live, entry).await;
+            self.faults.note(|| format!("      {path}: {:?}", brought.as_ref().map(Vec::len)));
+            let undisturbed = {
+                let state = self.faults.state();
+                !state.struck || state.stopped
+            };
+            match brought {
+                Ok(brought) if brought != *content => {
+                    locked(&self.model)
+                        .broke("law 3", format!("{path} of {} is another file", known.version));
+                }
+                Err(error) if undisturbed => {
+                    locked(&self.model).broke("progress", format!("{path} can not be had: {error}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A life ends: what nothing held up was taken.
+    fn taken(&self, life: &Life, started: (u64, Instant)) {
+        if self.faults.state().struck {
+            return;
+        }
+        let stored = self.looks().state();
+        if stored.staged.is_some() && !life.acts.is_empty() {
+            // A file does not end the wait of a release that was staged before it.
+            return;
+        }
+        let skipped = stored.postponed.skipped;
+        let mut model = locked(&self.model);
+        let time = [started.0, now_ms(started)];
+        if let Some((hash, why)) = must_be_committed(&model, life, time, |version| skipped.contains(version))
+            && model.committed.as_deref() != Some(hash)
+        {
+            model.broke("progress", format!("{why}, and it is not taken"));
+        }
+    }
+
     /// Starts what boots, and looks at every byte of it. Law 4: something always does.
     fn boot(&self, store: &Store) -> Option<Release> {
-        let world = World::get();
+        let world = self.world;
         let embedded = match store.embed(&world.attached) {
             Ok(embedded) => embedded,
             Err(error) => {
@@ -259,7 +353,7 @@ impl Simulation {
             .note(|| format!("      boots {} ({:?})", boot.release.manifest().version, boot.fallback_reason));
         let (kind, struck) = {
             let state = self.faults.state();
-            (state.kind, state.struck && !state.stopped)
+            (state.excuse(), state.struck && !state.stopped)
         };
         locked(&self.model).booted(boot.release.hash(), struck, kind);
         let looks = self.machine.onlooker();
@@ -290,18 +384,30 @@ impl Simulation {
         }
     }
 
-    fn surroundings(&self, life: Life, started: u64) -> Surroundings {
-        let (faults, start) = (self.faults.clone(), tokio::time::Instant::now());
-        let epoch: jiff::Timestamp = EPOCH.parse().expect("a time");
+    fn surroundings(
+        &self,
+        life: &Life,
+        started: (u64, Instant),
+        model: Option<Arc<Mutex<Model>>>,
+    ) -> Surroundings {
+        let (faults, epoch) = (self.faults.clone(), self.world.epoch);
+        let told = model.clone();
         let clock = move || {
-            let _ = faults.effect(crate::faults::Sort::Clock, "clock", "", false);
-            let seconds = (started / 1_000) as i64 + start.elapsed().as_secs() as i64 + faults.state().jump;
-            epoch.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(epoch)
+            let _ = faults.effect(Sort::Clock, "clock", "", false);
+            let now = now_ms(started);
+            let seconds = (now / 1_000) as i64 + faults.state().jump;
+            let now_s = epoch.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(epoch);
+            if let Some(model) = &told {
+                locked(model).promises.reading(now, now_s.as_second());
+            }
+            now_s
         };
+        let network = SimulatedNetwork::new(self.faults.clone(), self.world, life.day, model);
         Surroundings {
             clock: Arc::new(clock),
             chance: || 128,
-            network: Arc::new(SimulatedNetwork::new(self.faults.clone(), life.day)),
+            network: Arc::new(network),
+            rate: RateLimit::default(),
         }
     }
 }

@@ -4,9 +4,12 @@
 //! TUF specification (1.0.33) must be understood by the client whoever wrote it.
 
 use crate::chance::Chance;
+use crate::terms::Terms;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
-use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest};
+use staysail_protocol::assets::Group;
+use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, UpdateSource};
+use staysail_update::archive::{self, Archive, Entry};
 use staysail_update::bundle::{self, Attached, Contents};
 use staysail_update::{TARGET, hash, pack};
 use std::collections::BTreeMap;
@@ -18,6 +21,12 @@ pub const DAYS: usize = 6;
 pub const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// Metadata of a day expire this late.
 const EXPIRES: &str = "2026-01-31T00:00:00Z";
+/// The beginning of time where there are conditions: 37 hours later clocks change in Berlin.
+const EPOCH_OF_TERMS: &str = "2026-03-27T12:00:00Z";
+/// After all the days that releases may be postponed there.
+const EXPIRES_OF_TERMS: &str = "2026-07-31T00:00:00Z";
+/// Worlds whose releases have conditions, each with others.
+const WORLDS_OF_TERMS: usize = 8;
 const ROOT_EXPIRES: &str = "2036-01-01T00:00:00Z";
 
 /// What is known of a release.
@@ -35,6 +44,19 @@ pub struct Known {
     pub page: BTreeMap<String, Vec<u8>>,
     /// The worker.
     pub worker: Vec<u8>,
+    /// Content of each file of its asset group, by its path.
+    pub group: BTreeMap<String, Vec<u8>>,
+    /// When it is taken.
+    pub terms: Terms,
+}
+
+/// What releases are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// They are taken as they come.
+    Plain,
+    /// They have conditions and asset groups, and a user has wishes.
+    Terms,
 }
 
 /// The files of a repository.
@@ -55,6 +77,16 @@ pub struct World {
     pub root: Vec<u8>,
     /// Hash of the newest release, a good one.
     pub newest: String,
+    /// Hash of the newest release of each day.
+    pub of_day: Vec<String>,
+    /// The beginning of time.
+    pub epoch: jiff::Timestamp,
+    /// Hashes of the releases that a blob belongs to, by its path; those of groups belong to none.
+    pub downloads: BTreeMap<String, Vec<String>>,
+    /// The repository of somebody who has no key that counts.
+    pub forged: Files,
+    /// The repository of each day as one file, where somebody has them.
+    archives: Vec<OnceLock<Archive>>,
 }
 
 struct Keys {
@@ -107,13 +139,23 @@ struct Made {
     blobs: BTreeMap<String, Vec<u8>>,
 }
 
-fn make(version: &str, sequence: u64, content: u32, page: u64, worker: &[u8]) -> Made {
+/// What a release is made of.
+#[derive(Clone, Copy)]
+struct Plan<'a> {
+    version: &'a str,
+    sequence: u64,
+    content: u32,
+    page: u64,
+}
+
+fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made {
+    let Plan { version, sequence, content, page } = plan;
     let mut blobs = BTreeMap::new();
     let files = BTreeMap::from([
         ("index.html".to_owned(), Chance::new(page).noise(600)),
         ("same.css".to_owned(), b"h1 { color: teal }".repeat(4)),
     ]);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format: 1,
         app: "com.example.simulated".into(),
         name: "Simulated".into(),
@@ -124,9 +166,17 @@ fn make(version: &str, sequence: u64, content: u32, page: u64, worker: &[u8]) ->
         backend: BTreeMap::from([(TARGET.to_owned(), vec![file("worker", worker, true, &mut blobs)])]),
         ..Manifest::default()
     };
-    let good = content != BAD;
-    let known =
-        Known { version: version.into(), sequence, good, content, page: files, worker: worker.to_vec() };
+    let mut group = BTreeMap::new();
+    if let Some(terms) = &terms {
+        group.insert("maps/own.bin".to_owned(), Chance::new(1_000 + page).noise(900));
+        group.insert("maps/same.bin".to_owned(), Chance::new(1_000).noise(900));
+        let files = group.iter().map(|(path, content)| file(path, content, false, &mut blobs)).collect();
+        manifest.groups.insert("maps".into(), Group { files, ..Group::default() });
+        (manifest.policy, manifest.urgency) = (terms.policy(), terms.urgency().clone());
+    }
+    let (good, terms) = (content != BAD, terms.unwrap_or_default());
+    let (version, page, worker) = (version.to_owned(), files, worker.to_vec());
+    let known = Known { version, sequence, good, content, page, worker, group, terms };
     Made { manifest, known, blobs }
 }
 
@@ -134,26 +184,57 @@ fn make(version: &str, sequence: u64, content: u32, page: u64, worker: &[u8]) ->
 const BAD: u32 = 2;
 
 impl World {
-    /// The world.
+    /// The world in which releases are taken as they come.
     pub fn get() -> &'static Self {
-        static WORLD: OnceLock<World> = OnceLock::new();
-        WORLD.get_or_init(|| {
+        Self::of(Setting::Plain, 0)
+    }
+
+    /// The world of a scenario.
+    pub fn of(setting: Setting, scenario: u64) -> &'static Self {
+        static WORLDS: [OnceLock<World>; 1 + WORLDS_OF_TERMS] =
+            [const { OnceLock::new() }; 1 + WORLDS_OF_TERMS];
+        let number = match setting {
+            Setting::Plain => 0,
+            Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
+        };
+        WORLDS[number].get_or_init(|| {
             crate::signatures::install();
-            Self::build()
+            Self::build(number)
         })
     }
 
-    fn build() -> Self {
+    /// What is known of a release; nothing of one this world does not have.
+    pub fn known(&self, hash: &str) -> Option<&Known> {
+        self.releases.get(hash)
+    }
+
+    /// The repository of a day as one file.
+    pub fn archive(&self, day: usize) -> Archive {
+        let make = || archived(&self.days[day]);
+        self.archives[day].get_or_init(make).clone()
+    }
+
+    fn build(number: usize) -> Self {
         let mut worker = Chance::new(1).noise(1_500);
         let (first, second) = (key(1), key(2));
         let pinned = root(1, &first, &[&first]);
-        let embedded = make("1.0.0", 0, 0, 10, &worker);
-        let attached = attach(&embedded, &pinned);
+        let (epoch, expires) =
+            if number == 0 { (EPOCH, EXPIRES) } else { (EPOCH_OF_TERMS, EXPIRES_OF_TERMS) };
+        let mut chance = Chance::new(0x7E12 + number as u64);
+        let mut terms = || (number > 0).then(|| Terms::chosen(&mut chance));
+        let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 10 };
+        let installed = make(plan, &worker, terms());
+        let attached = attach(&installed, &pinned);
+        let embedded = hash::of(&installed.manifest.to_bytes());
 
-        let mut releases = BTreeMap::new();
-        releases.insert(hash::of(&embedded.manifest.to_bytes()), embedded.known.clone());
-        let mut days = vec![Files::new()];
-        let (mut files, mut newest) = (Files::new(), String::new());
+        let mut releases = BTreeMap::from([(embedded.clone(), installed.known.clone())]);
+        let (mut files, mut downloads) = (Files::new(), BTreeMap::<_, Vec<_>>::new());
+        // What was installed has files that are fetched, too.
+        for entry in installed.manifest.group_files() {
+            let blob = &entry.blob.sha256;
+            files.insert(blob_path(blob), Arc::new(installed.blobs[blob].clone()));
+        }
+        let (mut days, mut of_day) = (vec![files.clone()], vec![embedded.clone()]);
         let plan: [(&str, u32, u64, bool); DAYS - 1] = [
             // Version, content, page, whether the worker changes.
             ("1.1.0", 1, 11, false),
@@ -175,7 +256,9 @@ impl World {
                 };
                 worker = bad.map_or_else(|| edited(&worker, sequence), |bad| bad.worker.clone());
             }
-            let mut made = make(version, sequence, content, page, &worker);
+            // That everybody comes to the last one must follow from days and quiet, not from its urgency.
+            let terms = if sequence as usize == DAYS - 1 { terms().map(Terms::patient) } else { terms() };
+            let mut made = make(Plan { version, sequence, content, page }, &worker, terms);
             for old in [&old, &workers[0]].into_iter().filter(|old| **old != worker) {
                 let patch = pack::diff(old, &worker).ok().flatten().expect("small files have a patch");
                 let blob = Blob { sha256: hash::of(&patch), size: patch.len() as u64 };
@@ -194,14 +277,63 @@ impl World {
                 let rotated = root(2, &second, &[&first, &second]);
                 files.insert("metadata/2.root.json".into(), Arc::new(rotated));
             }
-            newest = publish(&mut files, &made, sequence, signer);
+            let newest = publish(&mut files, &made, sequence, (signer, expires));
+            for blob in downloaded(&made) {
+                downloads.entry(blob_path(blob)).or_default().push(newest.clone());
+            }
             releases.insert(newest.clone(), made.known);
+            of_day.push(newest);
             days.push(files.clone());
         }
-        files.insert("metadata/1.root.json".into(), Arc::new(pinned.clone()));
-        let embedded = hash::of(&embedded.manifest.to_bytes());
-        Self { days, releases, attached, embedded, root: pinned, newest }
+        Self {
+            forged: forged(expires),
+            newest: of_day[DAYS - 1].clone(),
+            epoch: epoch.parse().expect("a time"),
+            archives: (0..DAYS).map(|_| OnceLock::new()).collect(),
+            root: pinned,
+            days,
+            releases,
+            attached,
+            embedded,
+            of_day,
+            downloads,
+        }
     }
+}
+
+fn blob_path(blob: &str) -> String {
+    format!("blobs/{blob}.zst")
+}
+
+/// Blobs that come with a release: not those of groups.
+fn downloaded(made: &Made) -> impl Iterator<Item = &String> {
+    let groups: Vec<&String> = made.manifest.group_files().map(|entry| &entry.blob.sha256).collect();
+    made.blobs.keys().filter(move |blob| !groups.contains(blob))
+}
+
+/// A repository in which everything is right but the keys.
+fn forged(expires: &str) -> Files {
+    let plan = Plan { version: "9.9.9", sequence: 99, content: 9, page: 99 };
+    let made = make(plan, b"somebody else's", None);
+    let mut files = Files::new();
+    publish(&mut files, &made, 99, (&key(9), expires));
+    files
+}
+
+/// A repository as one file. Its name is gone at once, as with a stick that was pulled out after it was opened.
+fn archived(files: &Files) -> Archive {
+    let entry = |(path, bytes): (&String, &Arc<Vec<u8>>)| Entry {
+        path: path.clone(),
+        size: bytes.len() as u64,
+        sha256: hash::of(bytes),
+    };
+    let mut bytes = Vec::new();
+    let entries: Vec<Entry> = files.iter().map(entry).collect();
+    archive::write_head(&mut bytes, &entries).expect("memory can be written");
+    files.values().for_each(|file| bytes.extend_from_slice(file));
+    let place = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    std::fs::write(place.path(), bytes).expect("a temporary file can be written");
+    Archive::open(place.path()).expect("what was just written is an archive")
 }
 
 /// A worker with a small change.
@@ -213,9 +345,9 @@ fn edited(worker: &[u8], sequence: u64) -> Vec<u8> {
 }
 
 /// Adds a release to a repository's files. Gives its hash.
-fn publish(files: &mut Files, made: &Made, sequence: u64, signer: &Keys) -> String {
+fn publish(files: &mut Files, made: &Made, sequence: u64, (signer, expires): (&Keys, &str)) -> String {
     for (name, blob) in &made.blobs {
-        files.insert(format!("blobs/{name}.zst"), Arc::new(blob.clone()));
+        files.insert(blob_path(name), Arc::new(blob.clone()));
     }
     let manifest = made.manifest.to_bytes();
     let name = hash::of(&manifest);
@@ -223,7 +355,7 @@ fn publish(files: &mut Files, made: &Made, sequence: u64, signer: &Keys) -> Stri
     files.insert(format!("targets/releases/{name}.stable.json"), Arc::new(manifest));
     let role = |name: &str, field: &str, content: Value| {
         let mut signed = json!({
-            "_type": name, "spec_version": "1.0.33", "version": sequence, "expires": EXPIRES,
+            "_type": name, "spec_version": "1.0.33", "version": sequence, "expires": expires,
         });
         signed[field] = content;
         envelope(&signed, &[signer])
@@ -244,7 +376,8 @@ fn attach(made: &Made, root: &[u8]) -> Attached {
     let contents = Contents {
         manifest: made.manifest.clone(),
         blobs: made.blobs.clone(),
-        source: None,
+        // Then files of groups are not attached.
+        source: Some(UpdateSource { url: "simulated://".into(), ..UpdateSource::default() }),
         root: Some(root.to_vec()),
     };
     std::fs::write(&shell, "a shell").expect("a temporary file can be written");

@@ -2,24 +2,61 @@
 
 use staysail_testkit::faults::Kind;
 use staysail_testkit::schedule::{Outcome, Seed, run};
+use staysail_testkit::world::Setting;
+
+const SETTINGS: [Setting; 2] = [Setting::Plain, Setting::Terms];
 
 #[test]
 fn a_seed_replays_effect_for_effect() {
-    for kind in Kind::ALL {
-        let seed = Seed { scenario: 7, kind, at: 90 };
+    for (setting, kind) in SETTINGS.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind))) {
+        let seed = Seed { setting, scenario: 7, kind, at: 90 };
         assert_eq!(Seed::from_number(seed.number()), seed);
         let (first, second) = (run(seed, true), run(seed, true));
-        assert_eq!(first, second, "{kind:?}");
-        assert!(first.trace.len() > 300, "{kind:?}: {}", first.trace.len());
+        assert_eq!(first, second, "{seed:?}");
+        assert!(first.trace.len() > 300, "{seed:?}: {}", first.trace.len());
     }
 }
 
 #[test]
 fn every_sort_of_fault_strikes_and_stops_striking() {
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::None) {
-        assert!(run(Seed { scenario: 1, kind, at: 1 }, false).struck, "{kind:?}");
-        assert!(!run(Seed { scenario: 1, kind, at: 10_000 }, false).struck, "{kind:?}");
+    for (setting, kind) in SETTINGS.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind))) {
+        let first = Seed { setting, scenario: 1, kind, at: 1 };
+        assert_eq!(run(first, false).struck, kind != Kind::None, "{first:?}");
+        assert!(!run(Seed { at: 10_000, ..first }, false).struck, "{first:?}");
     }
+}
+
+/// Where nothing goes wrong, the scenarios with terms have everything in them that they are about.
+#[test]
+fn lives_with_terms_hold_all_that_conditions_and_users_do() {
+    let mut traces = Vec::new();
+    for scenario in 0..100 {
+        let seed = Seed { setting: Setting::Terms, scenario, kind: Kind::None, at: 1 };
+        let Outcome { broken, trace, .. } = run(seed, true);
+        assert_eq!(broken, None, "{scenario}");
+        traces.extend(trace);
+    }
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found = [
+        "asked for Some(Look)",
+        "asked for Some(Download)",
+        "asked for Some(Apply)",
+        "asked for None",
+        ": Failure Facts",
+        ": Nothing Facts",
+        "the condition `download` of the policy does not hold",
+        "the condition `apply` of the policy does not hold",
+        "of the policy holds can not be told",
+        "the user said later",
+        "the user: Now",
+        "the user: Archive",
+        "Skipped {",
+        "simulated: its state can not be handed over yet",
+        "RolledBack",
+        "maps/own.bin: Ok",
+    ]
+    .map(|part| (part, counted(part)));
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
 }
 
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.

@@ -13,7 +13,7 @@
 
 use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
-use crate::engine::look::{self, Found};
+use crate::engine::look::{self, Looked, Standpoint};
 use crate::engine::network::{Answer, Network, NetworkFuture, read_apart};
 use crate::store::{Release, Store, compare_versions};
 use crate::{Error, TARGET, hash};
@@ -147,8 +147,16 @@ impl Archive {
                 );
             }
             let remote = Remote::new(&Surroundings::with_network(Arc::new(self.clone())));
-            let looked = look::look(&remote, store, root, current, now).await;
-            self.weigh(store, current, looked)
+            let state = store.state();
+            let running = state.current.and_then(|hash| store.open_release(&hash, root).ok());
+            let is_older = |release: &Release| {
+                compare_versions(&release.manifest().version, &current.manifest().version) == Ordering::Less
+            };
+            let current = running.as_ref().filter(|running| !is_older(running)).unwrap_or(current);
+            let channel = store.channel();
+            let from = Standpoint { store, root, current, channel: &channel };
+            let looked = look::look(&remote, from, now).await;
+            self.weigh(store, current, &channel, looked)
         })
     }
 
@@ -161,11 +169,14 @@ impl Archive {
         &self,
         store: &Store,
         current: &Release,
-        looked: Result<Option<Found>, Error>,
+        channel: &str,
+        looked: Result<Looked, Error>,
     ) -> Result<String, Error> {
         let found = match looked {
-            Ok(Some(found)) => found,
-            Ok(None) => return Err(self.refused("holds no release of the channel stable")),
+            Ok(Looked::Found(found)) => found,
+            Ok(Looked::Nothing | Looked::NoChannel(_)) => {
+                return Err(self.refused(&format!("holds no release of the channel {channel}")));
+            }
             Err(Error::Trust(reason)) if reason.contains("expired") => {
                 let remedy = "have a new one made with `staysail bundle`";
                 return Err(self.refused(&format!("counts no more ({reason}): {remedy}")));
@@ -191,7 +202,7 @@ impl Archive {
             let remedy = format!("have it made with --target {TARGET}");
             return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));
         }
-        let floor = store.state().floor;
+        let floor = store.state().floor_of(channel);
         let older = compare_versions(version, &current.manifest().version) == Ordering::Less;
         if manifest.sequence <= floor || (floor == 0 && older) {
             let reason = "which is not newer than what this app has run already";

@@ -12,207 +12,17 @@
 //! Where a release has a policy, the machine asks before each [`Gate`] what its condition says, and waits meanwhile; what
 //! follows from the answer, from urgency and from the user's choice is decided by [`crate::policy::decide`].
 
+mod follow;
+mod state;
+
+pub(crate) use follow::is_newer;
+pub use state::{Candidate, Effect, Event, Gate, Phase, State};
+
 use crate::policy::{Choice, Decision, Question, Verdict, decide};
-use crate::store::compare_versions;
 use staysail_protocol::limits::{POLICY_PAUSE_S, SKIPS_MAX};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
-
-/// A release as far as decisions need to know it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Candidate {
-    /// Hash of its manifest.
-    pub hash: String,
-    /// Its version.
-    pub version: String,
-    /// Its sequence.
-    pub sequence: u64,
-    /// Its notes.
-    pub notes: String,
-    /// Bytes to download.
-    pub bytes: u64,
-    /// A switch to it would change nothing.
-    pub same_as_current: bool,
-    /// Why this machine can not run it, if so.
-    pub unusable: Option<String>,
-    /// It has conditions.
-    pub conditional: bool,
-    /// It is critical for the version that runs.
-    pub critical: bool,
-}
-
-/// A step of a release that conditions can hold up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    /// Its download.
-    Download,
-    /// Its being applied.
-    Apply,
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing.
-    #[default]
-    Idle,
-    /// Looking for a release.
-    Checking,
-    /// Downloading and verifying the candidate.
-    Downloading,
-    /// A release waits for its time, or for its conditions.
-    Waiting,
-    /// The host is switching to the staged release.
-    Applying,
-    /// The new release is live and being watched.
-    Probation,
-    /// The new release is good, and that is being stored.
-    Committing,
-    /// The engine was shut down.
-    Stopped,
-}
-
-/// Everything decisions depend on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
-    /// What is being done.
-    pub phase: Phase,
-    /// What runs, or ran before the release on probation.
-    pub current: Candidate,
-    /// Highest sequence ever committed.
-    pub floor: u64,
-    /// Hashes never to be tried again.
-    pub banned: BTreeSet<String>,
-    /// Being downloaded, or to be when its conditions allow.
-    pub candidate: Option<Candidate>,
-    /// On disk, verified.
-    pub staged: Option<Candidate>,
-    /// Not to be applied before this time.
-    pub deferred_until: Option<u64>,
-    /// Look again as soon as possible.
-    pub look_again: bool,
-    /// The last thing told was this failure; it is not told again.
-    pub failure_told: Option<String>,
-    /// Versions the user does not want.
-    pub skipped: BTreeSet<String>,
-    /// The user wants what comes next at once.
-    pub wanted_now: bool,
-    /// Version and reason of the wait that was told last; it is not told again.
-    pub wait_told: Option<(String, String)>,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// Look for a release: a start, a timer, a notice.
-    Look,
-    /// The newest published release; `None` when there is none.
-    Found(Option<Candidate>),
-    /// Looking failed.
-    LookFailed(String),
-    /// The candidate is on disk, every byte verified.
-    Staged,
-    /// The candidate could not be had, or was not what was signed.
-    DownloadFailed(String),
-    /// The page or the app wishes.
-    Wish(UpdateWish),
-    /// The time a wake-up was ordered for has come.
-    Woken,
-    /// What the policy of a release says at this moment.
-    Weighed {
-        /// Which release.
-        hash: String,
-        /// Which step.
-        gate: Gate,
-        /// Its condition.
-        condition: Verdict,
-        /// It was postponed as long as it may be.
-        overdue: bool,
-        /// Nobody would be disturbed.
-        quiet: bool,
-    },
-    /// The staged release is live; milliseconds from decision to switch.
-    Applied(f64),
-    /// The host could not switch; what ran goes on running. The release is at fault.
-    ApplyFailed(String),
-    /// The switch was not even tried; the release is not at fault.
-    ApplyPostponed(String),
-    /// Probation passed.
-    Good,
-    /// Probation failed, and the host is back at the release before.
-    Bad(String),
-    /// Probation failed, and the host could not go back: what failed runs on.
-    Stuck(String),
-    /// That the release is good is stored.
-    Committed,
-    /// That the release is good could not be stored; it runs on all the same.
-    CommitNotStored(String),
-    /// Something else could not be stored, or not be removed.
-    NotStored(String),
-    /// The app ends.
-    ShutDown,
-}
-
-/// What to do, in this order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Look for the newest release; answered by `Found` or `LookFailed`.
-    Look,
-    /// Download the candidate; answered by `Staged` or `DownloadFailed`.
-    Download,
-    /// Put the staged release on trial and switch; answered by `Applied`, `ApplyFailed` or `ApplyPostponed`.
-    Apply,
-    /// Watch; answered by `Good`, `Bad` or `Stuck`.
-    Watch,
-    /// Record durably that the release on probation is good; answered by `Committed` or `CommitNotStored`.
-    Commit,
-    /// Remove what is no longer needed; answered by `NotStored` when that fails.
-    Tidy,
-    /// Record durably, before anything else, that this release is never tried again; answered by `NotStored` when that
-    /// fails.
-    Ban {
-        /// Its hash.
-        hash: String,
-        /// Why.
-        reason: String,
-    },
-    /// The published release is what runs: the floor rises to its sequence; answered by `NotStored` when that fails.
-    RaiseFloor(u64),
-    /// Send `Woken` at this time.
-    WakeAt(u64),
-    /// Look at the conditions of a step; answered by `Weighed`.
-    Weigh(Gate),
-    /// Record durably which versions the user does not want.
-    RememberSkips(BTreeSet<String>),
-    /// Tell page, app and log.
-    Tell(UpdateEvent),
-    /// Give up everything under way; a trial does not count.
-    Stop,
-}
-
-#[cfg(debug_assertions)]
-impl Effect {
-    /// The name of the moment before it.
-    pub(crate) fn moment(&self) -> &'static str {
-        match self {
-            Self::Look => "look",
-            Self::Download => "download",
-            Self::Apply => "apply",
-            Self::Watch => "watch",
-            Self::Commit => "commit",
-            Self::Tidy => "tidy",
-            Self::Ban { .. } => "ban",
-            Self::RaiseFloor(_) => "raise floor",
-            Self::WakeAt(_) => "wake at",
-            Self::Weigh(_) => "weigh",
-            Self::RememberSkips(_) => "remember skips",
-            Self::Tell(_) => "tell",
-            Self::Stop => "stop",
-        }
-    }
-}
 
 /// Decides. `now` is in milliseconds since any fixed moment.
 pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
@@ -246,8 +56,12 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
                 settle(&mut state, &mut effects, now);
             }
         }
+        Event::Wish(UpdateWish::Follow { channel }) => {
+            follow::follow(&mut state, &mut effects, channel, now);
+        }
+        Event::Wish(UpdateWish::Pin { version }) => follow::pin(&mut state, &mut effects, version, now),
         // An answer to the host's question, nothing for the machine.
-        Event::Wish(UpdateWish::Conditions { .. }) => {}
+        Event::Wish(UpdateWish::Conditions { .. } | UpdateWish::DownloadRate { .. }) => {}
         Event::Wish(UpdateWish::Defer { seconds }) => {
             state.deferred_until = Some(now.saturating_add(seconds.saturating_mul(1_000)));
             state.wanted_now = false;
@@ -266,6 +80,10 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         Event::Found(found) if state.phase == Phase::Checking => {
             state.failure_told = None;
             weigh(&mut state, &mut effects, found, now);
+        }
+        Event::ChannelGone { channel, known } if state.phase == Phase::Checking => {
+            follow::channel_gone(&mut state, &mut effects, &channel, &known);
+            settle(&mut state, &mut effects, now);
         }
         Event::LookFailed(reason) if state.phase == Phase::Checking => {
             fail(&mut state, &mut effects, reason);
@@ -319,7 +137,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         Event::Committed if state.phase == Phase::Committing => {
             state.failure_told = None;
             if let Some(staged) = state.staged.take() {
-                state.floor = state.floor.max(staged.sequence);
+                follow::raise_floor(&mut state, &staged);
                 effects.push(Effect::Tidy);
                 effects.push(Effect::Tell(UpdateEvent::Committed { version: staged.version.clone() }));
                 state.current = staged;
@@ -368,14 +186,20 @@ fn weigh(state: &mut State, effects: &mut Vec<Effect>, found: Option<Candidate>,
         return settle(state, effects, now);
     };
     let waits = state.candidate.take().is_some_and(|candidate| candidate.hash == found.hash);
-    let current = &state.current;
+    // The channel was changed meanwhile: another look follows.
+    if found.channel != state.channel {
+        return settle(state, effects, now);
+    }
+    if let Some(reason) = follow::held(state, &found) {
+        follow::tell_held(state, effects, &found, reason);
+        return settle(state, effects, now);
+    }
+    state.held_told = None;
     let fresh =
-        found.sequence > current.sequence && found.sequence >= state.floor && found.hash != current.hash;
-    // An installed build that is newer than the repository is not taken back to what is published.
-    let lower = current.sequence == 0 && compare_versions(&found.version, &current.version) == Ordering::Less;
+        is_newer(&found, &state.current) && found.sequence >= state.floor && found.hash != state.current.hash;
     let staged = state.staged.as_ref().is_some_and(|staged| staged.hash == found.hash);
-    let skipped = state.skipped.contains(&found.version) && !found.critical;
-    if state.banned.contains(&found.hash) || !fresh || lower || staged || skipped {
+    let skipped = is_skipped(state, &found) && !found.critical;
+    if state.banned.contains(&found.hash) || !fresh || staged || skipped {
         return settle(state, effects, now);
     }
     if found.same_as_current {
@@ -410,10 +234,18 @@ fn at(state: &State, gate: Gate) -> Option<&Candidate> {
     }
 }
 
+/// Whether the user does not want it, nor what it is only a step towards.
+fn is_skipped(state: &State, release: &Candidate) -> bool {
+    [Some(&release.version), release.towards.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|version| state.skipped.contains(version))
+}
+
 fn choice(state: &State, gate: Gate, release: &Candidate, now: u64) -> Choice {
     if state.wanted_now {
         Choice::Now
-    } else if state.skipped.contains(&release.version) {
+    } else if is_skipped(state, release) {
         Choice::Skip
     } else if gate == Gate::Apply && state.deferred_until.is_some_and(|until| until > now) {
         Choice::Later
@@ -519,11 +351,9 @@ fn forget_skips(state: &mut State, effects: &mut Vec<Effect>) -> bool {
 
 /// Nothing is under way: download or apply what there is, wait for its time, look again, or rest.
 fn settle(state: &mut State, effects: &mut Vec<Effect>, now: u64) {
-    let (banned, current) = (&state.banned, state.current.sequence);
-    for release in [&mut state.staged, &mut state.candidate] {
-        let useless = |release: &mut Candidate| banned.contains(&release.hash) || release.sequence <= current;
-        let _ = release.take_if(useless);
-    }
+    let keep = |release: Option<Candidate>| release.filter(|release| !follow::is_useless(state, release));
+    let (staged, candidate) = (keep(state.staged.clone()), keep(state.candidate.clone()));
+    (state.staged, state.candidate) = (staged, candidate);
     state.phase = Phase::Idle;
     if state.look_again {
         return again(state, effects);

@@ -71,14 +71,44 @@ fn events() -> Vec<Event> {
     ]
 }
 
+/// The same for what can be followed: another channel, a version to stay at, a barrier that proved bad.
+fn choices() -> Vec<Event> {
+    let found = |candidate| Event::Found(Some(candidate));
+    let beta = |sequence| Candidate { channel: "beta".into(), ..release(sequence) };
+    let follow = |channel: Option<&str>| Event::Wish(UpdateWish::Follow { channel: channel.map(Into::into) });
+    let pin = |version: Option<&str>| Event::Wish(UpdateWish::Pin { version: version.map(Into::into) });
+    vec![
+        follow(Some("beta")),
+        follow(None),
+        follow(Some("../beta")),
+        pin(Some("1.1.x")),
+        pin(None),
+        pin(Some("latest")),
+        Event::ChannelGone { channel: "beta".into(), known: "stable".into() },
+        Event::Look,
+        Event::Found(None),
+        found(release(2)),
+        found(Candidate { towards: Some("1.5.0".into()), ..release(2) }),
+        found(beta(2)),
+        Event::LookFailed("x".into()),
+        Event::Staged,
+        Event::Wish(UpdateWish::Apply),
+        Event::Applied(1.0),
+        Event::Good,
+        Event::Bad("x".into()),
+        Event::Committed,
+        Event::ShutDown,
+    ]
+}
+
 /// Every state that can be reached, with what each event does there, before and after a wait of a minute.
-fn visit(mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
+fn visit(events: &[Event], mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
     let mut known = BTreeMap::from([(format!("{:?}", start()), ())]);
     let mut open = vec![start()];
     while let Some(state) = open.pop() {
-        for (event, now) in events().into_iter().flat_map(|event| [(event.clone(), 0), (event, 60_000)]) {
+        for (event, now) in events.iter().flat_map(|event| [(event, 0), (event, 60_000)]) {
             let (next, effects) = step(state.clone(), event.clone(), now);
-            seen(&state, &event, &next, &effects);
+            seen(&state, event, &next, &effects);
             if known.insert(format!("{next:?}"), ()).is_none() {
                 open.push(next);
             }
@@ -100,6 +130,10 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Defer { .. }) => "Wish: defer",
         Event::Wish(UpdateWish::Skip { .. }) => "Wish: skip",
         Event::Wish(UpdateWish::Conditions { .. }) => "Wish: conditions",
+        Event::Wish(UpdateWish::Follow { .. }) => "Wish: follow",
+        Event::Wish(UpdateWish::Pin { .. }) => "Wish: pin",
+        Event::ChannelGone { .. } => "ChannelGone",
+        Event::Wish(UpdateWish::DownloadRate { .. }) => "Wish: download rate",
         Event::Woken => "Woken",
         Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",
@@ -129,12 +163,16 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Weigh(Gate::Download) => "Weigh the download",
         Effect::Weigh(Gate::Apply) => "Weigh",
         Effect::RememberSkips(_) => "RememberSkips",
+        Effect::RememberChoice { .. } => "RememberChoice",
         Effect::Stop => "Stop",
         Effect::Tell(UpdateEvent::Available { .. }) => "tell available",
         Effect::Tell(UpdateEvent::Progress { .. }) => "tell progress",
         Effect::Tell(UpdateEvent::Staged { .. }) => "tell staged",
         Effect::Tell(UpdateEvent::Waiting { .. }) => "tell waiting",
+        Effect::Tell(UpdateEvent::Held { .. }) => "tell held",
+        Effect::Tell(UpdateEvent::Following { .. }) => "tell following",
         Effect::Tell(UpdateEvent::Skipped { .. }) => "tell skipped",
+        Effect::Tell(UpdateEvent::Compared { .. }) => "tell compared",
         Effect::Tell(UpdateEvent::Applied { .. }) => "tell applied",
         Effect::Tell(UpdateEvent::Committed { .. }) => "tell committed",
         Effect::Tell(UpdateEvent::RolledBack { .. }) => "tell rolled back",
@@ -150,7 +188,7 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
 fn generated() -> String {
     let mut rows: BTreeMap<(usize, &str, usize), Vec<String>> = BTreeMap::new();
     let mut edges: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
-    let states = visit(|before, event, after, effects| {
+    let mut note = |before: &State, event: &Event, after: &State, effects: &[Effect]| {
         // What changes nothing and does nothing is not a transition.
         if before == after && effects.is_empty() {
             return;
@@ -165,7 +203,8 @@ fn generated() -> String {
         if from != to && !edge.contains(&event_name(event)) {
             edge.push(event_name(event));
         }
-    });
+    };
+    let (states, followed) = (visit(&events(), &mut note), visit(&choices(), &mut note));
     const PHASES: [Phase; 8] = [
         Phase::Idle,
         Phase::Checking,
@@ -177,7 +216,7 @@ fn generated() -> String {
         Phase::Stopped,
     ];
     let mut text = format!(
-        "{states} states can be reached with three releases.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
+        "{states} states can be reached with three releases, and {followed} with two channels and a version to stay at.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
     );
     for ((from, to), mut labels) in edges.into_iter().filter(|((from, to), _)| from != to) {
         labels.sort_unstable();
@@ -215,14 +254,25 @@ fn the_description_says_what_the_machine_does() {
 
 #[test]
 fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
-    let states = visit(|before, event, after, effects| {
-        assert!(after.floor >= before.floor, "{before:?} {event:?}");
+    let law = |before: &State, event: &Event, after: &State, effects: &[Effect]| {
+        let floor = |state: &State, channel: &str| match state.channel == channel {
+            true => state.floor,
+            false => state.floors.get(channel).copied().unwrap_or_default(),
+        };
+        for channel in ["", "beta"] {
+            assert!(floor(after, channel) >= floor(before, channel), "{before:?} {event:?}");
+        }
         assert!(after.banned.is_superset(&before.banned), "{before:?} {event:?}");
         assert!(!after.banned.contains(&after.current.hash), "{before:?} {event:?}");
         let did = |name: &str| names(effects).iter().position(|did| *did == name);
         assert_eq!(did("Apply").is_some(), before.phase != Phase::Applying && after.phase == Phase::Applying);
         if did("Apply").is_some() {
-            assert!(after.staged.as_ref().is_some_and(|staged| !after.banned.contains(&staged.hash)));
+            let staged = after.staged.as_ref().unwrap();
+            assert!(
+                !after.banned.contains(&staged.hash) && staged.channel == after.channel,
+                "{before:?} {event:?}"
+            );
+            assert!(after.pinned.is_none() || staged.version.starts_with("1.1."), "{before:?} {event:?}");
         }
         if did("Commit").is_some() {
             assert_eq!((before.phase, event), (Phase::Probation, &Event::Good));
@@ -235,7 +285,9 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         if after.phase == Phase::Idle {
             assert!(after.staged.is_none() && after.candidate.is_none() && !after.look_again, "{after:?}");
         }
-    });
+    };
+    assert!(visit(&choices(), law) > 500);
+    let states = visit(&events(), law);
     assert!(states > 500, "{states}");
 }
 
@@ -420,7 +472,7 @@ impl Reference {
 
 #[test]
 fn the_machine_does_what_its_reference_does_in_every_state_that_can_be_reached() {
-    visit(|before, event, after, _| {
+    visit(&events(), |before, event, after, _| {
         // `visit` steps at both times; the reference must agree with one of them, and with the same one.
         let agrees = [0, 60_000].into_iter().any(|now| {
             let mut reference = Reference::of(before);

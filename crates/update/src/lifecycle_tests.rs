@@ -216,6 +216,134 @@ fn the_same_failure_is_told_once_until_something_works() {
     assert_eq!(told(&effects), 1);
 }
 
+#[test]
+fn a_barrier_is_taken_like_any_release_and_one_that_proved_bad_holds_up_what_comes_after_it() {
+    let barrier = Candidate { towards: Some("1.5.0".into()), ..release(1) };
+    let found = || Event::Found(Some(barrier.clone()));
+    let (state, _) = play(running(), [Event::Look, found(), Event::Staged]);
+    assert_eq!(state.phase, Phase::Applying);
+    let (state, effects) = play(state, [Event::Applied(1.0), Event::Bad("it crashed".into()), found()]);
+    let Some(Effect::Tell(UpdateEvent::Held { version, reason })) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    assert!(version == "1.5.0" && reason.contains("version 1.1.0 has to be taken before 1.5.0"), "{reason}");
+    // Told once, and what replaces the barrier is taken.
+    let (state, effects) = play(state, [Event::Look, found()]);
+    assert_eq!(effects, [Effect::Look]);
+    let (state, _) = play(
+        state,
+        [Event::Look, Event::Found(Some(Candidate { towards: Some("1.5.0".into()), ..release(2) }))],
+    );
+    assert_eq!(state.phase, Phase::Downloading);
+    // Who skips what it leads to skips it, too; "now" takes both back.
+    let skip = Event::Wish(UpdateWish::Skip { version: "1.5.0".into() });
+    let (state, _) = play(running(), [skip, Event::Look, found()]);
+    assert_eq!(state.phase, Phase::Idle);
+    let (state, _) = play(state, [Event::Wish(UpdateWish::Apply), found(), Event::Staged]);
+    assert_eq!(state.phase, Phase::Applying);
+}
+
+fn follow(channel: &str) -> Event {
+    Event::Wish(UpdateWish::Follow { channel: Some(channel.into()) })
+}
+
+fn of(channel: &str, sequence: u64, version: &str) -> Candidate {
+    let hash = format!("{channel}{sequence}");
+    Candidate { hash, version: version.into(), channel: channel.into(), ..release(sequence) }
+}
+
+fn on_stable() -> State {
+    let own = "stable".to_owned();
+    State {
+        channel: own.clone(),
+        own_channel: own,
+        current: of("stable", 40, "1.4.0"),
+        floor: 40,
+        ..State::default()
+    }
+}
+
+#[test]
+fn another_channel_counts_for_itself_and_never_takes_an_app_back() {
+    let found = |candidate| Event::Found(Some(candidate));
+    let (state, effects) = play(on_stable(), [follow("beta")]);
+    let chosen = Effect::RememberChoice { channel: "beta".into(), pinned: None };
+    let told = UpdateEvent::Following { channel: "beta".into(), pinned: None };
+    assert_eq!(effects, [chosen, Effect::Tell(told), Effect::Look]);
+    // A lower sequence of a higher version is newer here, and raises this channel's floor only.
+    let newer = of("beta", 3, "2.0.0-beta.1");
+    let events = [found(newer), Event::Staged, Event::Applied(1.0), Event::Good, Event::Committed];
+    let (state, _) = play(state, events);
+    assert_eq!((state.current.sequence, state.floor, state.floors["stable"]), (3, 3, 40));
+    // Back: what is lower there waits until it is passed, however high its sequence, and that is told once.
+    let (state, _) = play(state, [Event::Found(None), Event::Wish(UpdateWish::Follow { channel: None })]);
+    let (state, effects) = play(state, [found(of("stable", 41, "1.5.0"))]);
+    let [Effect::Tell(UpdateEvent::Held { version, reason })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert!(version == "1.5.0" && reason.contains("2.0.0-beta.1 stays"), "{reason}");
+    let (state, effects) = play(state, [Event::Look, found(of("stable", 41, "1.5.0"))]);
+    assert_eq!((state.phase, state.floor, effects), (Phase::Idle, 40, vec![Effect::Look]));
+    let (state, _) = play(state, [Event::Look, found(of("stable", 42, "2.0.0"))]);
+    assert_eq!(state.phase, Phase::Downloading);
+}
+
+#[test]
+fn what_was_found_or_staged_of_a_channel_is_left_when_another_is_followed() {
+    let found = |candidate| Event::Found(Some(candidate));
+    let next = || of("stable", 41, "1.5.0");
+    let defer = || Event::Wish(UpdateWish::Defer { seconds: 60 });
+    // While it is looked for, downloaded, and while it waits.
+    let (looked, _) = play(on_stable(), [Event::Look, follow("beta"), found(next())]);
+    let (loaded, _) = play(on_stable(), [Event::Look, found(next()), follow("beta"), Event::Staged]);
+    let (waited, _) = play(on_stable(), [defer(), Event::Look, found(next()), Event::Staged, follow("beta")]);
+    for state in [looked, loaded, waited] {
+        assert_eq!((state.phase, &state.candidate, &state.staged), (Phase::Checking, &None, &None));
+    }
+    // What is live already ends its probation first.
+    let live = [Event::Look, found(next()), Event::Staged, Event::Applied(1.0), follow("beta")];
+    let (state, _) = play(on_stable(), live);
+    let (state, _) = play(state, [Event::Good, Event::Committed]);
+    assert_eq!((state.current.version.as_str(), state.floors["stable"]), ("1.5.0", 41));
+}
+
+#[test]
+fn a_channel_that_is_none_is_told_and_the_apps_own_is_followed_again() {
+    let gone = Event::ChannelGone { channel: "nightly".into(), known: "beta, stable".into() };
+    let (state, effects) = play(on_stable(), [follow("nightly"), gone]);
+    assert_eq!((state.channel.as_str(), state.floor), ("stable", 40));
+    let told = |effect: &Effect| matches!(effect, Effect::Tell(UpdateEvent::Failed { reason }) if reason.contains("beta, stable"));
+    assert!(effects.iter().any(told), "{effects:?}");
+    let (state, effects) = play(on_stable(), [follow("../stable")]);
+    assert_eq!(state.channel, "stable");
+    assert!(matches!(effects.as_slice(), [Effect::Tell(UpdateEvent::Failed { .. })]), "{effects:?}");
+}
+
+#[test]
+fn an_app_that_is_to_stay_at_a_version_takes_nothing_else_not_even_what_is_critical_until_it_may_go_on() {
+    let found = |candidate| Event::Found(Some(candidate));
+    let pin = |version: Option<&str>| Event::Wish(UpdateWish::Pin { version: version.map(Into::into) });
+    let urgent = || Candidate { critical: true, ..of("stable", 42, "1.5.0") };
+    let (state, effects) = play(on_stable(), [pin(Some("1.4.x")), found(urgent())]);
+    let Some(Effect::Tell(UpdateEvent::Held { version, reason })) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    assert!(version == "1.5.0" && reason.contains("1.4.x") && reason.contains("critical"), "{reason}");
+    assert_eq!(state.phase, Phase::Idle);
+    let (state, _) = play(state, [Event::Look, found(of("stable", 41, "1.4.7"))]);
+    assert_eq!(state.phase, Phase::Downloading);
+    // What waits and does not fit is left.
+    let defer = Event::Wish(UpdateWish::Defer { seconds: 60 });
+    let waiting = [defer, Event::Look, found(of("stable", 42, "1.5.0")), Event::Staged, pin(Some("1.4.0"))];
+    let (state, _) = play(on_stable(), waiting);
+    assert_eq!(state.staged, None);
+    let (state, effects) = play(state, [Event::Found(None), pin(None), found(urgent())]);
+    assert!(effects.contains(&Effect::RememberChoice { channel: "stable".into(), pinned: None }));
+    assert_eq!(state.phase, Phase::Downloading);
+    let (_, effects) = play(on_stable(), [pin(Some("the newest"))]);
+    assert!(matches!(effects.as_slice(), [Effect::Tell(UpdateEvent::Failed { .. })]), "{effects:?}");
+}
+
 /// Any order of events, also answers nobody waits for: the floor never falls, a banned release is never applied, a release
 /// is applied only after it was staged, committed only after it passed.
 #[test]
@@ -273,4 +401,53 @@ fn no_order_of_events_breaks_a_law() {
         assert_eq!(effects, [Effect::Stop]);
         assert_eq!(step(state, Event::Look, 0).1, []);
     }
+}
+
+/// Everything an answer to a gate's question can meet: what the machine makes of it follows from the sentences below, in which
+/// the code's own decision does not occur.
+#[test]
+fn at_a_gate_every_answer_meets_every_choice_as_promised() {
+    let yes_no = [true, false];
+    let mut cases = 0;
+    for (gate, critical, overdue, quiet, chosen) in yes_no.into_iter().flat_map(|download| {
+        let gate = if download { Gate::Download } else { Gate::Apply };
+        (0..32).map(move |bits: u8| (gate, bits & 1 > 0, bits & 2 > 0, bits & 4 > 0, bits >> 3))
+    }) {
+        for condition in [Verdict::True, Verdict::False, Verdict::Unknown("x".into())] {
+            let holds = condition == Verdict::True;
+            let [now, later, skip] = [1, 2, 3].map(|choice| chosen == choice);
+            let waiting = Some(Candidate { conditional: true, critical, ..release(1) });
+            let mut state = State { phase: Phase::Waiting, wanted_now: now, ..running() };
+            state.deferred_until = later.then_some(600_000);
+            state.skipped.extend(skip.then(|| release(1).version));
+            match gate {
+                Gate::Download => state.candidate = waiting,
+                Gate::Apply => state.staged = waiting,
+            }
+            let case = format!(
+                "{gate:?} critical {critical} overdue {overdue} quiet {quiet} {condition:?} {state:?}"
+            );
+            let hash = release(1).hash;
+            let (after, effects) = step(state, Event::Weighed { hash, gate, condition, overdue, quiet }, 0);
+
+            // "Later" is about being applied; what is urgent or wanted now asks for nothing; days end in a quiet moment.
+            let put_off = later && gate == Gate::Apply;
+            let by_itself = (holds && !put_off) || (overdue && quiet);
+            let wanted = match (critical || now, skip) {
+                (true, _) => 2,
+                (false, true) => 0,
+                (false, false) => 1 + u8::from(by_itself),
+            };
+            let did = match (after.phase, effects.last()) {
+                (Phase::Downloading, Some(Effect::Download)) if gate == Gate::Download => 2,
+                (Phase::Applying, Some(Effect::Apply)) if gate == Gate::Apply => 2,
+                (Phase::Waiting, Some(Effect::WakeAt(at))) if *at == POLICY_PAUSE_S * 1_000 => 1,
+                (Phase::Idle, None) if after.staged.is_none() && after.candidate.is_none() => 0,
+                _ => 9,
+            };
+            assert_eq!(did, wanted, "{case}\n{effects:?}");
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 2 * 2 * 2 * 2 * 4 * 3);
 }

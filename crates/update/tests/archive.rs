@@ -17,10 +17,13 @@ fn days(days: i64) -> jiff::Timestamp {
 }
 
 async fn bundled(lab: &Lab, name: &str, targets: &[&str]) -> Result<(PathBuf, Bundled), Error> {
+    let targets = targets.iter().map(|one| (*one).into()).collect();
+    bundled_as(lab, name, Wanted { targets, ..Wanted::default() }).await
+}
+
+async fn bundled_as(lab: &Lab, name: &str, wanted: Wanted) -> Result<(PathBuf, Bundled), Error> {
     let (own, out) = (tempfile::tempdir().unwrap(), lab.folder.path().join(name));
-    let wanted =
-        Wanted { channel: "stable".into(), targets: targets.iter().map(|one| (*one).into()).collect() };
-    let root = lab.keys.root().unwrap();
+    let (root, wanted) = (lab.keys.root().unwrap(), Wanted { channel: "stable".into(), ..wanted });
     let made = bundle(&lab.file_url(), &root, &wanted, own.path(), &out, jiff::Timestamp::now()).await?;
     Ok((out, made))
 }
@@ -238,4 +241,40 @@ async fn a_file_without_this_machines_backend_says_so_and_none_is_made_for_a_tar
     assert_eq!(said(&store, &both, &root, &installed, now).await, "1.1.0");
     let sizes = [&both, &other].map(|file| std::fs::metadata(file).unwrap().len());
     assert!(sizes[0] > sizes[1], "{sizes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_holds_the_barriers_before_its_release_which_are_taken_from_it_one_after_the_other() {
+    let lab = Lab::new();
+    let apps = [(); 2].map(|()| lab.install(&lab.contents("1.0.0", "one")));
+    let mut barrier = lab.contents("1.1.0", "two");
+    barrier.manifest.barrier = true;
+    lab.publish(barrier);
+    lab.publish(lab.contents("1.2.0", "three"));
+    let (file, made) = bundled(&lab, "whole.bundle", &[]).await.unwrap();
+    assert_eq!(made.barriers, ["1.1.0"]);
+    let from = Some("1.1.0".into());
+    let (short, made) = bundled_as(&lab, "short.bundle", Wanted { from, ..Wanted::default() }).await.unwrap();
+    assert_eq!(made.barriers, [""; 0]);
+    std::fs::remove_dir_all(&lab.repository).unwrap();
+    std::fs::create_dir(&lab.repository).unwrap();
+
+    let store = apps[0].store();
+    let installed = apps[0].boot(&store).release;
+    let archive = Archive::open(&short).unwrap();
+    let refused = archive.check_now(&store, &apps[0].root, &installed).await.unwrap_err().to_string();
+    assert!(refused.contains("it lacks version 1.1.0, which has to be taken before 1.2.0"), "{refused}");
+    for (app, files) in apps.iter().zip([vec![&file], vec![&file, &short]]) {
+        let mut session = app.start(&lab.file_url());
+        session.engine.apply_archive(Archive::open(files[0]).unwrap());
+        assert_eq!(session.committed().await, "1.1.0");
+        assert_eq!(session.committed().await, "1.2.0");
+        session.engine.shut_down();
+        let (store, root) = (app.store(), &app.root);
+        // Whoever is past the barrier misses nothing in the shorter file.
+        let current = app.boot(&store).release;
+        let said = Archive::open(files.last().unwrap()).unwrap();
+        let said = said.check_now(&store, root, &current).await.unwrap_err().to_string();
+        assert!(said.contains("not newer"), "{said}");
+    }
 }

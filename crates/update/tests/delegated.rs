@@ -103,13 +103,14 @@ async fn a_role_says_nothing_of_a_channel_it_was_not_given_neither_online_nor_in
     assert!(client.find("releases/stable.json").await.unwrap().is_none());
     let file = |name: &str| std::fs::read(lab.repository.join("metadata").join(name)).unwrap();
     let proof = Proof {
+        path: "releases/stable.json".into(),
         roots: Vec::new(),
         timestamp: file("timestamp.json"),
         snapshot: file("2.snapshot.json"),
         targets: file("2.targets.json"),
         delegated: vec![Delegated { role: "stable".into(), metadata: file("1.stable.json") }],
     };
-    let error = proof.verify(&app.root, "stable").unwrap_err().to_string();
+    let error = proof.verify(&app.root).unwrap_err().to_string();
     assert!(error.contains("does not let stable name releases/stable.json"), "{error}");
 }
 
@@ -133,4 +134,20 @@ async fn a_channel_that_is_given_a_key_belongs_to_no_other_role_any_more() {
     let mut session = app.start(&lab.file_url());
     assert_eq!(session.committed().await, "1.2.0");
     session.engine.shut_down();
+}
+
+#[tokio::test]
+async fn a_role_that_was_given_the_newest_release_alone_signs_no_barrier_and_that_is_said() {
+    let lab = Lab::new();
+    lab.publish(lab.contents("1.1.0", "two"));
+    let key = lab.keys.make_for_channel("stable", Default::default(), None).unwrap();
+    hand_over(&lab, &key, &key, &json!(["releases/stable.json"]));
+    let mut contents = lab.contents("1.2.0", "three");
+    contents.manifest.barrier = true;
+    let refused = lab.try_publish(contents).unwrap_err().to_string();
+    assert!(
+        refused.contains("may not sign barriers yet") && refused.contains("repo delegate stable"),
+        "{refused}"
+    );
+    lab.publish(lab.contents("1.2.0", "three"));
 }

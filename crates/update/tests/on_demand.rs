@@ -7,7 +7,7 @@ use staysail_protocol::assets::AssetFault;
 use staysail_protocol::manifest::{FileEntry, UpdateSource};
 use staysail_update::bundle::{self, Contents};
 use staysail_update::engine::network::{Answer, Network, NetworkFuture, connect};
-use staysail_update::engine::{OnDemand, Surroundings};
+use staysail_update::engine::{OnDemand, RateLimit, Surroundings};
 use staysail_update::{Release, Store};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -133,7 +133,8 @@ async fn what_can_not_be_had_is_told_by_its_reason_and_nothing_of_it_is_kept() {
     }
     std::fs::remove_file(blob(&lab, &entry)).unwrap();
     assert_eq!(reason(false).await, AssetFault::Missing);
-    let nowhere = OnDemand::new(store.clone(), None).file(&release, &entry).await.unwrap_err();
+    let nowhere =
+        OnDemand::new(store.clone(), None, RateLimit::default()).file(&release, &entry).await.unwrap_err();
     assert_eq!(nowhere.reason, AssetFault::Missing);
 
     // Whoever asks again when it is there gets it.

@@ -1,6 +1,6 @@
 // Built from packages/api by `npm run build`; do not edit.
 // src/update-notice.ts
-import { preserve, update } from "./index.js";
+import { preserve, ready, update } from "./index.js";
 var noUpdate = Object.freeze({
   phase: "idle",
   version: "",
@@ -12,6 +12,7 @@ var noUpdate = Object.freeze({
 });
 function nextUpdateState(before, event) {
   if (event.kind === "failed") return { ...before, phase: "failed", reason: event.reason };
+  if (event.kind === "held" || event.kind === "following") return before;
   const same = before.version === event.version;
   const about = same ? before : { ...noUpdate, version: event.version };
   switch (event.kind) {
@@ -46,7 +47,16 @@ function watchUpdate(handler) {
     preserve("staysail:update", { save: () => state, restore: change })
   ];
   if (state === noUpdate) handler(state);
-  return () => ends.forEach((end) => end());
+  let ended = false;
+  const begin = () => {
+    if (!ended && state === noUpdate && update.story().length > 0) change(update.story().reduce(nextUpdateState, state));
+  };
+  void ready.then(begin, () => {
+  });
+  return () => {
+    ended = true;
+    ends.forEach((end) => end());
+  };
 }
 var updateWords = {
   en: {

@@ -115,11 +115,26 @@ export type UpdateEvent =
   | { kind: "progress"; version: string; bytes: number; total: number; left_s: number | null }
   | { kind: "staged"; version: string }
   | { kind: "waiting"; version: string; reason: string }
+  | { kind: "held"; version: string; reason: string }
+  | { kind: "following"; channel: string; pinned: string | null }
   | { kind: "skipped"; version: string }
+  | {
+      kind: "compared";
+      version: string;
+      passed: boolean;
+      reason: string;
+      calls: number;
+      different: number;
+      differences: AnswerDifference[];
+      report: string | null;
+    }
   | { kind: "applied"; version: string; milliseconds: number }
   | { kind: "committed"; version: string }
   | { kind: "rolled_back"; version: string; to: string; reason: string }
   | { kind: "failed"; reason: string };
+
+/** An answer of a new backend that is not what it was, at a place of it (a JSON Pointer). */
+export type AnswerDifference = { command: string; path: string; before: string; now: string };
 
 /** A value the update policy can ask for. */
 export type UpdateValue = boolean | number | string;
@@ -168,6 +183,7 @@ export interface Runtime {
   emit(event: string, payload: unknown): Promise<void>;
   preserve(key: string, hooks: PreserveHooks<never>): Unlisten;
   update(wish: unknown): Promise<void>;
+  updateStory(): readonly UpdateEvent[];
   condition(name: string, condition: UpdateCondition): Unlisten;
   desktop(feature: string, args?: object, body?: Binary): Promise<unknown>;
   stream(receive: (message: unknown) => unknown, closed: (error: CallError | null) => void): StreamHandle;
@@ -238,7 +254,10 @@ export function isCommandError(error: unknown, _command: string): boolean {
 
 const noShell = (): Promise<never> =>
   Promise.reject(
-    new CallError("NoShell", "this page is not shown in a window of Staysail, so there is no backend to ask; start it with `staysail dev`"),
+    new CallError(
+      "NoShell",
+      "this page is not shown by Staysail, so there is no backend to ask; `staysail dev` shows it in its window, `staysail dev --browser` in any browser",
+    ),
   );
 
 /**
@@ -456,6 +475,19 @@ export const update = Object.freeze({
    * const end = update.condition("editing", () => editor.isDirty);
    */
   condition: (name: string, value: UpdateCondition): Unlisten => (runtime ? runtime.condition(name, value) : () => {}),
+  /**
+   * Follows a channel from now on, remembered over starts; `null`: the app's own. It never takes the app back: where the newest
+   * release there is older than what runs, the app stays until that is passed, and the event `held` says so. Needs
+   * `allow = ["update.follow"]`, as `pin` does.
+   */
+  follow: (channel: string | null): Promise<void> => (runtime ? runtime.update({ follow: { channel } }) : noShell()),
+  /** Stays at a version (`"1.4.2"`) or at all that begin alike (`"1.4.x"`), remembered over starts; `null`: no longer. */
+  pin: (version: string | null): Promise<void> => (runtime ? runtime.update({ pin: { version } }) : noShell()),
+  /**
+   * What had happened to the update under way when this page came up, in order; empty when there was none, and before the page
+   * has come up. What happens afterwards is told by events.
+   */
+  story: (): readonly UpdateEvent[] => (runtime ? runtime.updateStory() : []),
   /** Calls `handler` with each step of an update. */
   onEvent: (handler: (event: UpdateEvent) => void): Unlisten => listen("staysail:update", handler),
 });

@@ -8,7 +8,7 @@
  * takes the focus, tells screen readers its headline only (not each step of a download), and decides nothing: its buttons
  * are the calls of `update`, what happens without them is the app's policy.
  */
-import { preserve, update } from "./index";
+import { preserve, ready, update } from "./index";
 import type { Unlisten, UpdateEvent } from "./index";
 
 /** How far an update is. */
@@ -58,6 +58,8 @@ export const noUpdate: UpdateState = Object.freeze({
 /** The state after an event. */
 export function nextUpdateState(before: UpdateState, event: UpdateEvent): UpdateState {
   if (event.kind === "failed") return { ...before, phase: "failed", reason: event.reason };
+  // What is not taken, and what is followed, is for those who draw that themselves.
+  if (event.kind === "held" || event.kind === "following") return before;
   const same = before.version === event.version;
   const about: UpdateState = same ? before : { ...noUpdate, version: event.version };
   switch (event.kind) {
@@ -100,7 +102,16 @@ export function watchUpdate(handler: (state: UpdateState) => void): Unlisten {
     preserve<UpdateState>("staysail:update", { save: () => state, restore: change }),
   ];
   if (state === noUpdate) handler(state);
-  return () => ends.forEach((end) => end());
+  // A page that comes up while an update is under way begins where that is.
+  let ended = false;
+  const begin = () => {
+    if (!ended && state === noUpdate && update.story().length > 0) change(update.story().reduce(nextUpdateState, state));
+  };
+  void ready.then(begin, () => {});
+  return () => {
+    ended = true;
+    ends.forEach((end) => end());
+  };
 }
 
 /** The words of a notice in one language. `{version}`, `{done}`, `{total}` and `{left}` are filled in. */

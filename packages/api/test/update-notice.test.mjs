@@ -166,3 +166,24 @@ test("who draws it alone hears states and can stop", async () => {
   await shell.hear({ kind: "staged", version: "1.2.0" });
   assert.deepEqual(phases, ["idle", "available", "ready", "downloading"]);
 });
+
+test("a page that comes up while a release waits shows it without having heard of it", async () => {
+  const following = { kind: "following", channel: "beta", pinned: null };
+  const shell = await page(undefined, { welcome: { update: [following, available, staged] } });
+  await until(() => !shell.element.hidden);
+  assert.equal(shell.part(".headline").textContent, "Version 1.1.0 is ready.");
+  assert.ok(shell.buttons().includes("What’s new"));
+  assert.deepEqual(JSON.parse(JSON.stringify(shell.api.update.story())), [following, available, staged]);
+  // What is told afterwards goes on from there; what is held is not the user's to decide.
+  await shell.hear({ kind: "held", version: "2.0.0", reason: "pinned" }, following);
+  assert.equal(shell.part(".headline").textContent, "Version 1.1.0 is ready.");
+  await shell.hear({ kind: "skipped", version: "1.1.0" });
+  assert.equal(shell.element.hidden, true);
+});
+
+test("channels and versions to stay at are wishes", async () => {
+  const { api, of } = await page("<p></p>");
+  await Promise.all([api.update.follow("beta"), api.update.follow(null), api.update.pin("1.4.x"), api.update.pin(null)]);
+  const wishes = ['{"follow":{"channel":"beta"}}', '{"follow":{"channel":null}}', '{"pin":{"version":"1.4.x"}}', '{"pin":{"version":null}}'];
+  assert.deepEqual(of("update").map((wish) => wish.payload), wishes);
+});

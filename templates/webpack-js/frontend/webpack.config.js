@@ -31,6 +31,8 @@ export default (_, { mode }) => ({
     host: address.hostname,
     port: address.port,
     hot: true,
+    // Without a word about caching a webview may show what was there before an edit.
+    headers: { "Cache-Control": "no-store" },
     // HTML is no module that could be exchanged: its page is loaded again.
     watchFiles: ["src/index.html"],
     // The page's own address: with `staysail dev --browser` it is not the dev server's.

@@ -20,9 +20,9 @@ pub struct Drive {
     pub file: &'static str,
     /// Whether an edit of it is exchanged in the running page. Otherwise the page is loaded again.
     pub hot: bool,
-    /// What makes that file wrong, put at its beginning.
-    pub mistake: &'static str,
-    /// Element with which the bundler shows a mistake in the page; empty when it shows none.
+    /// File of the page that is broken, and what makes it wrong, put at its beginning.
+    pub mistake: (&'static str, &'static str),
+    /// Element with which a mistake is shown in the page.
     pub overlay: &'static str,
     /// Element with which a compile error of the backend is shown.
     pub backend_overlay: &'static str,
@@ -76,7 +76,12 @@ pub fn install(stage: &Stage, project: &Project) -> anyhow::Result<()> {
 /// When one of them fails.
 pub fn build_and_test(stage: &Stage, project: &Project) -> anyhow::Result<()> {
     run_quick(stage, project, &["build"])?;
-    npm(stage, project, &["test"]).map(drop)
+    if project.file("frontend/package.json").exists() {
+        return npm(stage, project, &["test"]).map(drop);
+    }
+    let mut tests = stage.command("node".as_ref());
+    tests.args(["--test", "test/"]).current_dir(&project.root);
+    child::run("node --test", tests, SOON).map(drop)
 }
 
 /// Starts `staysail dev` and waits for the page.
@@ -136,33 +141,54 @@ pub fn drive(stage: &Stage, project: &Project, drive: &Drive) -> anyhow::Result<
     stage.screenshot("live");
     page.run("window.mark = 'same load'", &[])?;
 
-    edit_page(stage, project, drive, &page)?;
+    edit_page(project, drive, &page)?;
+    break_page(stage, project, drive, &page)?;
     edit_backend(stage, project, drive, &page, &mut dev)?;
 
     drop(page);
     end(stage, project, dev)?;
+    end_otherwise(stage, project)?;
     build_and_test(stage, project)
 }
 
-fn edit_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
+/// What was typed, and the answer to it.
+fn wait_kept(page: &Page) -> anyhow::Result<()> {
+    let kept = "return document.querySelector('#name')?.value === 'Ada' \
+                && document.querySelector('#answer').textContent.includes('Ada')";
+    page.wait_for("what was typed and answered", kept, SOON)
+}
+
+fn edit_page(project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
     project
         .edit(drive.file, ">Set sail<", ">Cast off<")
         .or_else(|_| project.edit(drive.file, "Set sail", "Cast off"))?;
     page.wait_for("the edited page", &button("Cast off"), EDIT)?;
-    let kept = "return [document.querySelector('#name').value, document.querySelector('#answer').textContent.includes('Ada')]";
-    page.wait_for("what was typed and answered", &format!("{} .join() === 'Ada,true'", kept), SOON)?;
+    wait_kept(page)?;
     let same = page.run("return window.mark === 'same load'", &[])?;
     ensure!(same == drive.hot, "exchanged in place: {same}, promised: {}", drive.hot);
-    if !drive.overlay.is_empty() {
-        let good = project.read(drive.file)?;
-        project.write(drive.file, &format!("{}{good}", drive.mistake))?;
-        page.wait_for("the mistake in the page", &shows(drive.overlay, ""), EDIT)?;
-        stage.screenshot("page-mistake");
-        project.write(drive.file, &good.replace("Cast off", "Weigh anchor"))?;
-        page.wait_for("the repaired page", &button("Weigh anchor"), EDIT)?;
-        let gone = format!("return !document.querySelector({:?})", drive.overlay);
-        page.wait_for("the message to go away", &gone, EDIT)?;
+    Ok(())
+}
+
+fn break_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
+    let (file, mistake) = drive.mistake;
+    let good = project.read(file)?;
+    project.write(file, &format!("{mistake}{good}"))?;
+    page.wait_for("the mistake in the page", &shows(drive.overlay, ""), EDIT)?;
+    stage.screenshot("page-mistake");
+    let gone = format!("return !document.querySelector({:?})", drive.overlay);
+    if file == drive.file {
+        project.write(file, &good.replace("Cast off", "Weigh anchor"))?;
+    } else {
+        page.run("window.mark = 'broken load'", &[])?;
+        project.write(file, &good)?;
+        page.wait_for("the repaired page to be loaded", "return window.mark === undefined", EDIT)?;
+        page.run("window.mark = 'repaired load'", &[])?;
+        project.edit(drive.file, "Cast off", "Weigh anchor")?;
+        page.wait_for("the edited page to be loaded", "return window.mark === undefined", EDIT)?;
     }
+    page.wait_for("the message to go away", &gone, EDIT)?;
+    page.wait_for("the repaired page", &button("Weigh anchor"), EDIT)?;
+    wait_kept(page)?;
     page.run("window.mark = 'same load'", &[])?;
     Ok(())
 }
@@ -198,16 +224,33 @@ fn edit_backend(
 pub fn end(stage: &Stage, project: &Project, mut dev: Dev) -> anyhow::Result<()> {
     dev.program.signal_group(libc::SIGINT);
     dev.program.wait(SOON)?;
+    gone(stage, project)
+}
+
+/// The other ways in which it ends: killed, and by its window.
+fn end_otherwise(stage: &Stage, project: &Project) -> anyhow::Result<()> {
+    let (mut dev, page) = live(stage, project)?;
+    drop(page);
+    dev.program.signal(libc::SIGKILL);
+    dev.program.wait(SOON)?;
+    gone(stage, project)?;
+
+    let (mut dev, page) = live(stage, project)?;
+    drop(page);
+    stage.display.key("alt+F4")?;
+    dev.program.wait(SOON)?;
+    gone(stage, project)
+}
+
+fn gone(stage: &Stage, project: &Project) -> anyhow::Result<()> {
     stage.wait_nothing_left(SOON)?;
     let settings = project.read("staysail.toml")?;
-    if let Some((_, port)) = settings.split_once("localhost:") {
-        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-        // Not `bind`: any connection of somebody else's may have been given that number meanwhile.
-        let address = ("127.0.0.1", port.parse::<u16>()?);
-        crate::wait_until("the port to be free", SOON, || match std::net::TcpStream::connect(address) {
-            Ok(_) => Err(format!("something listens at {port}")),
-            Err(_) => Ok(()),
-        })?;
-    }
-    Ok(())
+    let Some((_, port)) = settings.split_once("localhost:") else { return Ok(()) };
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    // Not `bind`: any connection of somebody else's may have been given that number meanwhile.
+    let address = ("127.0.0.1", port.parse::<u16>()?);
+    crate::wait_until("the port to be free", SOON, || match std::net::TcpStream::connect(address) {
+        Ok(_) => Err(format!("something listens at {port}")),
+        Err(_) => Ok(()),
+    })
 }

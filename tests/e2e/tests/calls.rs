@@ -19,12 +19,14 @@ fn wait_noted(stage: &Stage, what: &str, id: &str) -> anyhow::Result<()> {
 fn a_call_that_is_given_up_drops_its_future_whoever_gave_it_up() {
     play("given_up", |stage| {
         let project = Project::fixture(stage)?;
-        let (_dev, page) = Dev::live(stage, &project)?;
+        // A backend that is exchanged has all the time there is for its calls: what ends one is that it is given up.
+        project.edit("staysail.toml", "[debug]\n", "[debug]\ndrain_s = 600\n")?;
+        let (mut dev, page) = Dev::live(stage, &project)?;
         page.run(
-            "window.ends = {}; window.abort = new AbortController(); \
+            "window.ends = {}; window.abort = new AbortController(); window.late = new AbortController(); \
              const keep = (id, options) => { fixture.invoke('linger', { id }, options) \
              .then(() => window.ends[id] = 'answered', error => window.ends[id] = error.code) }; \
-             keep('aborted', { signal: window.abort.signal }); keep('untouched')",
+             keep('aborted', { signal: window.abort.signal }); keep('untouched', { signal: window.late.signal })",
             &[],
         )?;
         wait_noted(stage, "begun", "aborted")?;
@@ -43,6 +45,13 @@ fn a_call_that_is_given_up_drops_its_future_whoever_gave_it_up() {
         let dropped = ledger::lines(&stage.ledger_file(), "dropped")?;
         ensure!(!dropped.iter().any(|line| line.id == "untouched"), "another call was cancelled, too");
         ensure!(page.run("return window.ends.untouched ?? null", &[])? == Value::Null);
+
+        let from = dev.position();
+        project.edit("backend/app/src/main.rs", "Counter under test", "Counter, exchanged")?;
+        dev.wait("swap_done", from, EDIT)?;
+        page.run("window.late.abort()", &[])?;
+        wait_noted(stage, "dropped", "untouched")?;
+        page.wait_for("the late abort", "return window.ends.untouched === 'Cancelled'", EDIT)?;
         Ok(())
     });
 }

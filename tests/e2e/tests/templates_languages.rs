@@ -31,8 +31,8 @@ fn typescript_without_a_bundler_is_compiled_at_each_save_and_the_page_loaded_wit
             &Drive {
                 file: "frontend/public/index.html",
                 hot: false,
-                mistake: "",
-                overlay: "",
+                mistake: ("frontend/src/main.ts", "const = ;\n"),
+                overlay: "staysail-overlay",
                 backend_overlay: "staysail-overlay",
             },
         )?;
@@ -53,15 +53,18 @@ fn typescript_without_a_bundler_is_compiled_at_each_save_and_the_page_loaded_wit
 fn javascript_without_a_bundler_needs_no_packages() {
     play("template-vanilla-js", |stage| {
         let project = init(stage, "vanilla", "js")?;
-        let (dev, page) = live(stage, &project)?;
-        greet(&page, "Hello")?;
-        stage.screenshot("live");
-        drop(page);
-        end(stage, &project, dev)?;
         ensure!(!project.file("frontend/package.json").exists(), "there are packages");
-        let mut tests = stage.command("node".as_ref());
-        tests.args(["--test", "test/"]).current_dir(&project.root);
-        child::run("node --test", tests, EDIT)?;
+        drive(
+            stage,
+            &project,
+            &Drive {
+                file: "frontend/index.html",
+                hot: false,
+                mistake: ("frontend/main.js", "const = ;\n"),
+                overlay: "staysail-overlay",
+                backend_overlay: "staysail-overlay",
+            },
+        )?;
         let mut tests = stage.command("cargo".as_ref());
         tests
             .args(["test", "--workspace"])

@@ -166,24 +166,3 @@ fn hot_exchange_goes_by_a_host_and_port_of_its_own_where_the_bundler_is_told_so(
         end(stage, &project, dev)
     });
 }
-
-#[test]
-fn a_tool_that_is_killed_and_a_window_that_is_closed_leave_no_dev_server_behind() {
-    play("server-gone", |stage| {
-        let project = init(stage, "vite", "js")?;
-        install(stage, &project)?;
-        let (mut dev, page) = live(stage, &project)?;
-        server(stage)?;
-        drop(page);
-        dev.program.signal(libc::SIGKILL);
-        dev.program.wait(SOON)?;
-        stage.wait_nothing_left(SOON)?;
-
-        let (mut dev, page) = live(stage, &project)?;
-        server(stage)?;
-        drop(page);
-        stage.display.key("alt+F4")?;
-        dev.program.wait(SOON)?;
-        stage.wait_nothing_left(SOON)
-    });
-}

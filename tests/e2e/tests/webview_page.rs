@@ -9,6 +9,7 @@ use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -122,6 +123,27 @@ fn a_text_is_found_and_walked_through_in_both_directions() {
     });
 }
 
+/// How many sockets the shell listens on.
+fn listening(stage: &Stage) -> anyhow::Result<usize> {
+    let all = std::fs::read_to_string("/proc/net/unix")?;
+    let listening: Vec<&str> = all
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // Number, references, protocol, flags (here: takes connections), type, state, inode.
+        .filter(|fields| fields.get(3) == Some(&"00010000"))
+        .filter_map(|fields| fields.get(6).copied())
+        .collect();
+    let mut count = 0;
+    for shell in stage.processes_of("staysail-shell") {
+        for descriptor in std::fs::read_dir(format!("/proc/{}/fd", shell.id))?.flatten() {
+            let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
+            count +=
+                usize::from(listening.iter().any(|inode| target == Path::new(&format!("socket:[{inode}]"))));
+        }
+    }
+    Ok(count)
+}
+
 #[test]
 fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_none() {
     play("cookies", |stage| {
@@ -168,6 +190,7 @@ fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_
         }
 
         page.run("localStorage.setItem('kept', 'yes')", &[])?;
+        let sockets = listening(stage)?;
         for _ in 0..2 {
             let from = ledger::executions(&stage.ledger_file())?.len();
             let open = "await openWindow({ label: 'private', url: '/private.html', incognito: true, position: [0, 0] }); return true";
@@ -183,6 +206,7 @@ fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_
             stage.screenshot("private");
             ensure!(run(&page, "await new AppWindow('private').destroy(); return true")? == true);
         }
+        ensure!(listening(stage)? == sockets, "a private window left a socket open");
         ensure!(page.run("return localStorage.getItem('kept')", &[])? == "yes");
         staysail_e2e::wait_until("no second network process", EDIT, || {
             let processes = stage.processes_of("WebKitNetwork");

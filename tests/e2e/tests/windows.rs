@@ -37,6 +37,12 @@ fn a_page_may_do_only_what_its_windows_capabilities_name() {
                 .is_some_and(|text| text.contains("window.set") && text.contains("staysail.toml")),
             "no remedy in {denied}"
         );
+        let other = attempt(&page, "return await new api.AppWindow('help').state()")?;
+        ensure!(
+            other["error"] == "Denied"
+                && other["message"].as_str().is_some_and(|text| text.contains("window.others")),
+            "a page that may look at its own window looked at another: {other}"
+        );
         ensure!(page.call("process", &json!({}))?["value"].is_u64());
         let denied = page.call("say", &json!({ "text": "-" }))?;
         ensure!(denied["error"]["code"] == "Denied", "a command that is not named was called: {denied}");
@@ -102,6 +108,7 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
         let last = page.call("retitle", &json!({ "times": 300 }))?;
         ensure!(last["value"] == "title 300", "changes came out of order: {last}");
 
+        attempt(&page, "await api.currentWindow.set({ alwaysOnTop: true, interceptClose: true })")?;
         let from = dev.position();
         let source = "backend/app/src/main.rs";
         project.edit(
@@ -117,6 +124,11 @@ fn windows_are_opened_changed_and_closed_at_run_time_and_a_swap_leaves_them() {
             }
         })?;
         ensure!(labels(&page)? == json!(["main", "second", "third"]), "a swap touched the windows");
+        let state = attempt(&page, "return await api.currentWindow.state()")?;
+        ensure!(
+            state["interceptClose"] == true && state["alwaysOnTop"] == true,
+            "a swap took back what the page had set: {state}"
+        );
         let state = attempt(&page, renamed)?;
         ensure!(state["title"] == "Renamed", "a window that is not declared was changed: {state}");
 

@@ -49,6 +49,7 @@ fn main() {
         ("bundle", bundle()),
         ("metadata", staysail_parsers::metadata_seeds()),
         ("expression", expression()),
+        ("answers", answers()),
         ("archive", archive()),
     ] {
         let folder = folder.join(target);
@@ -284,6 +285,21 @@ fn capability() -> Seeds {
         ("stars", b"w*.*t*\nwindow.set_title".to_vec()),
         ("group", b"dialog.*\ndialog.open".to_vec()),
     ]
+}
+
+fn answers() -> Seeds {
+    let rows = "{\"rows\":[{\"id\":1,\"seen\":1.5e3},{\"id\":2,\"a/b\":\"\\u00e4\"}],\"time\":1}";
+    let other = "{\"time\":2,\"rows\":[{\"id\":1.0,\"seen\":null},[]]}";
+    [
+        ("place", format!("/rows/*/seen\n{rows}\n{other}")),
+        ("end", format!("look:*/time\n{rows}\n{other}")),
+        ("escaped", format!("/rows/1/a~1b\n{rows}\n{{\"rows\":[]}}")),
+        ("plain", "time\n0.1\n0.10000000000000002".into()),
+        ("no_json", "time\nNaN\n{".into()),
+        ("many", format!("x\n{:?}\n[]", [0; 30])),
+    ]
+    .map(|(name, text)| (name, text.into_bytes()))
+    .into()
 }
 
 fn expression() -> Seeds {

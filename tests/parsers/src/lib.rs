@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod answers;
 mod browsers;
 mod messages;
 mod metadata;
@@ -20,6 +21,8 @@ mod streams;
 pub use metadata::seeds as metadata_seeds;
 
 // Parsers inside programs, compiled here as they are there.
+#[path = "../../../crates/shell/src/conductor/shadow/compare.rs"]
+pub mod compare;
 #[path = "../../../crates/shell/src/content_policy.rs"]
 pub mod content_policy;
 #[path = "../../../crates/cli/src/dev/browser/door.rs"]
@@ -41,7 +44,7 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All of them; `fuzz/fuzz_targets` has a file for each.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     ("frame", streams::frame),
     ("wire", streams::wire),
     ("bridge", messages::bridge),
@@ -62,6 +65,7 @@ pub const TARGETS: [Target; 21] = [
     ("bundle", releases::bundle),
     ("metadata", metadata::metadata),
     ("expression", policies::expression),
+    ("answers", answers::answers),
     ("archive", releases::archive),
 ];
 

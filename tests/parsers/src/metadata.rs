@@ -51,6 +51,7 @@ fn genuine() -> Genuine {
     let signers = |role| keys.signers(role, None).expect("keys");
     Genuine {
         proof: Proof {
+            path: staysail_update::trust::target_path("stable"),
             roots: vec![keys.root().expect("a root")],
             timestamp: file("timestamp.json"),
             snapshot: file("2.snapshot.json"),
@@ -92,7 +93,7 @@ pub fn metadata(bytes: &[u8]) -> bool {
         3 => proof.targets.clone_from(&file),
         _ => proof.delegated[0].metadata.clone_from(&file),
     }
-    let verified = proof.verify(&GENUINE.root, "stable");
+    let verified = proof.verify(&GENUINE.root);
     if let (true, Ok(target)) = (forged, &verified) {
         assert_eq!(target.hashes.get("sha256"), Some(&GENUINE.hash), "another release without its signature");
     }

@@ -53,6 +53,7 @@ impl<'a> Groups<'a> {
                 );
             };
             group.prefetch = declared.prefetch;
+            group.files.sort_by_cached_key(|entry| declared.place(&entry.path));
         }
         Ok(())
     }
@@ -95,6 +96,14 @@ mod tests {
         assert_eq!(sorted["maps"], ["maps/a/b.bin"]);
         assert_eq!(sorted["music"], ["sound/x.ogg"]);
         assert_eq!(sorted[""], ["index.html", "maps/world.bin", "sound/x.js"]);
+    }
+
+    #[test]
+    fn files_of_a_group_come_in_the_order_of_the_patterns_they_fit() {
+        let groups = "[assets.groups.maps]\nfiles = [\"maps/overview.*\", \"maps/b/**\", \"maps/**\"]\n";
+        let files = ["maps/a.bin", "maps/b/2.bin", "maps/b/1.bin", "maps/overview.bin", "maps/z.bin"];
+        let expected = ["maps/overview.bin", "maps/b/1.bin", "maps/b/2.bin", "maps/a.bin", "maps/z.bin"];
+        assert_eq!(sorted(groups, &files).unwrap()["maps"], expected);
     }
 
     #[test]

@@ -153,6 +153,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
         commands: description.commands,
         config: project.mode_config(),
         policy: project.policy(),
+        shadow: project.shadow(),
         ..Manifest::default()
     };
     let mut contents = Contents::new(manifest);
@@ -175,6 +176,10 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             url: update.url.trim_end_matches('/').into(),
             mirrors: update.mirrors.clone(),
             check_interval_s,
+            channel: update.channel.clone(),
+            pin: update.pin.clone(),
+            download_bytes_per_s_max: update.download_bytes_per_s_max,
+            download_parallel_max: update.download_parallel_max.unwrap_or_default(),
         });
         contents.root = Some(root);
     }
@@ -216,7 +221,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                 }
                 None => eprintln!("{line}"),
             },
-            cargo::Message::Diagnostic { level, rendered } => {
+            cargo::Message::Diagnostic { level, rendered, .. } => {
                 if level == "error" {
                     errors += &rendered;
                 }
@@ -226,7 +231,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                     None => eprintln!("{text}"),
                 }
             }
-            cargo::Message::Compiled(_) => {}
+            cargo::Message::Compiled(_) | cargo::Message::Replayed => {}
             cargo::Message::Executable(path) => executable = Some(path),
             cargo::Message::Finished { success, notices } => {
                 if let Some(bar) = &bar {

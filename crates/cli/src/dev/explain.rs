@@ -27,6 +27,9 @@ const CARGO_MS_MAX: f64 = 200.0;
 const HELLO_MS_MAX: f64 = 100.0;
 /// State that takes longer to hand over is large.
 const STATE_MS_MAX: f64 = 50.0;
+/// What a build takes around rustc: of cargo, and of replaying its commands.
+const CARGO: &str = "cargo itself";
+const REPLAYED: &str = "rustc replayed";
 /// Pause between two looks for the linker.
 #[cfg(target_os = "linux")]
 const LOOK_MS: u64 = 4;
@@ -83,6 +86,8 @@ pub struct Around {
     pub watch_ms: f64,
     /// Start of cargo to the executable.
     pub cargo_ms: f64,
+    /// Cargo was not needed: its commands were run once more.
+    pub replayed: bool,
     /// From the executable to the request for the swap: copying it to a path of its own.
     pub copy_ms: f64,
     /// What the shell says of the swap.
@@ -142,7 +147,8 @@ fn sum(started: Instant, compiled: &[Span], linking: Option<Linking>, around: &A
         last.ms = round(last.ms - ms);
         part("link", ms, &linking.name)
     });
-    parts.push(part("cargo itself", round(own.max(0.0)), ""));
+    let around_rustc = if around.replayed { REPLAYED } else { CARGO };
+    parts.push(part(around_rustc, round(own.max(0.0)), ""));
     parts.extend(crates.iter().cloned());
     parts.extend(link.clone());
     let SwapTiming { hello_ms, quiesce_ms, restore_ms, gate_ms, .. } = around.swap;
@@ -195,7 +201,7 @@ fn advice(parts: &[Part], crates: &[Part], link: Option<&Part>, around: &Around)
             ),
         });
     }
-    let own = parts.iter().find(|part| part.name == "cargo itself").map_or(0.0, |part| part.ms);
+    let own = parts.iter().find(|part| part.name == CARGO).map_or(0.0, |part| part.ms);
     if own > CARGO_MS_MAX {
         advice.push(format!(
             "Cargo itself takes {} to see what changed: a large workspace, a slow disk, or another cargo that holds the lock \
@@ -331,7 +337,7 @@ mod tests {
     fn around(cargo_ms: f64) -> Around {
         let swap =
             SwapTiming { hello_ms: 3.0, quiesce_ms: 0.5, restore_ms: 0.5, gate_ms: 0.1, total_ms: 5.0 };
-        Around { watch_ms: 22.0, cargo_ms, copy_ms: 1.0, swap, total_ms: cargo_ms + 28.0 }
+        Around { watch_ms: 22.0, cargo_ms, replayed: false, copy_ms: 1.0, swap, total_ms: cargo_ms + 28.0 }
     }
 
     #[test]

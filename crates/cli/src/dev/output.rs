@@ -10,10 +10,11 @@
 //! | `browser_ready` | `url`: the address that lets a browser in, with its token |
 //! | `page_ready` | `window`, `generation` |
 //! | `build_started` | `build`, `files` (what was saved; empty at the start) |
-//! | `build_failed` | `build`, `cargo_ms`, `errors` |
+//! | `build_finished` | `build`, `replayed`: everything was built; the swap may be over already |
+//! | `build_failed` | `build`, `cargo_ms`, `errors`, `replayed` |
 //! | `build_unchanged` | `build`, `cargo_ms`: cargo had nothing to do |
 //! | `build_cancelled` | `build` |
-//! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms` |
+//! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms`, `replayed` |
 //! | `swap_explained` | `swap`, `total_ms`, `parts` (`name`, `ms`, `note`), `advice`; with `--explain` |
 //! | `swap_failed` | `id`, `build`, `reason` |
 //! | `worker_lost` | `reason`, `restarting` |
@@ -27,6 +28,7 @@
 //!
 //! `watch_to_build`: first file event to the start of cargo. `cargo_ms`: start of cargo to the executable. `swap_ms`:
 //! executable to live. `total_ms`: first file event to live; at the start and after `r`, from the start of cargo.
+//! `replayed`: cargo was not needed, its commands to rustc were run once more; `cargo_ms` is the time of those then.
 
 use super::explain::Explained;
 use super::status::Status;
@@ -56,10 +58,18 @@ pub enum Said {
         build: u64,
         files: Vec<String>,
     },
+    BuildFinished {
+        build: u64,
+        replayed: bool,
+    },
     BuildFailed {
         build: u64,
         cargo_ms: f64,
         errors: String,
+        /// Whether a backend serves meanwhile: for the words only.
+        #[serde(skip)]
+        serving: bool,
+        replayed: bool,
     },
     BuildUnchanged {
         build: u64,
@@ -78,6 +88,9 @@ pub enum Said {
         id: u64,
         build: u64,
         reason: String,
+        /// Whether a backend serves meanwhile: for the words only.
+        #[serde(skip)]
+        serving: bool,
     },
     WorkerLost {
         reason: String,
@@ -123,6 +136,7 @@ pub struct SwapDone {
     pub quiesce_ms: f64,
     pub restore_ms: f64,
     pub gate_ms: f64,
+    pub replayed: bool,
     #[serde(skip)]
     pub first: bool,
 }
@@ -267,22 +281,31 @@ fn list(paths: &[String]) -> String {
     }
 }
 
+/// What still works after a backend did not come.
+fn still(serving: bool) -> &'static str {
+    if serving {
+        "the backend before goes on serving"
+    } else {
+        "no backend runs yet, save a fix and it starts"
+    }
+}
+
 fn words(said: &Said) -> Option<String> {
     Some(match said {
-        Said::ShellStarted { .. } | Said::Ended | Said::BuildCancelled { .. } => return None,
+        Said::ShellStarted { .. }
+        | Said::Ended
+        | Said::BuildCancelled { .. }
+        | Said::BuildFinished { .. } => return None,
         Said::WindowOpen => "window open".into(),
         Said::BrowserReady { url } => format!("in any browser: {url}"),
         Said::PageReady { window, generation: 1 } => format!("page ready in window {window}"),
         Said::PageReady { .. } => return None,
         Said::BuildStarted { files, .. } if files.is_empty() => "building the backend …".into(),
         Said::BuildStarted { files, .. } => style::dim(&format!("building … ({})", list(files))),
-        Said::BuildFailed { errors, cargo_ms, .. } => {
+        Said::BuildFailed { errors, cargo_ms, serving, .. } => {
             let text = style::for_terminal(errors.trim_end());
-            format!(
-                "{} ({} s); the backend before goes on serving\n{text}",
-                style::bad("build failed"),
-                seconds(*cargo_ms)
-            )
+            let (what, still) = (style::bad("build failed"), still(*serving));
+            format!("{what} ({} s); {still}\n{text}", seconds(*cargo_ms))
         }
         Said::BuildUnchanged { .. } => style::dim("nothing to build"),
         Said::SwapDone(done) => {
@@ -291,8 +314,8 @@ fn words(said: &Said) -> Option<String> {
             format!("{} in {} s  {}", style::good(what), seconds(done.total_ms), style::dim(&parts))
         }
         Said::SwapExplained { explained, .. } => explained.table(),
-        Said::SwapFailed { reason, .. } => {
-            format!("{}; the backend before goes on serving\n  {reason}", style::bad("swap failed"))
+        Said::SwapFailed { reason, serving, .. } => {
+            format!("{}; {}\n  {reason}", style::bad("swap failed"), still(*serving))
         }
         Said::WorkerLost { reason, restarting: true } => {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))
@@ -343,6 +366,7 @@ mod tests {
             quiesce_ms: 0.0,
             restore_ms: 0.0,
             gate_ms: 0.1,
+            replayed: false,
             first: false,
         };
         let said = Said::SwapDone(done);
@@ -350,5 +374,22 @@ mod tests {
         assert_eq!((&line["kind"], &line["total_ms"]), (&"swap_done".into(), &610.0.into()));
         let text = style::without_colours(&words(&said).unwrap());
         assert_eq!(text, "backend swapped in 0.61 s  (cargo 0.52, swap 0.009)");
+    }
+
+    #[test]
+    fn a_backend_that_never_ran_is_not_said_to_go_on_serving() {
+        for (serving, still) in
+            [(true, "; the backend before goes on serving\n"), (false, "; no backend runs yet")]
+        {
+            let errors = "error".into();
+            let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors, replayed: false, serving };
+            let refused = Said::SwapFailed { id: 1, build: 1, reason: "it ended".into(), serving };
+            for said in [failed, refused] {
+                let text = words(&said).unwrap();
+                assert!(text.contains(still), "{text}");
+                let line = serde_json::to_value(Line { said: &said, at_ms: 1.5 }).unwrap();
+                assert!(line.get("serving").is_none(), "{line}");
+            }
+        }
     }
 }

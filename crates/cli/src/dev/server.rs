@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const START_S: u64 = 60;
 /// Pause between two looks whether it does.
 const LOOK_MS: u64 = 40;
+/// It must still accept them after this pause: Vite listens at its port for a moment to see whether it is free, and a window
+/// that opens on that is refused.
+const STAYS_MS: u64 = 150;
 /// One try to connect.
 const CONNECT_MS: u64 = 500;
 /// Its last words may take this long to arrive.
@@ -79,7 +82,7 @@ impl DevServer {
     /// Waits until it accepts connections.
     pub fn wait_for(&self, url: &str) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(START_S);
-        while !accepts(url)? {
+        while !goes_on_accepting(url, || std::thread::sleep(Duration::from_millis(STAYS_MS)))? {
             if let Some(status) = self.tree.try_wait()? {
                 self.hear_out();
                 bail!(
@@ -156,6 +159,15 @@ pub fn shell_command(command: &str) -> Spawn {
     }
 }
 
+/// Whether something accepts connections there, and not for a moment only.
+fn goes_on_accepting(url: &str, pause: impl FnOnce()) -> Result<bool> {
+    if !accepts(url)? {
+        return Ok(false);
+    }
+    pause();
+    accepts(url)
+}
+
 /// Whether anything accepts connections there, on any of the host's addresses.
 pub fn accepts(url: &str) -> Result<bool> {
     let (host, port) = crate::project::address(url).map_err(anyhow::Error::msg)?;
@@ -210,4 +222,18 @@ pub fn install_packages(folder: &Path) -> Result<()> {
         run_to_end(folder, manager.install(), std::iter::empty())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_only_tried_for_a_moment_is_no_dev_server() {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        assert!(goes_on_accepting(&url, || ()).unwrap());
+        assert!(!goes_on_accepting(&url, || drop(listener)).unwrap());
+        assert!(!goes_on_accepting(&url, || unreachable!("nothing listens")).unwrap());
+    }
 }

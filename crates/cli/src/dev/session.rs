@@ -1,6 +1,7 @@
 //! The loop of `staysail dev`: all its state, one message at a time.
 
 mod asked;
+mod over;
 
 use super::browser::{Browser, Exchange, Flags};
 use super::description;
@@ -17,6 +18,7 @@ use super::watch::{self, Changes, Seen, Watch};
 use crate::bundler::State;
 use crate::cargo::{self, Backend, Message, Profile};
 use crate::project::Project;
+use crate::replay::Replay;
 use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::bridge::Overlay;
@@ -70,14 +72,15 @@ pub struct Session {
     shell: Option<ShellLink>,
     frontend: Frontend,
     versions: Versions,
+    replay: Replay,
     builds: u64,
     swaps: BTreeMap<u64, Swap>,
     swaps_asked: u64,
     build: Option<Build>,
     /// When the last build ended.
     built: Option<Instant>,
-    /// What lies over the page because of the last build.
-    overlay: Option<Overlay>,
+    /// What lies over the page.
+    over: over::Over,
     /// The executable that is live, and the newest that was built.
     live: Option<PathBuf>,
     newest: Option<PathBuf>,
@@ -114,6 +117,7 @@ impl Session {
         let built = target.join(Profile::Develop.folder()).join(&backend.binary);
         watch.sources(cargo::sources(&built));
         let versions = Versions::open(&target)?;
+        let replay = Replay::new(&project, &backend.binary);
         let status = Status { name: project.name().to_owned(), ..Status::default() };
         let version = project.config.app.version.as_deref().unwrap_or(&backend.version);
         let frontend = Frontend::new(&project, version, sender.clone())?;
@@ -127,12 +131,13 @@ impl Session {
             shell: None,
             frontend,
             versions,
+            replay,
             builds: 0,
             swaps: BTreeMap::new(),
             swaps_asked: 0,
             build: None,
             built: None,
-            overlay: None,
+            over: over::Over::default(),
             live: None,
             newest: None,
             warned: Vec::new(),
@@ -149,6 +154,11 @@ impl Session {
     /// Runs to the end.
     pub fn run(&mut self, inbox: &Receiver<Incoming>) -> Result<ExitCode> {
         self.start_build(&[], None)?;
+        if description::cached(&self.project.app_folder()).is_none() {
+            self.output.tell(&style::dim(
+                "  the first time everything is compiled; the window opens when that is done",
+            ));
+        }
         self.start_server()?;
         self.start_shell()?;
         loop {
@@ -168,6 +178,8 @@ impl Session {
                         "the shell ended by itself ({status}).\n  `staysail doctor` checks what it needs; start `staysail dev` again."
                     )
                 }
+                // Empty lines set nothing apart where others come between them.
+                Incoming::ServerLine(line) if style::without_colours(&line).trim().is_empty() => {}
                 Incoming::ServerLine(line) => {
                     self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
                 }
@@ -214,8 +226,7 @@ impl Session {
 
     fn server_back(&mut self) {
         self.output.say(&Said::Notice { message: "the dev server is back".into() });
-        let overlay = self.overlay.clone();
-        self.send(&ToShell::Overlay { overlay });
+        self.send(&ToShell::Overlay { overlay: self.over.shown() });
     }
 
     fn start_shell(&mut self) -> Result<()> {
@@ -279,6 +290,7 @@ impl Session {
             let message = if only_styles {
                 ToShell::StylesChanged { paths: paths.clone() }
             } else {
+                self.page_begins_anew();
                 ToShell::PageChanged { paths: paths.clone() }
             };
             self.send(&message);
@@ -331,7 +343,8 @@ impl Session {
         let number = self.builds;
         let sender = self.sender.clone();
         let started = Instant::now();
-        let tree = cargo::build(&self.project, &self.backend, Profile::Develop, move |message| {
+        let paths: Vec<PathBuf> = files.iter().map(|file| self.project.root.join(file)).collect();
+        let tree = cargo::build_again(&self.project, &self.backend, &self.replay, &paths, move |message| {
             drop(sender.send(Incoming::Cargo(number, message)));
         })?;
         self.status.busy = Some("building".into());
@@ -345,6 +358,7 @@ impl Session {
             warnings: Vec::new(),
             swapped: false,
             unchanged: false,
+            replayed: false,
         });
         self.output.say(&Said::BuildStarted { build: number, files: files.to_vec() });
         Ok(())
@@ -365,8 +379,9 @@ impl Session {
                     trace.compiled(crate_);
                 }
             }
-            Message::Diagnostic { level, rendered } if level == "error" => build.errors.push(rendered),
+            Message::Diagnostic { level, rendered, .. } if level == "error" => build.errors.push(rendered),
             Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
+            Message::Replayed => build.replayed = true,
             Message::Executable(path) => self.executable(&path)?,
             Message::Finished { success, notices } => {
                 self.status.busy = None;
@@ -401,6 +416,7 @@ impl Session {
             copied: Instant::now(),
             asked,
             trace,
+            replayed: build.replayed,
         };
         self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
         self.swaps.insert(id, swap);
@@ -413,12 +429,11 @@ impl Session {
         self.status.build_errors = if success || build.swapped { 0 } else { build.errors.len().max(1) };
         if success {
             self.frontend.bundler().backend(&self.project.root, State::Good, "");
-            if self.overlay.take().is_some() {
-                self.send(&ToShell::Overlay { overlay: None });
-            }
+            self.over_by_build(None);
             if build.unchanged {
                 self.output.say(&Said::BuildUnchanged { build: build.number, cargo_ms });
             }
+            self.output.say(&Said::BuildFinished { build: build.number, replayed: build.replayed });
             if !build.warnings.is_empty() && build.warnings != self.warned {
                 self.output.tell(&style::for_terminal(&build.warnings.concat()));
             }
@@ -446,10 +461,10 @@ impl Session {
         // A bundler that shows it in its own overlay is enough.
         self.frontend.bundler().backend(&self.project.root, State::Failed, &errors);
         if self.live.is_none() || !self.frontend.bundler().shows_errors() {
-            self.overlay = Some(overlay.clone());
-            self.send(&ToShell::Overlay { overlay: Some(overlay) });
+            self.over_by_build(Some(overlay));
         }
-        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors });
+        let (serving, replayed) = (self.live.is_some(), build.replayed);
+        self.output.say(&Said::BuildFailed { build: build.number, cargo_ms, errors, replayed, serving });
     }
 
     /// Asks a built program for its description, once its swap is over: two cores are few.
@@ -482,13 +497,15 @@ impl Session {
             }
             ToTool::PageReady { window, generation } => {
                 self.status.page_errors = 0;
+                self.page_begins_anew();
                 self.output.say(&Said::PageReady { window, generation })
             }
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),
             ToTool::SwapFailed { id, reason } => {
                 if let Some(swap) = self.swaps.remove(&id) {
                     self.versions.forget();
-                    self.output.say(&Said::SwapFailed { id, build: swap.build, reason });
+                    let serving = self.live.is_some();
+                    self.output.say(&Said::SwapFailed { id, build: swap.build, reason, serving });
                     self.describe(swap.path, swap.built);
                 }
             }
@@ -498,7 +515,8 @@ impl Session {
             }
             ToTool::Page(mut report) => {
                 report.place = super::place::of(&report.place, &self.project);
-                self.status.page_errors += usize::from(report.level == "error");
+                self.status.page_errors += usize::from(super::status::counts(&report));
+                self.over_by_page(&report);
                 self.output.say(&Said::PageReport { report });
             }
             ToTool::WorkerLog { level, message } => self.output.say(&Said::WorkerLog { level, message }),
@@ -529,11 +547,13 @@ impl Session {
             quiesce_ms: timing.quiesce_ms,
             restore_ms: timing.restore_ms,
             gate_ms: timing.gate_ms,
+            replayed: swap.replayed,
             first,
         }));
         if let Some(trace) = &swap.trace {
             let copy_ms = milliseconds(swap.copied - swap.asked);
-            let around = Around { watch_ms, cargo_ms: swap.cargo_ms, copy_ms, swap: timing, total_ms };
+            let (cargo_ms, replayed) = (swap.cargo_ms, swap.replayed);
+            let around = Around { watch_ms, cargo_ms, replayed, copy_ms, swap: timing, total_ms };
             self.output.say(&Said::SwapExplained { swap: id, explained: trace.explain(&around) });
         }
         let used: Vec<PathBuf> = self

@@ -2,6 +2,7 @@
 
 use super::output::seconds;
 use crate::style;
+use staysail_protocol::bridge::PageReport;
 
 /// What there is to know at a glance.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +17,7 @@ pub struct Status {
     pub busy: Option<String>,
     /// Errors of the last build.
     pub build_errors: usize,
-    /// Errors of pages since they were loaded last.
+    /// Errors of pages since they were loaded last, or the terminal was cleared.
     pub page_errors: usize,
     /// Whether the backend has ended and nothing serves.
     pub lost: bool,
@@ -61,6 +62,14 @@ impl Status {
     }
 }
 
+/// Whether a page's report counts as an error of the page. What a bundler's client says of an edit that it could not
+/// exchange does not: it takes no message back when the next edit repairs it, and shows by itself what is wrong.
+pub fn counts(report: &PageReport) -> bool {
+    const BUNDLERS: [&str; 3] = ["[vite]", "[webpack-dev-server]", "[HMR]"];
+    let by_bundler = BUNDLERS.iter().any(|name| report.message.starts_with(name));
+    report.level == "error" && !(report.kind == "console" && by_bundler)
+}
+
 fn number(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -75,6 +84,21 @@ mod tests {
 
     fn plain(status: &Status) -> String {
         style::without_colours(&status.line())
+    }
+
+    #[test]
+    fn what_a_bundler_says_of_an_edit_is_no_error_of_the_page() {
+        let report = |level: &str, message: &str| PageReport {
+            kind: "console".into(),
+            level: level.into(),
+            message: message.into(),
+            place: String::new(),
+        };
+        assert!(counts(&report("error", "it is wrong")));
+        assert!(!counts(&report("warn", "it may be wrong")));
+        assert!(!counts(&report("error", "[vite] Failed to reload /src/App.tsx.")));
+        let thrown = PageReport { kind: "error".into(), ..report("error", "[vite] is my array") };
+        assert!(counts(&thrown));
     }
 
     #[test]

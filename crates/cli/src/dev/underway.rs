@@ -18,6 +18,8 @@ pub struct Build {
     /// Its executable was handed to the shell.
     pub swapped: bool,
     pub unchanged: bool,
+    /// Cargo was not needed.
+    pub replayed: bool,
     /// What it does, when the time of saves is to be explained.
     pub trace: Option<Trace>,
 }
@@ -35,4 +37,6 @@ pub struct Swap {
     pub asked: Instant,
     pub copied: Instant,
     pub trace: Option<Trace>,
+    /// Cargo was not needed to build it.
+    pub replayed: bool,
 }

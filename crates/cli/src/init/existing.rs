@@ -101,7 +101,8 @@ pub fn look(folder: &Path) -> Result<Existing> {
         _ => output_path(&config),
     };
     let dist = dist.map(|dist| dist.trim_start_matches("./").trim_end_matches('/').to_owned());
-    let dist = dist.filter(|dist| !dist.is_empty() && !dist.starts_with(['/', '.'])).unwrap_or("dist".into());
+    let dist =
+        dist.filter(|dist| !dist.is_empty() && !dist.starts_with(['/', '.', '$'])).unwrap_or("dist".into());
     let types = if folder.join("src").is_dir() { "src/staysail.d.ts" } else { "staysail.d.ts" };
     Ok(Existing {
         kind,
@@ -168,11 +169,20 @@ fn text_after(text: &str, key: &str) -> Option<String> {
     }
 }
 
-/// `path: path.resolve(__dirname, "build")` and its kin: the last text between the brackets.
+/// `path: path.resolve(__dirname, "build")` and its kin: the last text of the value. A value without one is computed.
 fn output_path(config: &str) -> Option<String> {
     let (_, rest) = config.split_once("path:")?;
-    let call = &rest[..rest.find(')')?];
-    let texts = call.split(['"', '\'', '`']).skip(1).step_by(2);
+    let mut open = 0_usize;
+    let end = rest.find(|letter| {
+        match letter {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open == 0 && matches!(letter, ',' | '}' | '\n')
+    });
+    let value = &rest[..end.unwrap_or(rest.len())];
+    let texts = value.split(['"', '\'', '`']).skip(1).step_by(2);
     texts.last().map(str::to_owned)
 }
 
@@ -218,6 +228,18 @@ mod tests {
         assert_eq!(existing.build.as_deref(), Some("npx webpack --mode production"));
         assert_eq!(existing.url.as_deref(), Some("http://localhost:9000"));
         assert_eq!(existing.dist, "out");
+    }
+
+    #[test]
+    fn webpacks_output_folder_is_the_last_text_of_its_value_and_of_nothing_behind_it() {
+        for (config, path) in [
+            ("output: { path: resolve('out'), publicPath: '/' }", Some("out")),
+            ("output: {\n path: path.join(resolve(__dirname), \"out\"),\n filename: 'x.js' }", Some("out")),
+            ("output: { path: DIST, filename: 'x.js' }, plugins: [new Html({ template: 'a.html' })]", None),
+            ("entry: './src/main.js'", None),
+        ] {
+            assert_eq!(output_path(config).as_deref(), path, "{config}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! `staysail.toml`: its sections, and errors that name the line and what to do.
 
+use super::shadow::Shadow;
 use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
+use staysail_protocol::limits;
+use staysail_protocol::policy::Metered;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -151,6 +154,15 @@ impl AssetGroup {
         }
         builder.build().map_err(|error| error.to_string())
     }
+
+    /// When a file of it is fetched among the others: as the patterns stand that it fits.
+    pub fn place(&self, path: &str) -> usize {
+        let fits = |pattern: &String| {
+            let one = Self { files: vec![pattern.clone()], prefetch: self.prefetch };
+            one.matcher().is_ok_and(|one| one.matched_path_or_any_parents(path, false).is_ignore())
+        };
+        self.files.iter().position(fits).unwrap_or(self.files.len())
+    }
 }
 
 /// `[update]`
@@ -167,9 +179,20 @@ pub struct Update {
     pub root: PathBuf,
     /// Seconds between two checks.
     pub check_interval_s: Option<u64>,
+    /// The channel to follow while the user chose no other.
+    #[serde(default = "default_channel")]
+    pub channel: String,
+    /// The version to stay at while the user chose no other.
+    pub pin: Option<String>,
+    /// Most bytes of releases and asset groups per second.
+    pub download_bytes_per_s_max: Option<u64>,
+    /// Files of a release that are downloaded at once.
+    pub download_parallel_max: Option<usize>,
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,
+    /// `[update.shadow]`
+    pub shadow: Option<Shadow>,
 }
 
 /// `[update.policy]`: when updates may be looked for, downloaded and applied.
@@ -182,8 +205,14 @@ pub struct Policy {
     pub download: Option<String>,
     /// Condition for applying a release.
     pub apply: Option<String>,
+    /// What is done where bytes cost money.
+    pub metered: Metered,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
+}
+
+fn default_channel() -> String {
+    staysail_update::trust::CHANNEL.into()
 }
 
 fn default_root() -> PathBuf {
@@ -218,10 +247,18 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ProjectError> {
     if let Some(update) = &config.update {
         super::policy::resolve(&update.policy).map_err(|bad| ProjectError::Invalid {
             path: path.into(),
-            line: line_of_policy(text, bad.step),
+            line: line_in(text, "[update.policy]", bad.step),
             problem: format!("[update.policy] {}: {}", bad.step, bad.problem),
             remedy: bad.remedy,
         })?;
+        if let Some(shadow) = &update.shadow {
+            super::shadow::resolve(shadow).map_err(|bad| ProjectError::Invalid {
+                path: path.into(),
+                line: line_in(text, "[update.shadow]", bad.key),
+                problem: format!("[update.shadow] {}: {}", bad.key, bad.problem),
+                remedy: "docs/guide/shadow.md says what each key means.".into(),
+            })?;
+        }
     }
     Ok(config)
 }
@@ -314,6 +351,29 @@ fn check(config: &Config) -> Result<(), Wrong> {
             let problem = format!("update {field} {url:?} is no address");
             return Err((field, problem, "Use https://…, or file:///… to try it out.".into()));
         }
+        if !staysail_update::trust::is_channel(&update.channel) {
+            let problem = format!("{:?} can not be the name of a channel", update.channel);
+            return Err(("channel", problem, "Use letters, digits, - and _, such as \"beta\".".into()));
+        }
+        if let Some(pin) = update.pin.as_ref().filter(|pin| !staysail_update::policy::pin::is_pin(pin)) {
+            let problem = format!("{pin:?} is no version to stay at");
+            return Err(("pin", problem, "Use a version such as \"1.4.2\", or \"1.4.x\".".into()));
+        }
+        check_downloads(update)?;
+    }
+    Ok(())
+}
+
+fn check_downloads(update: &Update) -> Result<(), Wrong> {
+    let least = limits::DOWNLOAD_BYTES_PER_S_MIN;
+    if let Some(rate) = update.download_bytes_per_s_max.filter(|rate| *rate < least) {
+        let problem = format!("{rate} bytes per second are fewer than {least} (download_bytes_per_s_min)");
+        return Err(("download_bytes_per_s_max", problem, "Leave it out for no limit.".into()));
+    }
+    let most = limits::DOWNLOAD_PARALLEL_CEILING;
+    if let Some(files) = update.download_parallel_max.filter(|files| !(1..=most).contains(files)) {
+        let problem = format!("{files} files at once are not from 1 to {most} (download_parallel_ceiling)");
+        return Err(("download_parallel_max", problem, "Leave it out for the usual number.".into()));
     }
     Ok(())
 }
@@ -327,9 +387,9 @@ fn line_of(text: &str, field: &str) -> usize {
     text.lines().position(sets).map_or(1, |at| at + 1)
 }
 
-/// The line of a condition: its names stand in other sections, too.
-fn line_of_policy(text: &str, step: &str) -> usize {
-    let section = text.lines().position(|line| line.trim_start().starts_with("[update.policy]"));
+/// The line of a key within its section: other sections have keys of that name, too.
+fn line_in(text: &str, section: &str, step: &str) -> usize {
+    let section = text.lines().position(|line| line.trim_start().starts_with(section));
     let begin = section.unwrap_or(0);
     let sets = |line: &str| {
         line.trim_start().strip_prefix(step).is_some_and(|rest| rest.trim_start().starts_with('='))
@@ -385,6 +445,8 @@ mod tests {
 
     const APP: &str = "[app]\nid = \"com.example.hello\"\n";
 
+    const UPDATED: &str = "[app]\nid = \"com.example.hello\"\n[update]\nurl = \"https://example.com\"\n";
+
     #[test]
     fn an_unknown_field_is_named_with_its_line_and_the_nearest_known_one() {
         let message = refused(&format!("{APP}nmae = \"Hello\"\n"));
@@ -409,6 +471,11 @@ mod tests {
             (format!("{APP}[assets.groups.\"a b\"]\nfiles = []\n"), 3, "no name of an asset group"),
             (format!("{APP}[assets.groups.a]\nfiles = [\"[z-a]\"]\n"), 3, "is no pattern"),
             (format!("{APP}[assets.groups.a]\nfiles = []\nprefetch = \"now\"\n"), 5, "unknown name `now`"),
+            (format!("{UPDATED}channel = \"a.b\"\n"), 5, "can not be the name of a channel"),
+            (format!("{UPDATED}pin = \"^1.4\"\n"), 5, "is no version to stay at"),
+            (format!("{UPDATED}download_bytes_per_s_max = 10\n"), 5, "download_bytes_per_s_min"),
+            (format!("{UPDATED}download_parallel_max = 17\n"), 5, "download_parallel_ceiling"),
+            (format!("{UPDATED}[update.policy]\nmetered = \"never\"\n"), 6, "unknown name `never`"),
             (format!("{APP}[webview]\nproxy = \"proxy:1\"\n"), 4, "no proxy's address"),
             (format!("{APP}[webview]\ndownloads = \"never\"\n"), 4, "unknown name `never`"),
         ] {
@@ -423,7 +490,16 @@ mod tests {
     #[test]
     fn the_smallest_file_has_sensible_values() {
         let config = parse(APP, Path::new("x")).unwrap();
+        let downloads = format!(
+            "{APP}[update]\nurl = \"https://example.com\"\ndownload_bytes_per_s_max = 500_000\ndownload_parallel_max = 2\n\
+             [update.policy]\nmetered = \"wait\"\n"
+        );
+        let update = parse(&downloads, Path::new("x")).unwrap().update.unwrap();
+        assert_eq!((update.download_bytes_per_s_max, update.download_parallel_max), (Some(500_000), Some(2)));
+        assert_eq!(update.policy.metered, Metered::Wait);
         assert_eq!(config.frontend.dist, Path::new("frontend"));
+        let update = parse(&format!("{UPDATED}pin = \"1.4.x\"\n"), Path::new("x")).unwrap().update.unwrap();
+        assert_eq!((update.channel.as_str(), update.pin.as_deref()), ("stable", Some("1.4.x")));
         assert_eq!(address("http://[::1]:80/x"), Ok(("::1".into(), 80)));
         assert_eq!(address("https://example.com"), Ok(("example.com".into(), 443)));
     }

@@ -4,12 +4,14 @@ mod capabilities;
 mod file;
 mod policy;
 mod scopes;
+mod shadow;
 
 pub use file::{AssetGroup, Config, address, check_id, parse};
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
 use staysail_protocol::policy::UpdatePolicy;
+use staysail_protocol::shadow::ShadowRules;
 use std::path::{Path, PathBuf};
 
 /// Name of the project file.
@@ -191,6 +193,13 @@ impl Project {
             drain_s: section.drain_s.unwrap_or(limits::DRAIN_S),
             page_ready_timeout_ms: section.page_ready_timeout_ms.unwrap_or(limits::PAGE_READY_TIMEOUT_MS),
         }
+    }
+
+    /// What is compared before a release goes live, as it travels with it.
+    pub fn shadow(&self) -> Option<Box<ShadowRules>> {
+        let shadow = self.config.update.as_ref()?.shadow.as_ref()?;
+        // Checked as the project was read.
+        shadow::resolve(shadow).ok().map(Box::new)
     }
 
     /// When updates may be taken, as it travels with a release.

@@ -60,6 +60,7 @@ pub fn resolve(policy: &Policy) -> Result<UpdatePolicy, Bad> {
         check: policy.check.clone(),
         download: policy.download.clone(),
         apply: policy.apply.clone(),
+        metered: policy.metered,
         postpone_days_max: policy.postpone_days_max,
         zones: rules,
     })

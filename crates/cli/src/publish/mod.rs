@@ -49,6 +49,12 @@ pub struct PublishArgs {
     /// Oldest Staysail an installed app must have been built with to take it.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub minimum_shell: Option<String>,
+    /// Everybody who runs something older takes this release before any newer one.
+    #[arg(long)]
+    pub barrier: bool,
+    /// Version of a barrier that nobody has to pass any more, as often as needed.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub lift_barrier: Vec<String>,
     /// From how many releases before this one patches are made (16 at most); 0: whoever updates fetches whole files.
     #[arg(long, value_name = "N", default_value_t = publisher::DELTA_RELEASES)]
     pub delta_releases: usize,
@@ -90,6 +96,7 @@ pub fn run(
         channel_passphrase,
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
+        lift_barriers: arguments.lift_barrier,
     };
     let (to, now) = (arguments.to, jiff::Timestamp::now);
     apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
@@ -97,11 +104,15 @@ pub fn run(
     contents.manifest.urgency =
         Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
     contents.manifest.minimum_shell = arguments.minimum_shell;
+    contents.manifest.barrier = arguments.barrier;
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
         println!("  {} from the version before; {} deltas", size(bytes), report.deltas);
+    }
+    if let Some(barrier) = &report.after_barrier {
+        println!("  whoever runs something older than {barrier} takes {barrier} first");
     }
     println!("  manifest {}", report.hash);
     Ok(report)

@@ -10,6 +10,7 @@ pub fn staysail(folder: &Path) -> Command {
         .current_dir(folder)
         .env_remove("STAYSAIL_ENV")
         .env_remove("STAYSAIL_TARGET_DIR")
+        .env_remove("STAYSAIL_REPLAY")
         .env("NO_COLOR", "1");
     command.env("STAYSAIL_SHELL", scripted_shell());
     command

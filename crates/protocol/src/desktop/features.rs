@@ -6,6 +6,9 @@ use super::{
 };
 use serde::de::DeserializeOwned;
 
+/// What a page may do that chooses a channel or a version to stay at.
+pub const UPDATE_FOLLOW: &str = "update.follow";
+
 /// A group's name, and what lists its operations.
 type Group = (&'static str, fn() -> Vec<String>);
 
@@ -37,9 +40,14 @@ pub fn all() -> Vec<String> {
     let of_group = |(group, operations): Group| {
         operations().into_iter().map(move |operation| format!("{group}.{operation}")).collect::<Vec<_>>()
     };
-    // Nothing can be asked of this group: who may use something of it is told of paths.
-    groups.into_iter().flat_map(of_group).chain(["drop.paths".into()]).collect()
+    // Nothing can be asked by these names: who may use something of the first one's group is told of paths, the second
+    // lets a page do to other windows what it may do to its own, the third are wishes.
+    let others = ["drop.paths", OTHERS, UPDATE_FOLLOW].map(str::to_owned);
+    groups.into_iter().flat_map(of_group).chain(others).collect()
 }
+
+/// Lets a page do to other windows what it may do to its own.
+pub const OTHERS: &str = "window.others";
 
 /// Whether a feature touches files by the `files` of a capability.
 pub fn touches_files(feature: &str) -> bool {
@@ -62,6 +70,7 @@ mod tests {
         let features = all();
         for feature in [
             "drop.paths",
+            "window.others",
             "cookies.set",
             "storage.clear",
             "window.start_resizing",

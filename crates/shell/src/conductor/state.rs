@@ -28,6 +28,16 @@ pub struct Snapshot {
     pub(super) content: Content,
 }
 
+impl Snapshot {
+    /// Bytes of memory it holds.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Inline(bytes) => bytes.len(),
+            Content::Apart(_) => 0,
+        }
+    }
+}
+
 /// Where the bytes of a snapshot are.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
@@ -138,6 +148,14 @@ pub(super) fn tell_of_loss(shell: &Shell, seat: &Seat) {
             limits::CHECKPOINT_BYTES_MAX
         );
         shell.worker_line("warn", &message);
+    }
+}
+
+/// A worker's answer to [`restore`]: on an error the state and why.
+pub(super) fn restored(seat: &Seat, outcome: Result<(), (&str, &str)>) {
+    if let Some(waiting) = seat.replies().restored.take() {
+        let failed = |(state, message)| format!("{} could not be handed over: {message}", named(state));
+        let _ = waiting.send(outcome.map_err(failed));
     }
 }
 

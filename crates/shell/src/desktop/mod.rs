@@ -36,6 +36,7 @@ use crate::pages::Visitor;
 use crate::router::Outcome;
 use crate::shell::Shell;
 use serde_json::Value;
+use staysail_protocol::desktop::features::OTHERS;
 use staysail_protocol::desktop::{parts, read};
 use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
@@ -61,10 +62,10 @@ pub async fn answer_page(
     body: Option<Vec<u8>>,
 ) -> Outcome {
     let asker = Asker::Page(visitor);
-    if let (Asker::Page(visitor), Some(("assets", operation))) = (&asker, parts(name)) {
+    if let Some(("assets", operation)) = parts(name) {
         // The app's own files need no capability.
         let request = arguments_of(name, operation, arguments)?;
-        let answered = asset_groups::handle(shell, visitor, request).await;
+        let answered = asset_groups::handle(shell, &asker, request).await;
         return answered.map(|value| (value.to_string().into_bytes(), false));
     }
     if let (Asker::Page(visitor), Some(("fs", operation))) = (&asker, parts(name)) {
@@ -78,12 +79,15 @@ pub async fn answer_page(
 pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[u8]) -> Answer {
     permitted(shell, asker, name)?;
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
-    if let Asker::Page(visitor) = asker
-        && shell.pages.is_tab(&visitor.window)
-        && is_done_to_window(group, operation)
-        && !names_window(shell, arguments)
-    {
-        return Err(no_window(name, "a browser tab has none"));
+    if let Asker::Page(visitor) = asker {
+        let named = named_window(arguments);
+        if let Some(other) = named.as_ref().filter(|label| **label != visitor.window) {
+            may_reach(shell, visitor, name, other)?;
+        }
+        let is_window = named.is_some_and(|label| !shell.pages.is_tab(&label));
+        if shell.pages.is_tab(&visitor.window) && is_done_to_window(group, operation) && !is_window {
+            return Err(no_window(name, "a browser tab has none"));
+        }
     }
     let done = done(shell, asker, name, group, operation, arguments).await;
     done.map_err(|error| match error.code {
@@ -101,9 +105,22 @@ fn is_done_to_window(group: &str, operation: &str) -> bool {
     }
 }
 
-fn names_window(shell: &Shell, arguments: &[u8]) -> bool {
-    let arguments = serde_json::from_slice::<Value>(arguments).unwrap_or_default();
-    arguments["label"].as_str().is_some_and(|label| !shell.pages.is_tab(label))
+/// The window that a page names in its arguments.
+fn named_window(arguments: &[u8]) -> Option<String> {
+    let arguments = serde_json::from_slice::<Value>(arguments).ok()?;
+    Some(arguments["label"].as_str()?.to_owned())
+}
+
+/// Whether the page may do to another window what it may do to its own.
+fn may_reach(shell: &Shell, visitor: &Visitor, name: &str, other: &str) -> Result<(), CallError> {
+    if shell.granted(&visitor.window, |granted| granted.feature(OTHERS)) {
+        return Ok(());
+    }
+    Err(denied(format!(
+        "the page of window `{}` may use `{name}` for itself and not for window `{other}`; to let it, add `{OTHERS}` to \
+         `allow` of [[capabilities]] in staysail.toml",
+        visitor.window
+    )))
 }
 
 fn no_window(name: &str, why: &str) -> CallError {
@@ -124,6 +141,7 @@ async fn done(
 ) -> Answer {
     match group {
         "window" => requests::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
+        "assets" => asset_groups::handle(shell, asker, arguments_of(name, operation, arguments)?).await,
         "app" => app::handle(shell, arguments_of(name, operation, arguments)?).await,
         "autostart" => links::handle(shell, arguments_of(name, operation, arguments)?).await,
         "clipboard" => clipboard::handle(shell, arguments_of(name, operation, arguments)?).await,
@@ -148,15 +166,18 @@ fn permitted(shell: &Shell, asker: &Asker, name: &str) -> Result<(), CallError> 
     if let Asker::Page(visitor) = asker
         && !shell.granted(&visitor.window, |granted| granted.feature(name))
     {
-        let message = format!(
+        return Err(denied(format!(
             "the page of window `{}` may not use `{name}`; to let it, add it to `allow` of [[capabilities]] in \
              staysail.toml",
             visitor.window
-        );
-        tracing::warn!(message, "denied");
-        return Err(CallError::new(ErrorCode::Denied, message));
+        )));
     }
     Ok(())
+}
+
+fn denied(message: String) -> CallError {
+    tracing::warn!(message, "denied");
+    CallError::new(ErrorCode::Denied, message)
 }
 
 /// Does something native, begun before this returns: what is asked one after the other reaches the windows' thread in
@@ -204,8 +225,8 @@ mod tests {
             .iter()
             .filter_map(|feature| Some(feature.split_once('.')?.0.to_string()))
             .collect();
-        // Of files dragged over a window one is told; nothing can be asked.
-        done.push("drop".into());
+        // Of files dragged over a window one is told; nothing can be asked. Wishes about updates have a way of their own.
+        done.extend(["drop".into(), "update".into()]);
         done.sort();
         named.sort();
         named.dedup();

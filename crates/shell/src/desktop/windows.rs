@@ -49,6 +49,8 @@ pub struct Windows {
     known: HashSet<String>,
     context: platform::Context,
     declared: Declared,
+    /// The windows as they were declared last, by label.
+    specs: HashMap<String, WindowSpec>,
     /// The main window as it is declared: the first.
     main: Option<WindowSpec>,
     places: Places,
@@ -78,6 +80,7 @@ impl Windows {
             known: HashSet::new(),
             context: platform::Context::new(shell),
             declared: Declared::default(),
+            specs: HashMap::new(),
             main: None,
             places: Places::open(file),
             menus: Menus::new(shell),
@@ -105,8 +108,10 @@ impl Windows {
         self.declare_presence(&before);
         self.main = specs.first().cloned().or(self.main.take());
         for spec in specs {
+            let before = self.specs.insert(spec.label.clone(), spec.clone());
             if let Some(open) = self.open.get_mut(&spec.label) {
-                let change = difference(&open.spec, &spec);
+                // What page and backend changed at run time stays, unless just that is declared otherwise now.
+                let change = difference(before.as_ref().unwrap_or(&open.spec), &spec);
                 open.spec = WindowSpec { url: spec.url.clone(), ..open.spec.clone() };
                 if let Err(error) = self.change(&spec.label, change) {
                     tracing::warn!(window = spec.label, %error, "the window could not be changed");

@@ -24,7 +24,7 @@ use muda::{ContextMenu, Menu};
 use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
 use staysail_protocol::limits::{CRASH_RESTARTS_MAX, CRASH_WINDOW_S, INLINE_PAYLOAD_BYTES_MAX};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, Mutex};
@@ -173,6 +173,8 @@ thread_local! {
     static NEXT_TICKET: Cell<u64> = const { Cell::new(1) };
     /// Contexts that are prepared, by their address: the one of all windows, and one of each private window.
     static PREPARED: RefCell<HashSet<usize>> = RefCell::default();
+    /// Where web processes hand requests in, once one was prepared; `None` where that is not possible.
+    static OFFER: OnceCell<Option<port::Offer>> = const { OnceCell::new() };
 }
 
 fn view_address(view: &GtkWebView) -> usize {
@@ -330,10 +332,13 @@ fn prepare_context(view: &GtkWebView, shell: &Arc<Shell>, is_private: bool) -> R
         return Ok(());
     }
     webview::prepare_context(&context, &shell.facts().config.webview, is_private);
-    if let Some(offer) = port::offer(shell) {
-        context.set_web_extensions_directory(&offer.folder.to_string_lossy());
-        context.set_web_extensions_initialization_user_data(&offer.address.to_variant());
-    }
+    // One socket for all: a private window has a context of its own.
+    OFFER.with(|cell| {
+        if let Some(offer) = cell.get_or_init(|| port::offer(shell)) {
+            context.set_web_extensions_directory(&offer.folder.to_string_lossy());
+            context.set_web_extensions_initialization_user_data(&offer.address.to_variant());
+        }
+    });
     let security = context.security_manager().ok_or("the web context has no security manager")?;
     security.register_uri_scheme_as_secure(SCHEME);
     security.register_uri_scheme_as_cors_enabled(SCHEME);

@@ -8,7 +8,11 @@ mod debugger;
 #[cfg(target_os = "linux")]
 mod exclusive;
 #[cfg(target_os = "linux")]
+mod protocol;
+#[cfg(target_os = "linux")]
 mod roles;
+#[cfg(target_os = "linux")]
+mod shadow;
 #[cfg(target_os = "linux")]
 mod state;
 #[cfg(target_os = "linux")]
@@ -18,7 +22,7 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS],
+            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS, shadow::TESTS],
             &[("measure the hand-over of state", state::measure)],
         );
     }

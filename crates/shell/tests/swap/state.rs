@@ -182,9 +182,10 @@ pub fn play(role: &str) {
     };
     let mut shell = UnixStream::from(inherited(SOCKET_VARIABLE));
     let courier = Courier::inherited(inherited(ATTACHMENTS_VARIABLE)).unwrap();
+    let (protocol_min, protocol_max) = crate::protocol::spoken_by(role);
     let hello = Hello {
-        protocol_min: staysail_protocol::PROTOCOL_VERSION_MIN,
-        protocol_max: staysail_protocol::PROTOCOL_VERSION,
+        protocol_min,
+        protocol_max,
         token: std::env::var(TOKEN_VARIABLE).unwrap(),
         attachments: true,
         ..Hello::default()
@@ -211,6 +212,10 @@ pub fn play(role: &str) {
                 ToWorker::Health => {
                     let healthy = ToShell::Healthy { ok: true, message: String::new() };
                     send(&mut shell, 0, &healthy, Vec::new());
+                }
+                // The newest that both speak.
+                ToWorker::Welcome(welcome) => {
+                    assert_eq!(welcome.protocol, staysail_protocol::PROTOCOL_VERSION)
                 }
                 ToWorker::Shutdown => std::process::exit(0),
                 _ => {}

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use staysail_protocol::CallError;
 use staysail_protocol::manifest::ModeConfig;
+use staysail_protocol::shadow::ShadowRules;
 use staysail_shell::app::without_windows;
+use staysail_shell::conductor::shadow::{rehearse, tally::Gate, tally::Tally};
 use staysail_shell::conductor::{Refusal, SwapOptions, Switched};
 use staysail_shell::payload::Payload;
 use staysail_shell::router::{Call, Caller};
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 
 /// Longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,6 +111,25 @@ impl Theatre {
 
     pub fn swap_with(&self, role: &str, options: SwapOptions) -> Result<Switched, Refusal> {
         self.runtime().block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
+    }
+
+    /// Has a worker that plays this role answer calls beside the one that serves, in the background.
+    pub fn begin_rehearsal(&self, role: &str, rules: &ShadowRules) -> mpsc::Receiver<(Gate, Tally)> {
+        self.begin_rehearsal_to_give_up(role, rules).0
+    }
+
+    /// The same, with what gives it up.
+    pub fn begin_rehearsal_to_give_up(
+        &self,
+        role: &str,
+        rules: &ShadowRules,
+    ) -> (mpsc::Receiver<(Gate, Tally)>, AbortHandle) {
+        let (done, outcome) = mpsc::channel();
+        let (shell, launch, rules) = (self.shell.clone(), self.launch(role), rules.clone());
+        let task = self.runtime().spawn(async move {
+            let _ = done.send(rehearse(&shell, launch, &rules).await);
+        });
+        (outcome, task.abort_handle())
     }
 
     /// As [`swap`](Self::swap), in the background.

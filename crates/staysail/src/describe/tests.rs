@@ -242,3 +242,21 @@ fn the_interface_is_the_same_with_and_without_doc_comments_and_another_one_with_
     assert_eq!(plain.interface, documented.interface);
     assert_ne!(plain.interface, described(commands![changed::read]).unwrap().interface);
 }
+
+#[test]
+fn a_command_says_whether_it_is_read_only_and_a_page_observes_nothing_of_it() {
+    #[command(read_only)]
+    fn look() -> u32 {
+        1
+    }
+    let other = {
+        #[command]
+        fn look() -> u32 {
+            1
+        }
+        described(commands![look]).unwrap()
+    };
+    let read_only = described(commands![look]).unwrap();
+    assert!(read_only.commands[0].read_only && !other.commands[0].read_only);
+    assert_eq!(read_only.interface, other.interface);
+}

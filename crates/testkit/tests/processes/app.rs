@@ -7,7 +7,7 @@ use staysail_testkit::host::look_at;
 use staysail_testkit::model::{Model, known};
 use staysail_testkit::world::{EPOCH, World};
 use staysail_update::disk::OsDisk;
-use staysail_update::engine::{ApplyFuture, Host, HostFuture, Surroundings, network};
+use staysail_update::engine::{ApplyFuture, Host, HostFuture, RateLimit, Surroundings, network};
 use staysail_update::{Engine, Release, Store};
 use std::io::Write;
 use std::path::Path;
@@ -110,6 +110,7 @@ pub async fn run() {
         clock: Arc::new(|| EPOCH.parse().unwrap()),
         chance: || 128,
         network: network::connect(&url).unwrap(),
+        rate: RateLimit::default(),
     };
     let source = UpdateSource { url, check_interval_s: 3_600, ..UpdateSource::default() };
     let host = Arc::clone(&shell) as Arc<dyn Host>;

@@ -179,7 +179,7 @@ impl App {
                 "told" => {
                     let event: UpdateEvent = serde_json::from_str(rest).unwrap();
                     assert!(!matches!(event, UpdateEvent::Failed { .. }), "{said}");
-                    self.model.told(&event);
+                    self.model.told(&event, Kind::None);
                 }
                 _ => {}
             }

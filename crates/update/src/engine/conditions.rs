@@ -31,7 +31,10 @@ impl Conditions {
             Gate::Download => manifest.policy.download.as_deref(),
             Gate::Apply => manifest.policy.apply.as_deref(),
         };
-        let (condition, facts) = self.condition(condition, &manifest.policy).await;
+        let (mut condition, facts) = self.condition(condition, &manifest.policy).await;
+        if matches!(gate, Gate::Download) && manifest.policy.metered.waits(facts.metered) {
+            condition = Verdict::False;
+        }
         let overdue = self
             .is_overdue(&manifest.policy, facts.now_s, |state| &mut state.postponed.waiting_since_s)
             .await;

@@ -1,19 +1,18 @@
 //! The one task that owns the state of the life cycle and performs its effects.
 
+mod memory;
+mod work;
+
 use super::conditions::Conditions;
 use super::fetch::Remote;
-use super::look::{self, Found, is_critical};
+use super::look::Found;
 use super::network::Network;
-use super::progress::Progress;
-use super::trouble::{Trouble, Troubles};
-use super::{
-    APPLY_TIMEOUT_S, Host, LOOK_TIMEOUT_S, NotApplied, OnTrial, PROBATION_SLACK_S, Surroundings, locked,
-    notices,
-};
-use crate::Error;
+use super::trouble::Troubles;
+use super::{Host, OnTrial, Surroundings, locked, notices};
 use crate::archive::Archive;
-use crate::lifecycle::{Candidate, Effect, Event, Gate, Phase, State, step};
-use crate::store::{Release, Store, Trial};
+use crate::lifecycle::{Effect, Event, Phase, State, step};
+use crate::store::{Release, Store};
+use memory::good_start;
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
@@ -71,26 +70,6 @@ pub(crate) struct Driver {
     trial: Arc<Mutex<OnTrial>>,
     troubles: Arc<Troubles>,
     started: Instant,
-}
-
-fn describe(release: &Release) -> Candidate {
-    let manifest = release.manifest();
-    Candidate {
-        hash: release.hash().to_owned(),
-        version: manifest.version.clone(),
-        sequence: manifest.sequence,
-        notes: manifest.notes.clone(),
-        ..Candidate::default()
-    }
-}
-
-fn staged_as(release: &Release, current_version: &str) -> Candidate {
-    let manifest = release.manifest();
-    Candidate {
-        conditional: !manifest.policy.is_none(),
-        critical: is_critical(&manifest.urgency, current_version),
-        ..describe(release)
-    }
 }
 
 impl Driver {
@@ -179,24 +158,6 @@ impl Driver {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// What earlier runs left: floor, bans, a release that was staged.
-    async fn remember(&mut self) {
-        let (store, root) = (self.parts.store.clone(), self.parts.root.clone());
-        let memory = store.clone();
-        let remembered = store.blocking(move || Ok((memory.state(), memory.staged(&root)))).await;
-        let (durable, staged) = remembered.unwrap_or_default();
-        let current = describe(&self.parts.current);
-        self.staged = staged.filter(|staged| staged.manifest().sequence > current.sequence);
-        self.state = State {
-            floor: durable.floor.max(current.sequence),
-            banned: durable.banned.into_keys().collect(),
-            staged: self.staged.as_ref().map(|staged| staged_as(staged, &current.version)),
-            skipped: durable.postponed.skipped,
-            current,
-            ..State::default()
-        };
-    }
-
     async fn handle(&mut self, message: Message) {
         let event = match message {
             Message::Event(event) => event,
@@ -277,29 +238,13 @@ impl Driver {
             Effect::Apply => self.apply(),
             Effect::Watch => self.watch(),
             Effect::Commit => return self.commit().await,
-            Effect::Tidy => {
-                let store = self.parts.store.clone();
-                let tidied = self.parts.store.blocking(move || store.collect_garbage()).await;
-                return not_stored(&self.troubles, tidied, Trouble::NotTidied, NOT_TIDIED);
-            }
+            Effect::Tidy => return self.tidy().await,
             Effect::Ban { hash, reason } => return self.ban(hash, reason).await,
-            Effect::RaiseFloor(sequence) => {
-                let store = self.parts.store.clone();
-                let raised = self.parts.store.blocking(move || store.raise_floor(sequence)).await;
-                return not_stored(&self.troubles, raised, Trouble::FloorNotStored, FLOOR_NOT_STORED);
-            }
+            Effect::RaiseFloor(sequence) => return self.raise_floor(sequence).await,
             Effect::WakeAt(at) => self.wake = Some(at),
             Effect::Weigh(gate) => self.weigh(gate),
-            Effect::RememberSkips(skipped) => {
-                let store = self.parts.store.clone();
-                let stored = self
-                    .parts
-                    .store
-                    .blocking(move || store.change(|state| state.postponed.skipped = skipped));
-                if let Err(error) = stored.await {
-                    tracing::warn!(%error, "what the user skips could not be stored; it holds until the app ends");
-                }
-            }
+            Effect::RememberSkips(skipped) => return self.remember_skips(skipped).await,
+            Effect::RememberChoice { channel, pinned } => return self.remember_choice(channel, pinned).await,
             Effect::Tell(event) => self.parts.host.event(event),
             Effect::Stop => {
                 if let Some(job) = self.job.take() {
@@ -315,54 +260,6 @@ impl Driver {
         None
     }
 
-    fn watch(&mut self) {
-        let (host, troubles) = (Arc::clone(&self.parts.host), Arc::clone(&self.troubles));
-        let before = self.parts.current.clone();
-        let staged = self.staged.as_ref().map(Release::manifest);
-        let version = staged.map(|manifest| manifest.version.clone()).unwrap_or_default();
-        let probation_s = staged.map_or(0, |manifest| manifest.config.probation_s);
-        let patience_s = probation_s.saturating_add(PROBATION_SLACK_S);
-        self.job(async move {
-            let watched = tokio::time::timeout(Duration::from_secs(patience_s), host.probation()).await;
-            let (reason, back) = match watched {
-                Ok(Ok(())) => return Message::Event(Event::Good),
-                Ok(Err(reason)) => (reason, Ok(())),
-                Err(_) => {
-                    let to = before.manifest().version.clone();
-                    let back = go_back(&*host, before).await.map_err(|why| format!("{to} could not be brought back: {why}"));
-                    (format!("there was no verdict after {patience_s} s"), back)
-                }
-            };
-            troubles.raise(Trouble::ProbationFailed, &reason);
-            Message::Event(match back {
-                Ok(()) => Event::Bad(reason),
-                Err(why) => Event::Stuck(format!(
-                    "version {version} proved bad ({reason}), but version {why}. The bad one runs on until the app is \
-                     started again or a newer release is applied; it is not tried again"
-                )),
-            })
-        });
-    }
-
-    async fn ban(&mut self, hash: String, reason: String) -> Option<Event> {
-        let store = self.parts.store.clone();
-        let staged = self.staged.take().filter(|staged| staged.hash() == hash);
-        let what = match &staged {
-            Some(release) => format!("version {}", release.manifest().version),
-            None => format!("release {hash}"),
-        };
-        let ban = move || match staged {
-            Some(release) => store.ban_release(&release, &reason),
-            None => store.ban(&hash, &reason),
-        };
-        let banned = self.parts.store.blocking(ban).await;
-        locked(&self.trial).trial = None;
-        let what = format!(
-            "{what} is bad and not tried again, but that could not be stored and holds until the app ends"
-        );
-        not_stored(&self.troubles, banned, Trouble::BanNotStored, &what)
-    }
-
     /// Where a look in the repository that finds nothing newer is none of the user's business, one in a file is.
     fn tell_of_nothing_newer(&self, archive: &Archive) {
         let reason = format!(
@@ -372,43 +269,6 @@ impl Driver {
             self.state.current.version
         );
         self.parts.host.event(UpdateEvent::Failed { reason });
-    }
-
-    /// The repository, or the file that was given instead of it.
-    fn remote(&self, archive: Option<&Arc<Archive>>) -> Remote {
-        match archive {
-            None => self.parts.remote.clone(),
-            Some(archive) => {
-                let network = Arc::clone(archive) as Arc<dyn Network>;
-                Remote::new(&Surroundings { network, ..self.parts.surroundings.clone() })
-            }
-        }
-    }
-
-    fn look(&mut self) {
-        self.looked_in = self.archive.take();
-        let from =
-            self.looked_in.as_ref().map_or_else(String::new, |archive| format!(" in {}", archive.name()));
-        let Parts { store, root, current, surroundings, .. } = &self.parts;
-        let (store, root, current, now) =
-            (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
-        let remote = self.remote(self.looked_in.as_ref());
-        let troubles = Arc::clone(&self.troubles);
-        self.job(async move {
-            remote.network().begin();
-            let look = look::look(&remote, &store, &root, &current, now);
-            let looked = tokio::time::timeout(Duration::from_secs(LOOK_TIMEOUT_S), look).await;
-            match looked.unwrap_or_else(|_| Err(Error::Network(format!("no end after {LOOK_TIMEOUT_S} s")))) {
-                Ok(None) => Message::Event(Event::Found(None)),
-                Ok(Some(found)) => Message::Found(Box::new(found)),
-                Err(error) => {
-                    leave(&remote, &error);
-                    troubles.raise_error(Trouble::LookFailed, &error);
-                    let what = format!("looking for a release{from} failed");
-                    Message::Event(Event::LookFailed(explain(&what, &error)))
-                }
-            }
-        });
     }
 
     fn conditions(&self) -> Conditions {
@@ -438,180 +298,4 @@ impl Driver {
         }
         false
     }
-
-    fn weigh(&mut self, gate: Gate) {
-        let release = match gate {
-            Gate::Download => {
-                self.found.as_ref().map(|found| (found.manifest.clone(), found.candidate.hash.clone()))
-            }
-            Gate::Apply => {
-                self.staged.as_ref().map(|staged| (staged.manifest().clone(), staged.hash().to_owned()))
-            }
-        };
-        match release {
-            Some((manifest, hash)) => {
-                let weigh = self.conditions().weigh(manifest, hash, gate);
-                self.job(async move { Message::Event(weigh.await) });
-            }
-            // It will be found again.
-            None => self.wake = Some(self.now() + limits::POLICY_PAUSE_S * 1_000),
-        }
-    }
-
-    fn download(&mut self) {
-        let Some(found) = self.found.clone() else {
-            let gone = Event::DownloadFailed("what was found is gone; the next look finds it again".into());
-            return self.job(async { Message::Event(gone) });
-        };
-        let Parts { store, root, current, host, .. } = &self.parts;
-        let (store, root, current) = (store.clone(), root.clone(), current.clone());
-        let remote = self.remote(self.found_in.as_ref());
-        let progress = Progress::new(&found.candidate, Arc::clone(host));
-        let troubles = Arc::clone(&self.troubles);
-        self.job(async move {
-            match look::download(&remote, &store, &root, &current, &found, &progress).await {
-                Ok(release) => Message::Staged(release),
-                Err(error) => {
-                    leave(&remote, &error);
-                    troubles.raise_error(Trouble::DownloadFailed, &error);
-                    let what = format!("version {} could not be downloaded", found.candidate.version);
-                    Message::Event(Event::DownloadFailed(explain(&what, &error)))
-                }
-            }
-        });
-    }
-
-    fn apply(&mut self) {
-        let (store, host, trial) =
-            (self.parts.store.clone(), Arc::clone(&self.parts.host), Arc::clone(&self.trial));
-        let Some(release) = self.staged.clone() else {
-            let gone = Event::ApplyPostponed("what was staged is gone; the next look finds it again".into());
-            return self.job(async { Message::Event(gone) });
-        };
-        let troubles = Arc::clone(&self.troubles);
-        self.job(async move {
-            let (on_trial, files, mine) = (release.clone(), store.clone(), Arc::clone(&trial));
-            let begun = files.blocking(move || {
-                let mut on_trial_now = locked(&trial);
-                if on_trial_now.stopped {
-                    return Ok(false);
-                }
-                on_trial.verify()?;
-                on_trial_now.trial = Some(store.begin_trial(&on_trial)?);
-                Ok(true)
-            });
-            Message::Event(match begun.await {
-                Err(error) => {
-                    troubles.raise_error(Trouble::ApplyPostponed, &error);
-                    let what = format!("version {} could not be put on trial", release.manifest().version);
-                    Event::ApplyPostponed(explain(&what, &error))
-                }
-                Ok(false) => Event::ShutDown,
-                Ok(true) => {
-                    failpoint!("on trial");
-                    let applied =
-                        tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release)).await;
-                    failpoint!("switched");
-                    match applied {
-                        Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
-                        Ok(Err(NotApplied::AtFault(reason))) => {
-                            troubles.raise(Trouble::ApplyFailed, &reason);
-                            Event::ApplyFailed(reason)
-                        }
-                        Ok(Err(NotApplied::NotNow(reason))) => {
-                            troubles.raise(Trouble::ApplyPostponed, &reason);
-                            let begun = locked(&mine).trial.take();
-                            let ended = files.blocking(move || {
-                                begun.into_iter().for_each(Trial::give_up);
-                                Ok(())
-                            });
-                            if let Err(error) = ended.await {
-                                tracing::warn!(%error, "the end of a trial could not be stored");
-                            }
-                            Event::ApplyPostponed(reason)
-                        }
-                        Err(_) => {
-                            let reason = format!("it was not live after {APPLY_TIMEOUT_S} s");
-                            troubles.raise(Trouble::ApplyFailed, &reason);
-                            Event::ApplyFailed(reason)
-                        }
-                    }
-                }
-            })
-        });
-    }
-
-    async fn commit(&mut self) -> Option<Event> {
-        let release = self.staged.take()?;
-        let (store, good) = (self.parts.store.clone(), release.clone());
-        let committed = self.parts.store.blocking(move || store.commit(&good)).await;
-        let trial = locked(&self.trial).trial.take();
-        let answer = match committed {
-            Ok(()) => Event::Committed,
-            Err(error) => {
-                self.troubles.raise_error(Trouble::CommitNotStored, &error);
-                trial.into_iter().for_each(Trial::give_up);
-                Event::CommitNotStored(format!(
-                    "version {} is good, but that could not be stored: {error}. It goes on running; the next start begins \
-                     with the version before and applies it again",
-                    release.manifest().version
-                ))
-            }
-        };
-        self.parts.current = release;
-        // It waits for what the release before said of looks.
-        self.before_look.take().into_iter().for_each(|task| task.abort());
-        Some(answer)
-    }
-}
-
-const NOT_TIDIED: &str = "what is no longer needed could not be removed, the next time tries again";
-const FLOOR_NOT_STORED: &str =
-    "the published release is what runs, but the floor it raises could not be stored";
-
-/// Something that is no part of the way of a release was refused by the disk: counted, and told.
-fn not_stored(troubles: &Troubles, result: Result<(), Error>, trouble: Trouble, what: &str) -> Option<Event> {
-    let error = result.err()?;
-    troubles.raise_error(trouble, &error);
-    Some(Event::NotStored(format!("{what}: {error}")))
-}
-
-/// The host gave no verdict: the release before is applied as if it were a new one.
-async fn go_back(host: &dyn Host, before: Release) -> Result<(), String> {
-    match tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(before)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(NotApplied::AtFault(reason) | NotApplied::NotNow(reason))) => Err(reason),
-        Err(_) => Err(format!("it was not live after {APPLY_TIMEOUT_S} s")),
-    }
-}
-
-/// A release that has been running for the time of a probation starts well; the store is tidied up then.
-async fn good_start(
-    store: Store,
-    release: Release,
-    troubles: Arc<Troubles>,
-    messages: mpsc::WeakUnboundedSender<Message>,
-) {
-    tokio::time::sleep(Duration::from_secs(limits::PROBATION_S)).await;
-    let memory = store.clone();
-    let tidied = store.blocking(move || {
-        memory.good_start(&release);
-        // Also what the clean-up after a commit could not remove, and what a crash left.
-        memory.collect_garbage()
-    });
-    let told = not_stored(&troubles, tidied.await, Trouble::NotTidied, NOT_TIDIED);
-    if let (Some(event), Some(messages)) = (told, messages.upgrade()) {
-        let _ = messages.send(Message::Event(event));
-    }
-}
-
-/// What an address gave led to nothing. Where the disk refused, the address is not to blame.
-fn leave(remote: &Remote, error: &Error) {
-    if !matches!(error, Error::Disk { .. }) {
-        remote.network().leave();
-    }
-}
-
-fn explain(what: &str, error: &Error) -> String {
-    format!("{what}: {error}. What runs goes on running; the next look tries again")
 }

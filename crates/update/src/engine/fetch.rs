@@ -5,8 +5,12 @@
 //! believed: a range that is not the one asked for, more bytes than announced, a whole file where a part was asked for and
 //! a captive portal's page all end in the same place, the hash. When bytes of several tries do not fit together, the
 //! partial file goes and the blob is fetched once from its beginning.
+//!
+//! Several blobs are fetched at once, each into its own file. Only one of them at a time is held in memory whole ([`Brought`]),
+//! so it takes no more memory than one after the other.
 
 use super::network::{Answer, Network};
+use super::rate::RateLimit;
 use super::{Chance, Surroundings};
 use crate::disk::Disk;
 use crate::trust::{self, Fetching, Repository};
@@ -16,11 +20,11 @@ use staysail_protocol::manifest::Blob;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 /// First pause between two tries; doubles.
 pub const DOWNLOAD_BACKOFF_MS: u64 = 500;
-/// A download slower than this on the whole has failed, however steadily it drips.
-pub const DOWNLOAD_BYTES_PER_S_MIN: u64 = 1_024;
 /// A try that brought at least this much starts the count anew.
 pub const DOWNLOAD_PROGRESS_BYTES_MIN: u64 = 64 << 10;
 
@@ -41,7 +45,24 @@ pub(crate) struct Remote {
     network: Arc<dyn Network>,
     chance: Chance,
     backoff: Duration,
+    rate: RateLimit,
+    /// Files of a release that are fetched at once.
+    at_once: usize,
+    /// Whoever has the one place in it may hold a blob in memory.
+    assembly: Arc<Semaphore>,
 }
+
+/// A blob that came, verified. Until it is dropped no other one is held in memory.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The right to hold it.
+    pub only: Option<OwnedSemaphorePermit>,
+}
+
+/// Told of bytes that came, or with a number below zero, that were there and are no longer.
+pub(crate) type Arrived<'a> = &'a (dyn Fn(i64) + Send + Sync);
 
 /// Why a try failed.
 enum Failure {
@@ -60,9 +81,14 @@ impl From<Failure> for Error {
     }
 }
 
-/// Longest time for a whole transfer of so many bytes.
-fn time_for(bytes: u64) -> Duration {
-    Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S * 3 + bytes / DOWNLOAD_BYTES_PER_S_MIN)
+/// Longest time for a whole transfer of so many bytes beside others, which have their part of what the line gives.
+fn time_for(bytes: u64, at_once: usize) -> Duration {
+    let share = (limits::DOWNLOAD_BYTES_PER_S_MIN / at_once as u64).max(1);
+    Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S * 3 + bytes / share)
+}
+
+fn too_slow(path: &str) -> Failure {
+    Failure::Again(format!("{path}: too slow"))
 }
 
 impl Remote {
@@ -72,7 +98,21 @@ impl Remote {
             network: Arc::clone(&surroundings.network),
             chance: surroundings.chance,
             backoff: Duration::from_millis(DOWNLOAD_BACKOFF_MS),
+            rate: surroundings.rate.clone(),
+            at_once: limits::DOWNLOAD_PARALLEL_MAX,
+            assembly: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// The same, with so many files of a release fetched at once; as many as usual for 0.
+    pub fn at_once(self, files: usize) -> Self {
+        let usual = if files == 0 { limits::DOWNLOAD_PARALLEL_MAX } else { files };
+        Self { at_once: usual.min(limits::DOWNLOAD_PARALLEL_CEILING), ..self }
+    }
+
+    /// How many files of a release are fetched at once. What is in a file at hand is read one after the other.
+    pub fn files_at_once(&self) -> usize {
+        if self.network.is_carried() { 1 } else { self.at_once }
     }
 
     /// The network itself.
@@ -84,8 +124,8 @@ impl Remote {
     pub async fn small(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, Error> {
         let mut attempt = 1;
         loop {
-            let fetched = tokio::time::timeout(time_for(max), self.small_once(path, max)).await;
-            match fetched.unwrap_or_else(|_| Err(Failure::Again(format!("{path}: too slow")))) {
+            let fetched = tokio::time::timeout(time_for(max, 1), self.small_once(path, max)).await;
+            match fetched.unwrap_or_else(|_| Err(too_slow(path))) {
                 Ok(bytes) => return Ok(bytes),
                 Err(Failure::Again(_)) if attempt < limits::DOWNLOAD_ATTEMPTS_MAX => {
                     self.pause(attempt).await
@@ -137,26 +177,27 @@ impl Remote {
         blob: &Blob,
         partial: &Path,
         disk: &dyn Disk,
-        progress: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<Vec<u8>, Error> {
+        progress: Arrived<'_>,
+    ) -> Result<Brought, Error> {
         let path = format!("blobs/{}.zst", blob.sha256);
         let (mut attempt, mut from_start) = (1, false);
         loop {
             let before = there(disk, partial);
-            let fetched =
-                tokio::time::timeout(time_for(blob.size), self.rest(&path, blob, partial, disk, progress))
-                    .await;
-            let failure = match fetched.unwrap_or_else(|_| Err(Failure::Again(format!("{path}: too slow")))) {
+            let failure = match self.rest(&path, blob, partial, disk, progress).await {
                 Ok(()) => {
+                    // It is never closed.
+                    let only = Arc::clone(&self.assembly).acquire_owned().await.ok();
                     let bytes = disk
                         .read(partial, blob.size)
                         .map_err(Error::disk("reading", partial))?
                         .unwrap_or_default();
                     let found = hash::of(&bytes);
                     if found == blob.sha256 && bytes.len() as u64 == blob.size {
-                        return Ok(bytes);
+                        return Ok(Brought { bytes, only });
                     }
+                    drop(only);
                     disk.remove(partial).map_err(Error::disk("removing", partial))?;
+                    progress(-signed(blob.size));
                     let tampered =
                         Error::Tampered { what: path.clone(), expected: blob.sha256.clone(), found };
                     if before == 0 || from_start {
@@ -187,23 +228,31 @@ impl Remote {
         blob: &Blob,
         partial: &Path,
         disk: &dyn Disk,
-        progress: &(dyn Fn(u64) + Send + Sync),
+        progress: Arrived<'_>,
     ) -> Result<(), Failure> {
         let on_disk = |error| Failure::Final(Error::disk("writing", partial)(error));
+        let give_up = |had: u64| {
+            disk.remove(partial).map_err(on_disk)?;
+            progress(-signed(had));
+            Ok::<(), Failure>(())
+        };
         let mut have = there(disk, partial);
         if have > blob.size {
-            disk.remove(partial).map_err(on_disk)?;
+            give_up(blob.size)?;
             have = 0;
         }
         if have == blob.size && have > 0 {
             return Ok(());
         }
         let missing = || Failure::Final(Error::NotThere(path.to_owned()));
-        let mut answer = self.get(path, have).await?.ok_or_else(missing)?;
+        let mut until = Instant::now() + time_for(blob.size, self.at_once);
+        let slow = |_| too_slow(path);
+        let answer = timeout_at(until, self.get(path, have)).await.map_err(slow)?;
+        let mut answer = answer?.ok_or_else(missing)?;
         if have > 0 && !continues(&answer, have, blob.size) {
             // The server sends something else than the rest: take it only if it is the whole.
             let whole = answer.status == 200;
-            disk.remove(partial).map_err(on_disk)?;
+            give_up(have)?;
             if !whole {
                 return Err(Failure::Again(format!(
                     "{path}: the server sent another range than the one asked for"
@@ -215,17 +264,21 @@ impl Remote {
                 "{path}: the server sent a part where the whole was asked for"
             )));
         }
-        while let Some(piece) = piece(&mut answer, path).await? {
-            have += piece.len() as u64;
-            if have > blob.size {
-                disk.remove(partial).map_err(on_disk)?;
+        while let Some(piece) = timeout_at(until, piece(&mut answer, path)).await.map_err(slow)?? {
+            let came = piece.len() as u64;
+            if have + came > blob.size {
+                give_up(have)?;
                 return Err(Failure::Final(Error::Network(format!(
                     "{path} is longer than {} bytes",
                     blob.size
                 ))));
             }
             disk.append(partial, &piece).map_err(on_disk)?;
-            progress(piece.len() as u64);
+            have += came;
+            progress(signed(came));
+            drop(piece);
+            // Time in which nothing may come is not the server's.
+            until += self.rate.pay(came).await;
         }
         if have < blob.size {
             return Err(Failure::Again(format!("{path} broke off after {have} of {} bytes", blob.size)));
@@ -236,6 +289,10 @@ impl Remote {
 
 async fn piece(answer: &mut Answer, path: &str) -> Result<Option<Vec<u8>>, Failure> {
     answer.body.piece().await.map_err(|error| Failure::Again(format!("{path}: {error}")))
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Bytes that are there of a blob under way.

@@ -24,15 +24,21 @@ impl Mirrors {
         Self { networks, current: Arc::default(), next: AtomicUsize::default() }
     }
 
-    fn network(&self) -> &Arc<dyn Network> {
-        &self.networks[self.current.load(Ordering::Relaxed) % self.networks.len()]
+    fn network(&self, current: usize) -> &Arc<dyn Network> {
+        &self.networks[current % self.networks.len()]
     }
+}
+
+/// Leaves the mirror that was asked for the next one; unless another request that failed there has done so already.
+fn leave_one(current: &AtomicUsize, asked: usize) {
+    let _ = current.compare_exchange(asked, asked + 1, Ordering::Relaxed, Ordering::Relaxed);
 }
 
 /// Leaves the mirror it comes from when it breaks off, so that the rest is fetched from the next one.
 struct Watched {
     body: Box<dyn Body>,
-    left: Arc<AtomicUsize>,
+    current: Arc<AtomicUsize>,
+    from: usize,
 }
 
 impl Body for Watched {
@@ -40,7 +46,7 @@ impl Body for Watched {
         Box::pin(async move {
             let piece = self.body.piece().await;
             if piece.is_err() {
-                self.left.fetch_add(1, Ordering::Relaxed);
+                leave_one(&self.current, self.from);
             }
             piece
         })
@@ -58,14 +64,16 @@ impl Network for Mirrors {
             let mut tries = self.networks.len();
             loop {
                 tries -= 1;
-                let answered = self.network().get(path, start).await;
+                let from = self.current.load(Ordering::Relaxed);
+                let answered = self.network(from).get(path, start).await;
                 let down = answered.as_ref().map_or(true, |answer| is_down(answer.status));
                 if down {
-                    self.current.fetch_add(1, Ordering::Relaxed);
+                    leave_one(&self.current, from);
                 }
                 if !down || tries == 0 {
+                    let current = Arc::clone(&self.current);
                     return answered.map(|answer| Answer {
-                        body: Box::new(Watched { body: answer.body, left: Arc::clone(&self.current) }),
+                        body: Box::new(Watched { body: answer.body, current, from }),
                         ..answer
                     });
                 }
@@ -76,7 +84,7 @@ impl Network for Mirrors {
     fn announcements(&self) -> Option<NetworkFuture<'_, Answer>> {
         // A folder announces nothing; that is no reason to hear of nothing for as long as the app runs.
         let others = || self.networks.iter().find_map(|network| network.announcements());
-        self.network().announcements().or_else(others)
+        self.network(self.current.load(Ordering::Relaxed)).announcements().or_else(others)
     }
 
     fn begin(&self) {
@@ -89,7 +97,7 @@ impl Network for Mirrors {
     }
 
     fn name(&self) -> String {
-        self.network().name()
+        self.network(self.current.load(Ordering::Relaxed)).name()
     }
 }
 
@@ -167,6 +175,18 @@ mod tests {
         let (mirrors, asked) = mirrors(&[404, 0], &[500]);
         assert_eq!(mirrors.get("a", 0).await.unwrap().status, 404);
         assert_eq!(mirrors.get("a", 0).await.unwrap().status, 500);
+        assert_eq!(*asked.lock().unwrap(), ["first", "first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn requests_that_fail_at_once_leave_a_mirror_together_for_the_next_one_and_not_for_the_one_after() {
+        let (mirrors, asked) = mirrors(&[299, 299], &[]);
+        let mut answers = [mirrors.get("a", 0).await.unwrap(), mirrors.get("b", 0).await.unwrap()];
+        for answer in &mut answers {
+            assert!(answer.body.piece().await.unwrap().is_some());
+            assert!(answer.body.piece().await.is_err());
+        }
+        mirrors.get("a", 5).await.unwrap();
         assert_eq!(*asked.lock().unwrap(), ["first", "first", "second"]);
     }
 

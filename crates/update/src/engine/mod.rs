@@ -6,6 +6,7 @@
 //! a trial) is done in order, before the effect that follows it.
 
 mod conditions;
+mod download;
 mod driver;
 pub mod fetch;
 pub(crate) mod look;
@@ -14,9 +15,11 @@ pub mod network;
 pub mod notices;
 pub mod on_demand;
 mod progress;
+mod rate;
 pub mod trouble;
 
 pub use on_demand::{OnDemand, Unavailable};
+pub use rate::RateLimit;
 
 use crate::archive::Archive;
 use crate::lifecycle::Event;
@@ -41,6 +44,9 @@ pub const LOOK_TIMEOUT_S: u64 = 900;
 pub const PROBATION_SLACK_S: u64 = 300;
 /// Longest time a host may take to make a release live.
 pub const APPLY_TIMEOUT_S: u64 = 120;
+/// What a host may take for shadow verification beyond the release's own `seconds_max`: the new backend starts, takes the
+/// state over, and its last answers are waited for.
+pub const SHADOW_SLACK_S: u64 = 180;
 /// Least time between two reports of progress.
 pub const PROGRESS_INTERVAL_MS: u64 = 100;
 /// The time left is told from how fast bytes came in the last one or two of these.
@@ -78,8 +84,19 @@ impl From<crate::Error> for NotApplied {
 /// The future of [`Host::apply`].
 pub type ApplyFuture<'a> = Pin<Box<dyn Future<Output = Result<f64, NotApplied>> + Send + 'a>>;
 
+/// The future of [`Host::shadow`].
+pub type ShadowFuture<'a> = Pin<Box<dyn Future<Output = Result<(), NotApplied>> + Send + 'a>>;
+
 /// What a release is applied to: the shell, or any other program that can exchange its parts while it runs.
 pub trait Host: Send + Sync + 'static {
+    /// Tries the release beside what runs, as its rules of shadow verification say (`Manifest::shadow`), with a bound: before
+    /// it is put on trial and before anything is switched. On an error nothing is; the error says whether the release is at
+    /// fault, and then it is never tried again. Asked only of releases that have such rules.
+    fn shadow(&self, release: Release) -> ShadowFuture<'_> {
+        drop(release);
+        Box::pin(async { Ok(()) })
+    }
+
     /// Makes the release live. Answers the milliseconds from this call to the switch. On an error nothing was switched;
     /// the error says whether the release is at fault, and then it is never tried again.
     fn apply(&self, release: Release) -> ApplyFuture<'_>;
@@ -114,6 +131,8 @@ pub struct Surroundings {
     pub chance: Chance,
     /// The way to the repository.
     pub network: Arc<dyn Network>,
+    /// How fast files may come from there.
+    pub rate: RateLimit,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -153,7 +172,7 @@ impl Surroundings {
             let _ = getrandom::fill(&mut byte);
             byte[0]
         };
-        Self { clock: Arc::new(jiff::Timestamp::now), chance, network }
+        Self { clock: Arc::new(jiff::Timestamp::now), chance, network, rate: RateLimit::default() }
     }
 }
 
@@ -167,6 +186,7 @@ pub struct EngineHandle {
     events: mpsc::UnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
     troubles: Arc<Troubles>,
+    rate: RateLimit,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -187,22 +207,27 @@ pub(crate) fn locked(trial: &Mutex<OnTrial>) -> MutexGuard<'_, OnTrial> {
 }
 
 impl Engine {
-    /// Starts an engine on the current tokio runtime. `current` is the release that runs, `root` the pinned trust root.
+    /// Starts an engine on the current tokio runtime. `current` is the release that runs, `root` the pinned trust root,
+    /// `rate` how fast files may come, together with whatever else that limit is for.
     pub fn start(
         store: Store,
         source: UpdateSource,
         root: Vec<u8>,
         current: Release,
         host: Arc<dyn Host>,
+        rate: RateLimit,
     ) -> EngineHandle {
         match Surroundings::with_mirrors(&source.url, &source.mirrors) {
-            Ok(surroundings) => Self::start_in(store, source, root, current, host, surroundings),
+            Ok(surroundings) => {
+                Self::start_in(store, source, root, current, host, Surroundings { rate, ..surroundings })
+            }
             Err(error) => {
                 host.event(UpdateEvent::Failed { reason: error.to_string() });
                 let handle = EngineHandle {
                     events: mpsc::unbounded_channel().0,
                     trial: Arc::default(),
                     troubles: Arc::default(),
+                    rate,
                 };
                 handle.troubles.raise_error(Trouble::NotStarted, &error);
                 handle
@@ -226,8 +251,9 @@ impl Engine {
             events: events.clone(),
             trial: Arc::clone(&trial),
             troubles: Arc::clone(&troubles),
+            rate: surroundings.rate.clone(),
         };
-        let remote = Remote::new(&surroundings);
+        let remote = Remote::new(&surroundings).at_once(source.download_parallel_max);
         let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
         tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles).run(received));
         handle
@@ -237,6 +263,9 @@ impl Engine {
 impl EngineHandle {
     /// Passes on a wish of the page or the app.
     pub fn wish(&self, wish: UpdateWish) {
+        if let UpdateWish::DownloadRate { bytes_per_s_max } = wish {
+            return self.rate.set(bytes_per_s_max);
+        }
         // An engine that could not start has said so.
         let _ = self.events.send(Message::Event(Event::Wish(wish)));
     }

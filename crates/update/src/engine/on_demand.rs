@@ -7,8 +7,8 @@
 //! process of the app; another one waits and then finds the file there. A flight that fails tells everybody who waits; who
 //! asks later begins a new one, which goes on where the last one stopped.
 
-use super::Surroundings;
-use super::fetch::Remote;
+use super::fetch::{self, Brought, Remote};
+use super::{RateLimit, Surroundings};
 use crate::disk::Lock;
 use crate::store::stage::ON_DEMAND_LOCK;
 use crate::store::{Release, Store};
@@ -56,6 +56,7 @@ pub struct OnDemand {
 struct Inner {
     store: Store,
     source: Option<UpdateSource>,
+    rate: RateLimit,
     /// Made when it is first needed: at the start of an app nothing is.
     remote: OnceLock<Result<Remote, Unavailable>>,
     /// By the hash of what they bring.
@@ -78,25 +79,27 @@ impl std::fmt::Debug for OnDemand {
 }
 
 impl OnDemand {
-    /// Fetches into `store`, from the app's repository; from nowhere when it has none.
-    pub fn new(store: Store, source: Option<UpdateSource>) -> Self {
-        Self::with(store, source, OnceLock::new())
+    /// Fetches into `store`, from the app's repository, at most as fast as `rate` says; from nowhere when it has none.
+    pub fn new(store: Store, source: Option<UpdateSource>, rate: RateLimit) -> Self {
+        Self::with(store, source, rate, OnceLock::new())
     }
 
     /// The same in other surroundings than this machine's.
     pub fn new_in(store: Store, surroundings: &Surroundings) -> Self {
-        Self::with(store, None, OnceLock::from(Ok(Remote::new(surroundings))))
+        Self::with(store, None, RateLimit::default(), OnceLock::from(Ok(Remote::new(surroundings))))
     }
 
     fn with(
         store: Store,
         source: Option<UpdateSource>,
+        rate: RateLimit,
         remote: OnceLock<Result<Remote, Unavailable>>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
                 source,
+                rate,
                 remote,
                 flights: Mutex::default(),
                 seats: Semaphore::new(ASSETS_AT_ONCE_MAX),
@@ -193,7 +196,7 @@ impl Inner {
                 message: "this app has no [update] source to fetch files of asset groups from".into(),
             })?;
             let surroundings = Surroundings::with_mirrors(&source.url, &source.mirrors)?;
-            Ok(Remote::new(&surroundings))
+            Ok(Remote::new(&Surroundings { rate: self.rate.clone(), ..surroundings }))
         };
         self.remote.get_or_init(connect).clone()
     }
@@ -214,10 +217,14 @@ impl Inner {
             return Ok(());
         }
         let partial = self.store.on_demand_partial(&entry.blob.sha256);
+        received.store(fetch::there(&*self.store.inner.disk, &partial), Ordering::Relaxed);
         let progress = |bytes| {
-            received.fetch_add(bytes, Ordering::Relaxed);
+            // One flight alone counts here.
+            let before = received.load(Ordering::Relaxed);
+            received.store(before.saturating_add_signed(bytes), Ordering::Relaxed);
         };
-        let packed = remote.blob(&entry.blob, &partial, &*self.store.inner.disk, &progress).await?;
+        let brought = remote.blob(&entry.blob, &partial, &*self.store.inner.disk, &progress).await?;
+        let Brought { bytes: packed, only: _only } = brought;
         let (store, entry) = (self.store.clone(), entry.clone());
         let put = move || {
             let content = pack::decompress(&packed, entry.size);

@@ -42,7 +42,7 @@ impl Speed {
     fn time_for(&self, now: Instant, bytes: u64, left: u64) -> Option<u64> {
         let (begun, then) = self.before.or(self.now)?;
         let took_ms = now.duration_since(begun).as_millis();
-        let came = u128::from(bytes - then);
+        let came = u128::from(bytes.saturating_sub(then));
         if took_ms < u128::from(PROGRESS_INTERVAL_MS) || came == 0 {
             return None;
         }
@@ -60,14 +60,14 @@ impl Progress {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner).bytes += bytes;
     }
 
-    /// So many more have come.
-    pub fn add(&self, bytes: u64) {
+    /// So many more have come; below zero: so many were there and have to come again.
+    pub fn add(&self, bytes: i64) {
         let now = Instant::now();
         let event = {
             let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
             let before = so_far.bytes;
             so_far.speed.note(now, before);
-            so_far.bytes += bytes;
+            so_far.bytes = before.saturating_add_signed(bytes);
             let due = so_far
                 .told
                 .is_none_or(|told| now.duration_since(told) >= Duration::from_millis(PROGRESS_INTERVAL_MS));

@@ -39,6 +39,8 @@ troubles! {
     DownloadFailed = "download_failed",
     /// A staged release was not switched to, through no fault of its own; the next look brings it back.
     ApplyPostponed = "apply_postponed",
+    /// A release was rejected by shadow verification; it is banned.
+    ShadowFailed = "shadow_failed",
     /// A release did not come up; it is banned.
     ApplyFailed = "apply_failed",
     /// A release failed on probation and is banned; the one before is back, or it is told that it is not.
@@ -49,6 +51,10 @@ troubles! {
     BanNotStored = "ban_not_stored",
     /// A floor could not be stored.
     FloorNotStored = "floor_not_stored",
+    /// What the user skips or follows could not be stored; it holds until the app ends.
+    ChoiceNotStored = "choice_not_stored",
+    /// A channel that was followed is not among those of the repository; the app's own is followed.
+    ChannelGone = "channel_gone",
     /// The store could not be tidied up; the next time tries again.
     NotTidied = "not_tidied",
     /// Cause: the disk refused.
@@ -120,7 +126,7 @@ mod tests {
             assert!(spec.contains(&row), "docs/spec/update-states.md lacks:\n{row}");
         }
         assert_eq!(
-            spec.matches("| `cause_").count() + spec.matches("_failed` |").count() + 6,
+            spec.matches("| `cause_").count() + spec.matches("_failed` |").count() + 8,
             Trouble::ALL.len()
         );
     }

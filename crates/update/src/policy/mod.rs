@@ -10,6 +10,7 @@ mod check;
 mod decide;
 mod evaluate;
 mod facts;
+pub mod pin;
 mod syntax;
 mod window;
 mod zone;

@@ -188,3 +188,63 @@ fn durations_are_read_as_go_reads_them() {
         assert_eq!(duration(text), wanted, "{text}");
     }
 }
+
+/// All expressions of three operands, two operators and a choice, each operand true, false, not known or wrong. CEL's logic
+/// of these four is that of two orders: the one that decides comes first, then what may decide once it is known.
+#[test]
+fn logic_with_what_is_unknown_or_wrong_is_that_of_two_orders() {
+    const AND: &str = "fu!t";
+    const OR: &str = "tu!f";
+    let least = |order: &str, a: char, b: char| {
+        let place = |value| order.find(value).unwrap();
+        if place(a) <= place(b) { a } else { b }
+    };
+    let text = |value| match value {
+        't' => "weekday == 'Sat'",
+        'f' => "on_battery == false",
+        'u' => "metered",
+        _ => "1 / 0 == 1",
+    };
+    let is = |expression: &str| match come_to(expression) {
+        Verdict::True => 't',
+        Verdict::False => 'f',
+        Verdict::Unknown(why) if why.contains("`metered`") => 'u',
+        Verdict::Unknown(_) => '!',
+    };
+    let mut cases = 0;
+    for (a, b, c) in
+        AND.chars().flat_map(|a| AND.chars().flat_map(move |b| AND.chars().map(move |c| (a, b, c))))
+    {
+        let [x, y, z] = [a, b, c].map(|value| format!("({})", text(value)));
+        let negated = |value: char| match value {
+            't' => 'f',
+            'f' => 't',
+            other => other,
+        };
+        for (first, before) in [("&&", AND), ("||", OR)] {
+            assert_eq!(is(&format!("!{x} {first} {y}")), least(before, negated(a), b), "!{a} {first} {b}");
+            for (second, after) in [("&&", AND), ("||", OR)] {
+                let (left, right) =
+                    (least(after, least(before, a, b), c), least(before, a, least(after, b, c)));
+                assert_eq!(
+                    is(&format!("({x} {first} {y}) {second} {z}")),
+                    left,
+                    "({a} {first} {b}) {second} {c}"
+                );
+                assert_eq!(
+                    is(&format!("{x} {first} ({y} {second} {z})")),
+                    right,
+                    "{a} {first} ({b} {second} {c})"
+                );
+                cases += 2;
+            }
+        }
+        let chosen = match a {
+            't' => b,
+            'f' => c,
+            other => other,
+        };
+        assert_eq!(is(&format!("{x} ? {y} : {z}")), chosen, "{a} ? {b} : {c}");
+    }
+    assert_eq!(cases, 64 * 8);
+}

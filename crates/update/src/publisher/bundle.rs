@@ -5,11 +5,13 @@ use crate::archive::{Archive, Entry, blob_path, write_head};
 use crate::disk::{self, OsDisk};
 use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
-use crate::trust::{Client, Fetching, MetadataFolder, Repository, target_path};
+use crate::store::compare_versions;
+use crate::trust::{self, Client, Fetching, MetadataFolder, Repository, Target, target_path};
 use crate::{Error, hash};
 use sigstore_tuf::{Role as _, Root};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Blob, Manifest};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -23,6 +25,8 @@ pub struct Wanted {
     pub channel: String,
     /// Target triples whose backends are put in; all there are when empty.
     pub targets: Vec<String>,
+    /// Version that every machine it is for runs at least: barriers up to it are left out.
+    pub from: Option<String>,
 }
 
 /// What a bundle holds.
@@ -34,6 +38,8 @@ pub struct Bundled {
     pub version: String,
     /// Target triples whose backends it holds.
     pub targets: Vec<String>,
+    /// Versions of the barriers before it that it holds, too.
+    pub barriers: Vec<String>,
     /// Files in it.
     pub files: usize,
     /// Its length in bytes.
@@ -96,6 +102,8 @@ pub async fn bundle(
     let target = client.find(&target_path(&wanted.channel)).await?.ok_or_else(missing)?;
     let manifest = Manifest::parse(&client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?)?;
     let targets = targets(&manifest, &wanted.targets)?;
+    let before = barriers(&mut client, &target, wanted).await?;
+    let blobs = blobs(std::iter::once(&manifest).chain(&before), &targets);
     let mut small = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
     // Apps begin at the root they were built with, whichever that was.
     let newest: Root = metadata::parse(client.trusted().root_bytes())?;
@@ -105,7 +113,6 @@ pub async fn bundle(
             small.insert(path, root);
         }
     }
-    let blobs = blobs(&manifest, &targets);
     let mut entries: Vec<_> = small.iter().map(|(path, bytes)| entry(path, bytes)).collect();
     entries.extend(blobs.iter().map(|blob| Entry {
         path: blob_path(&blob.sha256),
@@ -127,6 +134,7 @@ pub async fn bundle(
         app: manifest.app,
         version: manifest.version,
         targets,
+        barriers: before.into_iter().map(|barrier| barrier.version).collect(),
         files: count,
         bytes: std::fs::metadata(out).map_err(Error::disk("reading", out))?.len(),
         expires: expires(&client, &newest, &wanted.channel),
@@ -149,13 +157,35 @@ fn targets(manifest: &Manifest, wanted: &[String]) -> Result<Vec<String>, Error>
     Ok(all.into_iter().filter(|one| wanted.is_empty() || wanted.contains(one)).collect())
 }
 
-fn blobs(manifest: &Manifest, targets: &[String]) -> Vec<Blob> {
-    let backends = targets.iter().filter_map(|target| manifest.backend.get(target)).flatten();
+/// The barriers that have to be taken before the newest release.
+async fn barriers(client: &mut Client, newest: &Target, wanted: &Wanted) -> Result<Vec<Manifest>, Error> {
+    let role = newest.roles.last().map_or("targets", String::as_str);
+    let targets = client.trusted().targets_role(role).map(|role| role.targets.clone()).unwrap_or_default();
+    let all = targets.iter().map(|(path, file)| (path.as_str(), file.custom.as_ref()));
+    let mut found = Vec::new();
+    for (version, path) in trust::barriers(all, &wanted.channel) {
+        let passed =
+            wanted.from.as_ref().is_some_and(|from| compare_versions(&version, from) != Ordering::Greater);
+        if passed || targets[&path].hashes == newest.file.hashes {
+            continue;
+        }
+        let unnamed = || Error::Trust(format!("no role names {path}"));
+        let target = client.find(&path).await?.ok_or_else(unnamed)?;
+        found.push(Manifest::parse(&client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?)?);
+    }
+    Ok(found)
+}
+
+fn blobs<'a>(releases: impl Iterator<Item = &'a Manifest>, targets: &[String]) -> Vec<Blob> {
     let mut seen = BTreeSet::new();
-    // Where there is no network nothing is fetched later.
-    let page = manifest.page.iter().chain(manifest.group_files());
-    let blobs = page.chain(backends).map(|entry| entry.blob.clone());
-    blobs.filter(|blob| seen.insert(blob.sha256.clone())).collect()
+    let mut blobs = Vec::new();
+    for manifest in releases {
+        let backends = targets.iter().filter_map(|target| manifest.backend.get(target)).flatten();
+        // Where there is no network nothing is fetched later.
+        let files = manifest.page.iter().chain(manifest.group_files()).chain(backends);
+        blobs.extend(files.map(|entry| entry.blob.clone()).filter(|blob| seen.insert(blob.sha256.clone())));
+    }
+    blobs
 }
 
 async fn write(

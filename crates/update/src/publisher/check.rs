@@ -87,31 +87,46 @@ pub async fn check(
     );
     let mut roles = roles;
     let mut releases = Vec::new();
-    for path in paths {
-        // A channel that was given away and never published to offers nothing.
-        let Some(target) = client.find(&path).await? else { continue };
-        let bytes = client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?;
-        let manifest = Manifest::parse(&bytes)?;
-        let mut blobs = 0;
-        if files {
-            for blob in all_blobs(&manifest) {
-                check_blob(&remote, &blob).await?;
-                blobs += 1;
-            }
-        }
-        releases.push(ReleaseReport {
-            path,
-            version: manifest.version.clone(),
-            sequence: manifest.sequence,
-            hash: hash::of(&bytes),
-            blobs,
-        });
+    for path in &paths {
+        releases.extend(release(&remote, &mut client, path, files).await?);
+    }
+    // What stands in the lists of channels beside their newest releases: barriers.
+    let lists = given.iter().filter_map(|(name, _)| client.trusted().targets_role(name));
+    let more: BTreeSet<String> = lists.flat_map(|list| list.targets.keys().cloned()).collect();
+    for path in more.iter().filter(|path| !paths.contains(path)) {
+        releases.extend(release(&remote, &mut client, path, files).await?);
     }
     for (name, _) in given {
         let list = client.trusted().targets_role(&name);
         roles.extend(list.map(|list| report(&name, list.version(), list.expires())));
     }
     Ok(Report { roles, releases })
+}
+
+/// Reads one release; `None` for a channel that was given away and never published to.
+async fn release(
+    remote: &Remote,
+    client: &mut Client,
+    path: &str,
+    files: bool,
+) -> Result<Option<ReleaseReport>, Error> {
+    let Some(target) = client.find(path).await? else { return Ok(None) };
+    let bytes = client.download(&target, limits::MANIFEST_BYTES_MAX as u64).await?;
+    let manifest = Manifest::parse(&bytes)?;
+    let mut blobs = 0;
+    if files {
+        for blob in all_blobs(&manifest) {
+            check_blob(remote, &blob).await?;
+            blobs += 1;
+        }
+    }
+    Ok(Some(ReleaseReport {
+        path: path.to_owned(),
+        version: manifest.version.clone(),
+        sequence: manifest.sequence,
+        hash: hash::of(&bytes),
+        blobs,
+    }))
 }
 
 fn all_blobs(manifest: &Manifest) -> Vec<Blob> {

@@ -108,6 +108,7 @@ pub(super) fn read(place: &dyn Place, roots: &BTreeMap<u64, Vec<u8>>) -> Result<
         file(&format!("metadata/{version}.targets.json"))?.ok_or_else(|| torn("its targets are missing"))?;
     let targets: Targets = metadata::parse(&targets_bytes).map_err(|error| torn(&error.to_string()))?;
     let proof = Proof {
+        path: String::new(),
         roots: Vec::new(),
         timestamp: timestamp_bytes.clone(),
         snapshot: snapshot_bytes,

@@ -28,13 +28,22 @@ pub(super) fn history(targets: &Map<String, Value>, path: &str) -> Vec<String> {
 }
 
 /// The manifests published before the newest one, as far as they are still there: of others there are just no patches.
-fn older(place: &dyn Place, channel: &str, hashes: &[String], releases: usize) -> Vec<Manifest> {
+fn older(
+    place: &dyn Place,
+    channel: &str,
+    hashes: &[String],
+    barrier: Option<String>,
+    releases: usize,
+) -> Vec<Manifest> {
     let manifest = |hash: &String| {
         let file = format!("targets/releases/{hash}.{channel}.json");
         let bytes = place.read(&file, limits::MANIFEST_BYTES_MAX as u64).ok()??;
         Manifest::parse(&bytes).ok().filter(|_| hash::of(&bytes) == *hash)
     };
-    hashes.iter().take(releases).skip(1).filter_map(manifest).collect()
+    let last = &hashes[..releases.min(hashes.len())];
+    // Whoever is far behind comes from the barrier, however long ago that was.
+    let barrier = barrier.filter(|barrier| !last.contains(barrier));
+    last.iter().skip(1).chain(&barrier).filter_map(manifest).collect()
 }
 
 /// Pairs of old and new files that may be worth a patch: the same page path, the same place in the same target's backend.
@@ -54,17 +63,19 @@ fn pairs<'a>(old: &'a Manifest, new: &'a Manifest) -> Vec<(&'a FileEntry, &'a Fi
     pairs
 }
 
-/// Makes the patches for a release that follows `previous`; `before` are the hashes of all manifests before it.
+/// Makes the patches for a release that follows `previous`; `before` are the hashes of all manifests before it, `barrier` that
+/// of the newest barrier.
 pub(super) fn make(
     place: &dyn Place,
     previous: Option<&Manifest>,
     before: &[String],
+    barrier: Option<String>,
     contents: &Contents,
     options: &Options,
 ) -> Result<Vec<(Delta, Vec<u8>)>, Error> {
     let releases = options.delta_releases.min(DELTA_RELEASES_MAX);
     let Some(previous) = previous.filter(|_| releases > 0) else { return Ok(Vec::new()) };
-    let older = older(place, &options.channel, before, releases);
+    let older = older(place, &options.channel, before, barrier, releases);
     deltas(place, std::iter::once(previous).chain(&older), contents)
 }
 

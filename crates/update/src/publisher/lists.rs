@@ -2,11 +2,15 @@
 
 use super::current::{Current, check_owned, check_root, read};
 use super::keys::{Keys, Signing};
-use super::{Place, Role, Writer, refused};
+use super::{Options, Place, Role, Writer, refused};
 use crate::Error;
-use crate::trust::{matching, target_path};
+use crate::trust::{
+    CHANNEL_NAME_BYTES_MAX, barrier_path, barrier_pattern, barriers, channel_of, is_channel, matching,
+    target_path,
+};
 use serde_json::{Map, Value, json};
 use sigstore_tuf::{DelegatedRole, Targets};
+use staysail_protocol::limits::BARRIERS_MAX;
 
 /// The role that signs for a channel which the targets role has given away.
 pub fn role_of(channel: &str) -> String {
@@ -15,17 +19,13 @@ pub fn role_of(channel: &str) -> String {
 
 /// Channels are part of the names of files and roles.
 pub(super) fn check_channel(channel: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if channel.is_empty() || channel.len() > CHANNEL_NAME_BYTES_MAX || !channel.bytes().all(plain) {
-        return Err(refused(format!(
-            "{channel:?} can not be the name of a channel: letters, digits, - and _ only"
-        )));
+    if is_channel(channel) {
+        return Ok(());
     }
-    Ok(())
+    Err(refused(format!(
+        "{channel:?} can not be the name of a channel: letters, digits, - and _ only, {CHANNEL_NAME_BYTES_MAX} at most"
+    )))
 }
-
-/// Longest name of a channel that has a key of its own.
-pub const CHANNEL_NAME_BYTES_MAX: usize = 50;
 
 /// A list that is being changed.
 pub(super) struct List {
@@ -95,6 +95,60 @@ impl List {
     }
 }
 
+impl List {
+    /// The barriers of the channel, the oldest first, without those that are lifted.
+    pub fn standing_barriers(&mut self, options: &Options) -> Result<Vec<(String, String)>, Error> {
+        let custom = self.targets.iter().map(|(path, target)| (path.as_str(), target.get("custom")));
+        let mut all = barriers(custom, &options.channel);
+        for lifted in &options.lift_barriers {
+            let at = all.iter().position(|(version, _)| version == lifted).ok_or_else(|| {
+                let there = all.iter().map(|(version, _)| version.as_str()).collect::<Vec<_>>().join(", ");
+                let there =
+                    if there.is_empty() { "there is none".into() } else { format!("there are {there}") };
+                refused(format!(
+                    "version {lifted} is no barrier of {}: {there}; nothing was published",
+                    options.channel
+                ))
+            })?;
+            self.targets.remove(&all.remove(at).1);
+        }
+        Ok(all)
+    }
+
+    /// The manifest of a target.
+    pub fn hash_of(&self, path: &str) -> Option<String> {
+        self.targets.get(path)?["hashes"]["sha256"].as_str().map(str::to_owned)
+    }
+
+    /// Path of a new barrier, if there is room for one and this list may name it.
+    pub fn room_for_barrier(
+        &self,
+        current: Option<&Current>,
+        channel: &str,
+        sequence: u64,
+    ) -> Result<String, Error> {
+        let path = barrier_path(channel, sequence);
+        let custom = self.targets.iter().map(|(path, target)| (path.as_str(), target.get("custom")));
+        if barriers(custom, channel).len() >= BARRIERS_MAX {
+            return Err(refused(format!(
+                "{channel} has {BARRIERS_MAX} barriers already (barriers_max); nothing was published. Lift those that                  nobody needs to pass any more with --lift-barrier"
+            )));
+        }
+        let given = match current {
+            Some(current) if self.role != "targets" => {
+                matching(&current.targets, &path)?.0.contains(&self.role)
+            }
+            _ => true,
+        };
+        if !given {
+            return Err(refused(format!(
+                "the key of {channel} may not sign barriers yet; nothing was published. Give it the channel again with                  `staysail repo delegate {channel}`"
+            )));
+        }
+        Ok(path)
+    }
+}
+
 /// The role to which the targets role has given a path, unless it names the path itself.
 fn given<'a>(targets: &'a Targets, path: &str) -> Result<Option<&'a DelegatedRole>, Error> {
     let Some(first) =
@@ -138,14 +192,15 @@ pub fn delegate(
     };
     let before = given(&current.targets, &path)?.filter(|before| before.name != role);
     if let Some(list) = before.and_then(|before| current.channels.get(&before.name)) {
-        own.targets.extend(entries(list)?.remove_entry(&path));
+        take(&mut own.targets, &mut entries(list)?, channel);
     }
-    own.targets.extend(top.targets.remove_entry(&path));
+    take(&mut own.targets, &mut top.targets, channel);
     let delegations = top.delegations.get_or_insert_with(|| json!({ "keys": {}, "roles": [] }));
     delegations["keys"][&id] = key.public.clone();
     own.signers.push(key);
+    let paths = [&path, &barrier_pattern(channel)];
     let delegation =
-        json!({ "name": role, "keyids": [id], "threshold": 1, "terminating": true, "paths": [path] });
+        json!({ "name": role, "keyids": [id], "threshold": 1, "terminating": true, "paths": paths });
     let covering = covering(&current.targets, &path)?;
     if let Value::Array(roles) = &mut delegations["roles"] {
         let goes = |name: &str| name == role || covering.iter().any(|one| one == name);
@@ -158,6 +213,14 @@ pub fn delegate(
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
     write.sign(Some(&current), vec![own, top], &online, now)
+}
+
+/// Moves what there is of a channel from one list to another.
+fn take(to: &mut Map<String, Value>, from: &mut Map<String, Value>, channel: &str) {
+    let (taken, left) =
+        std::mem::take(from).into_iter().partition(|(path, _)| channel_of(path) == Some(channel));
+    *from = left;
+    to.extend::<Map<String, Value>>(taken);
 }
 
 /// Every role that may name a path.

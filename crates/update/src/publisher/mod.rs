@@ -5,6 +5,7 @@
 //! blobs/<sha256>.zst                        compressed files and patches
 //! targets/releases/<sha256>.<channel>.json  release manifests
 //! targets/<sha256>.releases/<channel>.json  the same, under the name that tough asks for
+//! targets/releases/<sha256>.<channel>.<sequence>.json  once more for each barrier, under either name
 //! metadata/N.root.json                      who may sign
 //! metadata/N.targets.json                   which manifest is the newest of each channel
 //! metadata/N.channel-<channel>.json         the same for a channel that has a role and keys of its own
@@ -23,9 +24,10 @@ mod lists;
 pub mod metadata;
 pub mod place;
 
+pub use crate::trust::CHANNEL_NAME_BYTES_MAX;
 pub use deltas::{DELTA_PERCENT_MAX, DELTA_RELEASES, DELTA_RELEASES_MAX};
 pub use keys::Keys;
-pub use lists::{CHANNEL_NAME_BYTES_MAX, delegate, role_of};
+pub use lists::{delegate, role_of};
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
 
@@ -66,6 +68,8 @@ pub struct Options {
     pub channel_passphrase: Option<String>,
     /// From how many releases before this one patches are made; [`DELTA_RELEASES_MAX`] at most.
     pub delta_releases: usize,
+    /// Versions of barriers that are none any more.
+    pub lift_barriers: Vec<String>,
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
     /// stole a key may have published something.
     pub resign: bool,
@@ -80,6 +84,7 @@ impl Default for Options {
             passphrase: None,
             channel_passphrase: None,
             delta_releases: DELTA_RELEASES,
+            lift_barriers: Vec::new(),
             resign: false,
         }
     }
@@ -94,6 +99,8 @@ pub struct Published {
     pub sequence: u64,
     /// Hash of its manifest: the release's name.
     pub hash: String,
+    /// Version of the newest barrier before it.
+    pub after_barrier: Option<String>,
     /// Files of the release.
     pub files: usize,
     /// Bytes somebody with nothing downloads (all targets).
@@ -138,7 +145,10 @@ pub fn publish(
     check_app(manifest, current.as_ref())?;
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
     let before = deltas::history(&list.targets, &path);
-    let patches = deltas::make(place, previous.as_ref(), &before, &contents, options)?;
+    let barriers = list.standing_barriers(options)?;
+    manifest.after_barrier = barriers.last().map(|(version, _)| version.clone());
+    let last_barrier = barriers.last().and_then(|(_, path)| list.hash_of(path));
+    let patches = deltas::make(place, previous.as_ref(), &before, last_barrier, &contents, options)?;
     let manifest = &mut contents.manifest;
     manifest.deltas = patches.iter().map(|(delta, _)| delta.clone()).collect();
     let manifest_bytes = manifest.to_bytes();
@@ -153,17 +163,23 @@ pub fn publish(
     for (delta, patch) in &patches {
         write.immutable(&format!("blobs/{}.zst", delta.blob.sha256), patch)?;
     }
-    let file = format!("targets/releases/{}.{}.json", published.hash, options.channel);
-    write.immutable(&file, &manifest_bytes)?;
-    // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
-    write.immutable(&format!("targets/{}.{path}", published.hash), &manifest_bytes)?;
+    let mut paths = vec![path];
+    if manifest.barrier {
+        paths.push(list.room_for_barrier(current.as_ref(), &options.channel, manifest.sequence)?);
+    }
+    for path in &paths {
+        let name = path.trim_start_matches("releases/");
+        write.immutable(&format!("targets/releases/{}.{name}", published.hash), &manifest_bytes)?;
+        // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
+        write.immutable(&format!("targets/{}.{path}", published.hash), &manifest_bytes)?;
+    }
 
     let custom = json!({
         "app": manifest.app, "version": manifest.version, "sequence": manifest.sequence, "previous": before,
     });
     let target =
         json!({ "length": manifest_bytes.len(), "hashes": { "sha256": published.hash }, "custom": custom });
-    list.targets.insert(path, target);
+    list.targets.extend(paths.into_iter().map(|path| (path, target.clone())));
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
@@ -203,8 +219,7 @@ fn open(place: &dyn Place, keys: &Keys, options: &Options, now: jiff::Timestamp)
     let passphrase = options.passphrase.as_deref();
     let online = Online::open(keys, passphrase)?;
     let path = target_path(&options.channel);
-    staysail_protocol::manifest::check_path(&path)
-        .map_err(|_| refused(format!("{:?} can not be the name of a channel", options.channel)))?;
+    lists::check_channel(&options.channel)?;
     let current = read(place, &roots)?;
     check_owned(current.as_ref(), options.resign)?;
     let own = options.channel_passphrase.as_deref().or(passphrase);
@@ -339,6 +354,7 @@ fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&
         version: manifest.version.clone(),
         sequence: manifest.sequence,
         hash: String::new(),
+        after_barrier: manifest.after_barrier.clone(),
         files: all.len(),
         full_bytes: blobs.values().sum(),
         update_bytes,

@@ -1,5 +1,6 @@
 //! What starts: the newest good release, down to the one attached to the executable (law 4).
 
+use super::release::{Origin, misfit};
 use super::state::Copy;
 use super::{Release, Store};
 use crate::disk::Lock;
@@ -29,6 +30,8 @@ pub struct Boot {
 /// The proof as it lies on disk. All of it is JSON text to begin with.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredProof {
+    #[serde(default = "stable", skip_serializing_if = "is_stable")]
+    path: String,
     roots: Vec<String>,
     timestamp: String,
     snapshot: String,
@@ -38,10 +41,19 @@ pub(super) struct StoredProof {
     delegated: Vec<(String, String)>,
 }
 
+fn stable() -> String {
+    trust::target_path(trust::CHANNEL)
+}
+
+fn is_stable(path: &str) -> bool {
+    path == stable()
+}
+
 impl StoredProof {
     pub(super) fn new(proof: &Proof) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
+            path: proof.path.clone(),
             roots: proof.roots.iter().map(|root| text(root)).collect(),
             timestamp: text(&proof.timestamp),
             snapshot: text(&proof.snapshot),
@@ -52,6 +64,7 @@ impl StoredProof {
 
     fn proof(self) -> Proof {
         Proof {
+            path: self.path,
             roots: self.roots.into_iter().map(String::into_bytes).collect(),
             timestamp: self.timestamp.into_bytes(),
             snapshot: self.snapshot.into_bytes(),
@@ -92,12 +105,16 @@ impl Store {
                 match self.open_release(&hash, root) {
                     _ if self.is_banned(&hash) => {}
                     Ok(release) if older(&release, embedded) => {}
-                    Ok(release) => match release.verify() {
-                        Ok(()) => return Boot { release, fallback_reason: join(&reasons) },
-                        Err(error) => {
-                            reasons.push(format!("version {}: {error}", release.manifest().version))
+                    Ok(release) => {
+                        // An older executable was put in place of the one that could run it. It is not to blame.
+                        let unfit = misfit(release.manifest()).map_or(Ok(()), Err);
+                        match unfit.and_then(|()| release.verify().map_err(|error| error.to_string())) {
+                            Ok(()) => return Boot { release, fallback_reason: join(&reasons) },
+                            Err(why) => {
+                                reasons.push(format!("version {}: {why}", release.manifest().version))
+                            }
                         }
-                    },
+                    }
                     Err(error) => reasons.push(format!("release {}: {error}", short(&hash))),
                 }
             }
@@ -127,6 +144,13 @@ impl Store {
     pub fn open_release(&self, hash: &str, root: &[u8]) -> Result<Release, Error> {
         let in_use = self.use_lock(hash);
         let (manifest, bytes) = self.read_manifest(hash)?;
+        let proof = self.read_proof(hash)?;
+        trust::check_target(&proof.verify(root)?, &bytes)?;
+        let channel = trust::channel_of(&proof.path).unwrap_or_default().to_owned();
+        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, Origin::Channel(channel), in_use))
+    }
+
+    fn read_proof(&self, hash: &str) -> Result<Proof, Error> {
         let path = self.inner.folder.join("releases").join(hash).join("proof.json");
         let proof = self
             .inner
@@ -136,9 +160,13 @@ impl Store {
             .map_err(Error::disk("reading", &path))?;
         let proof: StoredProof = serde_json::from_slice(&proof)
             .map_err(|error| Error::Trust(format!("unreadable proof: {error}")))?;
-        let target = proof.proof().verify(root, trust::CHANNEL)?;
-        trust::check_target(&target, &bytes)?;
-        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, None, in_use))
+        Ok(proof.proof())
+    }
+
+    /// The channel a release on disk came from, as far as it says so.
+    pub(super) fn read_channel(&self, hash: &str) -> String {
+        let proof = self.read_proof(hash).unwrap_or_default();
+        trust::channel_of(&proof.path).unwrap_or(trust::CHANNEL).to_owned()
     }
 
     /// A shared lock on a release that exists; none on a read-only disk, where nothing is collected either.
@@ -211,4 +239,73 @@ fn short(hash: &str) -> &str {
 
 fn join(reasons: &[String]) -> Option<String> {
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{self, Contents};
+    use crate::engine::Surroundings;
+    use crate::engine::fetch::Remote;
+    use crate::publisher::{self, Folder, Keys, Options};
+    use crate::trust::{Client, MetadataFolder};
+    use crate::{TARGET, disk::OsDisk};
+
+    /// Puts the newest release of a repository into a store as good, as an app would have whose Staysail could run it.
+    async fn commit_newest(
+        store: &Store,
+        embedded: &Release,
+        repository: &std::path::Path,
+        root: &[u8],
+    ) -> Release {
+        let url = format!("file://{}", repository.display());
+        let remote = Remote::new(&Surroundings::of_this_machine(&url).unwrap());
+        let kept = MetadataFolder::new(&store.folder().join("metadata"), Arc::new(OsDisk));
+        let mut client = Client::new(remote, kept, root).unwrap();
+        client.refresh(jiff::Timestamp::now()).await.unwrap();
+        let target = client.find(&trust::target_path(trust::CHANNEL)).await.unwrap().unwrap();
+        let bytes = client.download(&target, 1 << 20).await.unwrap();
+        let missing = store.missing(&Manifest::parse(&bytes).unwrap(), embedded, false).unwrap();
+        assert!(missing.is_empty(), "its files are those that were installed");
+        let release = store.stage(&bytes, &client.proof(&target).unwrap(), root).unwrap();
+        store.commit(&release).unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_release_that_needs_a_newer_staysail_is_passed_over_at_a_start_and_not_blamed() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), jiff::Timestamp::now());
+        let path = |name: &str| folder.path().join(name);
+        let keys = Keys::create(&path("keys"), None, now).unwrap();
+        let (page, worker) = (path("index.html"), path("worker"));
+        std::fs::write(&page, "<h1>one</h1>").unwrap();
+        std::fs::write(&worker, "#!/bin/sh").unwrap();
+        let manifest =
+            Manifest { format: 1, version: "1.0.0".into(), protocol: (1, 1), ..Manifest::default() };
+        let mut contents = Contents::new(manifest);
+        contents.add_page("index.html", &page).unwrap();
+        contents.add_backend(TARGET, "worker", &worker).unwrap();
+        contents.root = Some(keys.root().unwrap());
+        bundle::attach(&worker, &path("app"), &contents).unwrap();
+        let attached = bundle::read_attached(&path("app")).unwrap().unwrap();
+        let store = Store::open(&path("store")).unwrap();
+        let embedded = store.embed(&attached).unwrap();
+        std::fs::create_dir(path("repository")).unwrap();
+        let root = keys.root().unwrap();
+        let options = Options { channel: trust::CHANNEL.into(), ..Options::default() };
+        for (version, minimum) in [("1.1.0", None), ("1.2.0", Some("99.0.0"))] {
+            contents.manifest.version = version.into();
+            contents.manifest.minimum_shell = minimum.map(Into::into);
+            let place = Folder::open(&path("repository")).unwrap();
+            publisher::publish(&place, &keys, contents.clone(), &options, now).unwrap();
+            commit_newest(&store, &embedded, &path("repository"), &root).await;
+        }
+        // The one before it runs here, and starts.
+        let boot = store.boot(&embedded, Some(&root));
+        assert_eq!(boot.release.manifest().version, "1.1.0");
+        let reason = boot.fallback_reason.unwrap();
+        assert!(reason.contains("version 1.2.0: it needs Staysail 99.0.0"), "{reason}");
+        let state = store.state();
+        assert!(state.banned.is_empty() && state.bad_starts.is_empty() && state.current.is_some());
+    }
 }

@@ -25,13 +25,14 @@ pub mod state;
 pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
-pub(crate) use release::{content_hash, same_content};
+pub(crate) use release::{content_hash, misfit, same_content};
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
 
 use crate::Error;
 use crate::bundle::Attached;
 use crate::disk::{Disk, Lock};
+use release::Origin;
 use state::{Copy, State};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::Manifest;
@@ -123,7 +124,7 @@ impl Store {
         let attached = Arc::new(attached.clone());
         *self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&attached));
         let (manifest, bytes) = (attached.manifest.clone(), attached.manifest_bytes.clone());
-        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, Some(attached), None))
+        Ok(Release::new(Arc::clone(&self.inner), manifest, bytes, Origin::Embedded(attached), None))
     }
 
     /// Whether the release with this hash is never tried again.
@@ -159,6 +160,14 @@ impl Store {
         }
     }
 
+    /// The channel that is followed: what the user chose, or what the app was built with.
+    pub(crate) fn channel(&self) -> String {
+        let attached = self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let own = attached.and_then(|attached| Some(attached.source.as_ref()?.channel.clone()));
+        let own = own.filter(|own| !own.is_empty());
+        self.state().chosen.channel.or(own).unwrap_or_else(|| crate::trust::CHANNEL.to_owned())
+    }
+
     pub(crate) fn read_state(&self) -> Copy {
         let copy = |name| state::read_copy(&*self.inner.disk, &self.inner.folder.join(name));
         state::choose(copy("state"), copy("state.copy"))
@@ -170,7 +179,7 @@ impl Store {
         let mut state = State::default();
         for hash in self.release_hashes() {
             if let Ok(manifest) = self.read_manifest(&hash) {
-                state.floor = state.floor.max(manifest.0.sequence);
+                state.raise_floor(&self.read_channel(&hash), manifest.0.sequence);
             }
         }
         state
@@ -198,9 +207,9 @@ impl Store {
             Copy::Absent => State::default(),
             Copy::Corrupt => self.rebuild_state(),
         };
-        let (floor, before) = (state.floor, state.clone());
+        let before = state.clone();
         change(&mut state);
-        assert!(state.floor >= floor, "the floor never falls");
+        assert!(state.keeps_floors(&before), "the floor never falls");
         if state == before {
             return Ok(());
         }

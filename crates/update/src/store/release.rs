@@ -1,10 +1,12 @@
 //! One release of the store. Whatever it hands out was hashed just before (law 3).
 
-use super::Inner;
+use super::{Inner, compare_versions};
 use crate::bundle::Attached;
 use crate::disk::Lock;
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
+use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
@@ -17,6 +19,14 @@ pub struct Release {
     inner: Arc<Body>,
 }
 
+/// Where a release came from.
+pub(super) enum Origin {
+    /// It is attached to the executable: the version of last resort.
+    Embedded(Arc<Attached>),
+    /// It was published on this channel.
+    Channel(String),
+}
+
 struct Body {
     store: Arc<Inner>,
     manifest: Manifest,
@@ -25,8 +35,7 @@ struct Body {
     page: HashMap<String, usize>,
     /// Path of each file of an asset group: its group, and where in it.
     on_demand: HashMap<String, (String, usize)>,
-    /// Set when this is the release attached to the executable: the version of last resort.
-    embedded: Option<Arc<Attached>>,
+    origin: Origin,
     /// Shared lock that keeps the garbage collection of every process away.
     _in_use: Option<Box<dyn Lock>>,
 }
@@ -54,7 +63,7 @@ impl Release {
         store: Arc<Inner>,
         manifest: Manifest,
         bytes: Vec<u8>,
-        embedded: Option<Arc<Attached>>,
+        origin: Origin,
         in_use: Option<Box<dyn Lock>>,
     ) -> Self {
         let page = manifest.page.iter().enumerate().map(|(at, entry)| (entry.path.clone(), at)).collect();
@@ -64,7 +73,7 @@ impl Release {
         });
         let on_demand = in_groups.collect();
         let hash = hash::of(&bytes);
-        let body = Body { store, manifest, bytes, hash, page, on_demand, embedded, _in_use: in_use };
+        let body = Body { store, manifest, bytes, hash, page, on_demand, origin, _in_use: in_use };
         Self { inner: Arc::new(body) }
     }
 
@@ -85,7 +94,22 @@ impl Release {
 
     /// Whether this is the release attached to the executable.
     pub fn is_embedded(&self) -> bool {
-        self.inner.embedded.is_some()
+        self.attached().is_some()
+    }
+
+    fn attached(&self) -> Option<&Attached> {
+        match &self.inner.origin {
+            Origin::Embedded(attached) => Some(attached),
+            Origin::Channel(_) => None,
+        }
+    }
+
+    /// The channel it was published on; empty for the release attached to the executable.
+    pub fn channel(&self) -> &str {
+        match &self.inner.origin {
+            Origin::Embedded(_) => "",
+            Origin::Channel(channel) => channel,
+        }
     }
 
     /// Whether a switch between the two would change nothing: same version, page, backend for this machine, and values.
@@ -103,8 +127,7 @@ impl Release {
         let Some(entry) = self.inner.page.get(path).and_then(|at| self.inner.manifest.page.get(*at)) else {
             return Ok(None);
         };
-        if let Some(content) =
-            self.inner.embedded.as_ref().map(|attached| attached.content(entry)).transpose()?.flatten()
+        if let Some(content) = self.attached().map(|attached| attached.content(entry)).transpose()?.flatten()
         {
             return Ok(Some(content));
         }
@@ -124,7 +147,7 @@ impl Release {
     /// # Errors
     /// Those of the disk.
     pub fn group_file(&self, entry: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
-        let attached = self.inner.embedded.as_ref().map(|attached| attached.content(entry));
+        let attached = self.attached().map(|attached| attached.content(entry));
         if let Some(content) = attached.transpose()?.flatten() {
             return Ok(Some(content));
         }
@@ -192,6 +215,20 @@ impl Release {
         }
         Ok(())
     }
+}
+
+/// Why this program can not run a release that another version of Staysail could, if so.
+pub(crate) fn misfit(manifest: &Manifest) -> Option<String> {
+    let (oldest, newest) = manifest.protocol;
+    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
+        return Some(format!(
+            "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
+             install the app again"
+        ));
+    }
+    let (shell, least) = (env!("CARGO_PKG_VERSION"), manifest.minimum_shell.as_ref()?);
+    (compare_versions(shell, least) == Ordering::Less)
+        .then(|| format!("it needs Staysail {least}, this app has {shell}; install the app again"))
 }
 
 /// See [`Release::same_content`].

@@ -82,7 +82,9 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        missing.dedup_by(|a, b| a.1 == b.1);
+        // Files with the same content have one place.
+        let mut places = BTreeSet::new();
+        missing.retain(|(_, path)| places.insert(path.clone()));
         Ok(missing)
     }
 
@@ -214,7 +216,9 @@ impl Store {
             state.trials.remove(&content);
             state.bad_starts.remove(&hash);
             state.postponed.waiting_since_s = None;
-            state.floor = state.floor.max(release.manifest().sequence);
+            if !release.is_embedded() {
+                state.raise_floor(release.channel(), release.manifest().sequence);
+            }
             if state.staged.as_ref() == Some(&hash) {
                 state.staged = None;
             }
@@ -228,8 +232,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn raise_floor(&self, sequence: u64) -> Result<(), Error> {
-        self.change(|state| state.floor = state.floor.max(sequence))
+    pub(crate) fn raise_floor(&self, channel: &str, sequence: u64) -> Result<(), Error> {
+        self.change(|state| state.raise_floor(channel, sequence))
     }
 
     /// Removes what no release needs: spares the current, the previous, the staged, and every one a process has open.

@@ -8,6 +8,7 @@
 
 use crate::disk::Disk;
 use crate::hash;
+use crate::trust::CHANNEL;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,8 +29,14 @@ pub struct State {
     pub previous: Option<String>,
     /// Hash of the release that is on disk, verified, and waits to be applied.
     pub staged: Option<String>,
-    /// Highest sequence that was ever committed.
+    /// Highest sequence of the channel `stable` that was ever committed.
     pub floor: u64,
+    /// The same of other channels: each counts for itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub floors: BTreeMap<String, u64>,
+    /// What the user chose to follow.
+    #[serde(skip_serializing_if = "Chosen::is_none")]
+    pub chosen: Box<Chosen>,
     /// Release hash to the number of its trials that were begun and neither passed nor given up in order.
     pub trials: BTreeMap<String, u32>,
     /// Release hash to the number of its failed starts in a row.
@@ -38,6 +45,24 @@ pub struct State {
     pub banned: BTreeMap<String, String>,
     /// What was put off, by the user and by conditions.
     pub postponed: Box<Postponed>,
+}
+
+/// What the user chose to follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Chosen {
+    /// A channel, instead of the app's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The version to stay at, or `""` for none at all whatever the app was built with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
+}
+
+impl Chosen {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What was put off, by the user and by conditions.
@@ -66,6 +91,26 @@ pub enum Copy {
 }
 
 impl State {
+    /// Highest sequence of a channel that was ever committed.
+    pub fn floor_of(&self, channel: &str) -> u64 {
+        if channel == CHANNEL { self.floor } else { self.floors.get(channel).copied().unwrap_or_default() }
+    }
+
+    /// Raises the floor of a channel, never lowers it.
+    pub fn raise_floor(&mut self, channel: &str, sequence: u64) {
+        let floor = match channel {
+            CHANNEL => &mut self.floor,
+            _ => self.floors.entry(channel.to_owned()).or_default(),
+        };
+        *floor = sequence.max(*floor);
+    }
+
+    /// Whether no floor of `before` fell.
+    pub(crate) fn keeps_floors(&self, before: &Self) -> bool {
+        self.floor >= before.floor
+            && before.floors.iter().all(|(channel, floor)| self.floor_of(channel) >= *floor)
+    }
+
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let json = serde_json::to_vec(self).unwrap_or_default();

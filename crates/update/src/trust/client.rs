@@ -385,6 +385,7 @@ impl Client {
         };
         let roots = self.pinned_version + 1..=self.trusted.root().version;
         Ok(Proof {
+            path: target.path.clone(),
             roots: roots.map(|version| get(&format!("{version}.root.json"))).collect::<Result<_, _>>()?,
             timestamp: get("timestamp.json")?,
             snapshot: get("snapshot.json")?,

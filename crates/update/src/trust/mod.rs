@@ -40,12 +40,59 @@ pub fn target_path(channel: &str) -> String {
     format!("releases/{channel}.json")
 }
 
+/// Path of the target that is the manifest of a barrier: a release of the channel that stays there when newer ones are published.
+pub fn barrier_path(channel: &str, sequence: u64) -> String {
+    format!("releases/{channel}.{sequence}.json")
+}
+
+/// The pattern that takes in the barriers of a channel and nothing else.
+pub(crate) fn barrier_pattern(channel: &str) -> String {
+    format!("releases/{channel}.*.json")
+}
+
+/// The barriers of a channel among the targets of one role, the oldest first: version and path.
+pub(crate) fn barriers<'a>(
+    targets: impl Iterator<Item = (&'a str, Option<&'a serde_json::Value>)>,
+    channel: &str,
+) -> Vec<(String, String)> {
+    let mut found: Vec<_> = targets
+        .filter_map(|(path, custom)| {
+            let name = path.strip_prefix("releases/")?.strip_prefix(channel)?;
+            let sequence: u64 = name.strip_prefix('.')?.strip_suffix(".json")?.parse().ok()?;
+            Some((sequence, custom?.get("version")?.as_str()?.to_owned(), path.to_owned()))
+        })
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, version, path)| (version, path)).collect()
+}
+
 /// The channel an app follows.
 pub const CHANNEL: &str = "stable";
+
+/// Whether this can be the name of a channel: they are part of the names of files and roles.
+pub fn is_channel(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !name.is_empty() && name.len() <= CHANNEL_NAME_BYTES_MAX && name.bytes().all(plain)
+}
+
+/// Longest name of a channel.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 50;
+
+/// The channel that a target belongs to, by its path; `None` for what is no release.
+pub(crate) fn channel_of(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("releases/")?.strip_suffix(".json")?;
+    let channel = match name.split_once('.') {
+        Some((channel, sequence)) => sequence.parse::<u64>().ok().map(|_| channel)?,
+        None => name,
+    };
+    is_channel(channel).then_some(channel)
+}
 
 /// Signed metadata that vouched for a manifest, kept beside it so that a start needs no network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
+    /// Path of the target they vouch for.
+    pub path: String,
     /// Roots after the pinned one, in order.
     pub roots: Vec<Vec<u8>>,
     /// `timestamp.json`.
@@ -73,20 +120,23 @@ impl Proof {
     ///
     /// # Errors
     /// [`Error::Trust`] when any signature, version, length or hash does not fit.
-    pub fn verify(&self, pinned_root: &[u8], channel: &str) -> Result<TargetFile, Error> {
+    pub fn verify(&self, pinned_root: &[u8]) -> Result<TargetFile, Error> {
         let mut trusted = self.chain(pinned_root)?;
-        let path = target_path(channel);
+        let path = &self.path;
+        if channel_of(path).is_none() {
+            return Err(Error::Trust(format!("{path} is no release of a channel")));
+        }
         let mut last = "targets";
         for Delegated { role, metadata } in &self.delegated {
-            let delegator = trusted.targets_role(last).ok_or_else(|| unnamed(&path))?;
-            if !checks::matching(delegator, &path)?.0.contains(role) {
+            let delegator = trusted.targets_role(last).ok_or_else(|| unnamed(path))?;
+            if !checks::matching(delegator, path)?.0.contains(role) {
                 return Err(Error::Trust(format!("{last} does not let {role} name {path}")));
             }
             trusted.update_delegated_targets(metadata, role, last, NEVER)?;
             last = role;
         }
-        let named = trusted.targets_role(last).and_then(|targets| targets.target(&path));
-        named.cloned().ok_or_else(|| unnamed(&path))
+        let named = trusted.targets_role(last).and_then(|targets| targets.target(path));
+        named.cloned().ok_or_else(|| unnamed(path))
     }
 
     /// The chain from the pinned root down to the top-level targets.

@@ -247,3 +247,30 @@ fn a_search_without_end_is_given_up() {
     assert!(simulator.download(&["nothing"]).unwrap_err().contains("delegated_roles_visited_max"));
     assert_eq!(asked(&simulator).len(), 31);
 }
+
+#[test]
+fn bins_that_are_named_by_a_rule_alone_are_passed_over_and_what_others_sign_is_found() {
+    // `succinct_roles` (TAP 15), as python-tuf writes them.
+    let simulator = published(&[("targets", "team", json!({ "paths": ["team/*"] }))]);
+    {
+        let mut repository = simulator.repository();
+        let mut delegations = repository.role("targets")["delegations"].clone();
+        let id = delegations["keys"].as_object().unwrap().keys().next().unwrap().clone();
+        let rule = json!({ "keyids": [id], "threshold": 1, "bit_length": 2, "name_prefix": "bin" });
+        delegations["succinct_roles"] = rule.clone();
+        repository.role("targets")["delegations"] = delegations;
+        // Alone, without a list of roles.
+        let keys = repository.role("targets")["delegations"]["keys"].clone();
+        repository.role("team")["delegations"] = json!({ "keys": keys, "succinct_roles": rule });
+        repository.add_target("targets", "top", b"1");
+        repository.add_target("team", "team/file", b"2");
+        repository.publish(&["team"]);
+        repository.publish(&TOP);
+    }
+    simulator.download(&["top", "team/file"]).unwrap();
+    assert_eq!(simulator.downloaded(), [b"1", b"2"]);
+    for bin in ["anything", "team/anything"] {
+        assert!(simulator.download(&[bin]).unwrap_err().contains("no role names"), "{bin}");
+    }
+    assert!(!asked(&simulator).iter().any(|role| role.starts_with("bin")));
+}

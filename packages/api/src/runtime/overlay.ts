@@ -17,7 +17,7 @@ z-index:2147483647!important;display:block!important;pointer-events:none}
 flex-direction:column;background:#171a23f5;border-radius:14px;overflow:hidden;
 box-shadow:0 0 0 1px #ffffff1a,0 18px 60px #0009;animation:rise .18s ease-out}
 .panel::before{content:"";height:3px;flex:none;background:var(--accent)}
-.build{--accent:#ff7b86}.worker,.state{--accent:#f5c86a}.crash_loop{--accent:#ff5566}
+.build,.page{--accent:#ff7b86}.server,.worker,.state{--accent:#f5c86a}.crash_loop{--accent:#ff5566}
 header{display:flex;align-items:center;gap:12px;padding:14px 18px 10px}
 h1{all:unset;flex:1;font-weight:650;font-size:15px;min-width:0;overflow-wrap:anywhere}
 .tag{flex:none;font-size:11px;font-weight:650;letter-spacing:.06em;text-transform:uppercase;padding:2px 9px;
@@ -40,7 +40,7 @@ border-radius:99px;box-shadow:0 0 0 1px #ffffff1a,0 8px 30px #0007;font-size:13p
 @keyframes rise{from{opacity:0;transform:translateY(12px)}}
 @media(prefers-reduced-motion:reduce){.panel{animation:none}}`;
 
-const TAGS: Record<string, string> = { build: "Build", worker: "Backend", state: "State", crash_loop: "Backend stopped" };
+const TAGS: Record<string, string> = { build: "Build", page: "Page", server: "Dev server", worker: "Backend", state: "State", crash_loop: "Backend stopped" };
 
 export class OverlayView {
   #host: HTMLElement | null = null;

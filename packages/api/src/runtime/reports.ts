@@ -55,7 +55,7 @@ export class Reporter {
       const place = event.filename ? `${event.filename}:${event.lineno}:${event.colno}` : "";
       this.#failure("error", event.error ? describe(event.error) : event.message, place);
     } else if (event.target instanceof HTMLScriptElement) {
-      this.#failure("error", `a script could not be loaded or read: ${event.target.src}`, event.target.src);
+      this.#failure("error", `a script, or one that it imports, could not be loaded: ${event.target.src}`, event.target.src);
     } else if (event.target instanceof HTMLLinkElement) {
       this.report({ kind: "error", level: "error", message: `a file could not be loaded: ${event.target.href}`, place: event.target.href });
     }

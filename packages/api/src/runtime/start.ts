@@ -4,7 +4,7 @@
  * The way of one call: `invoke` (index.ts) → `Session.call` → transport → shell → transport → the promise.
  * The way of one event: the request `next` that waits at the shell → `dispatch` → handlers.
  */
-import type { Binary, Facts, Mode, Runtime } from "../index";
+import type { Binary, Facts, Mode, Runtime, UpdateEvent } from "../index";
 import type { Boot } from "./boot";
 import { CallError } from "./call_error";
 import { Conditions } from "./conditions";
@@ -96,6 +96,7 @@ function start(here: Boot): void {
   };
 
   let restored = false;
+  let story: readonly UpdateEvent[] = [];
   const ready = new Promise<void>((resolve, reject) => {
     session.hello(here.secret, (welcome) => {
       const config = natives.own(welcome, "config");
@@ -107,6 +108,7 @@ function start(here: Boot): void {
       natives.freeze(facts);
       restored = keeper.accept(natives.own(welcome, "state"));
       overlay.show(natives.own(welcome, "overlay") ?? null);
+      story = natives.freeze((natives.own(welcome, "update") as UpdateEvent[] | null) ?? []);
       session.listen((events) => {
         if (!natives.isArray(events)) return;
         for (let i = 0; i < events.length; i++) dispatch(events[i]);
@@ -164,6 +166,7 @@ function start(here: Boot): void {
     emit: (event, payload) => asPromise({ t: "emit", e: natives.toText(event) }, payload),
     preserve: (key, hooks) => keeper.preserve(String(key), hooks),
     update: (wish) => asPromise({ t: "update" }, wish),
+    updateStory: () => story,
     condition: (name, condition) => conditions.add(name, condition),
     desktop,
     stream: (receive, closed) => session.stream(receive, closed),

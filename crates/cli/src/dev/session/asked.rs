@@ -33,7 +33,10 @@ impl Session {
                     self.output.say(&Said::Error { message: format!("{error:#}") });
                 }
             }
-            Key::Clear => self.output.clear(),
+            Key::Clear => {
+                self.status.page_errors = 0;
+                self.output.clear();
+            }
             Key::Blank => self.output.tell(""),
             Key::Help => self.output.tell(keyboard::HELP),
             Key::Quit => {}
@@ -73,6 +76,7 @@ impl Session {
             asked: now,
             copied: now,
             trace: None,
+            replayed: false,
         };
         self.swaps.insert(self.swaps_asked, swap);
         self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });

@@ -1,6 +1,10 @@
 //! Releases published by the real publisher, served by the real server, applied by the real engine to a host.
 
+mod barriers;
+mod channels;
+#[path = "../fixture/mod.rs"]
 mod fixture;
+mod shells;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
@@ -8,6 +12,7 @@ use staysail_protocol::policy::{UpdatePolicy, Urgency};
 use staysail_protocol::worker::UpdateWish;
 use staysail_server::{Options, Running};
 use staysail_update::TARGET;
+use staysail_update::engine::{NotApplied, trouble::Trouble};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -508,4 +513,43 @@ async fn a_release_waits_for_its_conditions_and_the_user_decides_beside_them() {
     publish("1.5.0", &policy, urgency);
     session.engine.wish(UpdateWish::Check);
     assert_eq!(session.committed().await, "1.5.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_with_rules_for_it_is_tried_before_it_is_on_trial() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    let publish = |version: &str, tried: bool| {
+        let mut contents = lab.contents(version, version);
+        contents.manifest.shadow = tried.then(Box::default);
+        lab.publish(contents).hash
+    };
+    let reject = |version: &str, why: NotApplied| {
+        session.host.rejected.lock().unwrap().insert(version.to_owned(), why);
+    };
+    reject("1.1.0", NotApplied::AtFault("3 of 40 calls were answered otherwise".into()));
+    reject("1.2.0", NotApplied::NotNow("too few calls".into()));
+
+    let banned = publish("1.1.0", true);
+    session.engine.wish(UpdateWish::Check);
+    let (version, reason) = session.rolled_back().await;
+    assert!(version == "1.1.0" && reason.contains("answered otherwise"), "{reason}");
+    assert!(session.store.is_banned(&banned));
+    assert_eq!(session.engine.troubles()[&Trouble::ShadowFailed], 1);
+
+    let waits = publish("1.2.0", true);
+    session.engine.wish(UpdateWish::Check);
+    assert!(session.failed().await.contains("too few calls"));
+    assert!(!session.store.is_banned(&waits));
+    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.2.0"]);
+    assert!(session.store.state().trials.is_empty(), "what was only tried counts for nothing");
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.outcome().await.unwrap().version, "1.2.0");
+    assert_eq!(session.committed().await, "1.2.0");
+
+    publish("1.3.0", false);
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.3.0");
+    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.2.0", "1.2.0"]);
 }

@@ -1,0 +1,143 @@
+//! What happens to the app of a scenario if nothing goes wrong: its lives, one after the other, and what the user does in them.
+
+use crate::chance::Chance;
+use crate::circumstances::Circumstances;
+use crate::host::Fails;
+use crate::world::{DAYS, Setting};
+
+/// What a user does while the app runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Now.
+    Now,
+    /// Later, for so many seconds.
+    Later(u64),
+    /// Not this version: the one announced last, or the newest one.
+    Skip,
+    /// Look for a release.
+    Look,
+    /// The repository of this day as a file (`--apply FILE`).
+    Archive(usize),
+    /// The page asks for the files of an asset group.
+    Files,
+}
+
+/// A start of the app until its end, as the scenario has it.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// The repository's day.
+    pub day: usize,
+    /// How long it lasts if nothing happens.
+    pub seconds: u64,
+    /// Whether it ends in order.
+    pub orderly: bool,
+    /// How bad releases fail.
+    pub fails: Fails,
+    /// What was put on the machine first is refused once: a backend that can not hand its state over yet.
+    pub busy: bool,
+    /// What the user does, and after how many seconds.
+    pub acts: Vec<(u64, Act)>,
+    /// At its start, and from a later second on.
+    pub circumstances: (Circumstances, Option<(u64, Circumstances)>),
+    /// Seconds in which the app does not run, before it is started.
+    pub pause_s: u64,
+}
+
+impl Life {
+    /// What holds after so many seconds, and for how many it has held.
+    pub fn circumstances_at(&self, second: u64) -> (&Circumstances, u64) {
+        match &self.circumstances {
+            (_, Some((from, later))) if second >= *from => (later, second - from),
+            (first, _) => (first, second),
+        }
+    }
+}
+
+/// The lives of a scenario.
+pub fn lives(setting: Setting, scenario: u64) -> Vec<Life> {
+    match setting {
+        Setting::Plain => plain(scenario),
+        Setting::Terms => with_terms(scenario),
+    }
+}
+
+fn plain(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0x57A7_5A11);
+    let mut day = chance.below(2);
+    (0..2 + chance.below(2))
+        .map(|_| {
+            day = (day + chance.below(3)).min(DAYS - 2);
+            Life {
+                day,
+                // The middle one ends while a release is on probation.
+                seconds: chance.one_of(&[600, 8, 4_000, 40]),
+                orderly: chance.coin(),
+                fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
+                acts: (chance.below(5) == 0).then_some((0, Act::Later(30))).into_iter().collect(),
+                busy: false,
+                circumstances: (Circumstances::quiet(), None),
+                pause_s: 0,
+            }
+        })
+        .collect()
+}
+
+fn with_terms(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0x7E12_5A11);
+    let mut day = chance.below(2);
+    (0..3 + chance.below(2))
+        .map(|_| {
+            day = (day + chance.below(3)).min(DAYS - 2);
+            let seconds = chance.one_of(&[400, 400, 8, 40, 1_000]);
+            let mut acts: Vec<_> = (0..chance.below(3))
+                .map(|_| (chance.one_of(&[0, 1, 5, 70, 200]), act(&mut chance, day)))
+                .collect();
+            acts.sort_by_key(|(at, _)| *at);
+            let first = Circumstances::chosen(&mut chance);
+            let changes = chance.below(3) == 0;
+            let then = changes.then(|| (chance.one_of(&[3, 35, 150]), Circumstances::chosen(&mut chance)));
+            Life {
+                day,
+                seconds,
+                orderly: chance.coin(),
+                fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
+                busy: chance.below(6) == 0,
+                acts,
+                circumstances: (first, then),
+                // Minutes to days, over the night in which clocks change.
+                pause_s: chance.one_of(&[60, 7_000, 20_000, 50_000, 90_000, 200_000]),
+            }
+        })
+        .collect()
+}
+
+fn act(chance: &mut Chance, day: usize) -> Act {
+    match chance.below(8) {
+        0 => Act::Now,
+        1 => Act::Later(30),
+        2 => Act::Later(100_000),
+        3 => Act::Skip,
+        4 => Act::Look,
+        5 => Act::Archive(chance.below(day + 1)),
+        6 => Act::Archive(day),
+        _ => Act::Files,
+    }
+}
+
+/// A life in which nothing goes wrong and nobody is there, and nothing but days and quiet lets a release pass.
+pub fn calm(setting: Setting) -> Life {
+    let (acts, pause_s) = match setting {
+        Setting::Plain => (Vec::new(), 0),
+        Setting::Terms => (vec![(300, Act::Files)], 8 * 86_400),
+    };
+    Life {
+        day: DAYS - 1,
+        seconds: 600,
+        orderly: true,
+        fails: Fails::OnProbation,
+        busy: false,
+        acts,
+        circumstances: (Circumstances::quiet(), None),
+        pause_s,
+    }
+}
