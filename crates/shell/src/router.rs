@@ -10,7 +10,7 @@
 //! of pages of the epoch before fail with `PageGone` instead of reaching a worker that would misread them
 //! (law 7).
 //!
-//! **Invariant:** no I/O here but handing frames to a [`Link`](staysail_link::Link); no waiting at all.
+//! **Invariant:** no I/O here but handing frames to a [`Link`]; no waiting at all.
 
 use crate::conductor::shadow::mirror::{Mirror, Probe};
 use crate::payload::Payload;

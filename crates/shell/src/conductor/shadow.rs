@@ -4,7 +4,7 @@
 //! The worker that serves knows nothing of all this, and no page waits for it. The candidate is started beside it, is
 //! given the declared state, and is never activated: it holds no exclusive resource, and whatever it says but answers to
 //! copied calls and to restoring is dropped, what it asks for is refused. The router copies calls to commands that both
-//! versions declare as read-only with the same types ([`Mirror`]), each with its answer and the state it was answered from. The
+//! versions declare as read-only with the same types (`mirror::Mirror`), each with its answer and the state it was answered from. The
 //! candidate has exactly that state when it answers: it is restored again whenever the state has changed, while nothing is
 //! with the candidate. So two backends that are alike answer alike, however fast the state changes.
 //!

@@ -6,7 +6,7 @@
 //! a captive portal's page all end in the same place, the hash. When bytes of several tries do not fit together, the
 //! partial file goes and the blob is fetched once from its beginning.
 //!
-//! Several blobs are fetched at once, each into its own file. Only one of them at a time is held in memory whole ([`Brought`]),
+//! Several blobs are fetched at once, each into its own file. Only one of them at a time is held in memory whole (`Brought`),
 //! so it takes no more memory than one after the other.
 
 use super::network::{Answer, Network};
