@@ -321,10 +321,6 @@ impl Simulation {
             return;
         }
         let stored = self.looks().state();
-        if stored.staged.is_some() && !life.acts.is_empty() {
-            // A file does not end the wait of a release that was staged before it.
-            return;
-        }
         let skipped = stored.postponed.skipped;
         let mut model = locked(&self.model);
         let time = [started.0, now_ms(started)];

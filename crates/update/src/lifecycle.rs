@@ -51,7 +51,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
                 effects.push(Effect::RememberSkips(state.skipped.clone()));
                 effects.push(Effect::Tell(UpdateEvent::Skipped { version }));
             }
-            state.wanted_now = false;
+            unwanted(&mut state);
             if matches!(state.phase, Phase::Idle | Phase::Waiting) {
                 settle(&mut state, &mut effects, now);
             }
@@ -64,7 +64,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         Event::Wish(UpdateWish::Conditions { .. } | UpdateWish::DownloadRate { .. }) => {}
         Event::Wish(UpdateWish::Defer { seconds }) => {
             state.deferred_until = Some(now.saturating_add(seconds.saturating_mul(1_000)));
-            state.wanted_now = false;
+            unwanted(&mut state);
             if matches!(state.phase, Phase::Idle | Phase::Waiting) {
                 settle(&mut state, &mut effects, now);
             }
@@ -226,6 +226,12 @@ fn weigh(state: &mut State, effects: &mut Vec<Effect>, found: Option<Candidate>,
     go(state, effects, Gate::Download);
 }
 
+/// Nothing is wanted now any more.
+fn unwanted(state: &mut State) {
+    state.wanted_now = false;
+    [&mut state.candidate, &mut state.staged].into_iter().flatten().for_each(|release| release.given = false);
+}
+
 /// The release a step is about.
 fn at(state: &State, gate: Gate) -> Option<&Candidate> {
     match gate {
@@ -243,7 +249,7 @@ fn is_skipped(state: &State, release: &Candidate) -> bool {
 }
 
 fn choice(state: &State, gate: Gate, release: &Candidate, now: u64) -> Choice {
-    if state.wanted_now {
+    if state.wanted_now || release.given {
         Choice::Now
     } else if is_skipped(state, release) {
         Choice::Skip

@@ -161,17 +161,20 @@ impl Driver {
     async fn handle(&mut self, message: Message) {
         let event = match message {
             Message::Event(event) => event,
-            Message::Found(found) => {
+            Message::Found(mut found) => {
                 // Bans hold however they came to be: by another process, by a marker that outlived the state.
                 if self.parts.store.is_banned_content(&found.candidate.hash, &found.manifest) {
                     self.state.banned.insert(found.candidate.hash.clone());
                 }
                 // Who gives the app a file wants it now, whatever was said before and whatever conditions say.
-                let staged = self.state.staged.as_ref();
-                if self.looked_in.is_some() && staged.is_none_or(|staged| staged.hash == found.candidate.hash)
-                {
-                    self.state.deferred_until = None;
-                    self.state.wanted_now = true;
+                if self.looked_in.is_some() {
+                    let staged = self.state.staged.as_ref();
+                    if staged.is_none_or(|staged| staged.hash == found.candidate.hash) {
+                        self.state.deferred_until = None;
+                        self.state.wanted_now = true;
+                    } else {
+                        found.candidate.given = true;
+                    }
                     self.state.skipped.remove(&found.candidate.version);
                 }
                 let event = Event::Found(Some(found.candidate.clone()));

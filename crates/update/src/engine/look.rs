@@ -165,6 +165,7 @@ fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: R
         critical,
         channel: channel.to_owned(),
         towards: towards.map(|newest| newest.version),
+        given: false,
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {

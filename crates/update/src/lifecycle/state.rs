@@ -30,6 +30,8 @@ pub struct Candidate {
     pub channel: String,
     /// It is a barrier on the way to this version.
     pub towards: Option<String>,
+    /// It is in a file that was given to the app while another release was staged: it is wanted now, and that one waits on.
+    pub given: bool,
 }
 
 /// A step of a release that conditions can hold up.
