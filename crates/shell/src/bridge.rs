@@ -133,11 +133,11 @@ pub fn handle(shell: &Arc<Shell>, window: &str, origin: Option<&str>, bytes: Vec
             Err(error) => responder.failure(&error),
         },
         What::Update => match parse::<UpdateWish>(&payload) {
-            Ok(UpdateWish::Follow { .. } | UpdateWish::Pin { .. })
+            Ok(UpdateWish::Follow { .. } | UpdateWish::Pin { .. } | UpdateWish::DownloadRate { .. })
                 if !shell.granted(window, |granted| granted.feature(UPDATE_FOLLOW)) =>
             {
                 responder.failure(&denied(&format!(
-                    "the page of window `{window}` may not choose what updates it follows; to let it, add \"{UPDATE_FOLLOW}\" \
+                    "the page of window `{window}` may not choose what updates it follows or how fast they come; to let it, add \"{UPDATE_FOLLOW}\" \
                      to `allow` of [[capabilities]] in staysail.toml"
                 )));
             }
@@ -258,9 +258,12 @@ mod tests {
         let mut wishes = Vec::new();
         for window in ["main", "settings"] {
             let key = hello(&shell, window)["key"].as_str().unwrap().to_owned();
-            for wish in
-                [json!({"follow": {"channel": "beta"}}), json!({"pin": {"version": null}}), json!("check")]
-            {
+            for wish in [
+                json!({"follow": {"channel": "beta"}}),
+                json!({"pin": {"version": null}}),
+                json!({"download_rate": {"bytes_per_s_max": 1}}),
+                json!("check"),
+            ] {
                 let (mark, answer) =
                     ask(&shell, window, &format!("{}\n{wish}", json!({ "k": key, "t": "update" })));
                 let refused = window == "main" && wish != "check";
@@ -272,7 +275,7 @@ mod tests {
             }
         }
         assert_eq!(*wished.0.lock().unwrap(), wishes);
-        assert_eq!(wishes.len(), 4);
+        assert_eq!(wishes.len(), 5);
     }
 
     #[test]
