@@ -181,11 +181,14 @@ fn again(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Is the published release one to install?
 fn weigh(state: &mut State, effects: &mut Vec<Effect>, found: Option<Candidate>, now: u64) {
-    let Some(found) = found else {
+    let Some(mut found) = found else {
         state.candidate = None;
         return settle(state, effects, now);
     };
-    let waits = state.candidate.take().is_some_and(|candidate| candidate.hash == found.hash);
+    let before = state.candidate.take().filter(|candidate| candidate.hash == found.hash);
+    let waits = before.is_some();
+    // Found again, in the repository: it is wanted no less.
+    found.given |= before.is_some_and(|candidate| candidate.given);
     // The channel was changed meanwhile: another look follows.
     if found.channel != state.channel {
         return settle(state, effects, now);

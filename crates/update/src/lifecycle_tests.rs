@@ -451,3 +451,31 @@ fn at_a_gate_every_answer_meets_every_choice_as_promised() {
     }
     assert_eq!(cases, 2 * 2 * 2 * 2 * 4 * 3);
 }
+
+#[test]
+fn a_file_is_taken_at_once_beside_a_staged_release_that_waits_unless_it_is_put_off_afterwards() {
+    let conditional = |sequence| Candidate { conditional: true, ..release(sequence) };
+    let waiting = || State { phase: Phase::Checking, staged: Some(conditional(1)), ..running() };
+    let given = || Event::Found(Some(Candidate { given: true, ..conditional(2) }));
+    let (state, effects) = play(waiting(), [given()]);
+    assert_eq!(state.phase, Phase::Downloading);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Weigh(_))), "{effects:?}");
+    let (state, effects) = play(state, [Event::Staged]);
+    assert_eq!((state.phase, effects.last()), (Phase::Applying, Some(&Effect::Apply)));
+    assert_eq!(state.staged.unwrap().sequence, 2);
+
+    // Found again in the repository before it was fetched.
+    let (state, _) = play(State { look_again: true, ..waiting() }, [given()]);
+    assert_eq!(state.phase, Phase::Checking);
+    let (state, _) = play(state, [Event::Found(Some(conditional(2)))]);
+    assert_eq!(state.phase, Phase::Downloading);
+
+    // It can not be had: the one before waits on, as it did.
+    let (state, effects) = play(state, [Event::DownloadFailed("the file is damaged".into())]);
+    assert_eq!((state.phase, effects.last()), (Phase::Waiting, Some(&Effect::Weigh(Gate::Apply))));
+
+    let (state, _) = play(State { look_again: true, ..waiting() }, [given()]);
+    let (state, _) = play(state, [Event::Wish(UpdateWish::Defer { seconds: 60 })]);
+    let (state, _) = play(state, [Event::Found(Some(conditional(2)))]);
+    assert_ne!(state.phase, Phase::Downloading);
+}
