@@ -5,7 +5,7 @@ use crate::dev::{Dev, EDIT};
 use crate::page::Page;
 use crate::project::{COLD_BUILD, Project, run_quick, staysail};
 use crate::stage::{Stage, cargo_target, repository};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -237,6 +237,11 @@ fn end_otherwise(stage: &Stage, project: &Project) -> anyhow::Result<()> {
 
     let (mut dev, page) = live(stage, project)?;
     drop(page);
+    // Keys go to what has the focus, and a window that has just come up need not have it.
+    let settings = project.read("staysail.toml")?;
+    let title = settings.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let title = title.context("staysail.toml names no title")?;
+    stage.display.focus(&stage.display.window(&format!("^{title}$"), EDIT)?)?;
     stage.display.key("alt+F4")?;
     dev.program.wait(SOON)?;
     gone(stage, project)
