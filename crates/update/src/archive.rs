@@ -15,6 +15,7 @@ use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
 use crate::engine::look::{self, Looked, Standpoint};
 use crate::engine::network::{Answer, Network, NetworkFuture, read_apart};
+use crate::lifecycle::{Candidate, is_newer};
 use crate::store::{Release, Store, compare_versions};
 use crate::{Error, TARGET, hash};
 use staysail_protocol::limits;
@@ -154,7 +155,8 @@ impl Archive {
             };
             let current = running.as_ref().filter(|running| !is_older(running)).unwrap_or(current);
             let channel = store.channel();
-            let from = Standpoint { store, root, current, channel: &channel };
+            let floor = store.state().floor_of(&channel);
+            let from = Standpoint { store, root, current, channel: &channel, floor };
             let looked = look::look(&remote, from, now).await;
             self.weigh(store, current, &channel, looked)
         })
@@ -203,8 +205,13 @@ impl Archive {
             return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));
         }
         let floor = store.state().floor_of(channel);
-        let older = compare_versions(version, &current.manifest().version) == Ordering::Less;
-        if manifest.sequence <= floor || (floor == 0 && older) {
+        let running = Candidate {
+            version: current.manifest().version.clone(),
+            sequence: current.manifest().sequence,
+            channel: current.channel().to_owned(),
+            ..Candidate::default()
+        };
+        if manifest.sequence <= floor || !is_newer(&found.candidate, &running) {
             let reason = "which is not newer than what this app has run already";
             return Err(self.refused(&format!("holds version {version}, {reason}")));
         }

@@ -78,7 +78,10 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
             }
         }
         Event::Found(found) if state.phase == Phase::Checking => {
-            state.failure_told = None;
+            // One that can not be installed is told once, not at every look.
+            if found.as_ref().is_none_or(|found| found.unusable.is_none()) {
+                state.failure_told = None;
+            }
             weigh(&mut state, &mut effects, found, now);
         }
         Event::ChannelGone { channel, known } if state.phase == Phase::Checking => {
@@ -340,7 +343,10 @@ fn tell_wait(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, question:
         Verdict::Unknown(why) => {
             format!("whether the condition `{step}` of the policy holds can not be told: {why}")
         }
-        _ => format!("the condition `{step}` of the policy does not hold"),
+        Verdict::Metered => {
+            "the connection is metered, and the policy has downloads wait for another (`metered`)".to_owned()
+        }
+        Verdict::True | Verdict::False => format!("the condition `{step}` of the policy does not hold"),
     };
     let told = (release.version.clone(), reason.clone());
     if state.wait_told.as_ref() != Some(&told) {

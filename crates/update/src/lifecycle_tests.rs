@@ -479,3 +479,12 @@ fn a_file_is_taken_at_once_beside_a_staged_release_that_waits_unless_it_is_put_o
     let (state, _) = play(state, [Event::Found(Some(conditional(2)))]);
     assert_ne!(state.phase, Phase::Downloading);
 }
+
+#[test]
+fn a_release_that_can_not_be_installed_is_told_once_and_not_at_every_look() {
+    let found = || Event::Found(Some(Candidate { unusable: Some("no backend".into()), ..release(1) }));
+    let (state, effects) = play(running(), [Event::Look, found()]);
+    assert!(matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Failed { .. }))), "{effects:?}");
+    let (_, effects) = play(state, [Event::Look, found()]);
+    assert_eq!(effects, [Effect::Look]);
+}

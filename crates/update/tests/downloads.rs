@@ -346,7 +346,7 @@ async fn where_bytes_cost_money_a_release_waits_if_it_says_so_for_another_connec
             _ => None,
         };
         let reason = session.wait("pause", passed).await;
-        assert!(reason.contains("`download`"), "{reason}");
+        assert!(reason.contains("metered"), "{reason}");
         if !wanted {
             *session.host.metered.lock().unwrap() = Some(false);
         }

@@ -33,7 +33,7 @@ impl Conditions {
         };
         let (mut condition, facts) = self.condition(condition, &manifest.policy).await;
         if matches!(gate, Gate::Download) && manifest.policy.metered.waits(facts.metered) {
-            condition = Verdict::False;
+            condition = Verdict::Metered;
         }
         let overdue = self
             .is_overdue(&manifest.policy, facts.now_s, |state| &mut state.postponed.waiting_since_s)

@@ -207,7 +207,8 @@ async fn downloading(store: &Store) -> Result<Box<dyn Lock>, Error> {
             return Ok(lock);
         }
         if tokio::time::Instant::now() >= deadline {
-            let busy = std::io::Error::from(std::io::ErrorKind::WouldBlock);
+            let busy = "another process of this app is downloading; the next look finds what it brought";
+            let busy = std::io::Error::new(std::io::ErrorKind::WouldBlock, busy);
             return Err(Error::disk("locking", &store.folder().join("update.lock"))(busy));
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

@@ -175,7 +175,15 @@ impl Driver {
                     } else {
                         found.candidate.given = true;
                     }
-                    self.state.skipped.remove(&found.candidate.version);
+                    let candidate = &found.candidate;
+                    for version in
+                        [Some(&candidate.version), candidate.towards.as_ref()].into_iter().flatten()
+                    {
+                        self.state.skipped.remove(version);
+                    }
+                    // What was told before is told once more to whoever gave a file.
+                    self.state.held_told = None;
+                    self.state.failure_told = None;
                 }
                 let event = Event::Found(Some(found.candidate.clone()));
                 self.found = Some(*found);
@@ -193,7 +201,9 @@ impl Driver {
         };
         let found = matches!(event, Event::Found(_));
         let mut effects = VecDeque::from(self.decide(event));
-        let told = effects.iter().any(|effect| matches!(effect, Effect::Tell(_)));
+        let told = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Tell(_) | Effect::Download | Effect::Weigh(_)));
         if found
             && !told
             && self.state.staged.is_none()

@@ -43,6 +43,8 @@ pub(crate) struct Standpoint<'a> {
     pub root: &'a [u8],
     pub current: &'a Release,
     pub channel: &'a str,
+    /// Highest sequence of the channel that was ever committed here.
+    pub floor: u64,
 }
 
 /// Refreshes the metadata and gives the next release on the way to the newest of the channel: that, or a barrier before it.
@@ -120,8 +122,11 @@ fn barrier(client: &Client, newest: &Target, from: &Standpoint<'_>) -> Option<(S
     let all = targets.iter().map(|(path, file)| (path.as_str(), file.custom.as_ref()));
     let ahead =
         |version: &str| compare_versions(version, &from.current.manifest().version) == Ordering::Greater;
-    let (version, path) =
-        trust::barriers(all, from.channel).into_iter().find(|(version, _)| ahead(version))?;
+    // Who was beyond it once and fell back has passed it: what it changed is changed, and it is below the floor.
+    let passed = |path: &str| trust::sequence_of(path).is_some_and(|sequence| sequence < from.floor);
+    let (version, path) = trust::barriers(all, from.channel)
+        .into_iter()
+        .find(|(version, path)| ahead(version) && !passed(path))?;
     // The newest one may be a barrier itself.
     let same = targets.get(&path).is_some_and(|file| file.hashes == newest.file.hashes);
     (!same).then_some((version, path))
@@ -198,8 +203,6 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
         return Some(format!("it has no backend for {TARGET}, only for {available}"));
     }
-    if let Some(barrier) = barrier_missed(manifest, &current.manifest().version) {
-        return Some(format!("version {barrier} has to be taken before it, and is not there"));
-    }
+    // Of barriers the signed list is asked: one that a manifest names may be lifted since.
     misfit(manifest)
 }

@@ -32,7 +32,10 @@ pub(super) fn is_useless(state: &State, release: &Candidate) -> bool {
 }
 
 fn fits(state: &State, release: &Candidate) -> bool {
-    state.pinned.as_ref().is_none_or(|pinned| pin::fits(pinned, &release.version))
+    // A barrier on the way to what fits is taken, too.
+    let versions = [Some(&release.version), release.towards.as_ref()];
+    let fit = |pinned: &String| versions.into_iter().flatten().any(|version| pin::fits(pinned, version));
+    state.pinned.as_ref().is_none_or(fit)
 }
 
 /// Why a release that was found is not taken, where the user should hear of that.

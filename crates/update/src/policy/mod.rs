@@ -167,6 +167,8 @@ pub enum Verdict {
     True,
     /// It does not hold.
     False,
+    /// The connection is metered, and the policy has downloads wait for another.
+    Metered,
     /// That can not be told, and why.
     Unknown(String),
 }

@@ -209,7 +209,7 @@ fn logic_with_what_is_unknown_or_wrong_is_that_of_two_orders() {
         Verdict::True => 't',
         Verdict::False => 'f',
         Verdict::Unknown(why) if why.contains("`metered`") => 'u',
-        Verdict::Unknown(_) => '!',
+        Verdict::Unknown(_) | Verdict::Metered => '!',
     };
     let mut cases = 0;
     for (a, b, c) in

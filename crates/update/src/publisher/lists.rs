@@ -131,7 +131,7 @@ impl List {
         let custom = self.targets.iter().map(|(path, target)| (path.as_str(), target.get("custom")));
         if barriers(custom, channel).len() >= BARRIERS_MAX {
             return Err(refused(format!(
-                "{channel} has {BARRIERS_MAX} barriers already (barriers_max); nothing was published. Lift those that                  nobody needs to pass any more with --lift-barrier"
+                "{channel} has {BARRIERS_MAX} barriers already (barriers_max); nothing was published. Lift those that nobody needs to pass any more with --lift-barrier"
             )));
         }
         let given = match current {
@@ -142,7 +142,7 @@ impl List {
         };
         if !given {
             return Err(refused(format!(
-                "the key of {channel} may not sign barriers yet; nothing was published. Give it the channel again with                  `staysail repo delegate {channel}`"
+                "the key of {channel} may not sign barriers yet; nothing was published. Give it the channel again with `staysail repo delegate {channel}`"
             )));
         }
         Ok(path)

@@ -88,6 +88,11 @@ pub(crate) fn channel_of(path: &str) -> Option<&str> {
     is_channel(channel).then_some(channel)
 }
 
+/// The sequence in the path of a barrier; `None` for what is none.
+pub(crate) fn sequence_of(path: &str) -> Option<u64> {
+    path.strip_prefix("releases/")?.strip_suffix(".json")?.split_once('.')?.1.parse().ok()
+}
+
 /// Signed metadata that vouched for a manifest, kept beside it so that a start needs no network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {

@@ -2,6 +2,7 @@
 
 use super::fixture::{App, Lab, Live, Seen, Session, noise, options};
 use super::serve;
+use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
 use staysail_update::Error;
@@ -34,16 +35,6 @@ async fn way(session: &mut Session, last: &str) -> (Vec<String>, u64) {
     };
     session.wait("the end of the way", seen).await;
     (lived, most)
-}
-
-async fn held(session: &mut Session) -> (String, String) {
-    session
-        .wait("what holds it up", |seen| match seen {
-            Seen::Event(UpdateEvent::Held { version, reason }) => Some((version.clone(), reason.clone())),
-            Seen::Live(live) => panic!("{live:?} went live"),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +87,7 @@ async fn a_barrier_that_proves_bad_holds_up_what_comes_after_it_until_it_is_lift
         session.engine.shut_down();
         // Also at the next start: it stays, and says why.
         let mut session = app.start(&lab.file_url());
-        let (version, reason) = held(&mut session).await;
+        let (version, reason) = session.held().await;
         assert_eq!(version, "1.2.0");
         assert!(
             reason.contains("version 1.1.0 has to be taken before 1.2.0, and proved bad here"),
@@ -156,7 +147,55 @@ async fn an_app_that_fell_back_behind_a_barrier_does_not_jump_to_what_was_staged
     (0..2).for_each(|_| store.bad_start(&barrier, "it crashes"));
     let mut session = app.start(&lab.file_url());
     assert!(session.booted.is_embedded() && session.store.state().staged.is_some());
-    assert_eq!(held(&mut session).await.0, "1.2.0");
+    assert_eq!(session.held().await.0, "1.2.0");
+    session.engine.shut_down();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lifting_an_older_barrier_leaves_the_way_over_the_younger_ones_open() {
+    let lab = Lab::new();
+    let app = install(&lab, "1.0.0");
+    publish(&lab, "1.1.0", true, &[]).unwrap();
+    publish(&lab, "1.2.0", true, &[]).unwrap();
+    publish(&lab, "1.3.0", false, &["1.1.0"]).unwrap();
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(way(&mut session, "1.3.0").await.0, ["1.2.0", "1.3.0"]);
+    session.engine.shut_down();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_fell_back_from_beyond_a_barrier_need_not_pass_it_again() {
+    let lab = Lab::new();
+    let app = install(&lab, "1.0.0");
+    publish(&lab, "1.1.0", true, &[]).unwrap();
+    publish(&lab, "1.2.0", false, &[]).unwrap();
+    let mut session = app.start(&lab.file_url());
+    assert_eq!(way(&mut session, "1.2.0").await.0, ["1.1.0", "1.2.0"]);
+    session.engine.shut_down();
+    let store = app.store();
+    for version in ["1.2.0", "1.1.0"] {
+        let release = app.boot(&store).release;
+        assert_eq!(release.manifest().version, version);
+        (0..2).for_each(|_| store.bad_start(&release, "it crashes"));
+    }
+    publish(&lab, "1.3.0", false, &[]).unwrap();
+    let mut session = app.start(&lab.file_url());
+    assert!(session.booted.is_embedded());
+    assert_eq!(way(&mut session, "1.3.0").await.0, ["1.3.0"]);
+    session.engine.shut_down();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_barrier_on_the_way_to_a_version_to_stay_at_is_passed() {
+    let lab = Lab::new();
+    let app = install(&lab, "1.0.0");
+    publish(&lab, "1.1.0", true, &[]).unwrap();
+    publish(&lab, "1.2.3", false, &[]).unwrap();
+    let store = app.store();
+    let current = app.boot(&store).release;
+    let source = UpdateSource { url: lab.file_url(), pin: Some("1.2.x".into()), ..UpdateSource::default() };
+    let mut session = app.start_following(store, current, source);
+    assert_eq!(way(&mut session, "1.2.3").await.0, ["1.1.0", "1.2.3"]);
     session.engine.shut_down();
 }
 

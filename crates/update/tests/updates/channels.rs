@@ -34,16 +34,6 @@ async fn following(session: &mut Session) -> (String, Option<String>) {
         .await
 }
 
-async fn held(session: &mut Session) -> (String, String) {
-    session
-        .wait("what holds it up", |seen| match seen {
-            Seen::Event(UpdateEvent::Held { version, reason }) => Some((version.clone(), reason.clone())),
-            Seen::Live(live) => panic!("{live:?} went live"),
-            _ => None,
-        })
-        .await
-}
-
 fn source(lab: &Lab, channel: &str, pin: Option<&str>) -> UpdateSource {
     let (url, pin) = (lab.file_url(), pin.map(Into::into));
     UpdateSource { url, check_interval_s: 3_600, channel: channel.into(), pin, ..UpdateSource::default() }
@@ -91,7 +81,7 @@ async fn the_user_changes_the_channel_while_the_app_runs_and_back_without_a_step
     // Back: what is lower there is not taken, and that is said; what passes it is.
     session.engine.wish(follow(None));
     assert_eq!(following(&mut session).await.0, "stable");
-    let (version, reason) = held(&mut session).await;
+    let (version, reason) = session.held().await;
     assert_eq!(version, "1.2.0");
     assert!(
         reason.contains("the channel stable is at version 1.2.0; version 2.0.0-beta.2 stays"),
@@ -160,10 +150,10 @@ async fn an_app_stays_at_the_version_the_user_chose_over_starts_until_it_may_go_
     lab.publish(urgent);
     session.engine.wish(UpdateWish::Check);
     let told = ("1.5.0".to_owned(), "the app is to stay at 1.4.x; it is critical".to_owned());
-    assert_eq!(held(&mut session).await, told);
+    assert_eq!(session.held().await, told);
     session.engine.shut_down();
     let mut session = app.start(&lab.file_url());
-    assert_eq!(held(&mut session).await, told);
+    assert_eq!(session.held().await, told);
     // "Now" is no word on where to stay.
     session.engine.wish(UpdateWish::Apply);
     session.engine.wish(pin(None));
@@ -179,7 +169,7 @@ async fn the_operators_channel_and_version_count_until_the_user_chooses_others()
     publish(&lab, "stable", "1.9.0");
     publish(&lab, "beta", "2.0.0");
     let mut session = start(&app, source(&lab, "beta", Some("1.x")));
-    assert_eq!(held(&mut session).await.0, "2.0.0");
+    assert_eq!(session.held().await.0, "2.0.0");
     session.engine.wish(follow(Some("stable")));
     assert_eq!(session.committed().await, "1.9.0");
     session.engine.wish(pin(None));

@@ -16,6 +16,7 @@ use crate::Error;
 use crate::archive::Archive;
 use crate::lifecycle::{Event, Gate};
 use crate::store::{Release, Store, Trial};
+use crate::trust::CHANNEL;
 use staysail_protocol::limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,11 +42,12 @@ impl Driver {
         let (store, root, current, now) =
             (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
         let (channel, own) = (self.state.channel.clone(), self.state.channel == self.state.own_channel);
+        let floor = self.state.floor;
         let remote = self.remote(self.looked_in.as_ref());
         let (troubles, is_file) = (Arc::clone(&self.troubles), self.looked_in.is_some());
         self.job(async move {
             remote.network().begin();
-            let standpoint = Standpoint { store: &store, root: &root, current: &current, channel: &channel };
+            let standpoint = Standpoint { store: &store, root: &root, current: &current, channel: &channel, floor };
             let look = look::look(&remote, standpoint, now);
             let looked = tokio::time::timeout(Duration::from_secs(LOOK_TIMEOUT_S), look).await;
             match looked.unwrap_or_else(|_| Err(Error::Network(format!("no end after {LOOK_TIMEOUT_S} s")))) {
@@ -54,6 +56,15 @@ impl Driver {
                     let gone = format!("{channel} is not among {known}");
                     troubles.raise(Trouble::ChannelGone, &gone);
                     Message::Event(Event::ChannelGone { channel, known })
+                }
+                // Before the first publish nothing is there, which is none. But whoever named another channel meant one.
+                Ok(Looked::NoChannel(known)) if !is_file && channel != CHANNEL && !known.is_empty() => {
+                    let gone = format!(
+                        "the repository has no channel {channel}, only {known}; correct `channel` in staysail.toml, or publish \
+                         with --channel {channel}"
+                    );
+                    troubles.raise(Trouble::ChannelGone, &gone);
+                    Message::Event(Event::LookFailed(gone))
                 }
                 Ok(Looked::Nothing | Looked::NoChannel(_)) => Message::Event(Event::Found(None)),
                 Err(error) => {
