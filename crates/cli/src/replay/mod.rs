@@ -229,7 +229,7 @@ impl Run {
     /// Variables to start it with, or cargo.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         let mut variables = vec![
-            ("RUSTC_WORKSPACE_WRAPPER", self.session.wrapper.clone().into()),
+            (record::WRAPPER_VARIABLE, self.session.wrapper.clone().into()),
             (record::FOLDER_VARIABLE, self.commands.clone().into()),
             (record::BASELINE_VARIABLE, record::baseline(std::env::vars_os()).into()),
         ];

@@ -129,6 +129,15 @@ impl Plan {
             return None;
         }
         let changed = self.changed();
+        // Put there with a time from before the build (`rsync -a`, `mv`): cargo goes by when each crate was compiled, and
+        // may see what is not seen here.
+        let seen = |file: &PathBuf| {
+            !self.others.contains(file)
+                && (0..self.units.len()).all(|at| changed.contains(&at) || !self.sources[at].contains(file))
+        };
+        if !saved.iter().all(seen) {
+            return None;
+        }
         // A macro, or what a macro is made of: not of the program, and yet it decides what the program is.
         let plain = |at: &usize| self.order.contains(at) && self.units[*at].is_playable();
         if changed.is_empty() || !changed.iter().all(plain) {

@@ -16,6 +16,8 @@ use std::process::Command;
 pub const FOLDER_VARIABLE: &str = "STAYSAIL_REPLAY_RECORD";
 /// Digests of the variables that cargo was started with.
 pub const BASELINE_VARIABLE: &str = "STAYSAIL_REPLAY_BASELINE";
+/// Tells cargo of this executable; it is not for cargos that a macro starts.
+pub const WRAPPER_VARIABLE: &str = "RUSTC_WORKSPACE_WRAPPER";
 /// Cargo's hand-out of parallel work belongs to one run of cargo.
 const JOBSERVER_VARIABLE: &str = "CARGO_MAKEFLAGS";
 
@@ -56,7 +58,10 @@ pub fn main() {
     let arguments: Vec<OsString> = arguments.collect();
     write(Path::new(&folder), &rustc, &arguments);
     let mut command = Command::new(&rustc);
-    command.args(&arguments).env_remove(FOLDER_VARIABLE).env_remove(BASELINE_VARIABLE);
+    command.args(&arguments);
+    for ours in [FOLDER_VARIABLE, BASELINE_VARIABLE, WRAPPER_VARIABLE] {
+        command.env_remove(ours);
+    }
     let error = super::become_command(&mut command);
     eprintln!("error: {} could not be started: {error}", Path::new(&rustc).display());
     std::process::exit(1);
@@ -89,7 +94,7 @@ fn added(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Option<BTreeMap<String, String>> {
     let known: BTreeSet<&str> = baseline.split(',').collect();
-    let ours = [FOLDER_VARIABLE, BASELINE_VARIABLE, JOBSERVER_VARIABLE];
+    let ours = [FOLDER_VARIABLE, BASELINE_VARIABLE, JOBSERVER_VARIABLE, WRAPPER_VARIABLE];
     variables
         .filter(|(name, value)| !known.contains(format!("{:x}", digest(name, value)).as_str()))
         .filter(|(name, _)| ours.iter().all(|our| name != our))
@@ -218,7 +223,7 @@ impl Unit {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.record.rustc);
         command.args(&self.record.arguments).current_dir(&self.record.folder).envs(&self.record.environment);
-        for ours in [FOLDER_VARIABLE, BASELINE_VARIABLE, super::run::JOB_VARIABLE] {
+        for ours in [FOLDER_VARIABLE, BASELINE_VARIABLE, WRAPPER_VARIABLE, super::run::JOB_VARIABLE] {
             command.env_remove(ours);
         }
         command

@@ -244,8 +244,13 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// As cargo does it: the interface of a library is enough to compile against, but a program links it whole.
+    /// As cargo does it: the interface of a library is enough to compile against, but a program waits for everything, whole.
     fn may_begin(&self, at: usize) -> bool {
+        // It is linked of all that lies below it, also of what it does not name.
+        if self.units[at].kind == "bin" {
+            let mut others = self.stages.iter().enumerate().filter(|(other, _)| *other != at);
+            return others.all(|(_, stage)| *stage == Stage::Done);
+        }
         self.units.iter().zip(&self.stages).all(|(other, stage)| {
             let used = |path: &PathBuf| other.outputs().contains(path);
             let whole = |path: &&PathBuf| path.extension().is_some_and(|end| end == "rlib");

@@ -272,6 +272,26 @@ fn artifacts_that_are_gone_or_of_another_are_made_by_cargo() {
 }
 
 #[test]
+fn a_file_that_is_put_there_with_a_time_from_before_the_last_build_is_seen() {
+    let dev = Dev::workspace();
+    dev.ready();
+    let root = dev.folder.path();
+    let compiled = std::fs::metadata(root.join("target/staysail/debug/tiny")).unwrap().modified().unwrap();
+    // Built after that moment, by a save that the library has no part in.
+    assert!(dev.save("src/main.rs", &program("x")).replayed);
+    let beside = root.join("target/lib.rs");
+    std::fs::write(&beside, library("later")).unwrap();
+    std::fs::File::options().append(true).open(&beside).unwrap().set_modified(compiled).unwrap();
+    std::fs::rename(&beside, root.join("core/src/lib.rs")).unwrap();
+    dev.write("src/main.rs", &program("y"));
+    let mut live = dev.live();
+    while live.says().starts_with('x') {
+        live = dev.live();
+    }
+    assert_eq!(live.says(), "y-later");
+}
+
+#[test]
 fn a_replay_that_is_cut_off_leaves_nothing_behind() {
     let dev = Dev::workspace();
     dev.ready();
