@@ -86,9 +86,10 @@ pub enum UpdateEvent {
         /// Of them, those that were answered otherwise.
         different: u32,
         /// The first differences; what is not told is in no file either.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         differences: Vec<Difference>,
         /// File with the whole report; absent when it could not be written.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         report: Option<String>,
     },
     /// It is live, and on probation.

@@ -210,7 +210,7 @@ mod tests {
     use serde_json::{Value, json};
     use staysail_protocol::capability::Capability;
     use staysail_protocol::manifest::ModeConfig;
-    use staysail_protocol::notice::UpdateEvent;
+    use staysail_protocol::notice::{Difference, UpdateEvent};
     use std::sync::{Mutex, mpsc};
 
     #[derive(Default)]
@@ -276,6 +276,37 @@ mod tests {
         }
         assert_eq!(*wished.0.lock().unwrap(), wishes);
         assert_eq!(wishes.len(), 5);
+    }
+
+    #[test]
+    fn pages_hear_that_answers_differed_and_not_in_what() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (shell, _) = shell(&runtime);
+        let difference = |text: &str| Difference {
+            command: "secrets".into(),
+            path: "/0".into(),
+            before: text.into(),
+            now: String::new(),
+        };
+        shell.tell_of_update(&UpdateEvent::Available {
+            version: "1.1.0".into(),
+            notes: String::new(),
+            bytes: 1,
+        });
+        shell.tell_of_update(&UpdateEvent::Compared {
+            version: "1.1.0".into(),
+            passed: false,
+            reason: "one differs".into(),
+            calls: 1,
+            different: 1,
+            differences: vec![difference("a user's own words")],
+            report: Some("/home/user/report.json".into()),
+        });
+        let told = hello(&shell, "main")["update"].to_string();
+        assert!(
+            told.contains("one differs") && !told.contains("own words") && !told.contains("/home"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -165,7 +165,9 @@ impl Pages {
 
     /// Whether an answer to this visitor still has somebody to read it.
     pub fn is_current(&self, visitor: &Visitor) -> bool {
-        self.pages().get(&visitor.window).is_some_and(|page| page.generation == visitor.generation)
+        self.pages()
+            .get(&visitor.window)
+            .is_some_and(|page| !page.closed && page.generation == visitor.generation)
     }
 
     /// The page waits for events: answered at once when there are some.

@@ -252,6 +252,15 @@ impl Shell {
 
     /// Tells all pages of a step of an update, those that come up later with their hello.
     pub fn tell_of_update(&self, event: &UpdateEvent) {
+        // Answers of the backend in pieces: not every page may have asked for them. The backend hears them.
+        let for_pages = match event.clone() {
+            UpdateEvent::Compared { version, passed, reason, calls, different, .. } => {
+                let (differences, report) = (Vec::new(), None);
+                UpdateEvent::Compared { version, passed, reason, calls, different, differences, report }
+            }
+            event => event,
+        };
+        let event = &for_pages;
         update_story::tell(&mut self.update.lock().unwrap_or_else(std::sync::PoisonError::into_inner), event);
         self.announce("staysail:update", event);
     }

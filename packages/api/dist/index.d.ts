@@ -119,8 +119,6 @@ export type UpdateEvent = {
     reason: string;
     calls: number;
     different: number;
-    differences: AnswerDifference[];
-    report: string | null;
 } | {
     kind: "applied";
     version: string;
@@ -136,13 +134,6 @@ export type UpdateEvent = {
 } | {
     kind: "failed";
     reason: string;
-};
-/** An answer of a new backend that is not what it was, at a place of it (a JSON Pointer). */
-export type AnswerDifference = {
-    command: string;
-    path: string;
-    before: string;
-    now: string;
 };
 /** A value the update policy can ask for. */
 export type UpdateValue = boolean | number | string;

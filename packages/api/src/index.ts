@@ -125,16 +125,11 @@ export type UpdateEvent =
       reason: string;
       calls: number;
       different: number;
-      differences: AnswerDifference[];
-      report: string | null;
     }
   | { kind: "applied"; version: string; milliseconds: number }
   | { kind: "committed"; version: string }
   | { kind: "rolled_back"; version: string; to: string; reason: string }
   | { kind: "failed"; reason: string };
-
-/** An answer of a new backend that is not what it was, at a place of it (a JSON Pointer). */
-export type AnswerDifference = { command: string; path: string; before: string; now: string };
 
 /** A value the update policy can ask for. */
 export type UpdateValue = boolean | number | string;

@@ -22,9 +22,9 @@ pub mod tally;
 use super::state::{restore, restored};
 use super::{Seat, milliseconds};
 use crate::shell::Shell;
-use crate::worker::{Launch, LineSink, Worker};
+use crate::worker::{Launch, LineSink, NotStarted, Worker};
 use compare::{Answer, compare, no_answer};
-use mirror::{Mirror, Sample};
+use mirror::{Mirror, Sample, patience};
 use staysail_link::Incoming;
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
@@ -85,13 +85,19 @@ pub async fn rehearse(shell: &Arc<Shell>, launch: Launch, rules: &ShadowRules) -
             }
             verdict
         }
-        Err(reason) => Gate::Rejected(reason),
+        // With another shell it would start.
+        Err(NotStarted { reason, of_shell: true }) => Gate::Undecided(reason),
+        Err(NotStarted { reason, of_shell: false }) => Gate::Rejected(reason),
     };
     (verdict, tally)
 }
 
 impl<'a> Rehearsal<'a> {
-    async fn begin(shell: &'a Arc<Shell>, launch: Launch, rules: &'a ShadowRules) -> Result<Self, String> {
+    async fn begin(
+        shell: &'a Arc<Shell>,
+        launch: Launch,
+        rules: &'a ShadowRules,
+    ) -> Result<Self, NotStarted> {
         let welcome = shell.welcome(&launch.version);
         let timeout = Duration::from_millis(shell.facts().config.hello_timeout_ms);
         let (worker, mut frames) = Worker::start(launch, welcome, timeout, lines(shell)).await?;
@@ -120,10 +126,19 @@ impl<'a> Rehearsal<'a> {
         let (copy, samples) = mpsc::unbounded_channel();
         let mirror = Mirror::new(serving.worker.id, commands, self.rules.clone(), copy);
         self.shell.router.set_mirror(Some(mirror.clone()));
-        match self.shell.conductor.take_state(self.shell, Some(&serving)).await {
-            Ok(_) if serving.left_out.load(Ordering::SeqCst) => mirror.changed(serving.worker.id, None),
-            Ok(snapshot) => mirror.begin(snapshot),
-            Err(reason) => return Gate::Undecided(reason),
+        // One that is too large for checkpoints is not even asked for.
+        let left_out = || serving.left_out.load(Ordering::SeqCst);
+        let mut state = None;
+        if !left_out() {
+            // Not kept: calls flow, and a newer checkpoint may be kept already.
+            match self.shell.conductor.ask_state(self.shell, &serving).await {
+                Ok(asked) => state = Some(asked.unwrap_or_else(|| self.shell.conductor.newest_checkpoint())),
+                Err(reason) => return Gate::Undecided(reason),
+            }
+        }
+        match state.filter(|_| !left_out()) {
+            Some(snapshot) => mirror.begin(snapshot),
+            None => mirror.changed(serving.worker.id, None),
         }
         drop(lineup);
         let verdict = self.compare_calls(tally, &mirror, samples).await;
@@ -193,8 +208,7 @@ impl<'a> Rehearsal<'a> {
         let call = ToWorker::Call { command: command.clone(), window: window.clone(), raw: sample.raw };
         let frame = Frame::new(self.next, &call, arguments.clone());
         self.candidate.worker.link.pass(frame).map_err(|error| error.to_string())?;
-        let usual = Duration::from_millis(limits::SHADOW_ANSWER_TIMEOUT_MS) + 2 * sample.took;
-        let patience = usual.min(Duration::from_millis(limits::SHADOW_ANSWER_MAX_MS));
+        let patience = patience(sample.took).unwrap_or_default();
         self.under_way.insert(self.next, UnderWay { sample, begun: Instant::now(), patience });
         Ok(None)
     }

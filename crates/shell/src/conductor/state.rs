@@ -82,6 +82,24 @@ impl Conductor {
         old: Option<&Arc<Seat>>,
     ) -> Result<Snapshot, String> {
         let Some(old) = old else { return Ok(self.newest_checkpoint()) };
+        match self.ask_state(shell, old).await? {
+            Some(snapshot) => {
+                self.keep_checkpoint(snapshot.clone());
+                Ok(snapshot)
+            }
+            None => {
+                tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
+                Ok(self.newest_checkpoint())
+            }
+        }
+    }
+
+    /// The state of a worker, from itself; `None` when it does not deliver it in time.
+    pub(super) async fn ask_state(
+        &self,
+        shell: &Arc<Shell>,
+        old: &Arc<Seat>,
+    ) -> Result<Option<Snapshot>, String> {
         let id = old.worker.id;
         let quiet = wait_until(|| shell.router.in_flight(id) == 0);
         let _ = tokio::time::timeout(Duration::from_millis(limits::QUIESCE_MS), quiet).await;
@@ -100,16 +118,9 @@ impl Conductor {
             }
         }
         match answered {
-            Ok(Ok(Ok(content))) => {
-                let snapshot = Snapshot { version: old.worker.hello.version.clone(), content };
-                self.keep_checkpoint(snapshot.clone());
-                Ok(snapshot)
-            }
+            Ok(Ok(Ok(content))) => Ok(Some(Snapshot { version: old.worker.hello.version.clone(), content })),
             Ok(Ok(Err(reason))) => Err(reason),
-            _ => {
-                tracing::warn!("the backend before did not deliver its state; its newest checkpoint is used");
-                Ok(self.newest_checkpoint())
-            }
+            _ => Ok(None),
         }
     }
 

@@ -80,11 +80,11 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, name: &str, arguments: &[
     permitted(shell, asker, name)?;
     let Some((group, operation)) = parts(name) else { return Err(unknown(name)) };
     if let Asker::Page(visitor) = asker {
-        let named = named_window(arguments);
-        if let Some(other) = named.as_ref().filter(|label| **label != visitor.window) {
+        let named = named_windows(arguments);
+        for other in named.iter().flatten().filter(|label| **label != visitor.window) {
             may_reach(shell, visitor, name, other)?;
         }
-        let is_window = named.is_some_and(|label| !shell.pages.is_tab(&label));
+        let is_window = named[0].as_ref().is_some_and(|label| !shell.pages.is_tab(label));
         if shell.pages.is_tab(&visitor.window) && is_done_to_window(group, operation) && !is_window {
             return Err(no_window(name, "a browser tab has none"));
         }
@@ -105,10 +105,11 @@ fn is_done_to_window(group: &str, operation: &str) -> bool {
     }
 }
 
-/// The window that a page names in its arguments.
-fn named_window(arguments: &[u8]) -> Option<String> {
-    let arguments = serde_json::from_slice::<Value>(arguments).ok()?;
-    Some(arguments["label"].as_str()?.to_owned())
+/// The windows that a page names in its arguments: the one something is done to, and the parent of a new one, which a modal
+/// child takes the input from.
+fn named_windows(arguments: &[u8]) -> [Option<String>; 2] {
+    let arguments = serde_json::from_slice::<Value>(arguments).unwrap_or_default();
+    [&arguments["label"], &arguments["window"]["parent"]].map(|label| label.as_str().map(str::to_owned))
 }
 
 /// Whether the page may do to another window what it may do to its own.
@@ -214,6 +215,14 @@ fn answer(value: impl serde::Serialize) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn windows_are_named_as_what_something_is_done_to_and_as_the_parent_of_a_new_one() {
+        let named = |text: &str| super::named_windows(text.as_bytes()).map(Option::unwrap_or_default);
+        assert_eq!(named(r#"{"label":"main"}"#), ["main", ""]);
+        assert_eq!(named(r#"{"window":{"label":"x","parent":"main","modal":true}}"#), ["", "main"]);
+        assert_eq!(named(""), ["", ""]);
+    }
+
     #[test]
     fn the_groups_that_are_done_here_are_the_ones_a_project_file_may_name() {
         let arms = include_str!("mod.rs").lines().filter_map(|line| {

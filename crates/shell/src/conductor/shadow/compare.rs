@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use staysail_protocol::CallError;
-use staysail_protocol::limits::{SHADOW_DIFFERENCES_TOLD_MAX, SHADOW_VALUE_BYTES_MAX};
+use staysail_protocol::limits::{SHADOW_CALL_BYTES_MAX, SHADOW_DIFFERENCES_TOLD_MAX, SHADOW_VALUE_BYTES_MAX};
 use staysail_protocol::notice::Difference;
 use staysail_protocol::shadow::Pattern;
 
@@ -17,8 +17,10 @@ pub fn compare(command: &str, before: &Answer, now: &Answer, ignored: &[Pattern]
     let mut walk = Walk { command, ignored, path: Vec::new(), found: Vec::new() };
     match (before, now) {
         (Ok((before, false)), Ok((now, false))) => {
-            // Most are the same to the byte.
-            if before != now {
+            // Most are the same to the byte. One that is far longer than any that is copied is not even read.
+            if now.len() > SHADOW_CALL_BYTES_MAX {
+                walk.found(text_of(before), text_of(now));
+            } else if before != now {
                 match (serde_json::from_slice(before), serde_json::from_slice(now)) {
                     (Ok(before), Ok(now)) => walk.values(Some(&before), Some(&now)),
                     _ => walk.found(text_of(before), text_of(now)),
@@ -83,9 +85,10 @@ impl Walk<'_> {
 
     /// What is at this place in both. serde_json reads values of a bounded depth.
     fn values(&mut self, before: Option<&Value>, now: Option<&Value>) {
-        let ignored = !self.path.is_empty()
-            && self.ignored.iter().any(|pattern| pattern.matches(self.command, &self.path));
-        if ignored || self.found.len() >= SHADOW_DIFFERENCES_TOLD_MAX {
+        if self.found.len() >= SHADOW_DIFFERENCES_TOLD_MAX
+            || !self.path.is_empty()
+                && self.ignored.iter().any(|pattern| pattern.matches(self.command, &self.path))
+        {
             return;
         }
         match (before, now) {
@@ -142,6 +145,14 @@ mod tests {
         let [before, now] = [before, now].map(|text| Ok((text.as_bytes().to_vec(), false)));
         let found = compare("look", &before, &now, &patterns);
         found.into_iter().map(|one| format!("{}: {} {}", one.path, one.before, one.now)).collect()
+    }
+
+    #[test]
+    fn an_answer_that_is_far_too_long_is_a_difference_as_a_whole_and_is_not_read() {
+        // The same to a page, so whoever reads it finds no difference.
+        let long = format!("1{}", " ".repeat(SHADOW_CALL_BYTES_MAX));
+        assert_eq!(differences("1", &long[..SHADOW_CALL_BYTES_MAX], &[]), [""; 0]);
+        assert_eq!(differences("1", &long, &[]).len(), 1);
     }
 
     #[test]

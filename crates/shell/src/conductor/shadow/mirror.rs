@@ -8,7 +8,7 @@ use super::compare::Answer;
 use crate::router::Call;
 use crate::worker::Worker;
 use staysail_protocol::ErrorCode;
-use staysail_protocol::limits::SHADOW_CALL_BYTES_MAX;
+use staysail_protocol::limits::{SHADOW_ANSWER_MAX_MS, SHADOW_ANSWER_TIMEOUT_MS, SHADOW_CALL_BYTES_MAX};
 use staysail_protocol::shadow::ShadowRules;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -74,7 +74,8 @@ pub struct Probe {
     window: String,
     raw: bool,
     arguments: Vec<u8>,
-    state: Arc<State>,
+    /// Number of the state it is answered from. The state itself is taken with the answer: a call that waits holds none.
+    state: u64,
     begun: Instant,
     share: Share,
 }
@@ -182,7 +183,7 @@ impl Mirror {
             return None;
         }
         let mut inner = self.inner();
-        let state = inner.state.clone()?;
+        let state = inner.state.as_ref()?.number;
         let due = inner.due.get_mut(&call.command)?;
         *due += self.rules.share;
         if *due < 1.0 {
@@ -227,6 +228,12 @@ impl Mirror {
     }
 }
 
+/// How long a candidate has for a call that took so long; `None` for one that took longer than any candidate is waited for.
+pub fn patience(took: Duration) -> Option<Duration> {
+    let usual = Duration::from_millis(SHADOW_ANSWER_TIMEOUT_MS) + 2 * took;
+    (usual <= Duration::from_millis(SHADOW_ANSWER_MAX_MS)).then_some(usual)
+}
+
 impl Probe {
     /// The call was answered by the worker it was sent to.
     pub fn answered(self, answer: &Answer) {
@@ -237,16 +244,35 @@ impl Probe {
             return;
         }
         let bytes = answer.as_ref().map_or(0, |(body, _)| body.len());
-        if mirror.inner().number != self.state.number || bytes > SHADOW_CALL_BYTES_MAX {
+        let state = mirror.inner().state.clone().filter(|state| state.number == self.state);
+        let Some(state) = state.filter(|_| bytes <= SHADOW_CALL_BYTES_MAX && patience(took).is_some()) else {
             return mirror.pass_over();
-        }
+        };
         // With the state that is kept for it.
-        let more = mirror.share(bytes + self.state.snapshot.bytes());
+        let more = mirror.share(bytes + state.snapshot.bytes());
         let (Some(more), Some(place)) = (more, mirror.place()) else { return };
-        let Self { command, window, raw, arguments, state, share, .. } = self;
+        let Self { command, window, raw, arguments, share, .. } = self;
         let (before, counted) = (answer.clone(), ([share, more], place));
         let sample = Sample { command, window, raw, arguments, before, took, state, _counted: counted };
         // Nobody listens any more: there is nothing to compare.
         let _ = mirror.samples.send(sample);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_took_longer_than_any_candidate_is_waited_for_is_not_held_against_one() {
+        let most = Duration::from_millis(SHADOW_ANSWER_MAX_MS);
+        assert!(patience(Duration::ZERO).is_some_and(|patience| patience < most));
+        assert_eq!(patience(most), None);
+        for took in [10, 1_000, 20_000].map(Duration::from_millis) {
+            assert!(
+                patience(took).is_some_and(|patience| patience >= 2 * took && patience <= most),
+                "{took:?}"
+            );
+        }
     }
 }

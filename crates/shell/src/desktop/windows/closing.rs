@@ -88,6 +88,7 @@ impl Windows {
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
             self.shell.streams.forget(label);
+            self.shell.bodies.forget(label);
             Wishes::forget_page(&self.shell, label, u64::MAX);
             self.shell.files.grants.forget(label);
         }
