@@ -1,5 +1,6 @@
 //! The page under test: its load, its stream of calls, what it has seen.
 
+use crate::dev::EDIT;
 use crate::ledger::{self, Call};
 use crate::stage::Stage;
 use crate::webdriver::Session;
@@ -115,6 +116,19 @@ impl Page {
     pub fn events(&self) -> anyhow::Result<Vec<Value>> {
         let events = self.run("return [...fixture.before().events, ...fixture.events]", &[])?;
         Ok(events.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Waits for a step of an update of this version, and answers what the page was told.
+    ///
+    /// # Errors
+    /// When it does not come; those that came are named.
+    pub fn wait_event(&self, kind: &str, version: &str) -> anyhow::Result<Value> {
+        crate::wait_until(&format!("{kind} of {version}"), EDIT, || {
+            let events = self.events().map_err(|error| format!("{error:#}"))?;
+            let found =
+                events.iter().rfind(|event| event["kind"] == kind && event["version"] == version).cloned();
+            found.ok_or_else(|| format!("{events:?}"))
+        })
     }
 
     /// Waits until the stream of calls, made anew, is answered by this build, several times.

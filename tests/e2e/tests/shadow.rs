@@ -5,7 +5,6 @@ use serde_json::Value;
 use staysail_e2e::built::{Running, Shipped};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::ledger;
-use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project};
 use staysail_e2e::stage::{Stage, play};
 use std::path::PathBuf;
@@ -47,15 +46,6 @@ const CALLS: &str = "window.wrong = []; window.heard = new Set(); window.looks =
      setInterval(() => fixture.invoke('look', { id: 'look' }).then( \
      answer => { looks++; if (answer.id !== 'look') wrong.push(answer) }, error => wrong.push(String(error))), 15)";
 
-fn wait_event(page: &Page, kind: &str, version: &str) -> anyhow::Result<Value> {
-    staysail_e2e::wait_until(&format!("{kind} of {version}"), EDIT, || {
-        let events = page.events().map_err(|error| format!("{error:#}"))?;
-        let found =
-            events.iter().rfind(|event| event["kind"] == kind && event["version"] == version).cloned();
-        found.ok_or_else(|| format!("{events:?}"))
-    })
-}
-
 /// The report of the one app of this stage.
 fn report(stage: &Stage) -> anyhow::Result<PathBuf> {
     let apps = std::fs::read_dir(stage.folder.path().join("data"))?;
@@ -88,10 +78,10 @@ fn a_release_that_answers_otherwise_ends_or_is_silent_is_rejected_and_one_that_a
         for (answer, version) in bad {
             project.backend(&Backend::good(answer))?;
             shipped.publish(stage, version)?;
-            let compared = wait_event(&page, "compared", version)?;
+            let compared = page.wait_event("compared", version)?;
             println!("{answer}: {compared}");
             ensure!(compared["passed"] == false, "{compared}");
-            let reason = wait_event(&page, "rolled_back", version)?["reason"].clone();
+            let reason = page.wait_event("rolled_back", version)?["reason"].clone();
             ensure!(reason.as_str().is_some_and(|why| why.contains("shadow verification")), "{reason}");
             if answer == "wrong" {
                 ensure!(compared.get("differences").is_none(), "a page heard of answers: {compared}");
@@ -105,12 +95,12 @@ fn a_release_that_answers_otherwise_ends_or_is_silent_is_rejected_and_one_that_a
         }
         project.backend(&Backend::good("v5"))?;
         shipped.publish(stage, "0.5.0")?;
-        let compared = wait_event(&page, "compared", "0.5.0")?;
+        let compared = page.wait_event("compared", "0.5.0")?;
         println!("v5: {compared}");
         ensure!(compared["passed"] == true && compared["different"] == 0, "{compared}");
         ensure!(compared["calls"].as_u64().is_some_and(|calls| calls >= 25), "{compared}");
         page.wait_answer("v5", EDIT)?;
-        wait_event(&page, "committed", "0.5.0")?;
+        page.wait_event("committed", "0.5.0")?;
 
         let calls = page.stop_calls()?;
         ensure!(page.load()? == load, "the page was loaded again");

@@ -1,21 +1,11 @@
 //! A built app whose releases wait for what their policy says, with a page that has its say.
 
 use anyhow::ensure;
-use serde_json::Value;
 use staysail_e2e::built::{Running, Shipped, refused};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project};
 use staysail_e2e::stage::play;
-
-fn wait_event(page: &Page, kind: &str, version: &str) -> anyhow::Result<Value> {
-    staysail_e2e::wait_until(&format!("{kind} of {version}"), EDIT, || {
-        let events = page.events().map_err(|error| format!("{error:#}"))?;
-        let found =
-            events.iter().rfind(|event| event["kind"] == kind && event["version"] == version).cloned();
-        found.ok_or_else(|| format!("{events:?}"))
-    })
-}
 
 /// Waits until the notice says so.
 fn notice(page: &Page, headline: &str) -> anyhow::Result<()> {
@@ -54,11 +44,11 @@ fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
             shipped.publish(stage, version)
         };
         publish("0.2.0")?;
-        let waiting = wait_event(&page, "waiting", "0.2.0")?;
+        let waiting = page.wait_event("waiting", "0.2.0")?;
         ensure!(waiting["reason"].as_str().is_some_and(|why| why.contains("does not hold")), "{waiting}");
         // The page is done: the next look at the condition takes the release.
         page.run("window.dirty = false; fixture.staysail.update.check()", &[])?;
-        wait_event(&page, "committed", "0.2.0")?;
+        page.wait_event("committed", "0.2.0")?;
 
         // The user skips one, and takes the next at once while the page still edits: by the ready-made notice.
         page.run_async(
@@ -67,16 +57,16 @@ fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
             &[],
         )?;
         publish("0.3.0")?;
-        wait_event(&page, "waiting", "0.3.0")?;
+        page.wait_event("waiting", "0.3.0")?;
         notice(&page, "Version 0.3.0 is ready.")?;
         page.run(&press("skip"), &[])?;
-        wait_event(&page, "skipped", "0.3.0")?;
+        page.wait_event("skipped", "0.3.0")?;
         publish("0.4.0")?;
-        wait_event(&page, "waiting", "0.4.0")?;
+        page.wait_event("waiting", "0.4.0")?;
         notice(&page, "Version 0.4.0 is ready.")?;
         stage.screenshot("notice");
         page.run(&press("now"), &[])?;
-        wait_event(&page, "committed", "0.4.0")?;
+        page.wait_event("committed", "0.4.0")?;
         notice(&page, "This is version 0.4.0 now.")?;
         let events = page.events()?;
         ensure!(
