@@ -15,7 +15,7 @@
 mod follow;
 mod state;
 
-pub(crate) use follow::is_newer;
+pub(crate) use follow::{fits, is_newer};
 pub use state::{Candidate, Effect, Event, Gate, Phase, State};
 
 use crate::policy::{Choice, Decision, Question, Verdict, decide};

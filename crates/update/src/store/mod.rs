@@ -35,7 +35,7 @@ use crate::disk::{Disk, Lock};
 use release::Origin;
 use state::{Copy, State};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::Manifest;
+use staysail_protocol::manifest::{Manifest, UpdateSource};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,10 +162,23 @@ impl Store {
 
     /// The channel that is followed: what the user chose, or what the app was built with.
     pub(crate) fn channel(&self) -> String {
-        let attached = self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let own = attached.and_then(|attached| Some(attached.source.as_ref()?.channel.clone()));
-        let own = own.filter(|own| !own.is_empty());
-        self.state().chosen.channel.or(own).unwrap_or_else(|| crate::trust::CHANNEL.to_owned())
+        self.state().chosen.channel.unwrap_or_else(|| self.own_channel())
+    }
+
+    /// The channel the app was built to follow.
+    fn own_channel(&self) -> String {
+        let own = self.source().map(|source| source.channel).filter(|own| !own.is_empty());
+        own.unwrap_or_else(|| crate::trust::CHANNEL.to_owned())
+    }
+
+    /// The version to stay at: what the user chose, or what the app was built with.
+    pub(crate) fn pinned(&self) -> Option<String> {
+        let pinned = self.state().chosen.pinned.or_else(|| self.source()?.pin);
+        pinned.filter(|pinned| !pinned.is_empty())
+    }
+
+    fn source(&self) -> Option<UpdateSource> {
+        self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.source.clone()
     }
 
     pub(crate) fn read_state(&self) -> Copy {
