@@ -113,7 +113,9 @@ impl Model {
         if again && !matches!(kind, Kind::DiskFailsOn | Kind::DiskFull | Kind::DiskReadOnly | Kind::BitRot) {
             self.broke("law 5", format!("version {} was rolled back and is tried again", release.version));
         }
-        if !release.good && applied > TRIALS_MAX {
+        // Trials of before are forgotten with everything else; once it was rolled back, its ban holds.
+        let most = if kind == Kind::MemoryRots { 2 * TRIALS_MAX } else { TRIALS_MAX };
+        if !release.good && applied > most {
             self.broke("law 5", format!("the bad version {} is tried {applied} times", release.version));
         }
         self.on_trial = Some(hash.to_owned());
@@ -135,7 +137,7 @@ impl Model {
                 // It is told once it is durable, and so is the floor.
                 let release = self.committed.as_ref().and_then(|hash| self.world.known(hash));
                 self.floor = self.floor.max(release.map_or(0, |release| release.sequence));
-                self.promises.committed(kind == Kind::BitRot);
+                self.promises.committed(kind.forgets());
             }
             UpdateEvent::RolledBack { version, .. } => {
                 self.on_trial = None;
@@ -186,7 +188,9 @@ impl Model {
         };
         let expected = self.committed.as_ref().unwrap_or(embedded);
         let allowed = hash == expected || self.maybe.as_deref() == Some(hash);
-        let excused = kind == Kind::BitRot || (struck_now && kind.refuses_writes());
+        // Nobody knows any more what was good: the last resort starts, and nothing else.
+        let forgotten = kind == Kind::MemoryRots && hash == embedded;
+        let excused = kind == Kind::BitRot || forgotten || (struck_now && kind.refuses_writes());
         if !allowed && !excused {
             let expected = self.world.known(expected).map_or("?", |release| release.version.as_str());
             self.broke("law 6", format!("version {} was started where {expected} was good", release.version));
@@ -194,7 +198,7 @@ impl Model {
         if !release.good && self.maybe.as_deref() != Some(hash) {
             self.broke("law 5", format!("the bad version {} was started", release.version));
         }
-        if allowed {
+        if allowed || forgotten {
             self.committed = (hash != embedded).then(|| hash.to_owned());
         }
         self.maybe = None;

@@ -256,7 +256,7 @@ impl Simulation {
         let mut model = locked(&self.model);
         (model.started_with, model.announced) = (Some(current.hash().to_owned()), None);
         if let Some(running) = model.running() {
-            model.promises.started(running, started, kind.refuses_writes() || kind == Kind::BitRot);
+            model.promises.started(running, started, kind.refuses_writes() || kind.forgets());
         }
     }
 

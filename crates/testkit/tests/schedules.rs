@@ -62,7 +62,7 @@ fn lives_with_terms_hold_all_that_conditions_and_users_do() {
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found: [(&str, &[u64]); 7] = [
+    let found: [(&str, &[u64]); 8] = [
         (
             "a listing that failed counted as empty; the clean-up removed what was committed",
             &[2_162_910, 2_179_177],
@@ -76,6 +76,10 @@ fn what_was_broken_once_holds() {
         ),
         ("a ban could not read what it bans, and the content came back", &[4_260_104, 12_648_678]),
         ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
+        (
+            "the clean-up removed what the floor was to be found again from",
+            &[2_310_745, 2_310_787, 9_223_372_036_857_086_629],
+        ),
     ];
     for (what, number) in
         found.iter().flat_map(|(what, numbers)| numbers.iter().map(move |number| (what, *number)))

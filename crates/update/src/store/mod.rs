@@ -37,6 +37,7 @@ use state::{Copy, State};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Manifest, UpdateSource};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -156,7 +157,7 @@ impl Store {
         match self.read_state() {
             Copy::Valid(state) => state,
             Copy::Absent => State::default(),
-            Copy::Corrupt | Copy::Unreadable(_) => self.rebuild_state(),
+            Copy::Corrupt | Copy::Unreadable(_) => self.found_again().0,
         }
     }
 
@@ -187,15 +188,29 @@ impl Store {
     }
 
     /// Both copies are damaged: the floor is at least the highest sequence on disk, and every marked ban holds. What was
-    /// committed is unknown, so nothing is: the attached release boots and the newest is applied anew.
-    fn rebuild_state(&self) -> State {
-        let mut state = State::default();
-        for hash in self.release_hashes() {
-            if let Ok(manifest) = self.read_manifest(&hash) {
-                state.raise_floor(&self.read_channel(&hash), manifest.0.sequence);
+    /// committed is unknown, so nothing is: the attached release boots and the newest is applied anew. An error says that the
+    /// disk refused something, so that there may be more.
+    fn found_again(&self) -> (State, Result<(), Error>) {
+        let (mut state, mut whole) = (State::default(), Ok(()));
+        let hashes = self.list_releases().unwrap_or_else(|error| {
+            whole = Err(error);
+            Vec::new()
+        });
+        for hash in hashes {
+            match self.read_manifest(&hash) {
+                Ok((manifest, _)) => state.raise_floor(&self.read_channel(&hash), manifest.sequence),
+                Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error @ Error::Disk { .. }) => whole = Err(error),
+                Err(_) => {}
             }
         }
-        state
+        (state, whole)
+    }
+
+    /// The same for those who write it down.
+    fn rebuilt_state(&self) -> Result<State, Error> {
+        let (state, whole) = self.found_again();
+        whole.map(|()| state)
     }
 
     pub(crate) fn release_hashes(&self) -> Vec<String> {
@@ -218,7 +233,7 @@ impl Store {
             Copy::Unreadable(error) => return Err(Error::disk("reading", &folder.join("state"))(error)),
             Copy::Valid(state) => state,
             Copy::Absent => State::default(),
-            Copy::Corrupt => self.rebuild_state(),
+            Copy::Corrupt => self.rebuilt_state()?,
         };
         let before = state.clone();
         change(&mut state);
@@ -242,7 +257,9 @@ impl Store {
         let _lock = self.lock_state()?;
         match self.read_state() {
             Copy::Valid(state) => self.write_state(&state),
-            // What can not be read is left alone, and what is lost is written with the next change.
+            // Before anything is removed of what the floor is found again from.
+            Copy::Corrupt => self.write_state(&self.rebuilt_state()?),
+            // What can not be read is left alone.
             _ => Ok(()),
         }
     }

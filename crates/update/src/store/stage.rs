@@ -247,6 +247,11 @@ impl Store {
             Copy::Unreadable(error) => {
                 return Err(Error::disk("reading", &self.inner.folder.join("state"))(error));
             }
+            // What is removed may be all that says how high the floor is.
+            Copy::Corrupt => {
+                self.heal_state()?;
+                self.state()
+            }
             _ => self.state(),
         };
         let spared: BTreeSet<_> =
