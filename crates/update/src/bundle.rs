@@ -37,6 +37,19 @@ pub struct Contents {
     pub source: Option<UpdateSource>,
     /// The pinned trust root (`root.json`).
     pub root: Option<Vec<u8>>,
+    /// The shell that `publish` has the release carry.
+    pub shell: Option<ShellFile>,
+}
+
+/// A generic shell on this machine, for the target of this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShellFile {
+    /// The executable.
+    pub file: PathBuf,
+    /// Name it is given on users' machines; what a desktop tells programs by.
+    pub name: String,
+    /// Its version (of Staysail).
+    pub version: String,
 }
 
 impl Contents {
@@ -123,7 +136,7 @@ impl Contents {
         Ok(())
     }
 
-    fn entry(&mut self, path: &str, file: &Path, executable: bool) -> Result<FileEntry, Error> {
+    pub(crate) fn entry(&mut self, path: &str, file: &Path, executable: bool) -> Result<FileEntry, Error> {
         check_path(path)?;
         let content = disk::read(file, pack::FILE_BYTES_MAX)
             .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
@@ -147,6 +160,9 @@ struct Index {
     manifest: String,
     source: Option<UpdateSource>,
     root: Option<String>,
+    /// SHA-256 of the shell it is attached to, as that was before.
+    #[serde(default)]
+    shell: Option<String>,
     /// Hash to offset in the payload and length.
     blobs: BTreeMap<String, (u64, u64)>,
 }
@@ -160,6 +176,8 @@ pub struct Attached {
     pub source: Option<UpdateSource>,
     /// The pinned trust root (`root.json`).
     pub root: Option<Vec<u8>>,
+    /// SHA-256 of the shell it is attached to, as that was before; known without reading it.
+    pub shell: Option<String>,
     pub(crate) manifest_bytes: Vec<u8>,
     blobs: Arc<Blobs>,
 }
@@ -189,10 +207,19 @@ fn place(executable: &Path) -> Option<PathBuf> {
 pub fn attach(shell: &Path, out: &Path, contents: &Contents) -> Result<(), Error> {
     let manifest_bytes = contents.manifest.to_bytes();
     Manifest::parse(&manifest_bytes)?;
+    let digest = disk::Disk::digest(&disk::OsDisk, shell).map_err(Error::disk("reading", shell))?;
+    let root = contents.root.clone().map(String::from_utf8).transpose();
+    let index = Index {
+        manifest: String::from_utf8(manifest_bytes).unwrap_or_default(),
+        shell: digest.map(|(sha256, _)| sha256),
+        source: contents.source.clone(),
+        root: root.map_err(|error| Error::disk("writing", out)(std::io::Error::other(error)))?,
+        blobs: BTreeMap::new(),
+    };
     match place(out) {
-        None => write_bundle(Some(shell), out, contents, manifest_bytes, true),
+        None => write_bundle(Some(shell), out, contents, index, true),
         Some(resources) => {
-            write_bundle(None, &resources, contents, manifest_bytes, false)?;
+            write_bundle(None, &resources, contents, index, false)?;
             if let Some(folder) = out.parent() {
                 fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
             }
@@ -205,7 +232,7 @@ fn write_bundle(
     shell: Option<&Path>,
     out: &Path,
     contents: &Contents,
-    manifest: Vec<u8>,
+    mut index: Index,
     executable: bool,
 ) -> Result<(), Error> {
     let folder = out.parent().unwrap_or(Path::new("."));
@@ -217,20 +244,13 @@ fn write_bundle(
             std::io::copy(&mut File::open(shell)?, &mut file)?;
         }
         let mut hasher = Sha256::new();
-        let mut places = BTreeMap::new();
         let mut length = 0;
         for (name, blob) in contents.shipped() {
-            places.insert(name.clone(), (length, blob.len() as u64));
+            index.blobs.insert(name.clone(), (length, blob.len() as u64));
             length += blob.len() as u64;
             hasher.update(blob);
             file.write_all(blob)?;
         }
-        let index = Index {
-            manifest: String::from_utf8(manifest).map_err(std::io::Error::other)?,
-            source: contents.source.clone(),
-            root: contents.root.clone().map(String::from_utf8).transpose().map_err(std::io::Error::other)?,
-            blobs: places,
-        };
         let index = serde_json::to_vec(&index)?;
         hasher.update(&index);
         file.write_all(&index)?;
@@ -316,6 +336,7 @@ pub fn read_attached(executable: &Path) -> Result<Option<Attached>, Error> {
         manifest,
         source: index.source,
         root: index.root.map(String::into_bytes),
+        shell: index.shell,
         manifest_bytes: index.manifest.into_bytes(),
         blobs: Arc::new(Blobs { path: path.to_owned(), file: Mutex::new(file), start, places: index.blobs }),
     }))
@@ -365,6 +386,15 @@ impl Attached {
             return Err(corrupt(format!("{} has the wrong SHA-256", own.path)));
         }
         Ok(Some(content))
+    }
+
+    /// The shell this bundle is attached to; `None` when it is not what it was, signed since for example.
+    pub(crate) fn shell_content(&self) -> Option<Vec<u8>> {
+        let mut file = self.blobs.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut content = Vec::new();
+        file.seek(SeekFrom::Start(0)).ok()?;
+        (&mut *file).take(self.blobs.start).read_to_end(&mut content).ok()?;
+        (self.shell.as_deref() == Some(hash::of(&content).as_str())).then_some(content)
     }
 
     /// Whether this bundle holds the content of a file.
