@@ -379,6 +379,7 @@ fn attach(made: &Made, root: &[u8]) -> Attached {
         // Then files of groups are not attached.
         source: Some(UpdateSource { url: "simulated://".into(), ..UpdateSource::default() }),
         root: Some(root.to_vec()),
+        shell: None,
     };
     std::fs::write(&shell, "a shell").expect("a temporary file can be written");
     bundle::attach(&shell, &executable, &contents).expect("the release can be attached");

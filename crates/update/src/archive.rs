@@ -199,7 +199,8 @@ impl Archive {
             .page
             .iter()
             .chain(manifest.group_files())
-            .chain(manifest.backend.get(TARGET).into_iter().flatten());
+            .chain(manifest.backend.get(TARGET).into_iter().flatten())
+            .chain(store.other_shell(manifest).map(|(entry, _)| entry));
         if files.any(lacks) {
             let remedy = format!("have it made with --target {TARGET}");
             return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));

@@ -24,6 +24,10 @@ use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
 use std::collections::BTreeSet;
 
+/// Said of a release that brings the shell it needs.
+const NEXT_START: &str =
+    "it needs the Staysail it brings along, which takes over when the app is next started";
+
 /// Decides. `now` is in milliseconds since any fixed moment.
 pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
     let mut effects = Vec::new();
@@ -284,6 +288,11 @@ fn go(state: &mut State, effects: &mut Vec<Effect>, gate: Gate) {
 fn approach(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, now: u64) -> bool {
     let Some(release) = at(state, gate) else { return false };
     let choice = choice(state, gate, release, now);
+    if gate == Gate::Apply && release.next_start && (choice != Choice::Skip || release.critical) {
+        let version = release.version.clone();
+        tell_waiting(state, effects, version, NEXT_START.to_owned());
+        return false;
+    }
     if release.conditional && choice != Choice::Skip && choice != Choice::Now && !release.critical {
         state.phase = Phase::Waiting;
         effects.push(Effect::Weigh(gate));
@@ -348,9 +357,14 @@ fn tell_wait(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, question:
         }
         Verdict::True | Verdict::False => format!("the condition `{step}` of the policy does not hold"),
     };
-    let told = (release.version.clone(), reason.clone());
+    let version = release.version.clone();
+    tell_waiting(state, effects, version, reason);
+}
+
+fn tell_waiting(state: &mut State, effects: &mut Vec<Effect>, version: String, reason: String) {
+    let told = (version, reason);
     if state.wait_told.as_ref() != Some(&told) {
-        effects.push(Effect::Tell(UpdateEvent::Waiting { version: told.0.clone(), reason }));
+        effects.push(Effect::Tell(UpdateEvent::Waiting { version: told.0.clone(), reason: told.1.clone() }));
         state.wait_told = Some(told);
     }
 }

@@ -488,3 +488,24 @@ fn a_release_that_can_not_be_installed_is_told_once_and_not_at_every_look() {
     let (_, effects) = play(state, [Event::Look, found()]);
     assert_eq!(effects, [Effect::Look]);
 }
+
+#[test]
+fn a_release_that_needs_the_shell_it_brings_waits_for_the_next_start_and_is_told_once() {
+    let brought = || Candidate { next_start: true, ..release(3) };
+    let staged = [Event::Look, Event::Found(Some(brought())), Event::Staged];
+    let (state, effects) = play(running(), staged);
+    assert_eq!(state.phase, Phase::Idle);
+    assert!(
+        matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Waiting { version, .. })) if version == "1.3.0")
+    );
+    // Neither a wish nor another look makes anything of it.
+    let again = [Event::Wish(UpdateWish::Apply), Event::Look, Event::Found(Some(brought()))];
+    let (state, effects) = play(state, again);
+    assert_eq!((state.phase, state.wanted_now, effects), (Phase::Idle, false, vec![Effect::Look]));
+    // One that runs as it is takes its place.
+    let (after, _) = play(state.clone(), [Event::Look, Event::Found(Some(release(4))), Event::Staged]);
+    assert_eq!((after.phase, after.staged.unwrap().sequence), (Phase::Applying, 4));
+    // One that the user does not want does not wait either.
+    let (state, _) = play(state, [Event::Wish(UpdateWish::Skip { version: "1.3.0".into() })]);
+    assert_eq!(state.staged, None);
+}

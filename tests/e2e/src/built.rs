@@ -60,7 +60,7 @@ impl Shipped {
         project::run_quick(stage, &project, &["keys", "init", "--unencrypted"])?;
         let settings = project.read("staysail.toml")?;
         let update = format!(
-            "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\n",
+            "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\nshell = false\n",
             server.url
         );
         project.write("staysail.toml", &(settings + &update))?;

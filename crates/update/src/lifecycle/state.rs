@@ -30,6 +30,8 @@ pub struct Candidate {
     pub channel: String,
     /// It is a barrier on the way to this version.
     pub towards: Option<String>,
+    /// It runs in the shell it brings along, from the next start of the app on; not in the one that runs.
+    pub next_start: bool,
     /// It is in a file that was given to the app while another release was staged: it is wanted now, and that one waits on.
     pub given: bool,
 }

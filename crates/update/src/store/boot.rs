@@ -230,7 +230,7 @@ impl Store {
     }
 }
 
-fn older(release: &Release, embedded: &Release) -> bool {
+pub(super) fn older(release: &Release, embedded: &Release) -> bool {
     compare_versions(&release.manifest().version, &embedded.manifest().version) == Ordering::Less
 }
 

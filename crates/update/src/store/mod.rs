@@ -10,6 +10,7 @@
 //! partial/<sha256>               downloads under way
 //! metadata/                      newest verified TUF metadata: the floors of its versions
 //! on-demand/<sha256>             files of asset groups under way; kept over the end of the app
+//! shells/<sha256>/               starts of another shell than the installed one, see `shell`
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
 //! on-demand.lock                 one process that fetches files of asset groups
 //! ```
@@ -19,6 +20,7 @@
 mod boot;
 mod disk;
 mod release;
+pub mod shell;
 pub(crate) mod stage;
 pub mod state;
 
@@ -26,6 +28,7 @@ pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
 pub(crate) use release::{content_hash, misfit, same_content};
+pub(crate) use shell::carried;
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
 
@@ -57,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     attached: Mutex<Option<Arc<Attached>>>,
+    /// Hash of the shell that runs, when it is not the one that was installed.
+    shell: Mutex<Option<String>>,
     /// Bans of this process, which hold even when the disk is too full to remember them.
     banned: Mutex<BTreeMap<String, String>>,
     /// Where the last resort's worker lies when the store can not be written.
@@ -105,6 +110,7 @@ impl Store {
                 folder: folder.to_owned(),
                 disk,
                 attached: Mutex::default(),
+                shell: Mutex::default(),
                 banned: Mutex::default(),
                 private: Mutex::default(),
             }),
@@ -359,6 +365,7 @@ impl Store {
             if state.current.as_deref() == Some(hash) {
                 state.current = state.previous.take();
             }
+            state.keep_shells();
         });
         marked.and(changed)
     }

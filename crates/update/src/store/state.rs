@@ -45,6 +45,21 @@ pub struct State {
     pub banned: BTreeMap<String, String>,
     /// What was put off, by the user and by conditions.
     pub postponed: Box<Postponed>,
+    /// The shells that releases carry.
+    #[serde(skip_serializing_if = "Shells::is_none")]
+    pub shells: Box<Shells>,
+}
+
+/// Release hash to the hash of the shell it carries for this machine, when that is not the installed one: a start has to open
+/// no release to see that there is no other shell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shells(pub BTreeMap<String, String>);
+
+impl Shells {
+    fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// What the user chose to follow.
@@ -94,6 +109,12 @@ impl State {
     /// Highest sequence of a channel that was ever committed.
     pub fn floor_of(&self, channel: &str) -> u64 {
         if channel == CHANNEL { self.floor } else { self.floors.get(channel).copied().unwrap_or_default() }
+    }
+
+    /// Forgets the shells of releases that boot no more.
+    pub(crate) fn keep_shells(&mut self) {
+        let kept = [&self.current, &self.previous, &self.staged];
+        self.shells.0.retain(|release, _| kept.iter().any(|kept| kept.as_ref() == Some(release)));
     }
 
     /// Raises the floor of a channel, never lowers it.

@@ -31,6 +31,7 @@ fn describe(release: &Release) -> Candidate {
 fn staged_as(release: &Release, current_version: &str) -> Candidate {
     let manifest = release.manifest();
     Candidate {
+        next_start: misfit(manifest).is_some(),
         conditional: !manifest.policy.is_none(),
         critical: is_critical(&manifest.urgency, current_version),
         ..describe(release)
@@ -56,7 +57,7 @@ impl Driver {
         self.staged = staged.filter(|staged| {
             staged.channel() == channel
                 && is_newer(&describe(staged), &current)
-                && misfit(staged.manifest()).is_none()
+                && (misfit(staged.manifest()).is_none() || self.parts.store.fits_next_start(staged.manifest()))
                 // What ran before may have gone back beyond a barrier.
                 && barrier_missed(staged.manifest(), &current.version).is_none()
         });
