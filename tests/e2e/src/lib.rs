@@ -27,6 +27,8 @@ pub mod shortcut_portal;
 pub mod soak;
 pub mod stage;
 pub mod template;
+#[cfg(target_os = "linux")]
+pub mod tray;
 pub mod webdriver;
 
 use std::time::{Duration, Instant};
