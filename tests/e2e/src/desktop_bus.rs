@@ -82,8 +82,7 @@ impl DesktopBus {
     }
 
     pub(crate) fn connect(&self) -> anyhow::Result<DBusConnection> {
-        let flags = DBusConnectionFlags::AUTHENTICATION_CLIENT | DBusConnectionFlags::MESSAGE_BUS_CONNECTION;
-        Ok(DBusConnection::for_address_sync(&self.address, flags, None, gio::Cancellable::NONE)?)
+        connect(&self.address)
     }
 
     /// Does something on the stubs' thread.
@@ -187,6 +186,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+fn connect(address: &str) -> anyhow::Result<DBusConnection> {
+    let flags = DBusConnectionFlags::AUTHENTICATION_CLIENT | DBusConnectionFlags::MESSAGE_BUS_CONNECTION;
+    Ok(DBusConnection::for_address_sync(address, flags, None, gio::Cancellable::NONE)?)
+}
+
 pub(crate) fn request_name(connection: &DBusConnection, name: &str) -> anyhow::Result<()> {
     const DO_NOT_QUEUE: u32 = 4;
     const PRIMARY_OWNER: u32 = 1;
@@ -270,6 +274,14 @@ pub struct Ear {
 }
 
 impl Ear {
+    /// One on the bus at this address, which asks and hears nothing.
+    ///
+    /// # Errors
+    /// When the bus can not be reached.
+    pub fn at(address: &str) -> anyhow::Result<Self> {
+        Ok(Self { connection: connect(address)?, signals: Arc::default() })
+    }
+
     /// Signals of this name so far.
     pub fn heard(&self, name: &str) -> Vec<Variant> {
         let signals = lock(&self.signals);
