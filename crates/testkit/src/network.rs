@@ -60,7 +60,10 @@ impl Meter {
         let elapsed_ms = metered.since.elapsed().as_millis() as u64 + BURST_MS;
         let most = metered.bytes_per_s_max * elapsed_ms / 1_000;
         (metered.bytes > most as i64).then(|| {
-            format!("{} bytes came where {most} are the most by the limit: {metered:?}", metered.bytes)
+            format!(
+                "{} bytes came in {elapsed_ms} ms, at {} bytes per second",
+                metered.bytes, metered.bytes_per_s_max
+            )
         })
     }
 }

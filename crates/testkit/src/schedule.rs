@@ -320,7 +320,8 @@ impl Simulation {
                 UpdateWish::Pin { version }
             }
             Act::Rate(bytes_per_s_max) => {
-                process.meter.limit(bytes_per_s_max, true);
+                // Before any time has passed nothing is on its way.
+                process.meter.limit(bytes_per_s_max, Instant::now() > process.started.1);
                 UpdateWish::DownloadRate { bytes_per_s_max }
             }
             Act::Files => return,
