@@ -268,6 +268,8 @@ pub const CUSTOM_VALUES_MAX: usize = 64;
 pub const BARRIERS_MAX: usize = 64;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
+/// Longest time for which the user can put releases off by saying later once.
+pub const LATER_MAX_S: u64 = 2_592_000;
 /// Days a release can be postponed when its policy does not say.
 pub const POSTPONE_DAYS_MAX: u32 = 7;
 /// Calls that are compared before a release goes live, when `[update.shadow]` does not say.

@@ -120,6 +120,8 @@ pub struct State {
     pub offline: Option<u64>,
     /// The file in which a bit has flipped.
     pub rotten: Option<String>,
+    /// What came faster than the limit for downloads.
+    pub too_fast: Option<String>,
     /// Jump of the clock in seconds.
     pub jump: i64,
     /// Chance for everything a fault leaves open.
@@ -170,6 +172,7 @@ impl Faults {
             shut: false,
             offline: None,
             rotten: None,
+            too_fast: None,
             jump: 0,
             chance,
             trace: traced.then(Vec::new),

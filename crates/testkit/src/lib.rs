@@ -19,14 +19,18 @@
 //! What was synced is never lost by a power failure, only by flipped bits: one in a schedule, or one in each copy of the store's memory.
 //!
 //! # Settings
-//! In the *plain* one releases are taken as they come. In the other one they have [`terms`]: conditions at each gate, days
+//! In the *plain* one releases are taken as they come. In the second one they have [`terms`]: conditions at each gate, days
 //! they may be postponed, urgency; machine and user change while time goes on, over the night in which clocks change
 //! ([`circumstances`], [`lives`]). What is looked for, downloaded and applied is held against the conditions' twins, and
-//! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`).
+//! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`). In the third
+//! there are two [`channels`] with barriers; the user changes the channel, pins versions and limits how fast files come, and what
+//! is applied is held against what was chosen ([`choices`]).
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
 pub mod chance;
+pub mod channels;
+pub mod choices;
 pub mod circumstances;
 pub mod disk;
 pub mod faults;

@@ -135,12 +135,32 @@ fn a_deferred_release_waits_and_the_wish_to_apply_ends_the_wait() {
     let defer = Event::Wish(UpdateWish::Defer { seconds: 60 });
     let (state, effects) =
         play(running(), [defer, Event::Look, Event::Found(Some(release(1))), Event::Staged]);
-    assert_eq!(state.phase, Phase::Waiting);
-    assert_eq!(effects.last(), Some(&Effect::WakeAt(60_000)));
-    let (late, effects) = step(state.clone(), Event::Woken, 60_000);
-    assert_eq!((late.phase, effects), (Phase::Applying, vec![Effect::Apply]));
-    let (wished, effects) = step(state.clone(), Event::Wish(UpdateWish::Apply), 5);
-    assert_eq!((wished.phase, effects), (Phase::Applying, vec![Effect::Apply]));
+    assert_eq!(effects.first(), Some(&Effect::RememberLater(Some(60_000))));
+    assert_eq!((state.phase, effects.last()), (Phase::Waiting, Some(&Effect::Weigh(Gate::Apply))));
+    let weighed = |overdue, quiet| Event::Weighed {
+        hash: release(1).hash,
+        gate: Gate::Apply,
+        condition: Verdict::True,
+        overdue,
+        quiet,
+    };
+    // No longer than the user said, and looked at in between: it may be overdue before.
+    let (state, effects) = step(state, weighed(false, true), 10_000);
+    assert!(
+        matches!(&effects[0], Effect::Tell(UpdateEvent::Waiting { reason, .. }) if reason.contains("later"))
+    );
+    assert_eq!(effects[1..], [Effect::WakeAt(40_000)]);
+    assert_eq!(step(state.clone(), weighed(true, false), 50_000).1, [Effect::WakeAt(60_000)]);
+    let applied = (Phase::Applying, vec![Effect::RememberLater(None), Effect::Apply]);
+    for (event, now) in
+        [(Event::Woken, 60_000), (Event::Wish(UpdateWish::Apply), 5), (weighed(true, true), 50_000)]
+    {
+        let (after, effects) = step(state.clone(), event, now);
+        assert_eq!((after.phase, effects), applied);
+    }
+    // However long that is, it has an end.
+    let (for_ever, _) = play(running(), [Event::Wish(UpdateWish::Defer { seconds: u64::MAX })]);
+    assert_eq!(for_ever.deferred_until, Some(LATER_MAX_S * 1_000));
     // A newer release takes the place of the one that waits.
     let (newer, _) = play(state, [Event::Look, Event::Found(Some(release(2))), Event::Staged]);
     assert_eq!((newer.phase, newer.staged.unwrap().sequence), (Phase::Waiting, 2));

@@ -76,6 +76,11 @@ impl DesktopBus {
         Ok(Self { address, context, main_loop, _daemon: daemon })
     }
 
+    /// What a program needs in its environment to take it for the machine's bus, where NetworkManager is.
+    pub fn as_system_bus(&self) -> (&str, &str) {
+        ("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+    }
+
     /// What a program needs in its environment to find the bus.
     pub fn variable(&self) -> (&str, &str) {
         ("DBUS_SESSION_BUS_ADDRESS", &self.address)
@@ -108,6 +113,27 @@ impl DesktopBus {
         description: &'static str,
         answer: impl Fn(&str, &Variant) -> Option<Variant> + Send + Sync + 'static,
     ) -> anyhow::Result<Stub> {
+        let property = |name: &str| match name {
+            "RegisteredStatusNotifierItems" => Vec::<String>::new().to_variant(),
+            "ProtocolVersion" => 0_i32.to_variant(),
+            _ => true.to_variant(),
+        };
+        self.serve_with(name, path, interface, description, answer, property)
+    }
+
+    /// The same; `property` gives the value of a property.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub fn serve_with(
+        &self,
+        name: &str,
+        path: &str,
+        interface: &str,
+        description: &'static str,
+        answer: impl Fn(&str, &Variant) -> Option<Variant> + Send + Sync + 'static,
+        property: impl Fn(&str) -> Variant + Send + Sync + 'static,
+    ) -> anyhow::Result<Stub> {
         let connection = self.connect()?;
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let (bus, record) = (connection.clone(), calls.clone());
@@ -127,11 +153,7 @@ impl DesktopBus {
                             .return_dbus_error("org.freedesktop.DBus.Error.Failed", "refused by the test"),
                     }
                 },
-                |_, _, _, _, property| match property {
-                    "RegisteredStatusNotifierItems" => Vec::<String>::new().to_variant(),
-                    "ProtocolVersion" => 0_i32.to_variant(),
-                    _ => true.to_variant(),
-                },
+                move |_, _, _, _, name| property(name),
                 |_, _, _, _, _, _| false,
             )
             .map(drop)

@@ -196,6 +196,9 @@ pub enum Effect {
     Weigh(Gate),
     /// Record durably which versions the user does not want; answered by `NotStored` when that fails.
     RememberSkips(BTreeSet<String>),
+    /// Record durably until when the user puts releases off, or that nothing is put off any more; answered by `NotStored` when
+    /// that fails.
+    RememberLater(Option<u64>),
     /// Record durably what the user follows; answered by `NotStored` when that fails.
     RememberChoice {
         /// The channel.
@@ -225,6 +228,7 @@ impl Effect {
             Self::WakeAt(_) => "wake at",
             Self::Weigh(_) => "weigh",
             Self::RememberSkips(_) => "remember skips",
+            Self::RememberLater(_) => "remember later",
             Self::RememberChoice { .. } => "remember choice",
             Self::Tell(_) => "tell",
             Self::Stop => "stop",

@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::hash;
 use crate::trust::CHANNEL;
 use serde::{Deserialize, Serialize};
+use staysail_protocol::limits::LATER_MAX_S;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -90,6 +91,18 @@ pub struct Postponed {
     pub waiting_since_s: Option<i64>,
     /// When (seconds since 1970) a release was last looked for, where that has a condition.
     pub looked_s: Option<i64>,
+    /// When (seconds since 1970) the user said later, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later_s: Option<(i64, i64)>,
+}
+
+impl Postponed {
+    /// Milliseconds for which the user still puts releases off. A clock that was set back to before that was said ends it:
+    /// nobody knows how long it has lasted.
+    pub(crate) fn left_ms(&self, now_s: i64) -> Option<u64> {
+        let (_, until_s) = self.later_s.filter(|(said_s, until_s)| (*said_s..*until_s).contains(&now_s))?;
+        Some(until_s.abs_diff(now_s).min(LATER_MAX_S) * 1_000)
+    }
 }
 
 /// One copy of the state as it was found.
@@ -194,6 +207,23 @@ mod tests {
             std::fs::write(&path, &bytes[..at]).unwrap();
             assert!(matches!(read_copy(&OsDisk, &path), Copy::Corrupt), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn what_is_put_off_is_for_the_time_that_is_left_and_no_longer_where_the_clock_was_set_back() {
+        let left = |later_s, now_s| Postponed { later_s, ..Postponed::default() }.left_ms(now_s);
+        assert_eq!(left(None, 100), None);
+        assert_eq!(left(Some((100, 160)), 100), Some(60_000));
+        assert_eq!(left(Some((100, 160)), 159), Some(1_000));
+        assert_eq!([99, 160, i64::MAX].map(|now_s| left(Some((100, 160)), now_s)), [None; 3]);
+        // A damaged number is none that lasts for ever.
+        assert_eq!(left(Some((0, i64::MAX)), 1), Some(LATER_MAX_S * 1_000));
+        let kept = State {
+            postponed: Box::new(Postponed { later_s: Some((1, 2)), ..Postponed::default() }),
+            ..State::default()
+        };
+        let read: State = serde_json::from_slice(&kept.to_bytes()[65..]).unwrap();
+        assert_eq!(read, kept);
     }
 
     #[test]
