@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Dev, PATIENCE_MS, edit, freePort, project, startChromium } from "./dev.mjs";
+import { Dev, PATIENCE_MS, edit, freePort, project, repository, startChromium } from "./dev.mjs";
 
 const modules = fileURLToPath(new URL("node_modules", import.meta.url));
 const files = {
@@ -19,10 +19,16 @@ const files = {
   `,
   "text.js": 'export const text = "one";\n',
   "package.json": '{ "private": true, "type": "module" }\n',
-  "vite.config.js": `
-    import { existsSync, readFileSync } from "node:fs";
-    const https = existsSync("key.pem") ? { key: readFileSync("key.pem"), cert: readFileSync("certificate.pem") } : undefined;
-    export default { server: { https } };
+};
+/** Vite by itself over HTTPS, and with the plugin of this repository over HTTP. */
+const configs = {
+  https: `
+    import { readFileSync } from "node:fs";
+    export default { server: { https: { key: readFileSync("key.pem"), cert: readFileSync("certificate.pem") } } };
+  `,
+  http: `
+    import staysail from ${JSON.stringify(join(repository, "packages/vite-plugin/dist/index.js"))};
+    export default { plugins: [staysail()] };
   `,
 };
 
@@ -43,6 +49,7 @@ async function start(t, scheme) {
   rmSync(frontend, { recursive: true });
   mkdirSync(frontend);
   for (const [path, text] of Object.entries(files)) writeFileSync(join(frontend, path), text);
+  writeFileSync(join(frontend, "vite.config.js"), configs[scheme]);
   symlinkSync(modules, join(frontend, "node_modules"));
   if (scheme === "https") {
     const arguments_ = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
@@ -67,7 +74,7 @@ async function start(t, scheme) {
   context = await browser.newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
-  return { app, url, page };
+  return { app, url, page, context };
 }
 
 for (const scheme of ["http", "https"]) {
@@ -86,3 +93,22 @@ for (const scheme of ["http", "https"]) {
     assert.ok(sockets.every(({ host }) => host === url.host), `Vite's socket goes the same way: ${sockets}`);
   });
 }
+
+test("a mistake is shown in every tab, also in one that is opened after it, and goes away from all", { timeout: PATIENCE_MS }, async (t) => {
+  const { app, url, page, context } = await start(t, "http");
+  const text = (page) => page.waitForFunction(() => document.querySelector("h1")?.textContent === "two");
+  const overlay = (page, state) => page.waitForSelector("vite-error-overlay", { state });
+  await page.goto(url.href);
+  await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
+  edit(app.root, "frontend/text.js", "export", 'import "./missing.js";\nexport');
+  await overlay(page, "attached");
+  const late = await context.newPage();
+  late.setDefaultTimeout(PATIENCE_MS);
+  await late.goto(page.url());
+  await overlay(late, "attached");
+  writeFileSync(join(app.root, "frontend/text.js"), 'export const text = "two";\n');
+  for (const tab of [page, late]) {
+    await text(tab);
+    await overlay(tab, "detached");
+  }
+});

@@ -12,17 +12,21 @@
  */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { counted } from "./late.js";
+import { tellAll } from "./saves.js";
 import { BACKEND_FILE, INTERFACE_FILE, announce, backend, offered, session } from "./session.js";
 const MODULE = "virtual:staysail";
-const OVERLAY = "virtual:staysail/overlay";
-const RESOLVED = new Map([MODULE, OVERLAY].map((id) => [id, `\0${id}`]));
+const PAGE = "virtual:staysail/page";
+const RESOLVED = new Map([MODULE, PAGE].map((id) => [id, `\0${id}`]));
 /** The webviews that apps run in: Chromium of WebView2, and WebKit of macOS 13.3 and WebKitGTK 2.40. */
 const TARGETS = ["es2022", "safari16.4", "chrome110"];
 /** The plugin. */
 export default function staysail(options = {}) {
     const told = session(process.env);
     let config;
+    let by_vite = false;
     let shows_errors = false;
+    let present = null;
     const plugin = {
         name: "staysail",
         config(user, { command }) {
@@ -31,8 +35,8 @@ export default function staysail(options = {}) {
         configResolved(resolved) {
             config = resolved;
             const hmr = resolved.server.hmr;
-            const by_vite = hmr !== false && (typeof hmr !== "object" || hmr.overlay !== false);
-            shows_errors = resolved.command === "serve" && !!told.folder && (options.overlay ?? by_vite);
+            by_vite = hmr !== false && (typeof hmr !== "object" || hmr.overlay !== false);
+            shows_errors = resolved.command === "serve" && !!told.folder && hmr !== false && (options.overlay ?? by_vite);
             if (resolved.command === "build" && told.dist && resolve(resolved.root, resolved.build.outDir) !== resolve(told.dist)) {
                 throw new Error(`Vite builds into ${resolve(resolved.root, resolved.build.outDir)}, and staysail.toml ships ${told.dist}.\n` +
                     "  Take build.outDir out of Vite's configuration, or give both the same folder.");
@@ -44,27 +48,36 @@ export default function staysail(options = {}) {
             const folder = told.folder;
             const page = server.environments.client.hot;
             announce(folder, shows_errors);
-            const show = () => page.send("staysail:backend", shows_errors ? shown(backend(folder)) : null);
+            tellAll(server.watcher);
+            const now = (present = counted(server));
+            const errors = () => (shows_errors ? shown(backend(folder)) : null);
+            const show = () => page.send("staysail:backend", errors());
             server.watcher.add(folder);
             follow(server, join(folder, BACKEND_FILE), show);
             follow(server, join(folder, INTERFACE_FILE), () => reload(server));
-            page.on("staysail:hello", show);
+            page.on("staysail:hello", (_, client) => {
+                const { mistake, ...count } = now();
+                client.send("staysail:present", { ...count, mistake: by_vite ? mistake : null });
+                client.send("staysail:backend", errors());
+            });
         },
         resolveId: (id) => RESOLVED.get(id),
         load(id) {
             if (id === RESOLVED.get(MODULE))
                 return appModule(offered(told.folder), told.mode, told.constants);
-            if (id !== RESOLVED.get(OVERLAY))
+            if (id !== RESOLVED.get(PAGE))
                 return null;
-            const code = readFileSync(new URL("./overlay.js", import.meta.url), "utf8");
+            const code = readFileSync(new URL("./page.js", import.meta.url), "utf8");
             return `${code}\nimport { ErrorOverlay } from "/@vite/client";\nif (import.meta.hot) start(import.meta.hot, ErrorOverlay);\n`;
         },
         // The declarations lie between the page's sources. Nothing that runs is in them: editors and type checks read them.
         hotUpdate: ({ file }) => (told.types && resolve(file) === resolve(told.types) ? [] : undefined),
         transformIndexHtml() {
-            if (!shows_errors)
+            if (!present || config.server.hmr === false)
                 return [];
-            return [{ tag: "script", attrs: { type: "module", src: `${config.base}@id/__x00__${OVERLAY}` }, injectTo: "head" }];
+            const { server, changes } = present();
+            const src = `${config.base}@id/__x00__${PAGE}`;
+            return [{ tag: "script", attrs: { type: "module", src, "data-staysail": `${server} ${changes}` }, injectTo: "head" }];
         },
     };
     return plugin;

@@ -13,6 +13,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Plugin, ResolvedConfig, UserConfig, ViteDevServer } from "vite";
+import { type Present, counted } from "./late.js";
+import { tellAll } from "./saves.js";
 import { BACKEND_FILE, type Backend, INTERFACE_FILE, announce, backend, offered, session } from "./session.js";
 
 /** Settings of the plugin. All have a good default. */
@@ -39,8 +41,8 @@ export interface Shown {
 }
 
 const MODULE = "virtual:staysail";
-const OVERLAY = "virtual:staysail/overlay";
-const RESOLVED = new Map([MODULE, OVERLAY].map((id) => [id, `\0${id}`]));
+const PAGE = "virtual:staysail/page";
+const RESOLVED = new Map([MODULE, PAGE].map((id) => [id, `\0${id}`]));
 /** The webviews that apps run in: Chromium of WebView2, and WebKit of macOS 13.3 and WebKitGTK 2.40. */
 const TARGETS = ["es2022", "safari16.4", "chrome110"];
 
@@ -48,7 +50,9 @@ const TARGETS = ["es2022", "safari16.4", "chrome110"];
 export default function staysail(options: Options = {}): StaysailPlugin {
   const told = session(process.env);
   let config: ResolvedConfig;
+  let by_vite = false;
   let shows_errors = false;
+  let present: (() => Present) | null = null;
 
   const plugin: Plugin = {
     name: "staysail",
@@ -60,8 +64,8 @@ export default function staysail(options: Options = {}): StaysailPlugin {
     configResolved(resolved) {
       config = resolved;
       const hmr = resolved.server.hmr;
-      const by_vite = hmr !== false && (typeof hmr !== "object" || hmr.overlay !== false);
-      shows_errors = resolved.command === "serve" && !!told.folder && (options.overlay ?? by_vite);
+      by_vite = hmr !== false && (typeof hmr !== "object" || hmr.overlay !== false);
+      shows_errors = resolved.command === "serve" && !!told.folder && hmr !== false && (options.overlay ?? by_vite);
       if (resolved.command === "build" && told.dist && resolve(resolved.root, resolved.build.outDir) !== resolve(told.dist)) {
         throw new Error(
           `Vite builds into ${resolve(resolved.root, resolved.build.outDir)}, and staysail.toml ships ${told.dist}.\n` +
@@ -75,19 +79,26 @@ export default function staysail(options: Options = {}): StaysailPlugin {
       const folder = told.folder;
       const page = server.environments.client.hot;
       announce(folder, shows_errors);
-      const show = (): void => page.send("staysail:backend", shows_errors ? shown(backend(folder)) : null);
+      tellAll(server.watcher);
+      const now = (present = counted(server));
+      const errors = (): Shown | null => (shows_errors ? shown(backend(folder)) : null);
+      const show = (): void => page.send("staysail:backend", errors());
       server.watcher.add(folder);
       follow(server, join(folder, BACKEND_FILE), show);
       follow(server, join(folder, INTERFACE_FILE), () => reload(server));
-      page.on("staysail:hello", show);
+      page.on("staysail:hello", (_, client) => {
+        const { mistake, ...count } = now();
+        client.send("staysail:present", { ...count, mistake: by_vite ? mistake : null });
+        client.send("staysail:backend", errors());
+      });
     },
 
     resolveId: (id) => RESOLVED.get(id),
 
     load(id) {
       if (id === RESOLVED.get(MODULE)) return appModule(offered(told.folder), told.mode, told.constants);
-      if (id !== RESOLVED.get(OVERLAY)) return null;
-      const code = readFileSync(new URL("./overlay.js", import.meta.url), "utf8");
+      if (id !== RESOLVED.get(PAGE)) return null;
+      const code = readFileSync(new URL("./page.js", import.meta.url), "utf8");
       return `${code}\nimport { ErrorOverlay } from "/@vite/client";\nif (import.meta.hot) start(import.meta.hot, ErrorOverlay);\n`;
     },
 
@@ -95,8 +106,10 @@ export default function staysail(options: Options = {}): StaysailPlugin {
     hotUpdate: ({ file }) => (told.types && resolve(file) === resolve(told.types) ? [] : undefined),
 
     transformIndexHtml() {
-      if (!shows_errors) return [];
-      return [{ tag: "script", attrs: { type: "module", src: `${config.base}@id/__x00__${OVERLAY}` }, injectTo: "head" }];
+      if (!present || config.server.hmr === false) return [];
+      const { server, changes } = present();
+      const src = `${config.base}@id/__x00__${PAGE}`;
+      return [{ tag: "script", attrs: { type: "module", src, "data-staysail": `${server} ${changes}` }, injectTo: "head" }];
     },
   };
   return plugin as StaysailPlugin;

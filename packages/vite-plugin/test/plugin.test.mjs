@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { build, createServer } from "vite";
 import staysail from "../dist/index.js";
+import { start } from "../dist/page.js";
 
 const NAMES = ["MODE", "APP", "VERSION", "CONSTANTS", "DIST", "TYPES", "SESSION", "DEV_URL"];
 
@@ -89,7 +90,7 @@ test("the address of the command is the one Vite listens at, and no other", asyn
   assert.deepEqual({ host, used, strictPort }, { host: "127.0.0.1", used: port, strictPort: true });
   await server.listen();
   const answer = await fetch(`http://127.0.0.1:${port}/`);
-  assert.match(await answer.text(), /virtual:staysail\/overlay/);
+  assert.match(await answer.text(), /virtual:staysail\/page/);
 });
 
 test("mode, constants and what else is known of the app reach the page while developing", async (context) => {
@@ -114,17 +115,109 @@ test("a backend that does not compile shows in Vite's overlay with its place, an
   await until(gone, () => tell("backend.json", { state: "good", errors: "" }));
 });
 
-test("the overlay's script is only there when Vite's overlay is wanted", async (context) => {
+test("errors are left to Staysail's overlay when Vite's is not wanted", async (context) => {
   const { root, folder } = await page(context, {});
   for (const [config, options] of [[{ server: { hmr: { overlay: false } } }, {}], [{}, { overlay: false }]]) {
     const server = await serve(context, root, config, options);
     assert.equal(JSON.parse(readFileSync(join(folder, "bundler.json"), "utf8")).shows_errors, false);
-    const html = await server.transformIndexHtml("/", readFileSync(join(root, "index.html"), "utf8"));
-    assert.doesNotMatch(html, /virtual:staysail/);
   }
+  const server = await serve(context, root, { server: { hmr: false } }, { overlay: true });
+  assert.equal(JSON.parse(readFileSync(join(folder, "bundler.json"), "utf8")).shows_errors, false);
+  const html = await server.transformIndexHtml("/", readFileSync(join(root, "index.html"), "utf8"));
+  assert.doesNotMatch(html, /virtual:staysail/, "nothing can be told to a page without a connection");
+});
+
+test("what is saved right after another save reaches the page, though Vite's watcher drops it", async (context) => {
+  const { root, write } = await page(context, {});
   const server = await serve(context, root);
-  const overlay = await server.environments.client.transformRequest("virtual:staysail/overlay");
-  assert.match(overlay.code, /ErrorOverlay/);
+  const told = [];
+  const next = () => new Promise((resolve) => told.push(resolve));
+  server.watcher.on("change", (path) => path === join(root, "src/main.js") && told.shift()?.());
+  await until(next(), () => write("src/main.js", "console.log('first');\n"));
+  const again = next();
+  write("src/main.js", "");
+  write("src/main.js", "console.log('second, and longer');\n");
+  await again;
+});
+
+/** Vite with the plugin, and what a page that says hello is told. */
+async function greeted(context, root) {
+  let hello;
+  const listening = {
+    name: "listening",
+    configureServer(server) {
+      const hot = server.environments.client.hot;
+      const on = hot.on.bind(hot);
+      hot.on = (event, listener) => (event === "staysail:hello" && (hello = listener), on(event, listener));
+    },
+  };
+  const server = await createServer({ root, configFile: false, logLevel: "silent", plugins: [listening, staysail()] });
+  context.after(() => server.close());
+  const ask = () => {
+    let told;
+    hello(undefined, { send: (event, value) => event === "staysail:present" && (told = value) });
+    return told;
+  };
+  return { server, ask };
+}
+
+test("a page that is connected late is told how much has changed since it was loaded, and the mistake that is left", async (context) => {
+  const { root } = await page(context, {});
+  const { server, ask } = await greeted(context, root);
+  const html = await server.transformIndexHtml("/", readFileSync(join(root, "index.html"), "utf8"));
+  const [, id, changes] = html.match(/data-staysail="(\S+) (\d+)"/);
+  assert.deepEqual({ id, changes }, { id: ask().server, changes: "0" });
+  const hot = server.environments.client.hot;
+  hot.send({ type: "update", updates: [] });
+  hot.send({ type: "error", err: { message: "wrong", stack: "" } });
+  assert.deepEqual(ask(), { server: id, changes: 1, mistake: { message: "wrong", stack: "" } });
+  hot.send({ type: "full-reload" });
+  hot.send({ type: "full-reload", ifFallback: true });
+  hot.send("staysail:backend", null);
+  assert.deepEqual(ask(), { server: id, changes: 2, mistake: null });
+});
+
+/** The page's script in a page that was loaded from this count: what it does when it is told of another one. */
+function late(context, counted) {
+  const handlers = {};
+  const seen = { loads: 0, overlays: [] };
+  const kept = new Map();
+  const globals = {
+    document: {
+      querySelector: (selector) => (selector.startsWith("script") && counted ? { dataset: { staysail: counted } } : null),
+      body: { append: (overlay) => seen.overlays.push(overlay.error) },
+    },
+    sessionStorage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) },
+    location: { reload: () => (seen.loads += 1) },
+  };
+  Object.assign(globalThis, globals);
+  context.after(() => Object.keys(globals).forEach((name) => delete globalThis[name]));
+  class Overlay {
+    constructor(error) {
+      this.error = error;
+    }
+  }
+  start({ on: (event, handler) => (handlers[event] = handler), send() {} }, Overlay);
+  return { seen, tell: (event, value) => handlers[event](value) };
+}
+
+test("a page that has missed a change loads itself again, once; one that has heard of it does not", (context) => {
+  const { seen, tell } = late(context, "a 3");
+  tell("staysail:present", { server: "a", changes: 3, mistake: null });
+  tell("vite:beforeUpdate", {});
+  tell("vite:beforeFullReload", {});
+  tell("staysail:present", { server: "a", changes: 5, mistake: null });
+  tell("staysail:present", { server: "another", changes: 9, mistake: null });
+  assert.equal(seen.loads, 0);
+  tell("staysail:present", { server: "a", changes: 6, mistake: { message: "of then" } });
+  tell("staysail:present", { server: "a", changes: 6, mistake: null });
+  assert.deepEqual(seen, { loads: 1, overlays: [] });
+});
+
+test("a page that was loaded while another one is open shows the mistake that one was told of", (context) => {
+  const { seen, tell } = late(context, "a 0");
+  tell("staysail:present", { server: "a", changes: 0, mistake: { message: "wrong" } });
+  assert.deepEqual(seen, { loads: 0, overlays: [{ message: "wrong" }] });
 });
 
 test("the commands of the backend are functions of a module that follows the backend", async (context) => {

@@ -172,9 +172,14 @@ fn edit_page(project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()
 fn break_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> anyhow::Result<()> {
     let (file, mistake) = drive.mistake;
     let good = project.read(file)?;
+    // Two saves at once, as with a formatter: the second counts, though a bundler's watcher may hear of the first alone.
+    project.write(file, &format!("{good}\n"))?;
     project.write(file, &format!("{mistake}{good}"))?;
     page.wait_for("the mistake in the page", &shows(drive.overlay, ""), EDIT)?;
     stage.screenshot("page-mistake");
+    page.run("window.mark = 'load before'; location.reload()", &[])?;
+    page.wait_for("the page to be loaded again", "return window.mark === undefined", EDIT)?;
+    page.wait_for("the mistake in the page loaded since", &shows(drive.overlay, ""), EDIT)?;
     let gone = format!("return !document.querySelector({:?})", drive.overlay);
     if file == drive.file {
         project.write(file, &good.replace("Cast off", "Weigh anchor"))?;

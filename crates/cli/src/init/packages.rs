@@ -23,8 +23,8 @@ const PACKAGES: [Package; 2] = [
     (
         "vite-plugin",
         built_in!("vite-plugin":
-            "package.json", "README.md", "client.d.ts", "dist/index.js", "dist/index.d.ts", "dist/overlay.js",
-            "dist/overlay.d.ts", "dist/session.js", "dist/session.d.ts",
+            "package.json", "README.md", "client.d.ts", "dist/index.js", "dist/index.d.ts", "dist/late.js", "dist/late.d.ts",
+            "dist/page.js", "dist/page.d.ts", "dist/saves.js", "dist/saves.d.ts", "dist/session.js", "dist/session.d.ts",
         ),
     ),
 ];
