@@ -42,14 +42,33 @@ impl Choice {
     }
 }
 
+/// What the user says of it.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// The channel is to be this one.
+    Follow(String),
+    /// The version to stay at.
+    Pin(Option<String>),
+}
+
+impl Change {
+    fn applied_to(&self, mut choice: Choice) -> Choice {
+        match self {
+            Self::Follow(channel) => choice.channel.clone_from(channel),
+            Self::Pin(version) => choice.pinned.clone_from(version),
+        }
+        choice
+    }
+}
+
 /// What is known of it.
 #[derive(Debug, Clone, Default)]
 pub struct Choices {
     told: Choice,
     /// What it may be instead: a process ended before it told what it had stored.
     maybe: Vec<Choice>,
-    /// What the user said since, in order, and was not told yet; each as it is after one of the above.
-    said: Vec<Vec<Choice>>,
+    /// What the user said since, in order, and was not told yet.
+    said: Vec<Change>,
     /// What was followed before, until this time.
     before: (Vec<Choice>, u64),
     /// What was chosen may be forgotten: the disk refused something.
@@ -60,15 +79,23 @@ impl Choices {
     /// The app is started; `forgetful` where the disk may not have kept what was chosen.
     pub fn started(&mut self, forgetful: bool) {
         self.before = Default::default();
-        self.maybe.extend(self.said.drain(..).flatten());
+        let outlook: Vec<Choice> = self.outlook().flatten().collect();
+        self.maybe.extend(outlook);
+        self.said.clear();
         self.unsure = forgetful;
     }
 
     /// The user wants something else.
-    pub fn say(&mut self, change: impl Fn(&mut Choice)) {
-        let mut choices = self.said.last().cloned().unwrap_or_else(|| self.bases());
-        choices.iter_mut().for_each(change);
-        self.said.push(choices);
+    pub fn say(&mut self, change: Change) {
+        self.said.push(change);
+    }
+
+    /// What it may be after each of the things the user said.
+    fn outlook(&self) -> impl Iterator<Item = Vec<Choice>> {
+        self.said.iter().scan(self.bases(), |choices, change| {
+            *choices = std::mem::take(choices).into_iter().map(|choice| change.applied_to(choice)).collect();
+            Some(choices.clone())
+        })
     }
 
     fn bases(&self) -> Vec<Choice> {
@@ -84,19 +111,22 @@ impl Choices {
         let own_again = |base: &Choice| may_lack && choice.channel == OWN && choice.pinned == base.pinned;
         let again = before.iter().any(|base| *base == choice || own_again(base));
         // A start tells what it found, after which what was said since may be told as well.
-        let said = self.said.iter().position(|said| said.contains(&choice)).filter(|_| !again);
+        let outlook: Vec<Vec<Choice>> = self.outlook().collect();
+        let said = outlook.iter().position(|said| said.contains(&choice)).filter(|_| !again);
         if said.is_none() && !again && !self.unsure {
             return Err(format!("{choice:?} is followed, and nobody chose that: {self:?}"));
         }
-        before.extend(self.said.drain(..said.map_or(0, |last| last + 1)).flatten());
+        let heard = said.map_or(0, |last| last + 1);
+        self.said.drain(..heard);
+        before.extend(outlook.into_iter().take(heard).flatten());
         self.maybe.clear();
         (self.told, self.before, self.unsure) = (choice, (before, now_ms + RACE_MS), false);
         Ok(())
     }
 
-    fn possible(&self, now_ms: u64) -> impl Iterator<Item = &Choice> {
+    fn possible(&self, now_ms: u64) -> Vec<Choice> {
         let before = if now_ms <= self.before.1 { self.before.0.as_slice() } else { &[] };
-        [&self.told].into_iter().chain(&self.maybe).chain(self.said.iter().flatten()).chain(before)
+        self.bases().into_iter().chain(self.outlook().flatten()).chain(before.iter().cloned()).collect()
     }
 
     /// Whether a release may be applied over another one. `passed` gives the highest sequence of a channel that ever ran.
@@ -111,7 +141,7 @@ impl Choices {
         now_ms: u64,
         passed: impl Fn(&str) -> u64,
     ) -> Result<(), String> {
-        if !self.unsure && !self.possible(now_ms).any(|choice| choice.takes(release, world, day)) {
+        if !self.unsure && !self.possible(now_ms).iter().any(|choice| choice.takes(release, world, day)) {
             return Err(format!("this is chosen: {self:?}"));
         }
         if !is_forward(release, current) {
@@ -131,8 +161,8 @@ impl Choices {
         (world, day): (&'a World, usize),
         due: impl Fn(&Known) -> bool,
     ) -> Option<&'a String> {
-        let others = self.maybe.iter().chain(self.said.iter().flatten());
-        if self.unsure || others.into_iter().any(|other| *other != self.told) {
+        let mut others = self.maybe.iter().cloned().chain(self.outlook().flatten());
+        if self.unsure || others.any(|other| other != self.told) {
             return None;
         }
         let hash = world.newest_on(&self.told.channel, day)?;
@@ -197,7 +227,7 @@ mod tests {
     fn only_what_was_chosen_is_applied_and_barriers_on_the_way_to_it() {
         let mut choices = Choices::default();
         assert!(may(&choices, "1.3.0", "1.1.0", 9).is_err(), "another channel");
-        choices.say(|choice| choice.pinned = Some("1.6.x".into()));
+        choices.say(Change::Pin(Some("1.6.x".into())));
         assert_eq!(may(&choices, "1.1.0", "1.0.0", 9), Ok(()), "not told yet");
         let pinned = Choice { channel: OWN.into(), pinned: Some("1.6.x".into()) };
         choices.told(pinned.clone(), 0, false).unwrap();

@@ -1,6 +1,7 @@
 //! One app's life from one seed.
 
 use crate::chance::Chance;
+use crate::choices::Change;
 use crate::disk::{Machine, STORE};
 use crate::faults::{End, Faults, Kind, Sort};
 use crate::host::{SimulatedHost, locked, look_at, now_ms};
@@ -311,12 +312,12 @@ impl Simulation {
             Act::Follow(channel) => {
                 let channel = channel.map(str::to_owned);
                 let followed = channel.clone().unwrap_or_else(|| OWN.to_owned());
-                model.choices.say(|choice| choice.channel = followed.clone());
+                model.choices.say(Change::Follow(followed));
                 UpdateWish::Follow { channel }
             }
             Act::Pin(version) => {
                 let version = version.map(str::to_owned);
-                model.choices.say(|choice| choice.pinned = version.clone());
+                model.choices.say(Change::Pin(version.clone()));
                 UpdateWish::Pin { version }
             }
             Act::Rate(bytes_per_s_max) => {
