@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Longest wait for what needs no compiler.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 /// Longest wait for npm.
 const PACKAGES: Duration = Duration::from_secs(180);
 
@@ -142,6 +142,7 @@ pub fn drive(stage: &Stage, project: &Project, drive: &Drive) -> anyhow::Result<
     page.run("window.mark = 'same load'", &[])?;
 
     edit_page(project, drive, &page)?;
+    stage.screenshot("page-edited");
     break_page(stage, project, drive, &page)?;
     edit_backend(stage, project, drive, &page, &mut dev)?;
 
@@ -217,6 +218,7 @@ fn edit_backend(
     greet(page, "Ahoy, Ada!")?;
     let gone = format!("return !document.querySelector({:?})", drive.backend_overlay);
     page.wait_for("the compile error to go away", &gone, EDIT)?;
+    stage.screenshot("backend-edited");
     let same = page.run("return window.mark", &[])?;
     ensure!(same == "same load", "the backend's edit loaded the page again");
     Ok(())
