@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Longest wait for what needs no compiler.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 /// Longest wait for npm.
 const PACKAGES: Duration = Duration::from_secs(180);
 
@@ -124,6 +124,16 @@ fn shows(element: &str, part: &str) -> String {
     )
 }
 
+/// Leaves a picture of what the page has drawn by now.
+fn picture(stage: &Stage, page: &Page, what: &str) -> anyhow::Result<()> {
+    let drawn = "window.drawn = false; \
+                 requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = true }))";
+    page.run(drawn, &[])?;
+    page.wait_for("the page to be drawn", "return window.drawn !== false", SOON)?;
+    stage.screenshot(what);
+    Ok(())
+}
+
 /// The whole drive: command, event, stream, kept state, then edits and mistakes on both sides.
 ///
 /// # Errors
@@ -138,10 +148,11 @@ pub fn drive(stage: &Stage, project: &Project, drive: &Drive) -> anyhow::Result<
     let arrived =
         "return getComputedStyle(document.querySelector('#water')).getPropertyValue('--way') === '1'";
     page.wait_for("the whole stream", arrived, SOON)?;
-    stage.screenshot("live");
+    picture(stage, &page, "live")?;
     page.run("window.mark = 'same load'", &[])?;
 
     edit_page(project, drive, &page)?;
+    picture(stage, &page, "page-edited")?;
     break_page(stage, project, drive, &page)?;
     edit_backend(stage, project, drive, &page, &mut dev)?;
 
@@ -176,10 +187,10 @@ fn break_page(stage: &Stage, project: &Project, drive: &Drive, page: &Page) -> a
     project.write(file, &format!("{good}\n"))?;
     project.write(file, &format!("{mistake}{good}"))?;
     page.wait_for("the mistake in the page", &shows(drive.overlay, ""), EDIT)?;
-    stage.screenshot("page-mistake");
     page.run("window.mark = 'load before'; location.reload()", &[])?;
     page.wait_for("the page to be loaded again", "return window.mark === undefined", EDIT)?;
     page.wait_for("the mistake in the page loaded since", &shows(drive.overlay, ""), EDIT)?;
+    picture(stage, page, "page-mistake")?;
     let gone = format!("return !document.querySelector({:?})", drive.overlay);
     if file == drive.file {
         project.write(file, &good.replace("Cast off", "Weigh anchor"))?;
@@ -210,13 +221,14 @@ fn edit_backend(
     project.edit(file, "let name = name.trim();", "let name: u32 = name.trim();")?;
     dev.wait("build_failed", from, EDIT)?;
     page.wait_for("the compile error", &shows(drive.backend_overlay, "mismatched types"), EDIT)?;
-    stage.screenshot("backend-mistake");
+    picture(stage, page, "backend-mistake")?;
     greet(page, "Hello, Ada!")?;
     project.edit(file, "let name: u32 = name.trim();", "let name = name.trim();")?;
     project.edit(file, "Hello, {name}!", "Ahoy, {name}!")?;
     greet(page, "Ahoy, Ada!")?;
     let gone = format!("return !document.querySelector({:?})", drive.backend_overlay);
     page.wait_for("the compile error to go away", &gone, EDIT)?;
+    picture(stage, page, "backend-edited")?;
     let same = page.run("return window.mark", &[])?;
     ensure!(same == "same load", "the backend's edit loaded the page again");
     Ok(())
