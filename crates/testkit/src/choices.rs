@@ -76,11 +76,17 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// The app is started; `forgetful` where the disk may not have kept what was chosen.
-    pub fn started(&mut self, forgetful: bool) {
+    /// The app is started; `forgetful` where the disk may not have kept what was chosen, `lacked` where the repository may not
+    /// have named the other channel before: that the own one is followed again may be stored and not told.
+    pub fn started(&mut self, forgetful: bool, lacked: bool) {
         self.before = Default::default();
         let outlook: Vec<Choice> = self.outlook().flatten().collect();
         self.maybe.extend(outlook);
+        if lacked {
+            let own = |choice: Choice| Choice { channel: OWN.into(), ..choice };
+            let gone: Vec<Choice> = self.bases().into_iter().map(own).collect();
+            self.maybe.extend(gone);
+        }
         self.said.clear();
         self.unsure = forgetful;
     }
@@ -231,7 +237,7 @@ mod tests {
         assert_eq!(may(&choices, "1.1.0", "1.0.0", 9), Ok(()), "not told yet");
         let pinned = Choice { channel: OWN.into(), pinned: Some("1.6.x".into()) };
         choices.told(pinned.clone(), 0, false).unwrap();
-        choices.started(false);
+        choices.started(false, false);
         assert!(may(&choices, "1.1.0", "1.0.0", 9).is_err());
         assert_eq!(may(&choices, "1.2.0", "1.0.0", 9), Ok(()), "a barrier");
         assert_eq!(may(&choices, "1.6.0", "1.2.0", 9), Ok(()));

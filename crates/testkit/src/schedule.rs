@@ -1,7 +1,7 @@
 //! One app's life from one seed.
 
 use crate::chance::Chance;
-use crate::choices::Change;
+use crate::choices::{Change, lacks_other};
 use crate::disk::{Machine, STORE};
 use crate::faults::{End, Faults, Kind, Sort};
 use crate::host::{SimulatedHost, locked, look_at, now_ms};
@@ -278,7 +278,9 @@ impl Simulation {
         if let Some(running) = model.running() {
             let forgetful = kind.refuses_writes() || kind.forgets();
             model.promises.started(running, started, forgetful, kind == Kind::ClockJumps);
-            model.choices.started(forgetful);
+            let network = matches!(kind, Kind::NetworkFailsOnce | Kind::NetworkFailsOn);
+            let lacked = network || lacks_other(model.world, model.day);
+            model.choices.started(forgetful, lacked);
         }
         (model.current, model.day) = (model.started_with.clone(), day);
     }
