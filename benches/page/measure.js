@@ -1,6 +1,7 @@
 // The page both apps show while they are measured. bridge.js is the only file that differs between them.
 import { calls, sizes } from "./calls.js";
 import { events } from "./events.js";
+import { load } from "./load.js";
 import { streams } from "./streams.js";
 import { invoke } from "./bridge.js";
 
@@ -33,6 +34,7 @@ async function main() {
   await report("paint");
   const task = await invoke("task");
   if (task === "watch") await watch();
+  if (task === "load") await load(report);
   if (task === "calls") await report("calls", await calls());
   if (task === "sizes") await report("sizes", await sizes());
   if (task === "streams") await report("streams", await streams());

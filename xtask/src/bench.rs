@@ -5,7 +5,6 @@
 mod apps;
 mod built;
 mod call;
-mod deltas;
 mod dev;
 mod events;
 mod memory;

@@ -68,6 +68,12 @@ fn seconds(ticks: u64) -> f64 {
     ticks as f64 / per_second.max(1) as f64
 }
 
+/// Whether a process was stopped in its tracks (`SIGSTOP`).
+pub fn is_stopped(process: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    text.rfind(')').is_some_and(|end| text[end..].starts_with(") T "))
+}
+
 /// The executable of a process.
 pub fn executable(process: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{process}/exe")).ok()
@@ -109,6 +115,13 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(descendants(own).contains(&child.id()));
+        for (with, stopped) in [(libc::SIGSTOP, true), (libc::SIGCONT, false)] {
+            signal(child.id(), with);
+            while is_stopped(child.id()) != stopped && begun.elapsed().as_secs() < 60 {
+                std::thread::yield_now();
+            }
+            assert_eq!(is_stopped(child.id()), stopped);
+        }
         assert!(cpu_s(own) >= cpu_s(child.id()));
         assert!(pss_mb(child.id()).is_some_and(|size| size > 0.01));
         drop(child.stdin.take());

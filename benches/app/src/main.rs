@@ -20,7 +20,7 @@ fn variable(name: &str, default: u32) -> u32 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// What the page should do: `idle`, `watch`, `calls`, `sizes`, `streams` or `events`.
+/// What the page should do: `idle`, `watch`, `load`, `calls`, `sizes`, `streams` or `events`.
 #[command]
 fn task() -> String {
     std::env::var("BENCH_TASK").unwrap_or_else(|_| "idle".into())

@@ -77,7 +77,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(arguments),
         Command::Keys(arguments) => keys::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Publish(Publish { project, publish }) => {
-            publish::run(publish, || build::assemble(&project.load(Mode::Production)?))
+            publish::run(publish, || build::release(&project.load(Mode::Production)?))
                 .map(|_| ExitCode::SUCCESS)
         }
         Command::Repo(arguments) => repo::run(arguments),

@@ -246,6 +246,10 @@ pub const REGISTRATION_TIMEOUT_MS: u64 = 10_000;
 pub const BROWSER_TAB_GONE_MS: u64 = 10_000;
 /// Most browser tabs at once.
 pub const BROWSER_TABS_MAX: usize = 256;
+/// A start of a release's shell counts as failed when it has neither shown the app nor ended in this time.
+pub const SHELL_START_TIMEOUT_S: u64 = 60;
+/// A shell that is started for the first time must have told its version within this time.
+pub const SHELL_PROBE_TIMEOUT_MS: u64 = 5_000;
 /// Longest expression of an update policy.
 pub const EXPRESSION_BYTES_MAX: usize = 2_000;
 /// How deep an expression of an update policy may be nested.
@@ -264,6 +268,8 @@ pub const CUSTOM_VALUES_MAX: usize = 64;
 pub const BARRIERS_MAX: usize = 64;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
+/// Longest time for which the user can put releases off by saying later once.
+pub const LATER_MAX_S: u64 = 2_592_000;
 /// Days a release can be postponed when its policy does not say.
 pub const POSTPONE_DAYS_MAX: u32 = 7;
 /// Calls that are compared before a release goes live, when `[update.shadow]` does not say.

@@ -48,6 +48,12 @@ pub struct Manifest {
     pub page: Vec<FileEntry>,
     /// The backend's files per target triple; the first file is the worker's executable.
     pub backend: BTreeMap<String, Vec<FileEntry>>,
+    /// The shell it runs in from the next start on, per target triple: the first file. Absent: the one that was installed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shell: BTreeMap<String, Vec<FileEntry>>,
+    /// Version (of Staysail) of that shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell_version: Option<String>,
     /// Files of the page that are fetched when they are first asked for, by the name of their group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Group>,
@@ -245,7 +251,7 @@ impl Manifest {
         }
         // Files of groups have addresses like any other of the page.
         check_collisions(manifest.page.iter().chain(manifest.group_files()))?;
-        for module in manifest.backend.values() {
+        for module in manifest.backend.values().chain(manifest.shell.values()) {
             check_collisions(module.iter())?;
         }
         for delta in &manifest.deltas {
@@ -261,9 +267,10 @@ impl Manifest {
         self.groups.values().flat_map(|group| &group.files)
     }
 
-    /// All files: the page's, those of asset groups, and the backend's for every target.
+    /// All files: the page's, those of asset groups, and backend and shell for every target.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        self.page.iter().chain(self.group_files()).chain(self.backend.values().flatten())
+        let native = self.backend.values().chain(self.shell.values()).flatten();
+        self.page.iter().chain(self.group_files()).chain(native)
     }
 
     /// The manifest as it is published: pretty JSON, stable order.
@@ -356,6 +363,22 @@ mod tests {
     fn a_manifest_of_a_newer_format_is_refused_by_its_number() {
         let manifest = Manifest { format: MANIFEST_FORMAT + 1, ..Manifest::default() };
         assert_eq!(Manifest::parse(&manifest.to_bytes()), Err(ManifestError::Format(MANIFEST_FORMAT + 1)));
+    }
+
+    #[test]
+    fn the_file_of_a_shell_is_checked_like_any_other() {
+        let file = |path: &str| FileEntry {
+            path: path.into(),
+            sha256: "a".repeat(64),
+            blob: Blob { sha256: "b".repeat(64), size: 1 },
+            ..FileEntry::default()
+        };
+        let parse = |path: &str| {
+            let shell = BTreeMap::from([("x86_64-unknown-linux-gnu".to_owned(), vec![file(path)])]);
+            Manifest::parse(&Manifest { shell, ..Manifest::default() }.to_bytes())
+        };
+        assert_eq!(parse("notes").unwrap().files().count(), 1);
+        assert_eq!(parse("../notes"), Err(ManifestError::UnsafePath("../notes".into())));
     }
 
     #[test]

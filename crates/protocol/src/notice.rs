@@ -46,7 +46,7 @@ pub enum UpdateEvent {
         /// Its version.
         version: String,
     },
-    /// It waits for what its policy asks for.
+    /// It waits for what its policy asks for, or for the next start of the app.
     Waiting {
         /// Its version.
         version: String,

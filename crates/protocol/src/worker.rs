@@ -327,7 +327,7 @@ pub enum UpdateWish {
     Check,
     /// Apply the staged release now, whatever was deferred.
     Apply,
-    /// Do not apply before this many seconds have passed.
+    /// Do not apply before this many seconds have passed, also over starts.
     Defer {
         /// Seconds from now.
         seconds: u64,

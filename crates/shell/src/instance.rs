@@ -1,7 +1,7 @@
 //! One instance of an app for each user: a second start hands its arguments over to the first, and ends.
 //!
 //! # Theory of operation
-//! Decided before anything else: before the store is opened and before a window exists. Who gets the lock is the first;
+//! Decided before a release is chosen and before a window exists, by the shell that will have it. Who gets the lock is the first;
 //! the lock is the system's, so it is free again however its holder ended, and two starts at the same moment can not
 //! both have it. Whoever does not get it sends its start ([`Handover`]) to the one that has, and waits for one byte,
 //! which comes when the main window is shown. A first instance that ends meanwhile is no obstacle: its lock is free, and

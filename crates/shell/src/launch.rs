@@ -6,12 +6,13 @@ use crate::desktop::app::{Start, started};
 use crate::dev;
 use crate::instance::{self, Entry, Handover};
 use crate::live::{Live, NO_ROOT};
+use crate::module::{self, Role};
 use crate::platform::machine;
 use crate::shell::{Facts, Shell};
 use staysail_protocol::control::CONTROL_VARIABLE;
 use staysail_protocol::limits;
 use staysail_update::Archive;
-use staysail_update::bundle::{Attached, read_attached};
+use staysail_update::bundle::Attached;
 use staysail_update::engine::{Engine, OnDemand, RateLimit};
 use staysail_update::store::Store;
 use std::future::Future;
@@ -67,12 +68,16 @@ pub fn launch() -> Result<(), String> {
 fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let executable =
         std::env::current_exe().map_err(|error| format!("this program can not find itself: {error}"))?;
-    let attached = read_attached(&executable)
-        .map_err(|error| format!("{} is damaged, install it anew: {error}", executable.display()))?;
     // Arguments of an app are the app's own; only the bare shell has one.
-    let Some(attached) = attached else { return bare() };
+    let Some(Role { executable, attached, given }) = Role::of(executable)? else { return bare() };
     start_log(&attached.manifest.config.log);
     let app = attached.manifest.app.clone();
+    let folder = data_folder(&app);
+    let store = open_store(&folder)?;
+    let embedded = store
+        .embed(&attached)
+        .map_err(|error| format!("the app's files can not be put into {}: {error}", folder.display()))?;
+    let module = module::enter(&store, &embedded, &executable, attached.root.as_deref(), given);
     let mut handover = Handover::of_this_start();
     let to_apply = handover.to_apply().map(|file| check(&file, &attached)).transpose()?;
     let mut instance = None;
@@ -82,11 +87,6 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             Entry::HandedOver => return Ok(()),
         }
     }
-    let folder = data_folder(&attached.manifest.app);
-    let store = open_store(&folder)?;
-    let embedded = store
-        .embed(&attached)
-        .map_err(|error| format!("the app's files can not be put into {}: {error}", folder.display()))?;
     let boot = store.boot(&embedded, attached.root.as_deref());
     if let Some(reason) = &boot.fallback_reason {
         tracing::warn!(reason, version = boot.release.manifest().version, "starting an older version");
@@ -125,6 +125,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     if let Some(instance) = instance {
         shell.application.hold(Box::new(instance.serve(&shell)?));
     }
+    let start = module.map(|module| module.hold(&shell));
     started(&shell, handover, &desktop.opens);
     let shell_then = shell.clone();
     let rate = RateLimit::new(attached.source.as_ref().and_then(|source| source.download_bytes_per_s_max));
@@ -133,7 +134,9 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     to_apply.into_iter().for_each(|archive| live.apply_archive(archive));
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
-        live.start(&store, &embedded, root.as_deref()).await;
+        live.start(&store, &embedded, root.as_deref(), start.as_deref()).await;
+        let probation_s = live.current().manifest().config.probation_s;
+        start.into_iter().for_each(|start| module::watch(start, probation_s));
         let engine = source
             .zip(root)
             .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone(), rate));

@@ -28,6 +28,7 @@ pub mod instance;
 pub mod launch;
 pub mod live;
 mod memory;
+mod module;
 pub mod navigation;
 pub mod pages;
 pub mod payload;

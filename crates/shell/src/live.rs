@@ -22,6 +22,7 @@ use staysail_protocol::worker::{ToWorker, UpdateWish};
 use staysail_update::Archive;
 use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied, ShadowFuture};
 use staysail_update::policy::Facts;
+use staysail_update::store::shell::ShellStart;
 use staysail_update::store::{Release, Store};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -135,22 +136,32 @@ impl Live {
 
     /// Starts the app: windows at once, the worker of `boot`, and when it or its page does not come up, the next
     /// best release of the store.
-    pub async fn start(self: &Arc<Self>, store: &Store, embedded: &Release, root: Option<&[u8]>) {
+    pub async fn start(
+        self: &Arc<Self>,
+        store: &Store,
+        embedded: &Release,
+        root: Option<&[u8]>,
+        module: Option<&ShellStart>,
+    ) {
         self.show(&self.current());
         let mut loads: Expected =
             self.current().manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect();
         loop {
             let release = self.current();
-            let Err(failure) = self.come_up(&release, &loads).await else { return };
+            let Err(failure) = self.come_up(&release, &loads).await else {
+                return module.into_iter().for_each(ShellStart::is_up);
+            };
             let (reason, at_fault) = match failure {
                 NotApplied::AtFault(reason) => (reason, true),
                 NotApplied::NotNow(reason) => (reason, false),
             };
             tracing::error!(version = release.manifest().version, reason, "this version does not start");
+            // What ran in the shell before does not start in this one.
+            let of_module = at_fault && module.is_some_and(|module| module.blame(&reason));
             if release.hash() == embedded.hash() {
                 return self.nothing_starts(&reason);
             }
-            if at_fault {
+            if at_fault && !of_module {
                 store.bad_start(&release, &reason);
             }
             let next = store.boot(embedded, root).release;

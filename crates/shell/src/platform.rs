@@ -94,6 +94,9 @@ mod drops;
 #[path = "platform/drops_portable.rs"]
 mod drops;
 #[cfg(target_os = "linux")]
+#[path = "platform/looks_linux.rs"]
+mod looks;
+#[cfg(target_os = "linux")]
 #[path = "platform/progress_linux.rs"]
 mod progress;
 #[cfg(target_os = "linux")]
@@ -122,8 +125,8 @@ use std::sync::Arc;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
-    attach_menu, detach_menu, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
-    show_context_menu, take_menu_bar, with_parent, with_skip_taskbar,
+    attach_menu, detach_menu, hear_theme, locale, set_activation, set_modal, set_progress, set_skip_taskbar,
+    set_theme, show_context_menu, take_menu_bar, theme, with_parent, with_skip_taskbar,
 };
 
 /// Name of the app's own scheme.

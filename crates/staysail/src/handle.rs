@@ -298,7 +298,8 @@ impl Updates {
         self.wish(UpdateWish::Apply);
     }
 
-    /// Does not apply before this time has passed.
+    /// Does not apply before this time has passed, also over starts; `later_max_s` (30 days) at most, and no longer than the
+    /// release's `postpone_days_max` once nobody would be disturbed.
     pub fn defer(&self, time: Duration) {
         self.wish(UpdateWish::Defer { seconds: time.as_secs() });
     }

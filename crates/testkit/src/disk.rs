@@ -131,6 +131,13 @@ impl SimulatedDisk {
                 self.machine.faults.state().rotten = rotten;
                 Ok(false)
             }
+            Verdict::RotMemory(number) => {
+                let mut platter = self.machine.platter();
+                for copy in ["state", "state.copy"] {
+                    platter.rot_file(&format!("{STORE}/{copy}"), number);
+                }
+                Ok(false)
+            }
         }
     }
 

@@ -33,11 +33,13 @@ pub enum Kind {
     ClockJumps,
     /// Power fails after the process was killed somewhere before: what the dead one did not sync may be lost late.
     KilledThenPowerFailure,
+    /// A bit flips in each copy of what the store remembers: nothing of that can be read any more.
+    MemoryRots,
 }
 
 impl Kind {
     /// All of them; the place in here is the number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::None,
         Self::PowerFailure,
         Self::PowerFailsTwice,
@@ -51,11 +53,17 @@ impl Kind {
         Self::NetworkFailsOn,
         Self::ClockJumps,
         Self::KilledThenPowerFailure,
+        Self::MemoryRots,
     ];
 
     /// Whether operations of the disk may fail, so that what was to be stored may not be.
     pub fn refuses_writes(self) -> bool {
         matches!(self, Self::DiskFailsOnce | Self::DiskFailsOn | Self::DiskFull | Self::DiskReadOnly)
+    }
+
+    /// Whether what the app was told may be forgotten.
+    pub fn forgets(self) -> bool {
+        matches!(self, Self::BitRot | Self::MemoryRots)
     }
 
     fn counts(self) -> Sort {
@@ -112,6 +120,8 @@ pub struct State {
     pub offline: Option<u64>,
     /// The file in which a bit has flipped.
     pub rotten: Option<String>,
+    /// What came faster than the limit for downloads.
+    pub too_fast: Option<String>,
     /// Jump of the clock in seconds.
     pub jump: i64,
     /// Chance for everything a fault leaves open.
@@ -133,6 +143,8 @@ pub enum Verdict {
     Full,
     /// A bit flips somewhere, then it is done.
     Rot(u64),
+    /// A bit flips in each copy of what the store remembers, then it is done.
+    RotMemory(u64),
     /// The process is dead.
     Dead,
 }
@@ -160,6 +172,7 @@ impl Faults {
             shut: false,
             offline: None,
             rotten: None,
+            too_fast: None,
             jump: 0,
             chance,
             trace: traced.then(Vec::new),
@@ -289,6 +302,7 @@ impl State {
                 }
             }
             Kind::BitRot => Verdict::Rot(self.chance.number()),
+            Kind::MemoryRots => Verdict::RotMemory(self.chance.number()),
             Kind::NetworkFailsOnce => Verdict::Fail(self.chance.number()),
             Kind::NetworkFailsOn => {
                 let way = self.chance.number();

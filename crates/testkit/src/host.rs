@@ -1,10 +1,12 @@
 //! The program around the engine: makes releases live, watches them, and looks at every byte.
 
+use crate::channels::OTHER;
 use crate::circumstances::Tells;
 use crate::faults::Faults;
 use crate::lives::Life;
 use crate::model::Model;
 use crate::terms::Gate;
+use crate::world::OWN;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_update::disk::Disk;
 use staysail_update::engine::{ApplyFuture, Host, HostFuture, NotApplied};
@@ -95,7 +97,9 @@ impl SimulatedHost {
         let state = self.looks.state();
         let kind = self.faults.state().excuse();
         let mut model = locked(&self.model);
-        model.floor_is(state.floor, kind);
+        for channel in [OWN, OTHER] {
+            model.floor_is(channel, state.floor_of(channel), kind);
+        }
         model.bans_are(state.banned.keys());
     }
 }

@@ -10,23 +10,27 @@
 //! # Fault model
 //! | Part | What it may do |
 //! |---|---|
-//! | [`disk`] | An operation fails once, or everything of its sort fails from then on; the disk is full (a write may be half done); a bit flips in a stored file. |
+//! | [`disk`] | An operation fails once, or everything of its sort fails from then on; the disk is full (a write may be half done); a bit flips in a stored file, or in both copies of what the store remembers. |
 //! | power failure | Whatever was not synced is kept, lost, or for each file and each folder's entry one or the other; the content of a file that was not synced may be cut off or partly zeros. Again in the recovery. |
 //! | end of the process | Nothing is lost, locks are gone. |
 //! | [`network`] | No connection, statuses, another page in place of the bytes, bytes cut off, changed, endless, dripping or never coming, ranges that were not asked for, metadata of an earlier day, or of different days mixed, the repository of somebody with other keys. |
 //! | clock | It jumps by a year and more, either way, while the app runs. |
 //!
-//! What was synced is never lost by a power failure, only by a flipped bit, one in a schedule.
+//! What was synced is never lost by a power failure, only by flipped bits: one in a schedule, or one in each copy of the store's memory.
 //!
 //! # Settings
-//! In the *plain* one releases are taken as they come. In the other one they have [`terms`]: conditions at each gate, days
+//! In the *plain* one releases are taken as they come. In the second one they have [`terms`]: conditions at each gate, days
 //! they may be postponed, urgency; machine and user change while time goes on, over the night in which clocks change
 //! ([`circumstances`], [`lives`]). What is looked for, downloaded and applied is held against the conditions' twins, and
-//! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`).
+//! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`). In the third
+//! there are two [`channels`] with barriers; the user changes the channel, pins versions and limits how fast files come, and what
+//! is applied is held against what was chosen ([`choices`]).
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
 pub mod chance;
+pub mod channels;
+pub mod choices;
 pub mod circumstances;
 pub mod disk;
 pub mod faults;

@@ -1,6 +1,7 @@
 //! What happens to the app of a scenario if nothing goes wrong: its lives, one after the other, and what the user does in them.
 
 use crate::chance::Chance;
+use crate::channels::OTHER;
 use crate::circumstances::Circumstances;
 use crate::host::Fails;
 use crate::world::{DAYS, Setting};
@@ -20,6 +21,12 @@ pub enum Act {
     Archive(usize),
     /// The page asks for the files of an asset group.
     Files,
+    /// Follow this channel, or the app's own.
+    Follow(Option<&'static str>),
+    /// Stay at this version, or at none.
+    Pin(Option<&'static str>),
+    /// Nothing comes faster than so many bytes per second, or everything as fast as it can.
+    Rate(Option<u64>),
 }
 
 /// A start of the app until its end, as the scenario has it.
@@ -58,6 +65,7 @@ pub fn lives(setting: Setting, scenario: u64) -> Vec<Life> {
     match setting {
         Setting::Plain => plain(scenario),
         Setting::Terms => with_terms(scenario),
+        Setting::Channels => with_channels(scenario),
     }
 }
 
@@ -124,11 +132,54 @@ fn act(chance: &mut Chance, day: usize) -> Act {
     }
 }
 
+fn with_channels(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0xC4A2_5A11);
+    let mut day = chance.below(3);
+    (0..3 + chance.below(2))
+        .map(|_| {
+            day = (day + chance.below(3)).min(DAYS - 2);
+            let mut acts: Vec<_> = (0..chance.below(4))
+                .map(|_| (chance.one_of(&[0, 0, 1, 5, 70, 200]), choice(&mut chance, day)))
+                .collect();
+            acts.sort_by_key(|(at, _)| *at);
+            let first =
+                if chance.coin() { Circumstances::quiet() } else { Circumstances::chosen(&mut chance) };
+            Life {
+                day,
+                seconds: chance.one_of(&[600, 400, 8, 40]),
+                orderly: chance.coin(),
+                fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
+                busy: chance.below(8) == 0,
+                acts,
+                circumstances: (first, None),
+                pause_s: chance.one_of(&[0, 60, 7_000, 50_000, 200_000]),
+            }
+        })
+        .collect()
+}
+
+fn choice(chance: &mut Chance, day: usize) -> Act {
+    match chance.below(12) {
+        0..=2 => Act::Follow(Some(OTHER)),
+        3 => Act::Follow(None),
+        4 | 5 => Act::Pin(Some(chance.one_of(&["1.1.x", "1.2.0", "1.3.x", "1.4.x", "1.6.x", "1.x"]))),
+        6 => Act::Pin(None),
+        7 => Act::Rate(chance.one_of(&[None, Some(1_024), Some(3_000)])),
+        8 => Act::Files,
+        9 => Act::Later(chance.one_of(&[30, 100_000])),
+        10 => Act::Archive(chance.below(day + 1)),
+        _ => Act::Look,
+    }
+}
+
 /// A life in which nothing goes wrong and nobody is there, and nothing but days and quiet lets a release pass.
 pub fn calm(setting: Setting) -> Life {
     let (acts, pause_s) = match setting {
         Setting::Plain => (Vec::new(), 0),
         Setting::Terms => (vec![(300, Act::Files)], 8 * 86_400),
+        Setting::Channels => {
+            (vec![(0, Act::Pin(None)), (0, Act::Follow(None)), (300, Act::Files)], 2 * 86_400)
+        }
     };
     Life {
         day: DAYS - 1,

@@ -1,5 +1,6 @@
 //! What must hold: the laws, and what the app is known to have been told.
 
+use crate::choices::{Choice, Choices, lacks_other};
 use crate::faults::{Faults, Kind};
 use crate::promises::Promises;
 use crate::world::{Known, World};
@@ -20,6 +21,14 @@ pub struct Model {
     pub announced: Option<String>,
     /// What was promised about when.
     pub promises: Promises,
+    /// What was chosen to be followed.
+    pub choices: Choices,
+    /// The repository's day.
+    pub day: usize,
+    /// Hash of what runs, releases on trial left out.
+    pub current: Option<String>,
+    /// Channel to the highest sequence of it that ever ran and was good.
+    pub passed: BTreeMap<&'static str, u64>,
     /// The release that must boot, if it is known.
     pub committed: Option<String>,
     /// What else may boot: a release whose verdict was under way when the process ended.
@@ -32,8 +41,8 @@ pub struct Model {
     pub applied: BTreeMap<u32, u32>,
     /// Most trials of a content that were begun, on disk, and without a verdict when the process ended.
     pub ended_on_trial: BTreeMap<u32, u32>,
-    /// Highest floor that was seen durable, or told to be.
-    pub floor: u64,
+    /// Channel to the highest floor that was seen durable, or told to be.
+    pub floors: BTreeMap<&'static str, u64>,
     /// The first law that was broken.
     pub broken: Option<String>,
 }
@@ -57,13 +66,17 @@ impl Model {
             started_with: None,
             announced: None,
             promises: Promises::default(),
+            choices: Choices::default(),
+            day: 0,
+            current: None,
+            passed: BTreeMap::new(),
             committed: None,
             maybe: None,
             on_trial: None,
             rejected: BTreeSet::new(),
             applied: BTreeMap::new(),
             ended_on_trial: BTreeMap::new(),
-            floor: 0,
+            floors: BTreeMap::new(),
             broken: None,
         }
     }
@@ -78,6 +91,24 @@ impl Model {
         let (Some(release), Some(running)) = (self.world.known(hash), self.running()) else { return };
         if let Err(why) = self.promises.may_apply(release, running) {
             self.broke("policy", format!("version {} is applied although {why}", release.version));
+        }
+        let Some(current) = self.current.as_ref().and_then(|hash| self.world.known(hash)) else { return };
+        let passed = |channel: &str| self.passed.get(channel).copied().unwrap_or_default();
+        let now_ms = self.promises.now_ms();
+        if let Err(why) = self.choices.may_apply(release, current, (self.world, self.day), now_ms, passed) {
+            self.broke(
+                "choice",
+                format!("version {} is applied over {}: {why}", release.version, current.version),
+            );
+        }
+    }
+
+    /// A release runs, and is good.
+    fn runs(&mut self, hash: &str) {
+        self.current = Some(hash.to_owned());
+        if let Some(known) = self.world.known(hash) {
+            let passed = self.passed.entry(known.channel).or_default();
+            *passed = known.sequence.max(*passed);
         }
     }
 
@@ -113,7 +144,9 @@ impl Model {
         if again && !matches!(kind, Kind::DiskFailsOn | Kind::DiskFull | Kind::DiskReadOnly | Kind::BitRot) {
             self.broke("law 5", format!("version {} was rolled back and is tried again", release.version));
         }
-        if !release.good && applied > TRIALS_MAX {
+        // Trials of before are forgotten with everything else; once it was rolled back, its ban holds.
+        let most = if kind == Kind::MemoryRots { 2 * TRIALS_MAX } else { TRIALS_MAX };
+        if !release.good && applied > most {
             self.broke("law 5", format!("the bad version {} is tried {applied} times", release.version));
         }
         self.on_trial = Some(hash.to_owned());
@@ -127,15 +160,29 @@ impl Model {
             UpdateEvent::Failed { reason } => {
                 if reason.contains("is good, but that could not be stored") {
                     self.maybe = self.on_trial.take();
+                    self.maybe.clone().into_iter().for_each(|hash| self.runs(&hash));
                 }
                 self.promises.failed();
             }
             UpdateEvent::Committed { .. } => {
                 self.committed = self.on_trial.take();
                 // It is told once it is durable, and so is the floor.
-                let release = self.committed.as_ref().and_then(|hash| self.world.known(hash));
-                self.floor = self.floor.max(release.map_or(0, |release| release.sequence));
-                self.promises.committed(kind == Kind::BitRot);
+                if let Some(hash) = self.committed.clone() {
+                    self.runs(&hash);
+                    let release = self.world.known(&hash).map(|release| (release.channel, release.sequence));
+                    release
+                        .into_iter()
+                        .for_each(|(channel, floor)| self.floor_is(channel, floor, Kind::BitRot));
+                }
+                self.promises.committed(kind.forgets());
+            }
+            UpdateEvent::Following { channel, pinned } => {
+                let choice = Choice { channel: channel.clone(), pinned: pinned.clone() };
+                let may_lack = lacks_other(self.world, self.day)
+                    || matches!(kind, Kind::NetworkFailsOnce | Kind::NetworkFailsOn);
+                if let Err(why) = self.choices.told(choice, self.promises.now_ms(), may_lack) {
+                    self.broke("choice", why);
+                }
             }
             UpdateEvent::RolledBack { version, .. } => {
                 self.on_trial = None;
@@ -186,7 +233,9 @@ impl Model {
         };
         let expected = self.committed.as_ref().unwrap_or(embedded);
         let allowed = hash == expected || self.maybe.as_deref() == Some(hash);
-        let excused = kind == Kind::BitRot || (struck_now && kind.refuses_writes());
+        // Nobody knows any more what was good: the last resort starts, and nothing else.
+        let forgotten = kind == Kind::MemoryRots && hash == embedded;
+        let excused = kind == Kind::BitRot || forgotten || (struck_now && kind.refuses_writes());
         if !allowed && !excused {
             let expected = self.world.known(expected).map_or("?", |release| release.version.as_str());
             self.broke("law 6", format!("version {} was started where {expected} was good", release.version));
@@ -194,18 +243,19 @@ impl Model {
         if !release.good && self.maybe.as_deref() != Some(hash) {
             self.broke("law 5", format!("the bad version {} was started", release.version));
         }
-        if allowed {
+        if allowed || forgotten {
             self.committed = (hash != embedded).then(|| hash.to_owned());
         }
         self.maybe = None;
     }
 
-    /// The floor as it is stored now. Law 5.
-    pub fn floor_is(&mut self, floor: u64, kind: Kind) {
-        if floor < self.floor && kind != Kind::BitRot {
-            self.broke("law 5", format!("the floor fell from {} to {floor}", self.floor));
+    /// The floor of a channel as it is stored now. Law 5.
+    pub fn floor_is(&mut self, channel: &'static str, floor: u64, kind: Kind) {
+        let before = self.floors.get(channel).copied().unwrap_or_default();
+        if floor < before && kind != Kind::BitRot {
+            self.broke("law 5", format!("the floor of {channel} fell from {before} to {floor}"));
         }
-        self.floor = self.floor.max(floor);
+        self.floors.insert(channel, floor.max(before));
     }
 
     /// Which bans are stored now: good releases are banned only when the app ended during their trials.

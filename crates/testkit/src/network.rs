@@ -7,11 +7,16 @@ use crate::world::{Files, World};
 use staysail_update::engine::network::{Answer, Body, Network, NetworkFuture};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What the production client waits for the next bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that arrive at once.
 const PIECE: usize = 700;
+/// What may pass at once after a pause, as so much time, and one that is measured in whole milliseconds.
+const BURST_MS: u64 = 101;
+/// Transfers at a time, of releases and of asset groups.
+const TRANSFERS_MAX: usize = 8;
 const PORTAL: &[u8] = b"<!doctype html><title>Welcome</title><p>Please accept the terms to use this network.";
 
 /// The way to the repository as it is on one day.
@@ -22,6 +27,45 @@ pub struct SimulatedNetwork {
     day: usize,
     /// Is told what is fetched, unless it is for a page.
     model: Option<Arc<Mutex<Model>>>,
+    meter: Meter,
+}
+
+/// How fast files come, against the limit that was set. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Meter {
+    inner: Arc<Mutex<Option<Metered>>>,
+}
+
+#[derive(Debug)]
+struct Metered {
+    bytes_per_s_max: u64,
+    since: Instant,
+    /// Bytes that came since then, of which the next piece was asked for; less those that may have been on their way before.
+    bytes: i64,
+}
+
+impl Meter {
+    /// The limit is this from now on. `under_way` when something may be on its way.
+    pub fn limit(&self, bytes_per_s_max: Option<u64>, under_way: bool) {
+        let bytes = if under_way { -((TRANSFERS_MAX * PIECE) as i64) } else { 0 };
+        *locked(&self.inner) =
+            bytes_per_s_max.map(|bytes_per_s_max| Metered { bytes_per_s_max, since: Instant::now(), bytes });
+    }
+
+    /// The next piece is asked for after this one: it is paid for. What came too fast, if that did.
+    fn came(&self, bytes: usize) -> Option<String> {
+        let mut metered = locked(&self.inner);
+        let metered = metered.as_mut()?;
+        metered.bytes += bytes as i64;
+        let elapsed_ms = metered.since.elapsed().as_millis() as u64 + BURST_MS;
+        let most = metered.bytes_per_s_max * elapsed_ms / 1_000;
+        (metered.bytes > most as i64).then(|| {
+            format!(
+                "{} bytes came in {elapsed_ms} ms, at {} bytes per second",
+                metered.bytes, metered.bytes_per_s_max
+            )
+        })
+    }
 }
 
 /// Ways in which a request goes wrong.
@@ -70,8 +114,14 @@ impl Way {
 
 impl SimulatedNetwork {
     /// The repository on this day.
-    pub fn new(faults: Faults, world: &'static World, day: usize, model: Option<Arc<Mutex<Model>>>) -> Self {
-        Self { faults, world, day, model }
+    pub fn new(
+        faults: Faults,
+        world: &'static World,
+        day: usize,
+        model: Option<Arc<Mutex<Model>>>,
+        meter: Meter,
+    ) -> Self {
+        Self { faults, world, day, model, meter }
     }
 
     fn files(&self, day: usize) -> &'static Files {
@@ -86,6 +136,10 @@ struct Stream {
     content: Arc<Vec<u8>>,
     at: usize,
     way: Option<(Way, u64)>,
+    /// Of files, not of metadata.
+    meter: Option<Meter>,
+    /// Bytes of the piece before.
+    came: usize,
 }
 
 impl Network for SimulatedNetwork {
@@ -143,6 +197,8 @@ impl Network for SimulatedNetwork {
                     content,
                     at: from,
                     way,
+                    meter: path.starts_with("blobs/").then(|| self.meter.clone()),
+                    came: 0,
                 }),
             })
         })
@@ -160,6 +216,10 @@ impl Network for SimulatedNetwork {
 impl Body for Stream {
     fn piece(&mut self) -> NetworkFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move {
+            let came = std::mem::take(&mut self.came);
+            if let Some(too_fast) = self.meter.as_ref().and_then(|meter| meter.came(came)) {
+                self.faults.state().too_fast.get_or_insert(too_fast);
+            }
             match self.faults.effect(Sort::Network, "piece", &self.name, false) {
                 Verdict::Go => {}
                 Verdict::Fail(number) if self.way.is_none() => self.way = Some((Way::of(number), number)),
@@ -195,7 +255,7 @@ impl Body for Stream {
                 let at = number as usize % piece.len();
                 piece[at] ^= 1 << (number % 8);
             }
-            self.at += length;
+            (self.at, self.came) = (self.at + length, length);
             Ok(Some(piece))
         })
     }

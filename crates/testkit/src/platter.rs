@@ -85,28 +85,25 @@ impl Platter {
     }
 
     /// A bit flips in some file whose name begins with `folder`.
-    pub fn rot(&mut self, folder: &str, mut number: u64) -> Option<String> {
-        let mut filled: Vec<(String, usize)> = Vec::new();
-        for name in below(&self.live, folder) {
-            if let Some(Node::File(at)) = self.live.get(name)
-                && !self.files[*at].data.is_empty()
-            {
-                filled.push((name.clone(), *at));
-            }
-        }
-        let mut pick = |bound: usize| {
-            let picked = (number % bound.max(1) as u64) as usize;
-            number = number.rotate_right(17) ^ 0x5DEE_CE66;
-            picked
+    pub fn rot(&mut self, folder: &str, number: u64) -> Option<String> {
+        let is_filled = |name: &&String| match self.live.get(*name) {
+            Some(Node::File(at)) => !self.files[*at].data.is_empty(),
+            _ => false,
         };
-        let (name, file) = filled.get(pick(filled.len()))?;
-        let file = &mut self.files[*file];
-        let (byte, bit) = (pick(file.data.len()), pick(8));
+        let filled: Vec<&String> = below(&self.live, folder).filter(is_filled).collect();
+        let name = (*filled.get((number % filled.len().max(1) as u64) as usize)?).clone();
+        self.rot_file(&name, number.rotate_right(17) ^ 0x5DEE_CE66);
+        Some(name)
+    }
+
+    /// A bit flips in this file, if it has any.
+    pub fn rot_file(&mut self, name: &str, number: u64) {
+        let Some(file) = self.file_mut(name).filter(|file| !file.data.is_empty()) else { return };
         let mut data = (*file.data).clone();
-        data[byte] ^= 1 << bit;
+        let at = (number % data.len() as u64) as usize;
+        data[at] ^= 1 << ((number.rotate_right(17) ^ 0x5DEE_CE66) % 8);
         file.data = Arc::new(data);
         file.synced = Arc::clone(&file.data);
-        Some(name.clone())
     }
 
     /// Power fails: for whatever was not synced, chance decides.

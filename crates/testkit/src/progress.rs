@@ -11,13 +11,17 @@ use staysail_update::policy::Facts;
 const TIME_TO_TAKE_S: u64 = 300;
 
 /// The release that must be committed when a life ends, and why; nothing when it can not be said. `from_ms` and `to_ms` is
-/// when it began and ends, `skipped` whether the user is known not to want a version.
+/// when it began and ends, `skipped` whether the user is known not to want a version, `put_off` whether to have put off all.
 pub fn must_be_committed(
     model: &Model,
     life: &Life,
     [from_ms, to_ms]: [u64; 2],
     skipped: impl Fn(&str) -> bool,
+    put_off: bool,
 ) -> Option<(&'static str, String)> {
+    if model.world.has_channels() {
+        return by_choice(model, life, put_off);
+    }
     let World { of_day, releases, epoch, .. } = model.world;
     let hash = of_day[life.day].as_str();
     let (newest, running) = (&releases[hash], model.running()?);
@@ -27,6 +31,7 @@ pub fn must_be_committed(
     match *life.acts {
         [] if life.seconds >= TIME_TO_TAKE_S
             && life.circumstances.1.is_none()
+            && !put_off
             && !skipped(&newest.version) =>
         {
             let at = |ms: u64| {
@@ -44,6 +49,17 @@ pub fn must_be_committed(
         }
         _ => None,
     }
+}
+
+/// What is followed is taken, however slowly it comes, and whatever else is fetched beside it.
+fn by_choice(model: &Model, life: &Life, put_off: bool) -> Option<(&'static str, String)> {
+    let harmless = |(_, act): &(u64, Act)| matches!(act, Act::Rate(_) | Act::Files);
+    if put_off || life.busy || life.seconds < TIME_TO_TAKE_S || !life.acts.iter().all(harmless) {
+        return None;
+    }
+    let (world, day) = (model.world, life.day);
+    let hash = model.choices.expected(model.running()?, (world, day), |known| model.is_due(known))?;
+    Some((hash, format!("version {} is the newest of what is followed", world.known(hash)?.version)))
 }
 
 fn is_held_up(newest: &Known, running: &Known, facts: &Facts, told: bool) -> bool {

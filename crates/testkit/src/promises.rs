@@ -52,15 +52,24 @@ fn is_quiet(facts: &Facts) -> bool {
 }
 
 impl Promises {
-    /// The app is started with a release. Where the disk may not have kept it, nothing holds of what the user said.
-    pub fn started(&mut self, running: &Known, now_ms: u64, forgetful: bool) {
-        self.now_ms = now_ms;
+    /// The app is started with a release. Where the disk may not have kept it, nothing holds of what the user said; where the
+    /// clock may have been changed, nothing of the time it was said for.
+    pub fn started(&mut self, running: &Known, now_ms: u64, forgetful: bool, clock_jumps: bool) {
+        // What was said in the moment in which the app ended may not be stored.
+        let ended_ms = std::mem::replace(&mut self.now_ms, now_ms);
+        self.later = self.later.filter(|(said, _)| !clock_jumps && said + RACE_MS < ended_ms);
         self.told.clear();
-        (self.later, self.wanted_until, self.was_wanted, self.given) = (None, 0, false, false);
+        (self.wanted_until, self.was_wanted, self.given) = (0, false, false);
         self.may_look = !running.terms.has(Gate::Look);
         if forgetful {
             self.skipped.clear();
+            self.later = None;
         }
+    }
+
+    /// The time it was told last.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     /// It is so late, and the clock says that.
@@ -182,8 +191,8 @@ impl Promises {
             return Err("the user does not want it".into());
         }
         let later = self.later.is_some_and(|(said, until)| said + RACE_MS < now && now < until);
-        if !known.terms.is_conditional() {
-            return if later { Err("the user said later".into()) } else { Ok(()) };
+        if !known.terms.is_conditional() && !later {
+            return Ok(());
         }
         let fresh = self.answers(known, Gate::Apply).filter(|told| told.at_ms + FRESH_MS >= now);
         match fresh {

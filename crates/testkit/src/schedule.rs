@@ -1,14 +1,15 @@
 //! One app's life from one seed.
 
 use crate::chance::Chance;
+use crate::choices::Change;
 use crate::disk::{Machine, STORE};
 use crate::faults::{End, Faults, Kind, Sort};
 use crate::host::{SimulatedHost, locked, look_at, now_ms};
 use crate::lives::{Act, Life, calm, lives};
 use crate::model::Model;
-use crate::network::SimulatedNetwork;
+use crate::network::{Meter, SimulatedNetwork};
 use crate::progress::must_be_committed;
-use crate::world::{Setting, World};
+use crate::world::{OWN, Setting, World};
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::worker::UpdateWish;
 use staysail_update::engine::{Host, OnDemand, RateLimit, Surroundings};
@@ -23,8 +24,9 @@ use tokio::time::Instant;
 const AT_BITS: u32 = 14;
 /// Bits of a seed that say which sort of fault strikes.
 const KIND_BITS: u32 = 6;
-/// The bit of a seed that says in which setting.
+/// The bits of a seed that say in which setting.
 const TERMS_BIT: u64 = 1 << 63;
+const CHANNELS_BIT: u64 = 1 << 62;
 /// Starts in which the app must have come to the newest release once faults have stopped; where there are terms, with days
 /// between them in which a look and a release can become overdue.
 const STARTS_TO_PROGRESS_MAX: usize = 3;
@@ -47,7 +49,11 @@ impl Seed {
     /// As one number.
     pub fn number(self) -> u64 {
         let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u64;
-        let setting = if self.setting == Setting::Terms { TERMS_BIT } else { 0 };
+        let setting = match self.setting {
+            Setting::Plain => 0,
+            Setting::Terms => TERMS_BIT,
+            Setting::Channels => CHANNELS_BIT,
+        };
         setting
             | (self.scenario << (AT_BITS + KIND_BITS))
             | (kind << AT_BITS)
@@ -58,8 +64,12 @@ impl Seed {
     pub fn from_number(number: u64) -> Self {
         let kind = (number >> AT_BITS) & ((1 << KIND_BITS) - 1);
         Self {
-            setting: if number & TERMS_BIT == 0 { Setting::Plain } else { Setting::Terms },
-            scenario: (number & !TERMS_BIT) >> (AT_BITS + KIND_BITS),
+            setting: match (number & TERMS_BIT, number & CHANNELS_BIT) {
+                (0, 0) => Setting::Plain,
+                (0, _) => Setting::Channels,
+                _ => Setting::Terms,
+            },
+            scenario: (number & !(TERMS_BIT | CHANNELS_BIT)) >> (AT_BITS + KIND_BITS),
             kind: Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::None),
             at: number & ((1 << AT_BITS) - 1),
         }
@@ -77,6 +87,14 @@ pub struct Outcome {
     pub trace: Vec<String>,
     /// Hash over all effects.
     pub digest: u64,
+}
+
+/// What one process of the app has.
+struct Process<'a> {
+    life: &'a Life,
+    started: (u64, Instant),
+    rate: RateLimit,
+    meter: Meter,
 }
 
 struct Simulation {
@@ -108,7 +126,8 @@ pub fn run(seed: Seed, traced: bool) -> Outcome {
         }
     }
     simulation.progress();
-    let broken = locked(&simulation.model).broken.take();
+    let mut broken = locked(&simulation.model).broken.take();
+    broken = broken.or_else(|| faults.state().too_fast.take().map(|how| format!("rate: {how}")));
     let mut state = faults.state();
     let trace = state.trace.take().unwrap_or_default();
     Outcome { struck: state.struck, broken, trace, digest: state.digest }
@@ -207,7 +226,7 @@ impl Simulation {
         let disk = self.machine.process();
         let Ok(store) = Store::open_on(Path::new(STORE), disk) else { return };
         let Some(current) = self.boot(&store) else { return };
-        self.starts(&current, started);
+        self.starts(&current, life.day, started);
         let host = Arc::new(SimulatedHost {
             model: Arc::clone(&self.model),
             faults: self.faults.clone(),
@@ -218,14 +237,15 @@ impl Simulation {
             live: Mutex::default(),
             started,
         });
-        let pages = OnDemand::new_in(store.clone(), &self.surroundings(life, started, None));
+        let process = Process { life, started, rate: RateLimit::default(), meter: Meter::default() };
+        let pages = OnDemand::new_in(store.clone(), &self.surroundings(&process, None));
         let engine = Engine::start_in(
             store,
             UpdateSource { url: "simulated://".into(), check_interval_s: 3_600, ..UpdateSource::default() },
             self.world.root.clone(),
             current.clone(),
             Arc::clone(&host) as Arc<dyn Host>,
-            self.surroundings(life, started, Some(Arc::clone(&self.model))),
+            self.surroundings(&process, Some(Arc::clone(&self.model))),
         );
         let end = started.1 + Duration::from_secs(life.seconds);
         for (at_s, act) in life.acts.iter().filter(|(at_s, _)| *at_s < life.seconds) {
@@ -238,7 +258,7 @@ impl Simulation {
                 let live = locked(&host.live).clone().unwrap_or_else(|| current.clone());
                 let _ = tokio::time::timeout_at(end, self.files(&pages, &live)).await;
             } else {
-                self.act(*act, life, &engine, &host);
+                self.act(*act, &process, &engine, &host);
             }
         }
         tokio::time::sleep_until(end).await;
@@ -251,16 +271,19 @@ impl Simulation {
     }
 
     /// The model is told of a new process.
-    fn starts(&self, current: &Release, (started, _): (u64, Instant)) {
+    fn starts(&self, current: &Release, day: usize, (started, _): (u64, Instant)) {
         let kind = self.faults.state().kind;
         let mut model = locked(&self.model);
         (model.started_with, model.announced) = (Some(current.hash().to_owned()), None);
         if let Some(running) = model.running() {
-            model.promises.started(running, started, kind.refuses_writes() || kind == Kind::BitRot);
+            let forgetful = kind.refuses_writes() || kind.forgets();
+            model.promises.started(running, started, forgetful, kind == Kind::ClockJumps);
+            model.choices.started(forgetful);
         }
+        (model.current, model.day) = (model.started_with.clone(), day);
     }
 
-    fn act(&self, act: Act, life: &Life, engine: &EngineHandle, host: &SimulatedHost) {
+    fn act(&self, act: Act, process: &Process<'_>, engine: &EngineHandle, host: &SimulatedHost) {
         let mut model = host.model_now();
         let wish = match act {
             Act::Now => {
@@ -275,7 +298,7 @@ impl Simulation {
             Act::Skip => {
                 model.promises.never();
                 let newest =
-                    self.world.known(&self.world.of_day[life.day]).map(|known| known.version.clone());
+                    self.world.known(&self.world.of_day[process.life.day]).map(|known| known.version.clone());
                 UpdateWish::Skip { version: model.announced.clone().or(newest).unwrap_or_default() }
             }
             Act::Look => {
@@ -285,6 +308,22 @@ impl Simulation {
             Act::Archive(day) => {
                 model.promises.given();
                 return engine.apply_archive(self.world.archive(day));
+            }
+            Act::Follow(channel) => {
+                let channel = channel.map(str::to_owned);
+                let followed = channel.clone().unwrap_or_else(|| OWN.to_owned());
+                model.choices.say(Change::Follow(followed));
+                UpdateWish::Follow { channel }
+            }
+            Act::Pin(version) => {
+                let version = version.map(str::to_owned);
+                model.choices.say(Change::Pin(version.clone()));
+                UpdateWish::Pin { version }
+            }
+            Act::Rate(bytes_per_s_max) => {
+                // Before any time has passed nothing is on its way.
+                process.meter.limit(bytes_per_s_max, Instant::now() > process.started.1);
+                UpdateWish::DownloadRate { bytes_per_s_max }
             }
             Act::Files => return,
         };
@@ -321,10 +360,13 @@ impl Simulation {
             return;
         }
         let stored = self.looks().state();
-        let skipped = stored.postponed.skipped;
+        let (skipped, later_s) = (stored.postponed.skipped, stored.postponed.later_s);
+        let began_s = self.world.epoch.as_second() + (started.0 / 1_000) as i64;
+        let put_off = later_s.is_some_and(|(_, until_s)| until_s >= began_s);
         let mut model = locked(&self.model);
         let time = [started.0, now_ms(started)];
-        if let Some((hash, why)) = must_be_committed(&model, life, time, |version| skipped.contains(version))
+        if let Some((hash, why)) =
+            must_be_committed(&model, life, time, |version| skipped.contains(version), put_off)
             && model.committed.as_deref() != Some(hash)
         {
             model.broke("progress", format!("{why}, and it is not taken"));
@@ -380,12 +422,8 @@ impl Simulation {
         }
     }
 
-    fn surroundings(
-        &self,
-        life: &Life,
-        started: (u64, Instant),
-        model: Option<Arc<Mutex<Model>>>,
-    ) -> Surroundings {
+    fn surroundings(&self, process: &Process<'_>, model: Option<Arc<Mutex<Model>>>) -> Surroundings {
+        let (life, started) = (process.life, process.started);
         let (faults, epoch) = (self.faults.clone(), self.world.epoch);
         let told = model.clone();
         let clock = move || {
@@ -398,12 +436,13 @@ impl Simulation {
             }
             now_s
         };
-        let network = SimulatedNetwork::new(self.faults.clone(), self.world, life.day, model);
+        let network =
+            SimulatedNetwork::new(self.faults.clone(), self.world, life.day, model, process.meter.clone());
         Surroundings {
             clock: Arc::new(clock),
             chance: || 128,
             network: Arc::new(network),
-            rate: RateLimit::default(),
+            rate: process.rate.clone(),
         }
     }
 }

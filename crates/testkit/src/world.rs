@@ -13,6 +13,7 @@ use staysail_update::archive::{self, Archive, Entry};
 use staysail_update::bundle::{self, Attached, Contents};
 use staysail_update::{TARGET, hash, pack};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Days on which something was published, and the one before.
@@ -22,11 +23,13 @@ pub const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// Metadata of a day expire this late.
 const EXPIRES: &str = "2026-01-31T00:00:00Z";
 /// The beginning of time where there are conditions: 37 hours later clocks change in Berlin.
-const EPOCH_OF_TERMS: &str = "2026-03-27T12:00:00Z";
+pub(crate) const EPOCH_OF_TERMS: &str = "2026-03-27T12:00:00Z";
 /// After all the days that releases may be postponed there.
-const EXPIRES_OF_TERMS: &str = "2026-07-31T00:00:00Z";
+pub(crate) const EXPIRES_OF_TERMS: &str = "2026-07-31T00:00:00Z";
 /// Worlds whose releases have conditions, each with others.
 const WORLDS_OF_TERMS: usize = 8;
+/// The channel the app is built to follow.
+pub const OWN: &str = "stable";
 const ROOT_EXPIRES: &str = "2036-01-01T00:00:00Z";
 
 /// What is known of a release.
@@ -48,6 +51,10 @@ pub struct Known {
     pub group: BTreeMap<String, Vec<u8>>,
     /// When it is taken.
     pub terms: Terms,
+    /// Its channel; none has what was installed.
+    pub channel: &'static str,
+    /// The days on which nobody jumps over it.
+    pub barrier: Range<usize>,
 }
 
 /// What releases are like.
@@ -57,6 +64,13 @@ pub enum Setting {
     Plain,
     /// They have conditions and asset groups, and a user has wishes.
     Terms,
+    /// They are on two channels, with barriers and asset groups, and a user chooses what is followed, and how fast it comes.
+    Channels,
+}
+
+impl Setting {
+    /// All of them; the place in here is the number.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Terms, Self::Channels];
 }
 
 /// The files of a repository.
@@ -77,8 +91,10 @@ pub struct World {
     pub root: Vec<u8>,
     /// Hash of the newest release, a good one.
     pub newest: String,
-    /// Hash of the newest release of each day.
+    /// Hash of the newest release of each day, on the app's own channel.
     pub of_day: Vec<String>,
+    /// The same of the other channel, where there is one.
+    pub other_of_day: Vec<Option<String>>,
     /// The beginning of time.
     pub epoch: jiff::Timestamp,
     /// Hashes of the releases that a blob belongs to, by its path; those of groups belong to none.
@@ -86,16 +102,16 @@ pub struct World {
     /// The repository of somebody who has no key that counts.
     pub forged: Files,
     /// The repository of each day as one file, where somebody has them.
-    archives: Vec<OnceLock<Archive>>,
+    pub(crate) archives: Vec<OnceLock<Archive>>,
 }
 
-struct Keys {
+pub(crate) struct Keys {
     key: SigningKey,
-    public: Value,
-    id: String,
+    pub public: Value,
+    pub id: String,
 }
 
-fn key(number: u8) -> Keys {
+pub(crate) fn key(number: u8) -> Keys {
     let key = SigningKey::from_bytes(&[number; 32]);
     let public = hash::hex(key.verifying_key().as_bytes());
     let public = json!({ "keytype": "ed25519", "scheme": "ed25519", "keyval": { "public": public } });
@@ -104,14 +120,14 @@ fn key(number: u8) -> Keys {
 }
 
 /// Signs. serde_json writes objects in the order of their names and without spaces: all of ours are canonical.
-fn envelope(signed: &Value, keys: &[&Keys]) -> Vec<u8> {
+pub(crate) fn envelope(signed: &Value, keys: &[&Keys]) -> Vec<u8> {
     let canonical = signed.to_string();
     let signature = |keys: &&Keys| json!({ "keyid": keys.id, "sig": hash::hex(&keys.key.sign(canonical.as_bytes()).to_bytes()) });
     let signatures: Vec<Value> = keys.iter().map(signature).collect();
     json!({ "signatures": signatures, "signed": signed }).to_string().into_bytes()
 }
 
-fn root(version: u64, keys: &Keys, signers: &[&Keys]) -> Vec<u8> {
+pub(crate) fn root(version: u64, keys: &Keys, signers: &[&Keys]) -> Vec<u8> {
     let role = json!({ "keyids": [keys.id], "threshold": 1 });
     let signed = json!({
         "_type": "root", "spec_version": "1.0.33", "version": version, "expires": ROOT_EXPIRES,
@@ -121,7 +137,7 @@ fn root(version: u64, keys: &Keys, signers: &[&Keys]) -> Vec<u8> {
     envelope(&signed, signers)
 }
 
-fn pin(version: u64, bytes: &[u8]) -> Value {
+pub(crate) fn pin(version: u64, bytes: &[u8]) -> Value {
     json!({ "version": version, "length": bytes.len(), "hashes": { "sha256": hash::of(bytes) } })
 }
 
@@ -133,23 +149,25 @@ fn file(path: &str, content: &[u8], executable: bool, blobs: &mut BTreeMap<Strin
 }
 
 /// A release, and the blobs it consists of.
-struct Made {
-    manifest: Manifest,
-    known: Known,
-    blobs: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Made {
+    pub manifest: Manifest,
+    pub known: Known,
+    pub blobs: BTreeMap<String, Vec<u8>>,
 }
 
 /// What a release is made of.
 #[derive(Clone, Copy)]
-struct Plan<'a> {
-    version: &'a str,
-    sequence: u64,
-    content: u32,
-    page: u64,
+pub(crate) struct Plan<'a> {
+    pub version: &'a str,
+    pub sequence: u64,
+    pub content: u32,
+    pub page: u64,
+    /// Whether it has an asset group.
+    pub group: bool,
 }
 
-fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made {
-    let Plan { version, sequence, content, page } = plan;
+pub(crate) fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made {
+    let Plan { version, sequence, content, page, group: has_group } = plan;
     let mut blobs = BTreeMap::new();
     let files = BTreeMap::from([
         ("index.html".to_owned(), Chance::new(page).noise(600)),
@@ -167,21 +185,25 @@ fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made {
         ..Manifest::default()
     };
     let mut group = BTreeMap::new();
-    if let Some(terms) = &terms {
+    if has_group {
         group.insert("maps/own.bin".to_owned(), Chance::new(1_000 + page).noise(900));
         group.insert("maps/same.bin".to_owned(), Chance::new(1_000).noise(900));
         let files = group.iter().map(|(path, content)| file(path, content, false, &mut blobs)).collect();
         manifest.groups.insert("maps".into(), Group { files, ..Group::default() });
+    }
+    if let Some(terms) = &terms {
         (manifest.policy, manifest.urgency) = (terms.policy(), terms.urgency().clone());
     }
     let (good, terms) = (content != BAD, terms.unwrap_or_default());
     let (version, page, worker) = (version.to_owned(), files, worker.to_vec());
-    let known = Known { version, sequence, good, content, page, worker, group, terms };
+    let channel = if sequence > 0 { OWN } else { "" };
+    let known =
+        Known { version, sequence, good, content, page, worker, group, terms, channel, barrier: 0..0 };
     Made { manifest, known, blobs }
 }
 
 /// Number of the content that does not work.
-const BAD: u32 = 2;
+pub(crate) const BAD: u32 = 2;
 
 impl World {
     /// The world in which releases are taken as they come.
@@ -191,21 +213,32 @@ impl World {
 
     /// The world of a scenario.
     pub fn of(setting: Setting, scenario: u64) -> &'static Self {
-        static WORLDS: [OnceLock<World>; 1 + WORLDS_OF_TERMS] =
-            [const { OnceLock::new() }; 1 + WORLDS_OF_TERMS];
+        static WORLDS: [OnceLock<World>; 2 + WORLDS_OF_TERMS] =
+            [const { OnceLock::new() }; 2 + WORLDS_OF_TERMS];
         let number = match setting {
             Setting::Plain => 0,
             Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
+            Setting::Channels => 1 + WORLDS_OF_TERMS,
         };
         WORLDS[number].get_or_init(|| {
             crate::signatures::install();
-            Self::build(number)
+            if setting == Setting::Channels { crate::channels::build() } else { Self::build(number) }
         })
     }
 
     /// What is known of a release; nothing of one this world does not have.
     pub fn known(&self, hash: &str) -> Option<&Known> {
         self.releases.get(hash)
+    }
+
+    /// Whether there are several channels.
+    pub fn has_channels(&self) -> bool {
+        self.other_of_day.iter().any(Option::is_some)
+    }
+
+    /// The newest release of a channel on a day.
+    pub fn newest_on(&self, channel: &str, day: usize) -> Option<&String> {
+        if channel == OWN { self.of_day.get(day) } else { self.other_of_day.get(day)?.as_ref() }
     }
 
     /// The repository of a day as one file.
@@ -222,7 +255,7 @@ impl World {
             if number == 0 { (EPOCH, EXPIRES) } else { (EPOCH_OF_TERMS, EXPIRES_OF_TERMS) };
         let mut chance = Chance::new(0x7E12 + number as u64);
         let mut terms = || (number > 0).then(|| Terms::chosen(&mut chance));
-        let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 10 };
+        let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 10, group: number > 0 };
         let installed = make(plan, &worker, terms());
         let attached = attach(&installed, &pinned);
         let embedded = hash::of(&installed.manifest.to_bytes());
@@ -258,18 +291,9 @@ impl World {
             }
             // That everybody comes to the last one must follow from days and quiet, not from its urgency.
             let terms = if sequence as usize == DAYS - 1 { terms().map(Terms::patient) } else { terms() };
-            let mut made = make(Plan { version, sequence, content, page }, &worker, terms);
-            for old in [&old, &workers[0]].into_iter().filter(|old| **old != worker) {
-                let patch = pack::diff(old, &worker).ok().flatten().expect("small files have a patch");
-                let blob = Blob { sha256: hash::of(&patch), size: patch.len() as u64 };
-                made.blobs.insert(blob.sha256.clone(), patch);
-                made.manifest.deltas.push(Delta {
-                    from: hash::of(old),
-                    to: hash::of(&worker),
-                    method: pack::PATCH_FROM.into(),
-                    blob,
-                });
-            }
+            let plan = Plan { version, sequence, content, page, group: number > 0 };
+            let mut made = make(plan, &worker, terms);
+            [&old, &workers[0]].into_iter().for_each(|old| made.patched_from(old, &worker));
             workers.push(worker.clone());
             // From the third day on other keys sign, and everybody has to follow the root.
             let signer = if sequence < 3 { &first } else { &second };
@@ -289,7 +313,8 @@ impl World {
             forged: forged(expires),
             newest: of_day[DAYS - 1].clone(),
             epoch: epoch.parse().expect("a time"),
-            archives: (0..DAYS).map(|_| OnceLock::new()).collect(),
+            archives: no_archives(),
+            other_of_day: vec![None; DAYS],
             root: pinned,
             days,
             releases,
@@ -301,19 +326,37 @@ impl World {
     }
 }
 
-fn blob_path(blob: &str) -> String {
+impl Made {
+    /// Has a patch of the worker, if it changes.
+    pub fn patched_from(&mut self, old: &[u8], worker: &[u8]) {
+        if old == worker {
+            return;
+        }
+        let patch = pack::diff(old, worker).ok().flatten().expect("small files have a patch");
+        let blob = Blob { sha256: hash::of(&patch), size: patch.len() as u64 };
+        self.blobs.insert(blob.sha256.clone(), patch);
+        let (from, to, method) = (hash::of(old), hash::of(worker), pack::PATCH_FROM.into());
+        self.manifest.deltas.push(Delta { from, to, method, blob });
+    }
+}
+
+pub(crate) fn no_archives() -> Vec<OnceLock<Archive>> {
+    (0..DAYS).map(|_| OnceLock::new()).collect()
+}
+
+pub(crate) fn blob_path(blob: &str) -> String {
     format!("blobs/{blob}.zst")
 }
 
 /// Blobs that come with a release: not those of groups.
-fn downloaded(made: &Made) -> impl Iterator<Item = &String> {
+pub(crate) fn downloaded(made: &Made) -> impl Iterator<Item = &String> {
     let groups: Vec<&String> = made.manifest.group_files().map(|entry| &entry.blob.sha256).collect();
     made.blobs.keys().filter(move |blob| !groups.contains(blob))
 }
 
 /// A repository in which everything is right but the keys.
-fn forged(expires: &str) -> Files {
-    let plan = Plan { version: "9.9.9", sequence: 99, content: 9, page: 99 };
+pub(crate) fn forged(expires: &str) -> Files {
+    let plan = Plan { version: "9.9.9", sequence: 99, content: 9, page: 99, group: false };
     let made = make(plan, b"somebody else's", None);
     let mut files = Files::new();
     publish(&mut files, &made, 99, (&key(9), expires));
@@ -337,7 +380,7 @@ fn archived(files: &Files) -> Archive {
 }
 
 /// A worker with a small change.
-fn edited(worker: &[u8], sequence: u64) -> Vec<u8> {
+pub(crate) fn edited(worker: &[u8], sequence: u64) -> Vec<u8> {
     let mut worker = worker.to_vec();
     let at = (sequence as usize * 131) % (worker.len() - 40);
     worker.splice(at..at + 20, Chance::new(sequence).noise(30));
@@ -346,31 +389,56 @@ fn edited(worker: &[u8], sequence: u64) -> Vec<u8> {
 
 /// Adds a release to a repository's files. Gives its hash.
 fn publish(files: &mut Files, made: &Made, sequence: u64, (signer, expires): (&Keys, &str)) -> String {
+    let (name, target) = put(files, made, "stable.json");
+    let targets = json!({ "targets": { "releases/stable.json": target } });
+    sign(files, sequence, &[("targets", signer, targets)], (signer, expires));
+    name
+}
+
+/// Adds the files of a release. Gives its hash, and how a role names its manifest.
+pub(crate) fn put(files: &mut Files, made: &Made, path: &str) -> (String, Value) {
     for (name, blob) in &made.blobs {
         files.insert(blob_path(name), Arc::new(blob.clone()));
     }
     let manifest = made.manifest.to_bytes();
     let name = hash::of(&manifest);
-    let target = json!({ "length": manifest.len(), "hashes": { "sha256": name } });
-    files.insert(format!("targets/releases/{name}.stable.json"), Arc::new(manifest));
-    let role = |name: &str, field: &str, content: Value| {
+    let custom = json!({ "version": made.manifest.version });
+    let target = json!({ "length": manifest.len(), "hashes": { "sha256": name }, "custom": custom });
+    files.insert(format!("targets/releases/{name}.{path}"), Arc::new(manifest));
+    (name, target)
+}
+
+/// Signs what roles list, each with its key, and by `signer` which of them belong together.
+pub(crate) fn sign(
+    files: &mut Files,
+    version: u64,
+    roles: &[(&str, &Keys, Value)],
+    (signer, expires): (&Keys, &str),
+) {
+    let signed = |name: &str, key: &Keys, content: Value| {
         let mut signed = json!({
-            "_type": name, "spec_version": "1.0.33", "version": sequence, "expires": expires,
+            "_type": name, "spec_version": "1.0.33", "version": version, "expires": expires,
         });
-        signed[field] = content;
-        envelope(&signed, &[signer])
+        signed.as_object_mut().zip(content.as_object()).into_iter().for_each(|(signed, content)| {
+            signed.extend(content.clone());
+        });
+        envelope(&signed, &[key])
     };
-    let targets = role("targets", "targets", json!({ "releases/stable.json": target }));
-    let snapshot = role("snapshot", "meta", json!({ "targets.json": pin(sequence, &targets) }));
-    let timestamp = role("timestamp", "meta", json!({ "snapshot.json": pin(sequence, &snapshot) }));
-    files.insert(format!("metadata/{sequence}.targets.json"), Arc::new(targets));
-    files.insert(format!("metadata/{sequence}.snapshot.json"), Arc::new(snapshot));
+    let mut pins = json!({});
+    for (name, key, content) in roles {
+        let list = signed("targets", key, content.clone());
+        pins[format!("{name}.json")] = pin(version, &list);
+        files.insert(format!("metadata/{version}.{name}.json"), Arc::new(list));
+    }
+    let snapshot = signed("snapshot", signer, json!({ "meta": pins }));
+    let timestamp =
+        signed("timestamp", signer, json!({ "meta": { "snapshot.json": pin(version, &snapshot) } }));
+    files.insert(format!("metadata/{version}.snapshot.json"), Arc::new(snapshot));
     files.insert("metadata/timestamp.json".into(), Arc::new(timestamp));
-    name
 }
 
 /// Attaches a release to a file, which stays readable after it was removed.
-fn attach(made: &Made, root: &[u8]) -> Attached {
+pub(crate) fn attach(made: &Made, root: &[u8]) -> Attached {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (shell, executable) = (folder.path().join("shell"), folder.path().join("app"));
     let contents = Contents {
@@ -379,6 +447,7 @@ fn attach(made: &Made, root: &[u8]) -> Attached {
         // Then files of groups are not attached.
         source: Some(UpdateSource { url: "simulated://".into(), ..UpdateSource::default() }),
         root: Some(root.to_vec()),
+        shell: None,
     };
     std::fs::write(&shell, "a shell").expect("a temporary file can be written");
     bundle::attach(&shell, &executable, &contents).expect("the release can be attached");

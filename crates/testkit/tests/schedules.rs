@@ -4,11 +4,10 @@ use staysail_testkit::faults::Kind;
 use staysail_testkit::schedule::{Outcome, Seed, run};
 use staysail_testkit::world::Setting;
 
-const SETTINGS: [Setting; 2] = [Setting::Plain, Setting::Terms];
-
 #[test]
 fn a_seed_replays_effect_for_effect() {
-    for (setting, kind) in SETTINGS.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind))) {
+    for (setting, kind) in Setting::ALL.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind)))
+    {
         let seed = Seed { setting, scenario: 7, kind, at: 90 };
         assert_eq!(Seed::from_number(seed.number()), seed);
         let (first, second) = (run(seed, true), run(seed, true));
@@ -19,7 +18,8 @@ fn a_seed_replays_effect_for_effect() {
 
 #[test]
 fn every_sort_of_fault_strikes_and_stops_striking() {
-    for (setting, kind) in SETTINGS.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind))) {
+    for (setting, kind) in Setting::ALL.into_iter().flat_map(|setting| Kind::ALL.map(|kind| (setting, kind)))
+    {
         let first = Seed { setting, scenario: 1, kind, at: 1 };
         assert_eq!(run(first, false).struck, kind != Kind::None, "{first:?}");
         assert!(!run(Seed { at: 10_000, ..first }, false).struck, "{first:?}");
@@ -59,10 +59,40 @@ fn lives_with_terms_hold_all_that_conditions_and_users_do() {
     assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
 }
 
+/// The same of the scenarios in which the user chooses what is followed.
+#[test]
+fn lives_with_channels_hold_all_that_can_be_chosen() {
+    let mut traces = Vec::new();
+    for scenario in 0..100 {
+        let seed = Seed { setting: Setting::Channels, scenario, kind: Kind::None, at: 1 };
+        let Outcome { broken, trace, .. } = run(seed, true);
+        assert_eq!(broken, None, "{scenario}");
+        traces.extend(trace);
+    }
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found = [
+        "Following { channel: \"beta\", pinned: None }",
+        "Following { channel: \"stable\", pinned: Some(\"1.",
+        "there is no channel beta, only stable",
+        "the app is to stay at",
+        "Committed { version: \"1.2.0\" }",
+        "Committed { version: \"1.5.0\" }",
+        "Committed { version: \"1.7.0\" }",
+        "RolledBack { version: \"1.4.0\"",
+        "RolledBack { version: \"1.6.1\"",
+        "the user: Rate(Some",
+        "the user: Archive",
+        "the user said later",
+        "maps/own.bin: Ok",
+    ]
+    .map(|part| (part, counted(part)));
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+}
+
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found: [(&str, &[u64]); 7] = [
+    let found: [(&str, &[u64]); 8] = [
         (
             "a listing that failed counted as empty; the clean-up removed what was committed",
             &[2_162_910, 2_179_177],
@@ -76,6 +106,10 @@ fn what_was_broken_once_holds() {
         ),
         ("a ban could not read what it bans, and the content came back", &[4_260_104, 12_648_678]),
         ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
+        (
+            "the clean-up removed what the floor was to be found again from",
+            &[2_310_745, 2_310_787, 9_223_372_036_857_086_629],
+        ),
     ];
     for (what, number) in
         found.iter().flat_map(|(what, numbers)| numbers.iter().map(move |number| (what, *number)))

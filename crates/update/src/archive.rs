@@ -15,7 +15,7 @@ use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
 use crate::engine::look::{self, Looked, Standpoint};
 use crate::engine::network::{Answer, Network, NetworkFuture, read_apart};
-use crate::lifecycle::{Candidate, is_newer};
+use crate::lifecycle::{Candidate, fits, is_newer};
 use crate::store::{Release, Store, compare_versions};
 use crate::{Error, TARGET, hash};
 use staysail_protocol::limits;
@@ -132,7 +132,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`Error::Archive`] with why not: made by other keys, expired, older than what was seen or runs, without what this
-    /// machine needs.
+    /// machine needs, not of the version to stay at.
     pub fn check<'a>(
         &'a self,
         store: &'a Store,
@@ -199,7 +199,8 @@ impl Archive {
             .page
             .iter()
             .chain(manifest.group_files())
-            .chain(manifest.backend.get(TARGET).into_iter().flatten());
+            .chain(manifest.backend.get(TARGET).into_iter().flatten())
+            .chain(store.other_shell(manifest).map(|(entry, _)| entry));
         if files.any(lacks) {
             let remedy = format!("have it made with --target {TARGET}");
             return Err(self.refused(&format!("does not hold what this machine needs: {remedy}")));
@@ -214,6 +215,13 @@ impl Archive {
         if manifest.sequence <= floor || !is_newer(&found.candidate, &running) {
             let reason = "which is not newer than what this app has run already";
             return Err(self.refused(&format!("holds version {version}, {reason}")));
+        }
+        let pinned = store.pinned();
+        if let Some(pinned) = pinned.as_ref().filter(|pinned| !fits(Some(pinned), &found.candidate)) {
+            let remedy = "lift that first, in the app or by update.pin(null)";
+            return Err(self.refused(&format!(
+                "holds version {version}, and this app is to stay at {pinned} (pin): {remedy}"
+            )));
         }
         Ok(version.clone())
     }

@@ -37,6 +37,19 @@ pub struct Contents {
     pub source: Option<UpdateSource>,
     /// The pinned trust root (`root.json`).
     pub root: Option<Vec<u8>>,
+    /// The shell that `publish` has the release carry.
+    pub shell: Option<ShellFile>,
+}
+
+/// A generic shell on this machine, for the target of this program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShellFile {
+    /// The executable.
+    pub file: PathBuf,
+    /// Name it is given on users' machines; what a desktop tells programs by.
+    pub name: String,
+    /// Its version (of Staysail).
+    pub version: String,
 }
 
 impl Contents {
@@ -123,7 +136,7 @@ impl Contents {
         Ok(())
     }
 
-    fn entry(&mut self, path: &str, file: &Path, executable: bool) -> Result<FileEntry, Error> {
+    pub(crate) fn entry(&mut self, path: &str, file: &Path, executable: bool) -> Result<FileEntry, Error> {
         check_path(path)?;
         let content = disk::read(file, pack::FILE_BYTES_MAX)
             .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
@@ -147,6 +160,9 @@ struct Index {
     manifest: String,
     source: Option<UpdateSource>,
     root: Option<String>,
+    /// SHA-256 of the shell it is attached to, as that was before.
+    #[serde(default)]
+    shell: Option<String>,
     /// Hash to offset in the payload and length.
     blobs: BTreeMap<String, (u64, u64)>,
 }
@@ -160,6 +176,8 @@ pub struct Attached {
     pub source: Option<UpdateSource>,
     /// The pinned trust root (`root.json`).
     pub root: Option<Vec<u8>>,
+    /// SHA-256 of the shell it is attached to, as that was before; known without reading it.
+    pub shell: Option<String>,
     pub(crate) manifest_bytes: Vec<u8>,
     blobs: Arc<Blobs>,
 }
@@ -189,10 +207,19 @@ fn place(executable: &Path) -> Option<PathBuf> {
 pub fn attach(shell: &Path, out: &Path, contents: &Contents) -> Result<(), Error> {
     let manifest_bytes = contents.manifest.to_bytes();
     Manifest::parse(&manifest_bytes)?;
+    let digest = disk::Disk::digest(&disk::OsDisk, shell).map_err(Error::disk("reading", shell))?;
+    let root = contents.root.clone().map(String::from_utf8).transpose();
+    let index = Index {
+        manifest: String::from_utf8(manifest_bytes).unwrap_or_default(),
+        shell: digest.map(|(sha256, _)| sha256),
+        source: contents.source.clone(),
+        root: root.map_err(|error| Error::disk("writing", out)(std::io::Error::other(error)))?,
+        blobs: BTreeMap::new(),
+    };
     match place(out) {
-        None => write_bundle(Some(shell), out, contents, manifest_bytes, true),
+        None => write_bundle(Some(shell), out, contents, index, true),
         Some(resources) => {
-            write_bundle(None, &resources, contents, manifest_bytes, false)?;
+            write_bundle(None, &resources, contents, index, false)?;
             if let Some(folder) = out.parent() {
                 fs::create_dir_all(folder).map_err(Error::disk("creating", folder))?;
             }
@@ -205,7 +232,7 @@ fn write_bundle(
     shell: Option<&Path>,
     out: &Path,
     contents: &Contents,
-    manifest: Vec<u8>,
+    mut index: Index,
     executable: bool,
 ) -> Result<(), Error> {
     let folder = out.parent().unwrap_or(Path::new("."));
@@ -217,20 +244,13 @@ fn write_bundle(
             std::io::copy(&mut File::open(shell)?, &mut file)?;
         }
         let mut hasher = Sha256::new();
-        let mut places = BTreeMap::new();
         let mut length = 0;
         for (name, blob) in contents.shipped() {
-            places.insert(name.clone(), (length, blob.len() as u64));
+            index.blobs.insert(name.clone(), (length, blob.len() as u64));
             length += blob.len() as u64;
             hasher.update(blob);
             file.write_all(blob)?;
         }
-        let index = Index {
-            manifest: String::from_utf8(manifest).map_err(std::io::Error::other)?,
-            source: contents.source.clone(),
-            root: contents.root.clone().map(String::from_utf8).transpose().map_err(std::io::Error::other)?,
-            blobs: places,
-        };
         let index = serde_json::to_vec(&index)?;
         hasher.update(&index);
         file.write_all(&index)?;
@@ -316,6 +336,7 @@ pub fn read_attached(executable: &Path) -> Result<Option<Attached>, Error> {
         manifest,
         source: index.source,
         root: index.root.map(String::into_bytes),
+        shell: index.shell,
         manifest_bytes: index.manifest.into_bytes(),
         blobs: Arc::new(Blobs { path: path.to_owned(), file: Mutex::new(file), start, places: index.blobs }),
     }))
@@ -367,6 +388,15 @@ impl Attached {
         Ok(Some(content))
     }
 
+    /// The shell this bundle is attached to; `None` when it is not what it was, signed since for example.
+    pub(crate) fn shell_content(&self) -> Option<Vec<u8>> {
+        let mut file = self.blobs.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut content = Vec::new();
+        file.seek(SeekFrom::Start(0)).ok()?;
+        (&mut *file).take(self.blobs.start).read_to_end(&mut content).ok()?;
+        (self.shell.as_deref() == Some(hash::of(&content).as_str())).then_some(content)
+    }
+
     /// Whether this bundle holds the content of a file.
     pub(crate) fn holds(&self, entry: &FileEntry) -> bool {
         let own = self.files().find(|own| own.sha256 == entry.sha256 && own.size == entry.size);
@@ -379,105 +409,5 @@ impl Attached {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn contents(folder: &Path) -> Contents {
-        fs::write(folder.join("index.html"), "<h1>Hello</h1>").unwrap();
-        fs::write(folder.join("worker"), b"\x7fELF not really").unwrap();
-        let manifest = Manifest { format: 1, app: "com.example.a".into(), ..Manifest::default() };
-        let mut contents = Contents::new(manifest);
-        contents.add_page("index.html", &folder.join("index.html")).unwrap();
-        contents.add_backend(crate::TARGET, "worker", &folder.join("worker")).unwrap();
-        contents.source = Some(UpdateSource {
-            url: "https://example.com".into(),
-            check_interval_s: 60,
-            ..UpdateSource::default()
-        });
-        contents.root = Some(b"{}".to_vec());
-        contents
-    }
-
-    #[test]
-    fn what_was_attached_is_read_back_and_the_shell_is_still_its_beginning() {
-        let folder = tempfile::tempdir().unwrap();
-        let (shell, out) = (folder.path().join("shell"), folder.path().join("out/app"));
-        fs::write(&shell, "the shell").unwrap();
-        assert!(read_attached(&shell).unwrap().is_none());
-        let contents = contents(folder.path());
-        attach(&shell, &out, &contents).unwrap();
-        assert!(fs::read(&out).unwrap().starts_with(b"the shell"));
-        let attached = read_attached(&out).unwrap().unwrap();
-        assert_eq!(attached.manifest, contents.manifest);
-        assert_eq!((attached.source.clone(), attached.root.clone()), (contents.source, contents.root));
-        assert_eq!(attached.content(&contents.manifest.page[0]).unwrap().unwrap(), b"<h1>Hello</h1>");
-        // An installer may replace the file meanwhile.
-        fs::remove_file(&out).unwrap();
-        assert!(attached.content(&contents.manifest.backend[crate::TARGET][0]).unwrap().is_some());
-    }
-
-    #[test]
-    fn every_flipped_byte_of_the_attached_release_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (shell, out) = (folder.path().join("shell"), folder.path().join("app"));
-        fs::write(&shell, "the shell").unwrap();
-        attach(&shell, &out, &contents(folder.path())).unwrap();
-        let good = fs::read(&out).unwrap();
-        for at in "the shell".len()..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 0x10;
-            fs::write(&out, &bad).unwrap();
-            let read = read_attached(&out);
-            assert!(matches!(read, Err(Error::CorruptBundle { .. })), "byte {at}: {read:?}");
-        }
-        for cut in [1, TRAILER, good.len() - 20] {
-            fs::write(&out, &good[..good.len() - cut]).unwrap();
-            assert!(!matches!(read_attached(&out), Ok(Some(_))), "cut {cut}");
-        }
-    }
-
-    /// Found by reading for the fuzz target `bundle`: an offset near the largest number overflowed, and a huge length was
-    /// asked for as memory before it was seen that the file is not as long.
-    #[test]
-    fn a_blob_that_would_lie_outside_of_the_bundle_is_refused_however_well_it_is_hashed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (shell, out) = (folder.path().join("shell"), folder.path().join("app"));
-        fs::write(&shell, "the shell").unwrap();
-        attach(&shell, &out, &contents(folder.path())).unwrap();
-        let good = fs::read(&out).unwrap();
-        let number =
-            |at: usize| u64::from_le_bytes(good[good.len() - TRAILER + at..][..8].try_into().unwrap());
-        let (payload, index_length) = (number(20) as usize, number(28) as usize);
-        let start = good.len() - TRAILER - payload;
-        let index_start = start + payload - index_length;
-        for place in [(u64::MAX, 1), (0, u64::MAX), (0, 1 << 40), (payload as u64, 1)] {
-            let mut index: Index = serde_json::from_slice(&good[index_start..][..index_length]).unwrap();
-            index.blobs.values_mut().for_each(|blob| *blob = place);
-            let index = serde_json::to_vec(&index).unwrap();
-            let blobs = &good[start..index_start];
-            let mut trailer = MAGIC.to_vec();
-            trailer.extend_from_slice(&FORMAT.to_le_bytes());
-            trailer.extend_from_slice(&((blobs.len() + index.len()) as u64).to_le_bytes());
-            trailer.extend_from_slice(&(index.len() as u64).to_le_bytes());
-            let hash =
-                Sha256::new().chain_update(blobs).chain_update(&index).chain_update(&trailer).finalize();
-            fs::write(&out, [blobs, &index, &trailer, &hash[..], MAGIC].concat()).unwrap();
-            let read = read_attached(&out);
-            assert!(
-                matches!(&read, Err(Error::CorruptBundle { reason, .. }) if reason.contains("outside")),
-                "{read:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn in_a_macos_bundle_the_release_lies_among_the_resources() {
-        let folder = tempfile::tempdir().unwrap();
-        let shell = folder.path().join("shell");
-        fs::write(&shell, "the shell").unwrap();
-        let out = folder.path().join("A.app/Contents/MacOS/a");
-        attach(&shell, &out, &contents(folder.path())).unwrap();
-        assert_eq!(fs::read(&out).unwrap(), b"the shell");
-        assert!(read_attached(&out).unwrap().is_some());
-    }
-}
+#[path = "bundle_tests.rs"]
+mod tests;

@@ -15,14 +15,18 @@
 mod follow;
 mod state;
 
-pub(crate) use follow::is_newer;
+pub(crate) use follow::{fits, is_newer};
 pub use state::{Candidate, Effect, Event, Gate, Phase, State};
 
 use crate::policy::{Choice, Decision, Question, Verdict, decide};
-use staysail_protocol::limits::{POLICY_PAUSE_S, SKIPS_MAX};
+use staysail_protocol::limits::{LATER_MAX_S, POLICY_PAUSE_S, SKIPS_MAX};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
 use std::collections::BTreeSet;
+
+/// Said of a release that brings the shell it needs.
+const NEXT_START: &str =
+    "it needs the Staysail it brings along, which takes over when the app is next started";
 
 /// Decides. `now` is in milliseconds since any fixed moment.
 pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
@@ -35,7 +39,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         }
         Event::Look | Event::Wish(UpdateWish::Check) => look(&mut state, &mut effects),
         Event::Wish(UpdateWish::Apply) => {
-            state.deferred_until = None;
+            forget_later(&mut state, &mut effects);
             state.wanted_now = true;
             // What was skipped is wanted again, and has to be found again.
             state.look_again |= forget_skips(&mut state, &mut effects);
@@ -63,7 +67,9 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         // An answer to the host's question, nothing for the machine.
         Event::Wish(UpdateWish::Conditions { .. } | UpdateWish::DownloadRate { .. }) => {}
         Event::Wish(UpdateWish::Defer { seconds }) => {
-            state.deferred_until = Some(now.saturating_add(seconds.saturating_mul(1_000)));
+            let until = now.saturating_add(seconds.min(LATER_MAX_S) * 1_000);
+            state.deferred_until = Some(until);
+            effects.push(Effect::RememberLater(Some(until)));
             unwanted(&mut state);
             if matches!(state.phase, Phase::Idle | Phase::Waiting) {
                 settle(&mut state, &mut effects, now);
@@ -272,7 +278,7 @@ fn go(state: &mut State, effects: &mut Vec<Effect>, gate: Gate) {
         Gate::Apply => (Phase::Applying, Effect::Apply),
     };
     if gate == Gate::Apply {
-        state.deferred_until = None;
+        forget_later(state, effects);
     }
     state.wait_told = None;
     state.phase = phase;
@@ -284,23 +290,25 @@ fn go(state: &mut State, effects: &mut Vec<Effect>, gate: Gate) {
 fn approach(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, now: u64) -> bool {
     let Some(release) = at(state, gate) else { return false };
     let choice = choice(state, gate, release, now);
-    if release.conditional && choice != Choice::Skip && choice != Choice::Now && !release.critical {
+    if gate == Gate::Apply && release.next_start && (choice != Choice::Skip || release.critical) {
+        let version = release.version.clone();
+        tell_waiting(state, effects, version, NEXT_START.to_owned());
+        return false;
+    }
+    // What the user puts off is looked at like what has conditions: that, too, ends when it is overdue in the quiet.
+    let waits = match choice {
+        Choice::None => release.conditional,
+        Choice::Later => true,
+        Choice::Now | Choice::Skip => false,
+    };
+    if release.critical || choice != Choice::Skip && !waits {
+        go(state, effects, gate);
+    } else if waits {
         state.phase = Phase::Waiting;
         effects.push(Effect::Weigh(gate));
-        return true;
-    }
-    let (critical, condition) = (release.critical, Verdict::True);
-    let question = Question { critical, choice, condition, overdue: false, quiet: false };
-    match decide(&question) {
-        Decision::Go => go(state, effects, gate),
-        Decision::Leave => {
-            leave(state, gate);
-            return false;
-        }
-        Decision::Wait => {
-            state.phase = Phase::Waiting;
-            effects.extend(state.deferred_until.map(Effect::WakeAt));
-        }
+    } else {
+        leave(state, gate);
+        return false;
     }
     true
 }
@@ -323,14 +331,12 @@ fn pass(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, question: &Que
         Decision::Wait => {
             tell_wait(state, effects, gate, question);
             // What is staged already need not wait for the download of what is newer.
-            let pause = now.saturating_add(POLICY_PAUSE_S * 1_000);
             if gate == Gate::Download && approach(state, effects, Gate::Apply, now) {
-                if let Some(Effect::WakeAt(at)) = effects.last_mut() {
-                    *at = pause.min(*at);
-                }
                 return;
             }
-            effects.push(Effect::WakeAt(pause));
+            let pause = now.saturating_add(POLICY_PAUSE_S * 1_000);
+            let until = state.deferred_until.filter(|until| *until > now);
+            effects.push(Effect::WakeAt(until.map_or(pause, |until| until.min(pause))));
         }
     }
 }
@@ -348,10 +354,21 @@ fn tell_wait(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, question:
         }
         Verdict::True | Verdict::False => format!("the condition `{step}` of the policy does not hold"),
     };
-    let told = (release.version.clone(), reason.clone());
+    let version = release.version.clone();
+    tell_waiting(state, effects, version, reason);
+}
+
+fn tell_waiting(state: &mut State, effects: &mut Vec<Effect>, version: String, reason: String) {
+    let told = (version, reason);
     if state.wait_told.as_ref() != Some(&told) {
-        effects.push(Effect::Tell(UpdateEvent::Waiting { version: told.0.clone(), reason }));
+        effects.push(Effect::Tell(UpdateEvent::Waiting { version: told.0.clone(), reason: told.1.clone() }));
         state.wait_told = Some(told);
+    }
+}
+
+fn forget_later(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.deferred_until.take().is_some() {
+        effects.push(Effect::RememberLater(None));
     }
 }
 
@@ -412,3 +429,7 @@ mod tests;
 #[cfg(test)]
 #[path = "lifecycle_model.rs"]
 mod model;
+
+#[cfg(test)]
+#[path = "lifecycle_follow_model.rs"]
+mod follow_model;

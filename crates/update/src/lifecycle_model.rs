@@ -72,7 +72,7 @@ fn events() -> Vec<Event> {
 }
 
 /// The same for what can be followed: another channel, a version to stay at, a barrier that proved bad.
-fn choices() -> Vec<Event> {
+pub(super) fn choices() -> Vec<Event> {
     let found = |candidate| Event::Found(Some(candidate));
     let beta = |sequence| Candidate { channel: "beta".into(), ..release(sequence) };
     let follow = |channel: Option<&str>| Event::Wish(UpdateWish::Follow { channel: channel.map(Into::into) });
@@ -102,7 +102,7 @@ fn choices() -> Vec<Event> {
 }
 
 /// Every state that can be reached, with what each event does there, before and after a wait of a minute.
-fn visit(events: &[Event], mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
+pub(super) fn visit(events: &[Event], mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
     let mut known = BTreeMap::from([(format!("{:?}", start()), ())]);
     let mut open = vec![start()];
     while let Some(state) = open.pop() {
@@ -163,6 +163,7 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Weigh(Gate::Download) => "Weigh the download",
         Effect::Weigh(Gate::Apply) => "Weigh",
         Effect::RememberSkips(_) => "RememberSkips",
+        Effect::RememberLater(_) => "RememberLater",
         Effect::RememberChoice { .. } => "RememberChoice",
         Effect::Stop => "Stop",
         Effect::Tell(UpdateEvent::Available { .. }) => "tell available",

@@ -135,12 +135,32 @@ fn a_deferred_release_waits_and_the_wish_to_apply_ends_the_wait() {
     let defer = Event::Wish(UpdateWish::Defer { seconds: 60 });
     let (state, effects) =
         play(running(), [defer, Event::Look, Event::Found(Some(release(1))), Event::Staged]);
-    assert_eq!(state.phase, Phase::Waiting);
-    assert_eq!(effects.last(), Some(&Effect::WakeAt(60_000)));
-    let (late, effects) = step(state.clone(), Event::Woken, 60_000);
-    assert_eq!((late.phase, effects), (Phase::Applying, vec![Effect::Apply]));
-    let (wished, effects) = step(state.clone(), Event::Wish(UpdateWish::Apply), 5);
-    assert_eq!((wished.phase, effects), (Phase::Applying, vec![Effect::Apply]));
+    assert_eq!(effects.first(), Some(&Effect::RememberLater(Some(60_000))));
+    assert_eq!((state.phase, effects.last()), (Phase::Waiting, Some(&Effect::Weigh(Gate::Apply))));
+    let weighed = |overdue, quiet| Event::Weighed {
+        hash: release(1).hash,
+        gate: Gate::Apply,
+        condition: Verdict::True,
+        overdue,
+        quiet,
+    };
+    // No longer than the user said, and looked at in between: it may be overdue before.
+    let (state, effects) = step(state, weighed(false, true), 10_000);
+    assert!(
+        matches!(&effects[0], Effect::Tell(UpdateEvent::Waiting { reason, .. }) if reason.contains("later"))
+    );
+    assert_eq!(effects[1..], [Effect::WakeAt(40_000)]);
+    assert_eq!(step(state.clone(), weighed(true, false), 50_000).1, [Effect::WakeAt(60_000)]);
+    let applied = (Phase::Applying, vec![Effect::RememberLater(None), Effect::Apply]);
+    for (event, now) in
+        [(Event::Woken, 60_000), (Event::Wish(UpdateWish::Apply), 5), (weighed(true, true), 50_000)]
+    {
+        let (after, effects) = step(state.clone(), event, now);
+        assert_eq!((after.phase, effects), applied);
+    }
+    // However long that is, it has an end.
+    let (for_ever, _) = play(running(), [Event::Wish(UpdateWish::Defer { seconds: u64::MAX })]);
+    assert_eq!(for_ever.deferred_until, Some(LATER_MAX_S * 1_000));
     // A newer release takes the place of the one that waits.
     let (newer, _) = play(state, [Event::Look, Event::Found(Some(release(2))), Event::Staged]);
     assert_eq!((newer.phase, newer.staged.unwrap().sequence), (Phase::Waiting, 2));
@@ -487,4 +507,25 @@ fn a_release_that_can_not_be_installed_is_told_once_and_not_at_every_look() {
     assert!(matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Failed { .. }))), "{effects:?}");
     let (_, effects) = play(state, [Event::Look, found()]);
     assert_eq!(effects, [Effect::Look]);
+}
+
+#[test]
+fn a_release_that_needs_the_shell_it_brings_waits_for_the_next_start_and_is_told_once() {
+    let brought = || Candidate { next_start: true, ..release(3) };
+    let staged = [Event::Look, Event::Found(Some(brought())), Event::Staged];
+    let (state, effects) = play(running(), staged);
+    assert_eq!(state.phase, Phase::Idle);
+    assert!(
+        matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Waiting { version, .. })) if version == "1.3.0")
+    );
+    // Neither a wish nor another look makes anything of it.
+    let again = [Event::Wish(UpdateWish::Apply), Event::Look, Event::Found(Some(brought()))];
+    let (state, effects) = play(state, again);
+    assert_eq!((state.phase, state.wanted_now, effects), (Phase::Idle, false, vec![Effect::Look]));
+    // One that runs as it is takes its place.
+    let (after, _) = play(state.clone(), [Event::Look, Event::Found(Some(release(4))), Event::Staged]);
+    assert_eq!((after.phase, after.staged.unwrap().sequence), (Phase::Applying, 4));
+    // One that the user does not want does not wait either.
+    let (state, _) = play(state, [Event::Wish(UpdateWish::Skip { version: "1.3.0".into() })]);
+    assert_eq!(state.staged, None);
 }

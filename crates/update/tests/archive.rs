@@ -3,6 +3,7 @@
 mod fixture;
 
 use fixture::{App, Lab, Seen, Session};
+use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::policy::UpdatePolicy;
 use staysail_protocol::worker::UpdateWish;
@@ -218,6 +219,54 @@ async fn why_a_file_can_not_be_applied_is_known_before_anything_is_shown() {
     assert!(
         checked.unwrap_err().to_string().contains("belongs to com.example.lab, not to com.example.other")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_does_not_go_past_the_version_to_stay_at_and_the_refusal_names_it() {
+    let lab = Lab::new();
+    let mut contents = lab.contents("1.0.0", "one");
+    let apps = [None, Some("1.0.x")].map(|pin: Option<&str>| {
+        let pin = pin.map(Into::into);
+        contents.source = Some(UpdateSource { url: lab.file_url(), pin, ..UpdateSource::default() });
+        lab.install(&contents)
+    });
+    lab.publish(lab.contents("1.1.0", "two"));
+    let (file, _) = bundled(&lab, "a.bundle", &[]).await.unwrap();
+    std::fs::remove_dir_all(&lab.repository).unwrap();
+    let refusal = "holds version 1.1.0, and this app is to stay at 1.0.x (pin): lift that first";
+    // Chosen by the user, and by who built the app.
+    for (app, built_with) in apps.iter().zip([None, Some("1.0.x".to_owned())]) {
+        let store = app.store();
+        let installed = app.boot(&store).release;
+        let source = UpdateSource { url: lab.file_url(), pin: built_with.clone(), ..UpdateSource::default() };
+        let mut session = app.start_following(store.clone(), installed.clone(), source);
+        if built_with.is_none() {
+            session.engine.wish(UpdateWish::Pin { version: Some("1.0.x".into()) });
+            following(&mut session, Some("1.0.x")).await;
+        }
+        let now = jiff::Timestamp::now();
+        let refused = said(&store, &file, &app.root, &installed, now).await;
+        assert!(refused.contains(refusal), "{refused}");
+        // An app that was handed it all the same says so, too.
+        session.engine.apply_archive(Archive::open(&file).unwrap());
+        assert_eq!(session.held().await, ("1.1.0".into(), "the app is to stay at 1.0.x".into()));
+        session.engine.wish(UpdateWish::Pin { version: None });
+        following(&mut session, None).await;
+        assert_eq!(said(&store, &file, &app.root, &installed, now).await, "1.1.0");
+        session.engine.apply_archive(Archive::open(&file).unwrap());
+        assert_eq!(session.committed().await, "1.1.0");
+        session.engine.shut_down();
+    }
+}
+
+/// The version to stay at is now this one.
+async fn following(session: &mut Session, wanted: Option<&str>) {
+    session
+        .wait("the choice", |seen| match seen {
+            Seen::Event(UpdateEvent::Following { pinned, .. }) => (pinned.as_deref() == wanted).then_some(()),
+            _ => None,
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,7 +60,7 @@ impl Shipped {
         project::run_quick(stage, &project, &["keys", "init", "--unencrypted"])?;
         let settings = project.read("staysail.toml")?;
         let update = format!(
-            "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\n",
+            "\n[update]\nurl = {:?}\nroot = \"keys/root.json\"\ncheck_interval_s = 3600\nshell = false\n",
             server.url
         );
         project.write("staysail.toml", &(settings + &update))?;
@@ -73,8 +73,17 @@ impl Shipped {
     /// # Errors
     /// When it is refused or fails.
     pub fn publish(&self, stage: &Stage, version: &str) -> anyhow::Result<String> {
+        self.publish_with(stage, version, &[])
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
+    pub fn publish_with(&self, stage: &Stage, version: &str, more: &[&str]) -> anyhow::Result<String> {
         let to = self.repository.display().to_string();
-        project::run_quick(stage, &self.project, &["publish", "--to", &to, "--version", version])
+        let arguments = [&["publish", "--to", &to, "--version", version], more].concat();
+        project::run_quick(stage, &self.project, &arguments)
     }
 }
 

@@ -76,14 +76,18 @@ impl DesktopBus {
         Ok(Self { address, context, main_loop, _daemon: daemon })
     }
 
+    /// What a program needs in its environment to take it for the machine's bus, where NetworkManager is.
+    pub fn as_system_bus(&self) -> (&str, &str) {
+        ("DBUS_SYSTEM_BUS_ADDRESS", &self.address)
+    }
+
     /// What a program needs in its environment to find the bus.
     pub fn variable(&self) -> (&str, &str) {
         ("DBUS_SESSION_BUS_ADDRESS", &self.address)
     }
 
     pub(crate) fn connect(&self) -> anyhow::Result<DBusConnection> {
-        let flags = DBusConnectionFlags::AUTHENTICATION_CLIENT | DBusConnectionFlags::MESSAGE_BUS_CONNECTION;
-        Ok(DBusConnection::for_address_sync(&self.address, flags, None, gio::Cancellable::NONE)?)
+        connect(&self.address)
     }
 
     /// Does something on the stubs' thread.
@@ -109,6 +113,27 @@ impl DesktopBus {
         description: &'static str,
         answer: impl Fn(&str, &Variant) -> Option<Variant> + Send + Sync + 'static,
     ) -> anyhow::Result<Stub> {
+        let property = |name: &str| match name {
+            "RegisteredStatusNotifierItems" => Vec::<String>::new().to_variant(),
+            "ProtocolVersion" => 0_i32.to_variant(),
+            _ => true.to_variant(),
+        };
+        self.serve_with(name, path, interface, description, answer, property)
+    }
+
+    /// The same; `property` gives the value of a property.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub fn serve_with(
+        &self,
+        name: &str,
+        path: &str,
+        interface: &str,
+        description: &'static str,
+        answer: impl Fn(&str, &Variant) -> Option<Variant> + Send + Sync + 'static,
+        property: impl Fn(&str) -> Variant + Send + Sync + 'static,
+    ) -> anyhow::Result<Stub> {
         let connection = self.connect()?;
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let (bus, record) = (connection.clone(), calls.clone());
@@ -128,11 +153,7 @@ impl DesktopBus {
                             .return_dbus_error("org.freedesktop.DBus.Error.Failed", "refused by the test"),
                     }
                 },
-                |_, _, _, _, property| match property {
-                    "RegisteredStatusNotifierItems" => Vec::<String>::new().to_variant(),
-                    "ProtocolVersion" => 0_i32.to_variant(),
-                    _ => true.to_variant(),
-                },
+                move |_, _, _, _, name| property(name),
                 |_, _, _, _, _, _| false,
             )
             .map(drop)
@@ -185,6 +206,11 @@ impl Drop for DesktopBus {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn connect(address: &str) -> anyhow::Result<DBusConnection> {
+    let flags = DBusConnectionFlags::AUTHENTICATION_CLIENT | DBusConnectionFlags::MESSAGE_BUS_CONNECTION;
+    Ok(DBusConnection::for_address_sync(address, flags, None, gio::Cancellable::NONE)?)
 }
 
 pub(crate) fn request_name(connection: &DBusConnection, name: &str) -> anyhow::Result<()> {
@@ -270,6 +296,14 @@ pub struct Ear {
 }
 
 impl Ear {
+    /// One on the bus at this address, which asks and hears nothing.
+    ///
+    /// # Errors
+    /// When the bus can not be reached.
+    pub fn at(address: &str) -> anyhow::Result<Self> {
+        Ok(Self { connection: connect(address)?, signals: Arc::default() })
+    }
+
     /// Signals of this name so far.
     pub fn heard(&self, name: &str) -> Vec<Variant> {
         let signals = lock(&self.signals);

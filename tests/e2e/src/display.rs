@@ -13,11 +13,31 @@ use std::time::Duration;
 /// Longest wait for anything the X server or a tool of it does.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What both screens show.
+const MODE: &str = "1024x768";
+
+/// For Xorg: a card that is none, and no device or console of the machine is touched.
+const TWO_SCREENS: &str = r#"Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+EndSection
+Section "Device"
+  Identifier "none"
+  Driver "dummy"
+  VideoRam 16384
+EndSection
+Section "Screen"
+  Identifier "both"
+  Device "none"
+  DefaultDepth 24
+EndSection
+"#;
+
 /// A virtual display; gone when dropped, and when the test is killed.
 pub struct Display {
     name: String,
     server: Child,
-    _window_manager: Option<Program>,
+    window_manager: Option<Program>,
 }
 
 impl Display {
@@ -26,12 +46,42 @@ impl Display {
     /// # Errors
     /// When Xvfb is missing or does not come up.
     pub fn start() -> anyhow::Result<Self> {
+        let mut command = Command::new("Xvfb");
+        command.args(["-screen", "0", "1280x900x24"]);
+        Self::serve(command, "Xvfb (Debian: xvfb)")
+    }
+
+    /// Starts an X server with two screens beside each other, `DUMMY0` and `DUMMY1`, each 1024 by 768 pixels: Xvfb has one
+    /// output, and GTK counts outputs. `xrandr --output DUMMY1 --off` takes the right one away. What the server needs
+    /// lies in `folder`.
+    ///
+    /// # Errors
+    /// When Xorg or its driver for no hardware is missing, or does not come up.
+    pub fn with_two_screens(folder: &Path) -> anyhow::Result<Self> {
+        let config = folder.join("two-screens.conf");
+        std::fs::write(&config, TWO_SCREENS)?;
+        let mut command = Command::new("Xorg");
+        command.arg("-config").arg(&config).arg("-logfile").arg(folder.join("two-screens.log"));
+        let display = Self::serve(command, "Xorg (Debian: xserver-xorg-core, xserver-xorg-video-dummy)")?;
+        for arguments in [
+            &["--addmode", "DUMMY1", MODE][..],
+            &["--output", "DUMMY1", "--mode", MODE, "--right-of", "DUMMY0"],
+        ] {
+            display.tool("xrandr", arguments).context("a second screen (Debian: x11-xserver-utils)")?;
+        }
+        // Asked, the server looks at its outputs anew; until then it takes the second for one nothing is connected to.
+        crate::wait_until("the second screen", PATIENCE, || {
+            let told = display.tool("xrandr", &["--query"]).map_err(|error| format!("{error:#}"))?;
+            if told.contains("DUMMY1 connected 1024x768+1024+0") { Ok(()) } else { Err(told) }
+        })?;
+        Ok(display)
+    }
+
+    fn serve(mut command: Command, name: &str) -> anyhow::Result<Self> {
         let (mut reader, writer) = std::io::pipe()?;
         let descriptor = writer.as_raw_fd();
-        let mut command = Command::new("Xvfb");
         command
-            .args(["-displayfd", &descriptor.to_string(), "-screen", "0", "1280x900x24", "-nolisten", "tcp"])
-            .args(["-ac", "-noreset"])
+            .args(["-displayfd", &descriptor.to_string(), "-nolisten", "tcp", "-ac", "-noreset"])
             .env_remove(MARK)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -46,17 +96,28 @@ impl Display {
                 Ok(())
             });
         }
-        let server = command.spawn().context("starting Xvfb (Debian: xvfb)")?;
+        let server = command.spawn().with_context(|| format!("starting {name}"))?;
         drop(writer);
         // The server closes the pipe after the number, or dies and so closes it: the read has an end.
         let mut number = String::new();
         reader.read_to_string(&mut number)?;
-        let number: u32 = number.trim().parse().context("Xvfb did not name its display")?;
-        let mut display = Self { name: format!(":{number}"), server, _window_manager: None };
-        let mut openbox = Command::new("openbox");
-        openbox.env("DISPLAY", &display.name).env_remove(MARK);
-        display._window_manager = Program::start("openbox", openbox).ok();
+        let number: u32 =
+            number.trim().parse().with_context(|| format!("{name} did not name its display"))?;
+        let mut display = Self { name: format!(":{number}"), server, window_manager: None };
+        display.start_window_manager();
         Ok(display)
+    }
+
+    /// Starts the window manager, if there is one on this machine.
+    pub fn start_window_manager(&mut self) {
+        let mut openbox = Command::new("openbox");
+        openbox.env("DISPLAY", &self.name).env_remove(MARK);
+        self.window_manager = Program::start("openbox", openbox).ok();
+    }
+
+    /// Ends the window manager: windows stand where programs put them.
+    pub fn end_window_manager(&mut self) {
+        self.window_manager = None;
     }
 
     /// Its name, for `DISPLAY`.
@@ -131,7 +192,7 @@ impl Display {
 
 impl Drop for Display {
     fn drop(&mut self) {
-        self._window_manager = None;
+        self.window_manager = None;
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

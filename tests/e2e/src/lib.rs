@@ -9,6 +9,8 @@
 //!
 //! **Invariant:** nothing here links any crate of Staysail: what is tested is what users run.
 
+#[cfg(target_os = "linux")]
+pub mod accessibility;
 pub mod built;
 pub mod child;
 #[cfg(target_os = "linux")]
@@ -27,6 +29,8 @@ pub mod shortcut_portal;
 pub mod soak;
 pub mod stage;
 pub mod template;
+#[cfg(target_os = "linux")]
+pub mod tray;
 pub mod webdriver;
 
 use std::time::{Duration, Instant};

@@ -163,8 +163,22 @@ pub fn run(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Resu
 /// # Errors
 /// When it fails.
 pub fn run_quick(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    run_quick_with(stage, project, arguments, &binary("staysail-shell")?)
+}
+
+/// As [`run_quick`], with this shell instead of the development one.
+///
+/// # Errors
+/// When it fails.
+pub fn run_quick_with(
+    stage: &Stage,
+    project: &Project,
+    arguments: &[&str],
+    shell: &Path,
+) -> anyhow::Result<String> {
     let mut command = project.staysail(stage, arguments)?;
     command
+        .env("STAYSAIL_SHELL", shell)
         .env("RUSTC_WRAPPER", repository().join("tests/e2e/fixtures/quick-rustc"))
         .env("STAYSAIL_TARGET_DIR", cargo_target().with_file_name("cargo-quick"));
     child::run(&format!("staysail {}", arguments.join(" ")), command, COLD_BUILD)

@@ -2,86 +2,13 @@
 #![cfg(target_os = "linux")]
 
 use anyhow::{Context, ensure};
-use gio::glib::{ToVariant, Variant};
 use serde_json::{Value, json};
-use staysail_e2e::desktop_bus::{DesktopBus, Ear, Stub};
+use staysail_e2e::desktop_bus::DesktopBus;
 use staysail_e2e::dev::{Dev, EDIT};
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{COLD_BUILD, Project};
 use staysail_e2e::stage::{Stage, play};
-
-const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-const ITEM: &str = "org.kde.StatusNotifierItem";
-const MENU: &str = "com.canonical.dbusmenu";
-const DESCRIPTION: &str = r#"<node><interface name="org.kde.StatusNotifierWatcher">
-  <method name="RegisterStatusNotifierItem"><arg type="s" direction="in"/></method>
-  <method name="RegisterStatusNotifierHost"><arg type="s" direction="in"/></method>
-  <property name="RegisteredStatusNotifierItems" type="as" access="read"/>
-  <property name="IsStatusNotifierHostRegistered" type="b" access="read"/>
-  <property name="ProtocolVersion" type="i" access="read"/></interface></node>"#;
-
-fn tray(bus: &DesktopBus) -> anyhow::Result<Stub> {
-    bus.serve(WATCHER, "/StatusNotifierWatcher", WATCHER, DESCRIPTION, |_, _| Some(().to_variant()))
-}
-
-/// A stub of the tray's side: it reads the item and chooses of its menu.
-struct Host {
-    ear: Ear,
-    item: String,
-}
-
-impl Host {
-    fn property(&self, name: &str) -> anyhow::Result<Variant> {
-        self.ear.property(&self.item, "/StatusNotifierItem", ITEM, name)
-    }
-
-    fn call(&self, method: &str) -> anyhow::Result<()> {
-        let place = (0_i32, 0_i32).to_variant();
-        self.ear.ask(&self.item, "/StatusNotifierItem", ITEM, method, Some(&place)).map(drop)
-    }
-
-    fn menu(&self, method: &str, parameters: &Variant) -> anyhow::Result<Variant> {
-        let path = self.property("Menu")?;
-        let path = path.str().context("the menu is an object path")?.to_string();
-        self.ear.ask(&self.item, &path, MENU, method, Some(parameters))
-    }
-
-    /// The entries: number, label, and whether it is checked.
-    fn entries(&self) -> anyhow::Result<Vec<(i32, String, Option<bool>)>> {
-        let layout = self.menu("GetLayout", &(0_i32, -1_i32, Vec::<String>::new()).to_variant())?;
-        let mut entries = Vec::new();
-        collect(&layout.child_value(1), &mut entries);
-        Ok(entries)
-    }
-
-    fn choose(&self, label: &str) -> anyhow::Result<()> {
-        let entries = self.entries()?;
-        let found = entries.iter().find(|entry| entry.1 == label);
-        let (number, ..) = found.with_context(|| format!("no entry {label} in {entries:?}"))?;
-        let event = Variant::tuple_from_iter([
-            number.to_variant(),
-            "clicked".to_variant(),
-            0_i32.to_variant().to_variant(),
-            0_u32.to_variant(),
-        ]);
-        self.menu("Event", &event).map(drop)
-    }
-}
-
-fn collect(layout: &Variant, entries: &mut Vec<(i32, String, Option<bool>)>) {
-    let number = layout.child_value(0).get::<i32>().unwrap_or(-1);
-    let properties = gio::glib::VariantDict::new(Some(&layout.child_value(1)));
-    let label = properties.lookup::<String>("label").ok().flatten();
-    if let Some(label) = label {
-        let checked = properties.lookup::<i32>("toggle-state").ok().flatten().map(|state| state == 1);
-        entries.push((number, label, checked));
-    }
-    for below in layout.child_value(2).iter() {
-        if let Some(below) = below.as_variant() {
-            collect(&below, entries);
-        }
-    }
-}
+use staysail_e2e::tray::{self, Icon};
 
 const DECLARED: &str = "        .run_without_windows()\n        .tray(staysail::Tray::new(\"tray.png\").tooltip(\"Charts\").menu(staysail::Menu::new()\n            \
     .item(staysail::MenuItem::new(\"show\", \"&Show\"))\n            \
@@ -136,25 +63,20 @@ fn told(page: &Page, expected: &Value) -> anyhow::Result<()> {
     page.wait_for(&expected.to_string(), &script, EDIT)
 }
 
-fn item(watcher: &Stub, count: usize) -> anyhow::Result<String> {
-    let call = watcher.wait_call("RegisterStatusNotifierItem", count)?;
-    call.parameters.child_value(0).get::<String>().context("the item's name")
-}
-
 #[test]
 fn the_tray_shows_icon_and_menu_tells_what_is_chosen_and_brings_a_closed_window_back() {
     play("tray", |stage| {
         let bus = DesktopBus::start(stage)?;
-        let watcher = tray(&bus)?;
+        let watcher = tray::start(&bus)?;
         let project = project(stage)?;
         let (mut dev, page) = live(stage, &project, &bus)?;
-        let host = Host { ear: bus.listen()?, item: item(&watcher, 1)? };
+        let host = Icon::named(&bus, tray::registered(&watcher, 1)?)?;
         let tooltip = host.property("ToolTip")?;
         ensure!(tooltip.child_value(2).str() == Some("Charts"), "{tooltip}");
         let icon = host.property("IconPixmap")?.child_value(0);
         let icon = icon.get::<(i32, i32, Vec<u8>)>().context("a picture")?;
         ensure!(icon == (1, 1, vec![255, 255, 128, 0]), "not alpha, red, green, blue: {icon:?}");
-        let labels: Vec<String> = host.entries()?.into_iter().map(|entry| entry.1).collect();
+        let labels: Vec<String> = host.entries()?.into_iter().map(|entry| entry.label).collect();
         ensure!(labels == ["_Show", "Size", "Small", "Large", "Quiet", "_Quit"], "{labels:?}");
 
         host.call("Activate")?;
@@ -163,8 +85,12 @@ fn the_tray_shows_icon_and_menu_tells_what_is_chosen_and_brings_a_closed_window_
         told(&page, &json!({ "kind": "chosen", "id": "quiet", "checked": true }))?;
         host.choose("Large")?;
         told(&page, &json!({ "kind": "chosen", "id": "large", "checked": true }))?;
-        let checked: Vec<String> =
-            host.entries()?.into_iter().filter(|entry| entry.2 == Some(true)).map(|entry| entry.1).collect();
+        let checked: Vec<String> = host
+            .entries()?
+            .into_iter()
+            .filter(|entry| entry.checked == Some(true))
+            .map(|entry| entry.label)
+            .collect();
         ensure!(checked == ["Large", "Quiet"], "{checked:?}");
 
         // A swap that declares one text otherwise changes that text and nothing else.
@@ -175,7 +101,7 @@ fn the_tray_shows_icon_and_menu_tells_what_is_chosen_and_brings_a_closed_window_
         let updated = host.ear.wait("ItemsPropertiesUpdated", 1)?;
         ensure!(updated.child_value(0).n_children() == 1, "{updated}");
         let entries = host.entries()?;
-        ensure!(entries[0].1 == "_Show the window" && entries[4].2 == Some(true), "{entries:?}");
+        ensure!(entries[0].label == "_Show the window" && entries[4].checked == Some(true), "{entries:?}");
         for signal in ["LayoutUpdated", "NewIcon", "NewToolTip"] {
             ensure!(host.ear.heard(signal).is_empty(), "{signal} without a reason");
         }
@@ -230,18 +156,17 @@ fn without_a_tray_everything_else_works_and_the_icon_appears_as_soon_as_there_is
         ensure!(state == json!({ "set": true, "shown": false }), "{state}");
         let set = run(&page, "return await tray.set({ icon: 'other.png', tooltip: 'Late' })")?;
         ensure!(set == json!({ "set": true, "shown": false }), "{set}");
-        let watcher = tray(&bus)?;
-        let name = item(&watcher, 1)?;
+        let watcher = tray::start(&bus)?;
+        let name = tray::registered(&watcher, 1)?;
         page.wait_for("the icon", "return (await fixture.staysail.tray.state()).shown", EDIT)?;
         drop(watcher);
         page.wait_for("no tray", "return !(await fixture.staysail.tray.state()).shown", EDIT)?;
         // The desktop's panel is started anew.
-        let watcher = tray(&bus)?;
-        ensure!(item(&watcher, 1)? == name);
+        let watcher = tray::start(&bus)?;
+        ensure!(tray::registered(&watcher, 1)? == name);
         let removed = run(&page, "await tray.remove(); return await tray.state()")?;
         ensure!(removed == json!({ "set": false, "shown": false }), "{removed}");
-        let ear = bus.listen()?;
-        ensure!(ear.property(&name, "/StatusNotifierItem", ITEM, "Id").is_err(), "the item is still there");
+        ensure!(Icon::named(&bus, name)?.property("Id").is_err(), "the item is still there");
         let again = run(&page, "return await tray.set({ icon: 'tray.png' })")?;
         ensure!(again == json!({ "set": true, "shown": true }), "{again}");
         Ok(())

@@ -74,6 +74,8 @@ fn bodies_from_one_byte_to_256_mib_come_back_as_they_went() {
     play("huge-bodies", |stage| {
         let project = Project::fixture(stage)?;
         let (_dev, page) = Dev::live(stage, &project)?;
+        let memory = || anyhow::Ok((memory_mib(stage, "staysail-shell")?, memory_mib(stage, "counter")?));
+        let mut level = (0, 0);
         for bytes in [0_u64, 1, 8_191, 8_192, 8_193, 1 << 20, 256 << 20] {
             let same = run(
                 &page,
@@ -84,8 +86,17 @@ fn bodies_from_one_byte_to_256_mib_come_back_as_they_went() {
                 ),
             )?;
             ensure!(same == true, "{bytes} bytes: {same}");
+            if bytes <= 1 << 20 {
+                level = memory()?;
+            }
         }
-        Ok(())
+        ensure!(level.0 > 0 && level.1 > 0, "the processes were not found: {level:?}");
+        // What was free is given back a moment later.
+        staysail_e2e::wait_until("memory to return to its level", EDIT, || {
+            let now = memory().map_err(|error| format!("{error:#}"))?;
+            let is_back = now.0 <= level.0 + 24 && now.1 <= level.1 + 24;
+            if is_back { Ok(()) } else { Err(format!("{level:?} MiB before, {now:?} MiB now")) }
+        })
     });
 }
 

@@ -4,7 +4,7 @@
 use anyhow::ensure;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::kitchen_sink::KitchenSink;
-use staysail_e2e::stage::play;
+use staysail_e2e::stage::{Stage, play};
 
 #[test]
 fn a_second_start_a_link_and_a_file_reach_the_app_that_runs() {
@@ -30,6 +30,30 @@ fn a_second_start_a_link_and_a_file_reach_the_app_that_runs() {
         for part in ["x-scheme-handler/kitchen-sink;", "application/x-dev.staysail.kitchen-sink-chart;"] {
             ensure!(text.contains(part), "{part} is not in {text}");
         }
-        sink.picture("links")
+        sink.picture("links")?;
+        starts_at_log_in(stage, &sink)
     });
+}
+
+/// What the system starts at log-in is this program, with the arguments asked for, until it is told not to.
+fn starts_at_log_in(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
+    sink.go("starts")?;
+    sink.try_out("starts-autostart", "state", "Does not start at log-in")?;
+    sink.try_out("starts-autostart", "enable", "Done")?;
+    let folder = stage.folder.path().join("config/autostart");
+    let entries = || -> anyhow::Result<Vec<std::path::PathBuf>> {
+        Ok(std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?)
+    };
+    let there = entries()?;
+    let [entry] = there.as_slice() else { anyhow::bail!("{there:?}") };
+    let text = std::fs::read_to_string(entry)?;
+    let program = stage.folder.path().join("installed").display().to_string();
+    let starts = text.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap_or_default();
+    ensure!(starts.contains(&program) && starts.contains("--hidden"), "{text}");
+    sink.try_out("starts-autostart", "state", "Starts at log-in")?;
+    sink.picture("starts")?;
+    sink.try_out("starts-autostart", "disable", "Done")?;
+    sink.try_out("starts-autostart", "state", "Does not start at log-in")?;
+    ensure!(entries()?.is_empty(), "{:?}", entries()?);
+    Ok(())
 }

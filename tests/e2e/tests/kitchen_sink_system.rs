@@ -8,6 +8,7 @@ use staysail_e2e::desktop_bus::{DesktopBus, Stub};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::kitchen_sink::KitchenSink;
 use staysail_e2e::stage::{Stage, play};
+use staysail_e2e::tray::{self, Icon};
 
 const NOTIFICATIONS: &str = "org.freedesktop.Notifications";
 const NOTIFICATIONS_DESCRIPTION: &str = r#"<node><interface name="org.freedesktop.Notifications">
@@ -18,13 +19,6 @@ const NOTIFICATIONS_DESCRIPTION: &str = r#"<node><interface name="org.freedeskto
   <method name="CloseNotification"><arg type="u" direction="in"/></method>
   <signal name="ActionInvoked"><arg type="u"/><arg type="s"/></signal>
   <signal name="NotificationClosed"><arg type="u"/><arg type="u"/></signal></interface></node>"#;
-const TRAY: &str = "org.kde.StatusNotifierWatcher";
-const TRAY_DESCRIPTION: &str = r#"<node><interface name="org.kde.StatusNotifierWatcher">
-  <method name="RegisterStatusNotifierItem"><arg type="s" direction="in"/></method>
-  <method name="RegisterStatusNotifierHost"><arg type="s" direction="in"/></method>
-  <property name="RegisteredStatusNotifierItems" type="as" access="read"/>
-  <property name="IsStatusNotifierHostRegistered" type="b" access="read"/>
-  <property name="ProtocolVersion" type="i" access="read"/></interface></node>"#;
 const SCREEN_SAVER: &str = "org.freedesktop.ScreenSaver";
 const SCREEN_SAVER_DESCRIPTION: &str = r#"<node><interface name="org.freedesktop.ScreenSaver">
   <method name="Inhibit"><arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="u" direction="out"/></method>
@@ -47,8 +41,7 @@ fn the_desktop_around_the_window_answers_as_the_page_says() {
                 })
             },
         )?;
-        let tray =
-            bus.serve(TRAY, "/StatusNotifierWatcher", TRAY, TRAY_DESCRIPTION, |_, _| Some(().to_variant()))?;
+        let tray = tray::start(&bus)?;
         let screen = bus.serve(
             SCREEN_SAVER,
             "/org/freedesktop/ScreenSaver",
@@ -63,7 +56,7 @@ fn the_desktop_around_the_window_answers_as_the_page_says() {
 
         let sink = KitchenSink::start_with(stage, &[bus.variable()])?;
         notifications(&sink, &service)?;
-        icon(&sink, &tray)?;
+        icon(&sink, &bus, &tray)?;
         shortcuts(stage, &sink)?;
         starts(&sink, &screen)?;
         files(&sink)?;
@@ -89,12 +82,20 @@ fn notifications(sink: &KitchenSink<'_>, service: &Stub) -> anyhow::Result<()> {
     sink.picture("notifications")
 }
 
-fn icon(sink: &KitchenSink<'_>, tray: &Stub) -> anyhow::Result<()> {
+fn icon(sink: &KitchenSink<'_>, bus: &DesktopBus, watcher: &Stub) -> anyhow::Result<()> {
     sink.go("tray")?;
     sink.press("tray-tray-show")?;
-    tray.wait_call("RegisterStatusNotifierItem", 1)?;
+    let icon = Icon::named(bus, tray::registered(watcher, 1)?)?;
     sink.wait_answer("tray-tray", |text| text == "Shown" || text == "Waits for a tray")?;
     sink.try_out("tray-tray", "rename", "Done")?;
+    for (entry, told) in
+        [("Hoist the flag", "hoist was chosen"), ("Quiet", "quiet is on"), ("Quiet", "quiet is off")]
+    {
+        icon.choose(entry)?;
+        sink.wait_answer("tray-tray", |text| text.ends_with(told))?;
+    }
+    icon.call("Activate")?;
+    sink.wait_answer("tray-tray", |text| text.ends_with("clicked"))?;
     sink.picture("tray")?;
     sink.press("tray-tray-remove")
 }
@@ -148,10 +149,21 @@ fn webview(sink: &KitchenSink<'_>, downloads: &std::path::Path) -> anyhow::Resul
     sink.try_out("webview-cookies", "set", "Done")?;
     sink.try_out("webview-cookies", "list", "taste = chocolate")?;
     sink.try_out("webview-cookies", "remove", "1 removed")?;
+    let told = |state: &str| {
+        let line = format!("sail.png: {state}");
+        let is_last = |text: &str| text.lines().last().is_some_and(|last| last.starts_with(&line));
+        sink.wait_answer("webview-downloads", is_last).map(drop)
+    };
+    // Each one waits for the user's word: nothing is written before, and nothing after a no.
     sink.press("webview-downloads-download")?;
-    sink.wait_answer("webview-downloads", |text| {
-        text.lines().last().is_some_and(|line| line.starts_with("sail.png: finished"))
-    })?;
+    told("requested")?;
+    sink.press("webview-downloads-refuse")?;
+    told("cancelled")?;
+    sink.press("webview-downloads-download")?;
+    told("requested")?;
+    ensure!(std::fs::read_dir(downloads)?.next().is_none(), "written without a word");
+    sink.press("webview-downloads-accept")?;
+    told("finished")?;
     let icon = std::fs::read(sink.project.file("frontend/icons/sail.png"))?;
     ensure!(std::fs::read(downloads.join("sail.png"))? == icon, "another file was saved");
     Ok(())

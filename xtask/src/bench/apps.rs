@@ -52,12 +52,7 @@ impl<'a> Apps<'a> {
         succeed(
             Command::new("cargo").args(["build", "--release", "--locked"]).args(packages).current_dir(root),
         )?;
-        apps.copy("benches/app", "app", Some("frontend"))?;
-        apps.edit(
-            "app/Cargo.toml",
-            "../../crates/staysail",
-            &root.join("crates/staysail").display().to_string(),
-        )?;
+        apps.copy_ours("app")?;
         if peers {
             apps.copy("benches/peers/tauri", "tauri", Some("src"))?;
             println!("=== installing the peer's packages");
@@ -75,6 +70,13 @@ impl<'a> Apps<'a> {
         }
         copy_folder(&self.root.join(from), &to)?;
         page.map_or(Ok(()), |page| copy_folder(&self.root.join("benches/page"), &to.join(page)))
+    }
+
+    /// Sources of our app, in a folder of this name.
+    pub fn copy_ours(&self, name: &str) -> anyhow::Result<()> {
+        self.copy("benches/app", name, Some("frontend"))?;
+        let runtime = self.root.join("crates/staysail").display().to_string();
+        self.edit(&format!("{name}/Cargo.toml"), "../../crates/staysail", &runtime)
     }
 
     /// Folder of an app's copy.

@@ -2,6 +2,7 @@
 
 pub mod groups;
 mod macos_bundle;
+mod shell;
 
 use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
@@ -104,6 +105,12 @@ pub fn build(project: &Project) -> Result<PathBuf> {
 pub fn output_path(project: &Project) -> Result<PathBuf> {
     let backend = cargo::locate(project)?;
     Ok(project.root.join("build").join(format!("{}{}", backend.binary, std::env::consts::EXE_SUFFIX)))
+}
+
+/// What `staysail publish` publishes: what is attached by `staysail build`, and the shell that is attached to.
+pub fn release(project: &Project) -> Result<Contents> {
+    let shell = shell::to_carry(project)?;
+    Ok(Contents { shell, ..assemble(project)? })
 }
 
 /// Builds frontend and backend and puts them together as a release: the manifest, with every file compressed.

@@ -104,6 +104,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         project.name(),
         project.mode.name()
     ));
+    if project.shadow().is_some() {
+        let message = "[update.shadow] counts for releases, not for saves: docs/guide/shadow.md says how to try rules out";
+        output.say(&Said::Notice { message: message.into() });
+    }
     let _keyboard = Keyboard::start(sender.clone());
     let options = Options {
         poll: arguments.poll,

@@ -188,6 +188,8 @@ pub struct Update {
     pub download_bytes_per_s_max: Option<u64>,
     /// Files of a release that are downloaded at once.
     pub download_parallel_max: Option<usize>,
+    /// Whether releases carry the shell; when absent they do if it is an optimised one.
+    pub shell: Option<bool>,
     /// `[update.policy]`
     #[serde(default)]
     pub policy: Policy,

@@ -46,7 +46,7 @@ pub struct PublishArgs {
     /// Those who run a version below this one take it at once.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub critical_below: Option<String>,
-    /// Oldest Staysail an installed app must have been built with to take it.
+    /// Oldest Staysail that runs it: an older app starts the shell that the release carries, or does not take it.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub minimum_shell: Option<String>,
     /// Everybody who runs something older takes this release before any newer one.
@@ -105,6 +105,7 @@ pub fn run(
         Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
     contents.manifest.minimum_shell = arguments.minimum_shell;
     contents.manifest.barrier = arguments.barrier;
+    let shell = contents.shell.as_ref().map(|shell| shell.version.clone());
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
@@ -113,6 +114,14 @@ pub fn run(
     }
     if let Some(barrier) = &report.after_barrier {
         println!("  whoever runs something older than {barrier} takes {barrier} first");
+    }
+    if let Some(version) = shell {
+        println!("  with the shell of Staysail {version}; whoever runs another one starts it next time");
+    }
+    if report.drops_shell {
+        println!(
+            "  without a shell, unlike the release before: apps return to the one they were installed with"
+        );
     }
     println!("  manifest {}", report.hash);
     Ok(report)

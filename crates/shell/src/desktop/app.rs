@@ -42,8 +42,8 @@ pub struct Application {
     waiting: Mutex<VecDeque<PageEvent>>,
     /// Arguments of the start that follows the end.
     relaunch: Mutex<Option<Vec<String>>>,
-    /// Dropped, it lets another instance be the first.
-    instance: Mutex<Option<Box<dyn Any + Send>>>,
+    /// What is dropped when the app has ended, in this order.
+    held: Mutex<Vec<Box<dyn Any + Send>>>,
     /// Wishes to keep the machine awake.
     pub wishes: super::power::Wishes,
     /// Dialogs that are open.
@@ -116,14 +116,14 @@ impl Application {
         Some((start.id.clone(), start.executable.clone()?))
     }
 
-    /// Holds what makes this the only instance.
-    pub fn hold(&self, instance: Box<dyn Any + Send>) {
-        *lock(&self.instance) = Some(instance);
+    /// Holds something until the app has ended: what makes this the only instance, and that its shell ends in order.
+    pub fn hold(&self, held: Box<dyn Any + Send>) {
+        lock(&self.held).push(held);
     }
 
     /// The app has ended; starts it again when that was asked for.
     pub fn ended(&self) {
-        *lock(&self.instance) = None;
+        lock(&self.held).clear();
         let (Some(arguments), Some((_, executable))) = (lock(&self.relaunch).take(), self.installed()) else {
             return;
         };

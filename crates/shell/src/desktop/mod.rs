@@ -30,6 +30,8 @@ mod windows;
 
 pub(crate) use opener::is_harmless;
 pub use windows::Windows;
+#[cfg(not(target_os = "linux"))]
+pub use windows::native_theme;
 
 use crate::asset_groups;
 use crate::pages::Visitor;

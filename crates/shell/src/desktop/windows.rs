@@ -73,6 +73,7 @@ impl Windows {
         let data_dir = shell.facts().data_dir;
         let file =
             (!data_dir.is_empty()).then(|| std::path::Path::new(&data_dir).with_file_name("windows.json"));
+        platform::hear_theme(shell);
         Self {
             shell: shell.clone(),
             open: BTreeMap::new(),
@@ -252,7 +253,8 @@ fn size((width, height): (f64, f64)) -> LogicalSize<f64> {
     LogicalSize::new(width, height)
 }
 
-fn theme(theme: Theme) -> Option<tao::window::Theme> {
+/// The theme as tao names it; `None` is that of the desktop.
+pub fn native_theme(theme: Theme) -> Option<tao::window::Theme> {
     match theme {
         Theme::System => None,
         Theme::Light => Some(tao::window::Theme::Light),

@@ -234,4 +234,71 @@ mod tests {
         drop(listener);
         assert!(matches!(hand_over(1_000), Outcome::Nobody), "its socket file is still there");
     }
+    /// Does something as another user of this machine, when that is possible: only root can.
+    #[cfg(target_os = "linux")]
+    fn as_another_user<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        const NOBODY: libc::c_long = 65_534;
+        if own_uid() != 0 {
+            println!("skipped: only root can act as another user");
+            return None;
+        }
+        let done = std::thread::spawn(move || {
+            // The bare system call changes this thread alone; the C library would change all of them.
+            // SAFETY: takes three numbers and touches no memory; the thread ends with this closure.
+            let changed = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+            assert_eq!(changed, 0);
+            work()
+        });
+        Some(done.join().unwrap())
+    }
+
+    /// A folder and a socket in it that every user could reach: what the peer's identity is compared for.
+    #[cfg(target_os = "linux")]
+    fn open_to_all() -> (tempfile::TempDir, PathBuf) {
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let socket = scratch.path().join("socket");
+        (scratch, socket)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_socket_of_another_users_process_is_handed_nothing() {
+        let (_scratch, socket) = open_to_all();
+        let theirs = socket.clone();
+        let Some(listener) = as_another_user(move || UnixListener::bind(theirs).unwrap()) else { return };
+        let Outcome::Refused(reason) = hand_over(&socket, b"secret", Duration::from_secs(10)) else {
+            panic!("not refused")
+        };
+        assert!(reason.contains("another user's process"), "{reason}");
+        let mut got = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut got).unwrap();
+        assert!(got.is_empty(), "{got:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn another_users_process_is_cut_off_before_a_word_is_read() {
+        let (scratch, socket) = open_to_all();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let facts = crate::shell::Facts::default();
+        let shell = Shell::new(crate::app::without_windows().1, runtime.handle().clone(), facts);
+        let listener = UnixListener::bind(&socket).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let lock = open_lock(&scratch.path().join("lock")).unwrap();
+        let _lock = Instance { listener, lock }.serve(&shell).unwrap();
+        let theirs = socket.clone();
+        let cut_off = as_another_user(move || {
+            let mut stream = UnixStream::connect(theirs).unwrap();
+            // Says nothing: one that may speak is waited for, `handover_timeout_ms`.
+            stream.set_read_timeout(Some(Duration::from_millis(HANDOVER_TIMEOUT_MS / 2))).unwrap();
+            stream.read(&mut [0]).is_ok_and(|count| count == 0)
+        });
+        let Some(cut_off) = cut_off else { return };
+        assert!(cut_off, "another user's process was listened to");
+        let mut own = UnixStream::connect(&socket).unwrap();
+        own.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(own.read(&mut [0]).is_err(), "this user's own process was cut off, too");
+    }
 }

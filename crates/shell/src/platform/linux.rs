@@ -8,7 +8,7 @@
 
 mod policy;
 
-use super::{SCHEME, SchemeRequest, downloads, drops, port, progress, serve, webview};
+use super::{SCHEME, SchemeRequest, downloads, drops, looks, port, progress, serve, webview};
 use crate::assets::Answer;
 use crate::bridge;
 use crate::responder::Responder;
@@ -20,6 +20,7 @@ use gtk::glib::{self, MainContext, ffi::gpointer};
 use gtk::prelude::{ContainerExt, GtkMenuExt, GtkWindowExt, SeatExt, WidgetExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use javascriptcore::{Value, ValueExt};
+pub use looks::{hear_theme, set_theme, theme};
 use muda::{ContextMenu, Menu};
 use staysail_protocol::desktop::window::Progress;
 use staysail_protocol::interface::WindowSpec;
@@ -61,6 +62,7 @@ pub fn build(
     take_script_messages(&gtk_view, shell, label)?;
     policy::decide(&gtk_view, shell, label);
     revive(&gtk_view, label);
+    looks::hear_scale(shell, window, label);
     prepare_context(&gtk_view, shell, spec.incognito)?;
     webview::prepare_view(&gtk_view);
     drops::listen(&gtk_view, shell, label);

@@ -9,7 +9,7 @@ use crate::permissions;
 use crate::shell::Shell;
 use muda::{ContextMenu, Menu};
 use staysail_protocol::desktop::window::Progress;
-use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::interface::{Theme, WindowSpec};
 use staysail_protocol::permission::Permission;
 use staysail_protocol::webview::Proxy;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +48,19 @@ pub fn build(
         .build(window)
         .map_err(|error| error.to_string())
 }
+
+/// The theme its page sees.
+pub fn theme(window: &Window) -> Theme {
+    if window.theme() == tao::window::Theme::Dark { Theme::Dark } else { Theme::Light }
+}
+
+/// Gives the window this theme, or that of the desktop back.
+pub fn set_theme(window: &Window, theme: Theme) {
+    window.set_theme(crate::desktop::native_theme(theme));
+}
+
+/// Each window hears by itself when the theme is another: tao tells it.
+pub fn hear_theme(_shell: &Arc<Shell>) {}
 
 fn with_proxy<'a>(builder: WebViewBuilder<'a>, shell: &Arc<Shell>) -> WebViewBuilder<'a> {
     let endpoint = |host: String, port: u16| ProxyEndpoint { host, port: port.to_string() };

@@ -21,6 +21,7 @@ pub const TESTS: &[Test] = &[
     ("a candidate that takes too long is rejected by the median", slow),
     ("what few calls mean is said by the rules", quiet),
     ("commands whose types changed are not compared", other_types),
+    ("a candidate that speaks only newer protocols is not blamed", of_newer_shells),
     ("the end of the worker that serves decides nothing", serving_killed),
     ("a rehearsal that is given up leaves no candidate behind", given_up),
     ("a share of the calls is copied and large ones are not", shares),
@@ -147,6 +148,15 @@ fn other_types() {
     let strict = ShadowRules { when_quiet: WhenQuiet::Reject, seconds_max: 600, ..rules() };
     let ended = theatre.begin_rehearsal("books-other", &strict).recv_timeout(PATIENCE).expect("an end");
     assert_rejected(ended, "no read-only command is the same");
+}
+
+fn of_newer_shells() {
+    let theatre = Theatre::open();
+    theatre.swap("books").unwrap();
+    let (gate, tally) = theatre.begin_rehearsal("newer", &rules()).recv_timeout(PATIENCE).expect("an end");
+    assert!(matches!(&gate, Gate::Undecided(why) if why.contains("made with a newer Staysail")), "{gate:?}");
+    assert_eq!(tally.calls, 0);
+    assert_eq!(theatre.call("look", json!({ "n": 1 })).unwrap()[0], 1, "the worker before serves on");
 }
 
 fn serving_killed() {

@@ -5,9 +5,7 @@ use serde_json::json;
 use staysail_link::{AttachmentWriter, Courier};
 use staysail_protocol::frame::{Decoder, Frame};
 use staysail_protocol::limits::{CHECKPOINT_BYTES_MAX, SNAPSHOT_BYTES_MAX};
-use staysail_protocol::worker::{
-    ATTACHMENTS_VARIABLE, Attached, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker,
-};
+use staysail_protocol::worker::{ATTACHMENTS_VARIABLE, Attached, Hello, SOCKET_VARIABLE, ToShell, ToWorker};
 use staysail_shell::conductor::SwapOptions;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -186,7 +184,7 @@ pub fn play(role: &str) {
     let hello = Hello {
         protocol_min,
         protocol_max,
-        token: std::env::var(TOKEN_VARIABLE).unwrap(),
+        token: crate::protocol::token(role),
         attachments: true,
         ..Hello::default()
     };

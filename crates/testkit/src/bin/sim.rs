@@ -28,8 +28,7 @@ struct Arguments {
 /// Effects of one scenario, far more than any has.
 const EFFECTS_MAX: u64 = 10_000;
 const KINDS: u64 = Kind::ALL.len() as u64;
-const ALL_SETTINGS: [Setting; 2] = [Setting::Plain, Setting::Terms];
-const SETTINGS: u64 = ALL_SETTINGS.len() as u64;
+const SETTINGS: u64 = Setting::ALL.len() as u64;
 /// One in so many schedules has no fault.
 const FAULTLESS_PART: u64 = 20;
 
@@ -87,7 +86,7 @@ fn simulate(arguments: &Arguments) -> ExitCode {
             if number >= scenarios * SETTINGS {
                 break;
             }
-            let setting = ALL_SETTINGS[(number % SETTINGS) as usize];
+            let setting = Setting::ALL[(number % SETTINGS) as usize];
             tried(Seed {
                 setting,
                 scenario: arguments.scenario + number / SETTINGS,
@@ -98,7 +97,7 @@ fn simulate(arguments: &Arguments) -> ExitCode {
         while !enough() {
             // One scenario in one setting and one sort of fault at a time: k = 1, 2, … until none strikes.
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let setting = ALL_SETTINGS[(number % SETTINGS) as usize];
+            let setting = Setting::ALL[(number % SETTINGS) as usize];
             let kind = Kind::ALL[(number / SETTINGS % KINDS) as usize];
             let scenario = arguments.scenario + number / KINDS / SETTINGS;
             for at in 1..EFFECTS_MAX {

@@ -6,7 +6,7 @@ use staysail_server::{Options, Running};
 use staysail_testkit::chance::Chance;
 use staysail_testkit::faults::{Faults, Kind};
 use staysail_testkit::model::{Model, known};
-use staysail_testkit::world::{DAYS, World};
+use staysail_testkit::world::{DAYS, OWN, World};
 use staysail_update::Store;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -186,7 +186,7 @@ impl App {
         }
         let state = Store::open(&self.store).unwrap().state();
         self.model.ended(*ended == Ended::Killed, &state.trials);
-        self.model.floor_is(state.floor, Kind::Killed);
+        self.model.floor_is(OWN, state.floor, Kind::Killed);
         self.model.bans_are(state.banned.keys());
         assert_eq!(self.model.broken, None, "{said}");
     }

@@ -9,7 +9,7 @@ use super::fetch::{self, Arrived, Brought, Remote};
 use super::look::Found;
 use super::progress::Progress;
 use crate::disk::Lock;
-use crate::store::{Fetch, Release, Store};
+use crate::store::{Fetch, Release, Store, carried};
 use crate::{Error, TARGET, hash, pack};
 use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::{BTreeSet, VecDeque};
@@ -138,7 +138,7 @@ async fn carry(remote: &Remote, store: &Store, list: &List<'_>, arrived: Arrived
 /// Hashes of what a release can not be without on this machine.
 fn needed(manifest: &Manifest) -> BTreeSet<&str> {
     let backend = manifest.backend.get(TARGET).into_iter().flatten();
-    manifest.page.iter().chain(backend).map(|entry| entry.sha256.as_str()).collect()
+    manifest.page.iter().chain(backend).chain(carried(manifest)).map(|entry| entry.sha256.as_str()).collect()
 }
 
 /// Fetches one file, by its delta or as a whole, and puts it in its place.

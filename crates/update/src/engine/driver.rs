@@ -170,7 +170,6 @@ impl Driver {
                 if self.looked_in.is_some() {
                     let staged = self.state.staged.as_ref();
                     if staged.is_none_or(|staged| staged.hash == found.candidate.hash) {
-                        self.state.deferred_until = None;
                         self.state.wanted_now = true;
                     } else {
                         found.candidate.given = true;
@@ -257,6 +256,7 @@ impl Driver {
             Effect::WakeAt(at) => self.wake = Some(at),
             Effect::Weigh(gate) => self.weigh(gate),
             Effect::RememberSkips(skipped) => return self.remember_skips(skipped).await,
+            Effect::RememberLater(until) => return self.remember_later(until).await,
             Effect::RememberChoice { channel, pinned } => return self.remember_choice(channel, pinned).await,
             Effect::Tell(event) => self.parts.host.event(event),
             Effect::Stop => {

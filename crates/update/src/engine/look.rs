@@ -158,6 +158,8 @@ fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: R
     let running = &current.manifest().version;
     let urgencies = [Some(&manifest), towards.as_ref()];
     let critical = urgencies.into_iter().flatten().any(|release| is_critical(&release.urgency, running));
+    let (foreign, misfit) = (foreign(&manifest, current), misfit(&manifest));
+    let next_start = foreign.is_none() && misfit.is_some() && store.fits_next_start(&manifest);
     let mut candidate = Candidate {
         hash: hash::of(&bytes),
         version: manifest.version.clone(),
@@ -165,7 +167,8 @@ fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: R
         notes: manifest.notes.clone(),
         bytes: 0,
         same_as_current: same_content(current.manifest(), &manifest),
-        unusable: unusable(&manifest, current),
+        unusable: foreign.or(misfit.filter(|_| !next_start)),
+        next_start,
         conditional: !manifest.policy.is_none(),
         critical,
         channel: channel.to_owned(),
@@ -193,8 +196,8 @@ pub(crate) fn barrier_missed<'a>(manifest: &'a Manifest, version: &str) -> Optio
     (compare_versions(version, barrier) == Ordering::Less).then_some(barrier)
 }
 
-/// Why this machine can not run a release, if so.
-fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
+/// Why no version of Staysail runs a release here, if so.
+fn foreign(manifest: &Manifest, current: &Release) -> Option<String> {
     let app = &current.manifest().app;
     if manifest.app != *app {
         return Some(format!("it belongs to {}, not to {app}", manifest.app));
@@ -204,5 +207,5 @@ fn unusable(manifest: &Manifest, current: &Release) -> Option<String> {
         return Some(format!("it has no backend for {TARGET}, only for {available}"));
     }
     // Of barriers the signed list is asked: one that a manifest names may be lifted since.
-    misfit(manifest)
+    None
 }

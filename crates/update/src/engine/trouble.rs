@@ -51,7 +51,7 @@ troubles! {
     BanNotStored = "ban_not_stored",
     /// A floor could not be stored.
     FloorNotStored = "floor_not_stored",
-    /// What the user skips or follows could not be stored; it holds until the app ends.
+    /// What the user skips, puts off or follows could not be stored; it holds until the app ends.
     ChoiceNotStored = "choice_not_stored",
     /// A channel that was followed is not among those of the repository; the app's own is followed.
     ChannelGone = "channel_gone",

@@ -28,14 +28,14 @@ pub(super) fn is_useless(state: &State, release: &Candidate) -> bool {
     state.banned.contains(&release.hash)
         || release.channel != state.channel
         || !is_newer(release, &state.current)
-        || !fits(state, release)
+        || !fits(state.pinned.as_ref(), release)
 }
 
-fn fits(state: &State, release: &Candidate) -> bool {
+/// Whether a release may be taken by who stays at that version.
+pub(crate) fn fits(pinned: Option<&String>, release: &Candidate) -> bool {
     // A barrier on the way to what fits is taken, too.
     let versions = [Some(&release.version), release.towards.as_ref()];
-    let fit = |pinned: &String| versions.into_iter().flatten().any(|version| pin::fits(pinned, version));
-    state.pinned.as_ref().is_none_or(fit)
+    pinned.is_none_or(|pinned| versions.into_iter().flatten().any(|version| pin::fits(pinned, version)))
 }
 
 /// Why a release that was found is not taken, where the user should hear of that.
@@ -57,7 +57,7 @@ pub(super) fn held(state: &State, found: &Candidate) -> Option<String> {
             found.channel, current.version
         ));
     }
-    if is_newer(found, current) && !fits(state, found) {
+    if is_newer(found, current) && !fits(state.pinned.as_ref(), found) {
         let pinned = state.pinned.as_deref().unwrap_or_default();
         let critical = if found.critical { "; it is critical" } else { "" };
         return Some(format!("the app is to stay at {pinned}{critical}"));

@@ -30,6 +30,8 @@ pub struct Candidate {
     pub channel: String,
     /// It is a barrier on the way to this version.
     pub towards: Option<String>,
+    /// It runs in the shell it brings along, from the next start of the app on; not in the one that runs.
+    pub next_start: bool,
     /// It is in a file that was given to the app while another release was staged: it is wanted now, and that one waits on.
     pub given: bool,
 }
@@ -194,6 +196,9 @@ pub enum Effect {
     Weigh(Gate),
     /// Record durably which versions the user does not want; answered by `NotStored` when that fails.
     RememberSkips(BTreeSet<String>),
+    /// Record durably until when the user puts releases off, or that nothing is put off any more; answered by `NotStored` when
+    /// that fails.
+    RememberLater(Option<u64>),
     /// Record durably what the user follows; answered by `NotStored` when that fails.
     RememberChoice {
         /// The channel.
@@ -223,6 +228,7 @@ impl Effect {
             Self::WakeAt(_) => "wake at",
             Self::Weigh(_) => "weigh",
             Self::RememberSkips(_) => "remember skips",
+            Self::RememberLater(_) => "remember later",
             Self::RememberChoice { .. } => "remember choice",
             Self::Tell(_) => "tell",
             Self::Stop => "stop",

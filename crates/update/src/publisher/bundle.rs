@@ -180,7 +180,8 @@ fn blobs<'a>(releases: impl Iterator<Item = &'a Manifest>, targets: &[String]) -
     let mut seen = BTreeSet::new();
     let mut blobs = Vec::new();
     for manifest in releases {
-        let backends = targets.iter().filter_map(|target| manifest.backend.get(target)).flatten();
+        let of = |target| manifest.backend.get(target).into_iter().chain(manifest.shell.get(target));
+        let backends = targets.iter().flat_map(of).flatten();
         // Where there is no network nothing is fetched later.
         let files = manifest.page.iter().chain(manifest.group_files()).chain(backends);
         blobs.extend(files.map(|entry| entry.blob.clone()).filter(|blob| seen.insert(blob.sha256.clone())));

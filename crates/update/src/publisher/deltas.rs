@@ -60,7 +60,18 @@ fn pairs<'a>(old: &'a Manifest, new: &'a Manifest) -> Vec<(&'a FileEntry, &'a Fi
             pairs.extend(same.map(|same| (same, entry)));
         }
     }
+    for (target, files) in &new.shell {
+        let old = old.shell.get(target).and_then(|old| old.first());
+        pairs.extend(old.zip(files.first()));
+    }
     pairs
+}
+
+/// The patches of the release before to the shells that the new one carries on.
+pub(super) fn carried_on(previous: Option<&Manifest>, new: &Manifest, options: &Options) -> Vec<Delta> {
+    let Some(previous) = previous.filter(|_| options.delta_releases > 0) else { return Vec::new() };
+    let shells: BTreeSet<&str> = new.shell.values().flatten().map(|entry| entry.sha256.as_str()).collect();
+    previous.deltas.iter().filter(|delta| shells.contains(delta.to.as_str())).cloned().collect()
 }
 
 /// Makes the patches for a release that follows `previous`; `before` are the hashes of all manifests before it, `barrier` that
@@ -94,6 +105,7 @@ fn deltas<'a>(
                 continue;
             }
             let Some(base) = content(place, from) else { continue };
+            // What an earlier release brought has its patches already.
             let Some(packed) = contents.blobs.get(&to.blob.sha256) else { continue };
             let target = pack::decompress(packed, to.size).map_err(refused)?;
             let Some((method, patch)) = pack::smallest_delta(&base, &target)? else { continue };

@@ -31,10 +31,11 @@ pub use lists::{delegate, role_of};
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
 
-use crate::bundle::Contents;
+use crate::bundle::{self as attached, Contents};
+use crate::disk::{Disk, OsDisk};
 use crate::store::compare_versions;
 use crate::trust::{check_target, target_path};
-use crate::{Error, hash};
+use crate::{Error, TARGET, hash};
 use current::{Current, check_owned, check_root, read};
 use lists::{List, Online};
 use serde_json::{Map, Value, json};
@@ -101,6 +102,8 @@ pub struct Published {
     pub hash: String,
     /// Version of the newest barrier before it.
     pub after_barrier: Option<String>,
+    /// The release before carried a shell and this one does not: apps return to the one that was installed.
+    pub drops_shell: bool,
     /// Files of the release.
     pub files: usize,
     /// Bytes somebody with nothing downloads (all targets).
@@ -144,13 +147,15 @@ pub fn publish(
     check_version(manifest, previous.as_ref())?;
     check_app(manifest, current.as_ref())?;
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
+    carry(place, &mut contents, previous.as_ref())?;
     let before = deltas::history(&list.targets, &path);
     let barriers = list.standing_barriers(options)?;
-    manifest.after_barrier = barriers.last().map(|(version, _)| version.clone());
+    contents.manifest.after_barrier = barriers.last().map(|(version, _)| version.clone());
     let last_barrier = barriers.last().and_then(|(_, path)| list.hash_of(path));
     let patches = deltas::make(place, previous.as_ref(), &before, last_barrier, &contents, options)?;
+    let carried_on = deltas::carried_on(previous.as_ref(), &contents.manifest, options);
     let manifest = &mut contents.manifest;
-    manifest.deltas = patches.iter().map(|(delta, _)| delta.clone()).collect();
+    manifest.deltas = patches.iter().map(|(delta, _)| delta.clone()).chain(carried_on).collect();
     let manifest_bytes = manifest.to_bytes();
     Manifest::parse(&manifest_bytes)?;
 
@@ -187,6 +192,38 @@ pub fn publish(
     write.sign(current.as_ref(), lists, &online, now)?;
     published.written = write.written;
     Ok(published)
+}
+
+/// Has the release carry its shell. One that the release before carries already is in the repository.
+fn carry(place: &dyn Place, contents: &mut Contents, previous: Option<&Manifest>) -> Result<(), Error> {
+    let Some(shell) = contents.shell.take() else { return Ok(()) };
+    let least = contents.manifest.minimum_shell.as_ref();
+    if let Some(least) = least.filter(|least| compare_versions(&shell.version, least) == Ordering::Less) {
+        return Err(refused(format!(
+            "the release needs Staysail {least}, but the shell it carries, {}, has {}; nothing was published. Install the newer              one, or set `shell = false` under [update]",
+            shell.file.display(),
+            shell.version
+        )));
+    }
+    if attached::read_attached(&shell.file)?.is_some() {
+        let file = shell.file.display();
+        return Err(refused(format!("{file} is an app and not the bare shell; nothing was published")));
+    }
+    let digest = OsDisk.digest(&shell.file).map_err(Error::disk("reading", &shell.file))?;
+    let before = previous.and_then(|previous| previous.shell.get(TARGET)?.first());
+    let same = before.filter(|before| {
+        let blob = format!("blobs/{}.zst", before.blob.sha256);
+        digest.as_ref().is_some_and(|(sha256, size)| before.sha256 == *sha256 && before.size == *size)
+            && before.path == shell.name
+            && matches!(place.size(&blob), Ok(Some(size)) if size == before.blob.size)
+    });
+    let entry = match same {
+        Some(entry) => entry.clone(),
+        None => contents.entry(&shell.name, &shell.file, true)?,
+    };
+    contents.manifest.shell.insert(TARGET.into(), vec![entry]);
+    contents.manifest.shell_version = Some(shell.version);
+    Ok(())
 }
 
 /// Whether a release could be published as these options say: that the repository can be read, and that all keys which must
@@ -331,7 +368,8 @@ fn check_app(manifest: &Manifest, current: Option<&Current>) -> Result<(), Error
 fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&Manifest>) -> Published {
     // What groups hold is fetched by those who ask for it.
     let files = |manifest: &Manifest| -> Vec<FileEntry> {
-        manifest.page.iter().chain(manifest.backend.values().flatten()).cloned().collect()
+        let native = manifest.backend.values().chain(manifest.shell.values()).flatten();
+        manifest.page.iter().chain(native).cloned().collect()
     };
     let all = files(manifest);
     let update_bytes = previous.map(|previous| {
@@ -355,6 +393,7 @@ fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&
         sequence: manifest.sequence,
         hash: String::new(),
         after_barrier: manifest.after_barrier.clone(),
+        drops_shell: manifest.shell.is_empty() && previous.is_some_and(|previous| !previous.shell.is_empty()),
         files: all.len(),
         full_bytes: blobs.values().sum(),
         update_bytes,

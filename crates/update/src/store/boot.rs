@@ -163,10 +163,11 @@ impl Store {
         Ok(proof.proof())
     }
 
-    /// The channel a release on disk came from, as far as it says so.
+    /// The channel a release on disk came from. Where its proof does not say, the one the app was built to follow: most are of
+    /// that.
     pub(super) fn read_channel(&self, hash: &str) -> String {
         let proof = self.read_proof(hash).unwrap_or_default();
-        trust::channel_of(&proof.path).unwrap_or(trust::CHANNEL).to_owned()
+        trust::channel_of(&proof.path).map_or_else(|| self.own_channel(), str::to_owned)
     }
 
     /// A shared lock on a release that exists; none on a read-only disk, where nothing is collected either.
@@ -229,7 +230,7 @@ impl Store {
     }
 }
 
-fn older(release: &Release, embedded: &Release) -> bool {
+pub(super) fn older(release: &Release, embedded: &Release) -> bool {
     compare_versions(&release.manifest().version, &embedded.manifest().version) == Ordering::Less
 }
 
@@ -250,6 +251,7 @@ mod tests {
     use crate::publisher::{self, Folder, Keys, Options};
     use crate::trust::{Client, MetadataFolder};
     use crate::{TARGET, disk::OsDisk};
+    use staysail_protocol::manifest::UpdateSource;
 
     /// Puts the newest release of a repository into a store as good, as an app would have whose Staysail could run it.
     async fn commit_newest(
@@ -257,13 +259,14 @@ mod tests {
         embedded: &Release,
         repository: &std::path::Path,
         root: &[u8],
+        channel: &str,
     ) -> Release {
         let url = format!("file://{}", repository.display());
         let remote = Remote::new(&Surroundings::of_this_machine(&url).unwrap());
         let kept = MetadataFolder::new(&store.folder().join("metadata"), Arc::new(OsDisk));
         let mut client = Client::new(remote, kept, root).unwrap();
         client.refresh(jiff::Timestamp::now()).await.unwrap();
-        let target = client.find(&trust::target_path(trust::CHANNEL)).await.unwrap().unwrap();
+        let target = client.find(&trust::target_path(channel)).await.unwrap().unwrap();
         let bytes = client.download(&target, 1 << 20).await.unwrap();
         let missing = store.missing(&Manifest::parse(&bytes).unwrap(), embedded, false).unwrap();
         assert!(missing.is_empty(), "its files are those that were installed");
@@ -272,40 +275,89 @@ mod tests {
         release
     }
 
+    /// An installed app, and what its releases are made with.
+    struct Installed {
+        folder: tempfile::TempDir,
+        keys: Keys,
+        contents: Contents,
+        store: Store,
+        embedded: Release,
+    }
+
+    impl Installed {
+        fn new(source: Option<UpdateSource>) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let keys = Keys::create(&path("keys"), None, jiff::Timestamp::now()).unwrap();
+            let (page, worker) = (path("index.html"), path("worker"));
+            std::fs::write(&page, "<h1>one</h1>").unwrap();
+            std::fs::write(&worker, "#!/bin/sh").unwrap();
+            let manifest =
+                Manifest { format: 1, version: "1.0.0".into(), protocol: (1, 1), ..Manifest::default() };
+            let mut contents = Contents::new(manifest);
+            contents.add_page("index.html", &page).unwrap();
+            contents.add_backend(TARGET, "worker", &worker).unwrap();
+            (contents.root, contents.source) = (Some(keys.root().unwrap()), source);
+            bundle::attach(&worker, &path("app"), &contents).unwrap();
+            let attached = bundle::read_attached(&path("app")).unwrap().unwrap();
+            let store = Store::open(&path("store")).unwrap();
+            let embedded = store.embed(&attached).unwrap();
+            std::fs::create_dir(path("repository")).unwrap();
+            Self { folder, keys, contents, store, embedded }
+        }
+
+        fn root(&self) -> Vec<u8> {
+            self.keys.root().unwrap()
+        }
+
+        /// Publishes a release in a channel, and puts it into the store as good.
+        async fn commit(&mut self, channel: &str, version: &str) -> Release {
+            self.contents.manifest.version = version.into();
+            let repository = self.folder.path().join("repository");
+            let (place, now) = (Folder::open(&repository).unwrap(), jiff::Timestamp::now());
+            let options = Options { channel: channel.into(), ..Options::default() };
+            publisher::publish(&place, &self.keys, self.contents.clone(), &options, now).unwrap();
+            drop(place);
+            commit_newest(&self.store, &self.embedded, &repository, &self.root(), channel).await
+        }
+    }
+
     #[tokio::test]
     async fn a_release_that_needs_a_newer_staysail_is_passed_over_at_a_start_and_not_blamed() {
-        let (folder, now) = (tempfile::tempdir().unwrap(), jiff::Timestamp::now());
-        let path = |name: &str| folder.path().join(name);
-        let keys = Keys::create(&path("keys"), None, now).unwrap();
-        let (page, worker) = (path("index.html"), path("worker"));
-        std::fs::write(&page, "<h1>one</h1>").unwrap();
-        std::fs::write(&worker, "#!/bin/sh").unwrap();
-        let manifest =
-            Manifest { format: 1, version: "1.0.0".into(), protocol: (1, 1), ..Manifest::default() };
-        let mut contents = Contents::new(manifest);
-        contents.add_page("index.html", &page).unwrap();
-        contents.add_backend(TARGET, "worker", &worker).unwrap();
-        contents.root = Some(keys.root().unwrap());
-        bundle::attach(&worker, &path("app"), &contents).unwrap();
-        let attached = bundle::read_attached(&path("app")).unwrap().unwrap();
-        let store = Store::open(&path("store")).unwrap();
-        let embedded = store.embed(&attached).unwrap();
-        std::fs::create_dir(path("repository")).unwrap();
-        let root = keys.root().unwrap();
-        let options = Options { channel: trust::CHANNEL.into(), ..Options::default() };
-        for (version, minimum) in [("1.1.0", None), ("1.2.0", Some("99.0.0"))] {
-            contents.manifest.version = version.into();
-            contents.manifest.minimum_shell = minimum.map(Into::into);
-            let place = Folder::open(&path("repository")).unwrap();
-            publisher::publish(&place, &keys, contents.clone(), &options, now).unwrap();
-            commit_newest(&store, &embedded, &path("repository"), &root).await;
-        }
+        let mut app = Installed::new(None);
+        app.commit(trust::CHANNEL, "1.1.0").await;
+        app.contents.manifest.minimum_shell = Some("99.0.0".into());
+        app.commit(trust::CHANNEL, "1.2.0").await;
         // The one before it runs here, and starts.
-        let boot = store.boot(&embedded, Some(&root));
+        let boot = app.store.boot(&app.embedded, Some(&app.root()));
         assert_eq!(boot.release.manifest().version, "1.1.0");
         let reason = boot.fallback_reason.unwrap();
         assert!(reason.contains("version 1.2.0: it needs Staysail 99.0.0"), "{reason}");
-        let state = store.state();
+        let state = app.store.state();
         assert!(state.banned.is_empty() && state.bad_starts.is_empty() && state.current.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_release_whose_proof_can_not_be_read_holds_the_floor_of_the_channel_the_app_was_built_for() {
+        let source = UpdateSource { channel: "beta".into(), ..UpdateSource::default() };
+        let mut app = Installed::new(Some(source));
+        app.commit("beta", "1.1.0").await;
+        let newest = app.commit("beta", "1.2.0").await;
+        let floors = |app: &Installed| (app.store.state().floor, app.store.state().floor_of("beta"));
+        assert_eq!(floors(&app), (0, 2));
+        for name in ["state", "state.copy"] {
+            std::fs::write(app.store.folder().join(name), "damaged").unwrap();
+        }
+        assert_eq!(floors(&app), (0, 2), "the proofs say of which channel the releases are");
+        let proof = app.store.folder().join("releases").join(newest.hash()).join("proof.json");
+        for bad in ["not a proof", "{}"] {
+            std::fs::write(&proof, bad).unwrap();
+            assert_eq!(floors(&app), (0, 2), "{bad}");
+        }
+        std::fs::remove_file(&proof).unwrap();
+        assert_eq!(floors(&app), (0, 2), "without a proof");
+        // What nothing vouches for does not start.
+        let boot = app.store.boot(&app.embedded, Some(&app.root()));
+        assert!(boot.release.is_embedded());
     }
 }

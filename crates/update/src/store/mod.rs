@@ -10,6 +10,7 @@
 //! partial/<sha256>               downloads under way
 //! metadata/                      newest verified TUF metadata: the floors of its versions
 //! on-demand/<sha256>             files of asset groups under way; kept over the end of the app
+//! shells/<sha256>/               starts of another shell than the installed one, see `shell`
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
 //! on-demand.lock                 one process that fetches files of asset groups
 //! ```
@@ -19,6 +20,7 @@
 mod boot;
 mod disk;
 mod release;
+pub mod shell;
 pub(crate) mod stage;
 pub mod state;
 
@@ -26,6 +28,7 @@ pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
 pub(crate) use release::{content_hash, misfit, same_content};
+pub(crate) use shell::carried;
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
 
@@ -35,8 +38,9 @@ use crate::disk::{Disk, Lock};
 use release::Origin;
 use state::{Copy, State};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::Manifest;
+use staysail_protocol::manifest::{Manifest, UpdateSource};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     attached: Mutex<Option<Arc<Attached>>>,
+    /// Hash of the shell that runs, when it is not the one that was installed.
+    shell: Mutex<Option<String>>,
     /// Bans of this process, which hold even when the disk is too full to remember them.
     banned: Mutex<BTreeMap<String, String>>,
     /// Where the last resort's worker lies when the store can not be written.
@@ -104,6 +110,7 @@ impl Store {
                 folder: folder.to_owned(),
                 disk,
                 attached: Mutex::default(),
+                shell: Mutex::default(),
                 banned: Mutex::default(),
                 private: Mutex::default(),
             }),
@@ -156,16 +163,29 @@ impl Store {
         match self.read_state() {
             Copy::Valid(state) => state,
             Copy::Absent => State::default(),
-            Copy::Corrupt | Copy::Unreadable(_) => self.rebuild_state(),
+            Copy::Corrupt | Copy::Unreadable(_) => self.found_again().0,
         }
     }
 
     /// The channel that is followed: what the user chose, or what the app was built with.
     pub(crate) fn channel(&self) -> String {
-        let attached = self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let own = attached.and_then(|attached| Some(attached.source.as_ref()?.channel.clone()));
-        let own = own.filter(|own| !own.is_empty());
-        self.state().chosen.channel.or(own).unwrap_or_else(|| crate::trust::CHANNEL.to_owned())
+        self.state().chosen.channel.unwrap_or_else(|| self.own_channel())
+    }
+
+    /// The channel the app was built to follow.
+    fn own_channel(&self) -> String {
+        let own = self.source().map(|source| source.channel).filter(|own| !own.is_empty());
+        own.unwrap_or_else(|| crate::trust::CHANNEL.to_owned())
+    }
+
+    /// The version to stay at: what the user chose, or what the app was built with.
+    pub(crate) fn pinned(&self) -> Option<String> {
+        let pinned = self.state().chosen.pinned.or_else(|| self.source()?.pin);
+        pinned.filter(|pinned| !pinned.is_empty())
+    }
+
+    fn source(&self) -> Option<UpdateSource> {
+        self.inner.attached.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.source.clone()
     }
 
     pub(crate) fn read_state(&self) -> Copy {
@@ -174,15 +194,29 @@ impl Store {
     }
 
     /// Both copies are damaged: the floor is at least the highest sequence on disk, and every marked ban holds. What was
-    /// committed is unknown, so nothing is: the attached release boots and the newest is applied anew.
-    fn rebuild_state(&self) -> State {
-        let mut state = State::default();
-        for hash in self.release_hashes() {
-            if let Ok(manifest) = self.read_manifest(&hash) {
-                state.raise_floor(&self.read_channel(&hash), manifest.0.sequence);
+    /// committed is unknown, so nothing is: the attached release boots and the newest is applied anew. An error says that the
+    /// disk refused something, so that there may be more.
+    fn found_again(&self) -> (State, Result<(), Error>) {
+        let (mut state, mut whole) = (State::default(), Ok(()));
+        let hashes = self.list_releases().unwrap_or_else(|error| {
+            whole = Err(error);
+            Vec::new()
+        });
+        for hash in hashes {
+            match self.read_manifest(&hash) {
+                Ok((manifest, _)) => state.raise_floor(&self.read_channel(&hash), manifest.sequence),
+                Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error @ Error::Disk { .. }) => whole = Err(error),
+                Err(_) => {}
             }
         }
-        state
+        (state, whole)
+    }
+
+    /// The same for those who write it down.
+    fn rebuilt_state(&self) -> Result<State, Error> {
+        let (state, whole) = self.found_again();
+        whole.map(|()| state)
     }
 
     pub(crate) fn release_hashes(&self) -> Vec<String> {
@@ -205,7 +239,7 @@ impl Store {
             Copy::Unreadable(error) => return Err(Error::disk("reading", &folder.join("state"))(error)),
             Copy::Valid(state) => state,
             Copy::Absent => State::default(),
-            Copy::Corrupt => self.rebuild_state(),
+            Copy::Corrupt => self.rebuilt_state()?,
         };
         let before = state.clone();
         change(&mut state);
@@ -229,7 +263,9 @@ impl Store {
         let _lock = self.lock_state()?;
         match self.read_state() {
             Copy::Valid(state) => self.write_state(&state),
-            // What can not be read is left alone, and what is lost is written with the next change.
+            // Before anything is removed of what the floor is found again from.
+            Copy::Corrupt => self.write_state(&self.rebuilt_state()?),
+            // What can not be read is left alone.
             _ => Ok(()),
         }
     }
@@ -329,6 +365,7 @@ impl Store {
             if state.current.as_deref() == Some(hash) {
                 state.current = state.previous.take();
             }
+            state.keep_shells();
         });
         marked.and(changed)
     }

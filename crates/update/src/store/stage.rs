@@ -1,6 +1,7 @@
 //! Putting a release into the store, trying it, keeping or collecting it.
 
 use super::boot::StoredProof;
+use super::shell::carried;
 use super::state::Copy;
 use super::{Release, Store, content_hash};
 use crate::disk::{Lock, TEMPORARY};
@@ -22,7 +23,8 @@ pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, Path
     let page = manifest.page.iter().map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256)));
     let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
     let folder = store.inner.backend_folder(backend);
-    page.chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path)))).collect()
+    let shell = store.other_shell(manifest).map(|(entry, path)| (entry.clone(), path));
+    page.chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path)))).chain(shell).collect()
 }
 
 /// The files of asset groups, each with the place it has when it was fetched.
@@ -102,15 +104,20 @@ impl Store {
 
     /// The content with hash `sha256` as any release on this machine has it, verified: the base of a delta.
     pub(crate) fn delta_base(&self, sha256: &str, current: &Release) -> Option<Vec<u8>> {
+        let attached = self.attached();
+        if let Some(attached) = attached.filter(|attached| attached.shell.as_deref() == Some(sha256)) {
+            return attached.shell_content();
+        }
         let mut manifests = vec![current.manifest().clone()];
         manifests
             .extend(self.release_hashes().iter().filter_map(|hash| Some(self.read_manifest(hash).ok()?.0)));
         manifests.iter().find_map(|manifest| {
             let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
             let folder = self.inner.backend_folder(backend);
-            let mut entries = manifest.page.iter().chain(manifest.group_files()).chain(backend);
+            let shell = carried(manifest);
+            let mut entries = manifest.page.iter().chain(manifest.group_files()).chain(backend).chain(shell);
             let entry = entries.find(|entry| entry.sha256 == sha256)?;
-            self.inner.base(entry, &[folder])
+            self.inner.base(entry, &[folder, self.inner.backend_folder(std::slice::from_ref(entry))])
         })
     }
 
@@ -143,8 +150,18 @@ impl Store {
         }
         let release = self.open_release(&hash, root)?;
         release.verify()?;
+        let shell = self.other_shell(release.manifest());
+        if let Some((entry, path)) = &shell {
+            self.inner.ensure_file(path, entry)?;
+        }
         self.sync_folders(release.manifest(), &folder)?;
-        self.change(|state| state.staged = Some(hash))?;
+        self.change(|state| {
+            if let Some((entry, _)) = shell {
+                state.shells.0.insert(hash.clone(), entry.sha256.clone());
+            }
+            state.staged = Some(hash);
+            state.keep_shells();
+        })?;
         Ok(release)
     }
 
@@ -225,6 +242,7 @@ impl Store {
             if !release.is_embedded() && state.current.as_ref() != Some(&hash) {
                 state.previous = state.current.replace(hash);
             }
+            state.keep_shells();
         })
     }
 
@@ -247,10 +265,15 @@ impl Store {
             Copy::Unreadable(error) => {
                 return Err(Error::disk("reading", &self.inner.folder.join("state"))(error));
             }
+            // What is removed may be all that says how high the floor is.
+            Copy::Corrupt => {
+                self.heal_state()?;
+                self.state()
+            }
             _ => self.state(),
         };
         let spared: BTreeSet<_> =
-            [state.current, state.previous, state.staged].into_iter().flatten().collect();
+            [&state.current, &state.previous, &state.staged].into_iter().flatten().cloned().collect();
         let mut needed = BTreeSet::new();
         let mut need = |manifest: &Manifest| {
             let files = wanted(self, manifest).into_iter().chain(fetched(self, manifest, |_| true));
@@ -277,10 +300,10 @@ impl Store {
                 self.inner.disk.remove(&folder).map_err(Error::disk("removing", &folder))?;
             }
         }
-        let attached = self.inner.attached.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        if let Some(attached) = attached {
+        if let Some(attached) = self.attached() {
             need(&attached.manifest);
         }
+        self.forget_shells(state.shells.0.into_values().collect())?;
         // Not while somebody fetches.
         let on_demand = self.inner.folder.join(ON_DEMAND);
         if self.inner.disk.is_folder(&on_demand)

@@ -10,6 +10,7 @@ use crate::disk::Disk;
 use crate::hash;
 use crate::trust::CHANNEL;
 use serde::{Deserialize, Serialize};
+use staysail_protocol::limits::LATER_MAX_S;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -45,6 +46,21 @@ pub struct State {
     pub banned: BTreeMap<String, String>,
     /// What was put off, by the user and by conditions.
     pub postponed: Box<Postponed>,
+    /// The shells that releases carry.
+    #[serde(skip_serializing_if = "Shells::is_none")]
+    pub shells: Box<Shells>,
+}
+
+/// Release hash to the hash of the shell it carries for this machine, when that is not the installed one: a start has to open
+/// no release to see that there is no other shell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shells(pub BTreeMap<String, String>);
+
+impl Shells {
+    fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// What the user chose to follow.
@@ -75,6 +91,18 @@ pub struct Postponed {
     pub waiting_since_s: Option<i64>,
     /// When (seconds since 1970) a release was last looked for, where that has a condition.
     pub looked_s: Option<i64>,
+    /// When (seconds since 1970) the user said later, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later_s: Option<(i64, i64)>,
+}
+
+impl Postponed {
+    /// Milliseconds for which the user still puts releases off. A clock that was set back to before that was said ends it:
+    /// nobody knows how long it has lasted.
+    pub(crate) fn left_ms(&self, now_s: i64) -> Option<u64> {
+        let (_, until_s) = self.later_s.filter(|(said_s, until_s)| (*said_s..*until_s).contains(&now_s))?;
+        Some(until_s.abs_diff(now_s).min(LATER_MAX_S) * 1_000)
+    }
 }
 
 /// One copy of the state as it was found.
@@ -94,6 +122,12 @@ impl State {
     /// Highest sequence of a channel that was ever committed.
     pub fn floor_of(&self, channel: &str) -> u64 {
         if channel == CHANNEL { self.floor } else { self.floors.get(channel).copied().unwrap_or_default() }
+    }
+
+    /// Forgets the shells of releases that boot no more.
+    pub(crate) fn keep_shells(&mut self) {
+        let kept = [&self.current, &self.previous, &self.staged];
+        self.shells.0.retain(|release, _| kept.iter().any(|kept| kept.as_ref() == Some(release)));
     }
 
     /// Raises the floor of a channel, never lowers it.
@@ -173,6 +207,23 @@ mod tests {
             std::fs::write(&path, &bytes[..at]).unwrap();
             assert!(matches!(read_copy(&OsDisk, &path), Copy::Corrupt), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn what_is_put_off_is_for_the_time_that_is_left_and_no_longer_where_the_clock_was_set_back() {
+        let left = |later_s, now_s| Postponed { later_s, ..Postponed::default() }.left_ms(now_s);
+        assert_eq!(left(None, 100), None);
+        assert_eq!(left(Some((100, 160)), 100), Some(60_000));
+        assert_eq!(left(Some((100, 160)), 159), Some(1_000));
+        assert_eq!([99, 160, i64::MAX].map(|now_s| left(Some((100, 160)), now_s)), [None; 3]);
+        // A damaged number is none that lasts for ever.
+        assert_eq!(left(Some((0, i64::MAX)), 1), Some(LATER_MAX_S * 1_000));
+        let kept = State {
+            postponed: Box::new(Postponed { later_s: Some((1, 2)), ..Postponed::default() }),
+            ..State::default()
+        };
+        let read: State = serde_json::from_slice(&kept.to_bytes()[65..]).unwrap();
+        assert_eq!(read, kept);
     }
 
     #[test]

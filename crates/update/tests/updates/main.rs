@@ -9,6 +9,7 @@ mod shells;
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::policy::{UpdatePolicy, Urgency};
+use staysail_protocol::shadow::ShadowRules;
 use staysail_protocol::worker::UpdateWish;
 use staysail_server::{Options, Running};
 use staysail_update::TARGET;
@@ -151,7 +152,7 @@ async fn a_deferred_release_waits_until_the_app_wishes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_staged_and_not_applied_is_applied_after_the_next_start_without_network() {
+async fn what_the_user_puts_off_stays_put_off_over_starts_and_is_applied_afterwards_without_network() {
     let lab = Lab::new();
     let app = lab.install(&lab.contents("1.0.0", "one"));
     let mut session = app.start(&lab.file_url());
@@ -163,8 +164,19 @@ async fn what_was_staged_and_not_applied_is_applied_after_the_next_start_without
         .await;
     session.engine.shut_down();
     std::fs::remove_dir_all(&lab.repository).unwrap();
+    // The first thing anybody hears of it is that it waits.
     let mut session = app.start(&lab.file_url());
+    let reason = session
+        .wait("the wait", |seen| match seen {
+            Seen::Live(_) => Some("it is live".to_owned()),
+            Seen::Event(UpdateEvent::Waiting { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(reason, "the user said later");
+    session.engine.wish(UpdateWish::Apply);
     assert_eq!(session.committed().await, "1.1.0");
+    assert_eq!(session.store.state().postponed.later_s, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -538,11 +550,23 @@ async fn a_release_with_rules_for_it_is_tried_before_it_is_on_trial() {
     assert!(session.store.is_banned(&banned));
     assert_eq!(session.engine.troubles()[&Trouble::ShadowFailed], 1);
 
+    // The same by the same rules under another number is not tried again, by rules of its own it is.
+    let again = |version: &str, share: f64| {
+        let mut contents = lab.contents(version, "1.1.0");
+        contents.manifest.shadow = Some(Box::new(ShadowRules { share, ..ShadowRules::default() }));
+        lab.publish(contents)
+    };
+    again("1.1.1", ShadowRules::default().share);
+    session.engine.wish(UpdateWish::Check);
+    again("1.1.2", 0.5);
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.1.2");
+
     let waits = publish("1.2.0", true);
     session.engine.wish(UpdateWish::Check);
     assert!(session.failed().await.contains("too few calls"));
     assert!(!session.store.is_banned(&waits));
-    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.2.0"]);
+    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.1.2", "1.2.0"]);
     assert!(session.store.state().trials.is_empty(), "what was only tried counts for nothing");
     session.engine.wish(UpdateWish::Check);
     assert_eq!(session.outcome().await.unwrap().version, "1.2.0");
@@ -551,5 +575,5 @@ async fn a_release_with_rules_for_it_is_tried_before_it_is_on_trial() {
     publish("1.3.0", false);
     session.engine.wish(UpdateWish::Check);
     assert_eq!(session.committed().await, "1.3.0");
-    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.2.0", "1.2.0"]);
+    assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.1.2", "1.2.0", "1.2.0"]);
 }

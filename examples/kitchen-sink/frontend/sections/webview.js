@@ -34,7 +34,21 @@ function download(path) {
   link.click(); // as the user does with a link in the page
 }
 
-const follow = (say) => downloads.onEvent(({ name, state, received }) => say(`${name}: ${state}, ${received} bytes`));
+let asked = null; // the download that waits: `downloads = "ask"` in staysail.toml
+
+async function accept() {
+  await downloads.accept(asked);
+}
+
+async function refuse() {
+  await downloads.cancel(asked);
+}
+
+const follow = (say) =>
+  downloads.onEvent(({ id, name, state, received }) => {
+    if (state === "requested") asked = id;
+    say(`${name}: ${state}, ${received} bytes`);
+  });
 // #endregion
 
 export default {
@@ -80,10 +94,14 @@ export default {
     {
       id: "downloads",
       title: "Downloads",
-      about: "Saved to the user's download folder under a name that is free, each step told.",
-      actions: [{ id: "download", label: "Download the icon", run: () => download("/icons/sail.png") }],
+      about: "Each one waits for your yes (elsewhere than on Linux it does not), then goes to your download folder, each step told.",
+      actions: [
+        { id: "download", label: "Download the icon", run: () => download("/icons/sail.png") },
+        { id: "accept", label: "Yes", run: accept },
+        { id: "refuse", label: "No", run: refuse },
+      ],
       extra: ({ log }) => follow(log),
-      needs: ["download.list", "download.cancel"],
+      needs: ["download.list", "download.accept", "download.cancel"],
     },
   ],
 };

@@ -1,6 +1,6 @@
 //! What is changed of an open window, at run time and after a swap.
 
-use super::{Done, Open, Windows, has_menu, not_open, size, theme};
+use super::{Done, Open, Windows, has_menu, not_open, size};
 use crate::platform;
 use staysail_protocol::desktop::window::WindowChange;
 use staysail_protocol::interface::WindowSpec;
@@ -51,7 +51,7 @@ impl Windows {
             spec.always_on_top = yes;
         }
         if let Some(wanted) = change.theme {
-            window.set_theme(theme(wanted));
+            platform::set_theme(window, wanted);
             spec.theme = wanted;
         }
         if let Some(zoom) = change.zoom {

@@ -1,13 +1,13 @@
 //! How a window is opened: what it is built of, and where it stands.
 
 use super::report::place_of_screen;
-use super::{Done, Open, Windows, has_menu, not_open, size, theme};
+use super::{Done, Open, Windows, has_menu, native_theme, not_open, size};
 use crate::app::Target;
 use crate::desktop::geometry::Place;
 use crate::desktop::invalid;
 use crate::platform;
 use staysail_protocol::desktop::window::WindowNews;
-use staysail_protocol::interface::WindowSpec;
+use staysail_protocol::interface::{Theme, WindowSpec};
 use staysail_protocol::limits::WINDOWS_MAX;
 use staysail_protocol::{CallError, ErrorCode};
 use tao::dpi::LogicalPosition;
@@ -64,7 +64,7 @@ impl Windows {
             .with_maximized(maximized)
             .with_always_on_top(spec.always_on_top)
             .with_transparent(spec.transparent)
-            .with_theme(theme(spec.theme))
+            .with_theme(native_theme(spec.theme))
             .with_visible(spec.visible);
         if let Some(min) = spec.min_size {
             builder = builder.with_min_inner_size(size(min));
@@ -99,6 +99,9 @@ impl Windows {
         builder = platform::with_skip_taskbar(builder, spec.skip_taskbar);
         let failed = |error: String| CallError::new(ErrorCode::Internal, error);
         let window = builder.build(target).map_err(|error| failed(error.to_string()))?;
+        if spec.theme != Theme::System {
+            platform::set_theme(&window, spec.theme);
+        }
         if spec.modal
             && let Some(parent) = spec.parent.as_ref().and_then(|parent| self.open.get(parent))
         {

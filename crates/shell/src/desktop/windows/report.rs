@@ -3,6 +3,7 @@
 use super::{Done, Open, Windows};
 use crate::app::Target;
 use crate::desktop::geometry::Place;
+use crate::platform;
 use staysail_protocol::desktop::window::{Screen, WindowEvent as Told, WindowNews, WindowState};
 use staysail_protocol::interface::Theme;
 use tao::event::WindowEvent;
@@ -42,7 +43,7 @@ impl Windows {
             always_on_top: spec.always_on_top,
             resizable: window.is_resizable(),
             decorations: window.is_decorated(),
-            theme: told_theme(window.theme()),
+            theme: platform::theme(window),
             intercept_close: spec.intercept_close,
         })
     }
@@ -62,13 +63,23 @@ impl Windows {
             }
             WindowEvent::Resized(_) => drop(self.resized.insert(label)),
             WindowEvent::Moved(_) => drop(self.moved.insert(label)),
+            // On Linux neither comes by this way; see `platform/looks_linux.rs`.
             WindowEvent::ThemeChanged(theme) => {
-                self.tell(&label, WindowNews::ThemeChanged { theme: told_theme(*theme) });
+                let dark = *theme == tao::window::Theme::Dark;
+                let theme = if dark { Theme::Dark } else { Theme::Light };
+                self.tell(&label, WindowNews::ThemeChanged { theme });
             }
             WindowEvent::ScaleFactorChanged { scale_factor, .. } => {
                 self.tell(&label, WindowNews::ScaleChanged { scale: *scale_factor });
             }
             _ => {}
+        }
+    }
+
+    /// The theme of all windows is another.
+    pub fn tell_theme(&self, theme: Theme) {
+        for label in self.open.keys() {
+            self.tell(label, WindowNews::ThemeChanged { theme });
         }
     }
 
@@ -89,10 +100,6 @@ impl Windows {
     pub(super) fn tell(&self, label: &str, what: WindowNews) {
         self.shell.tell_natively("window", label, &Told { label: label.into(), what });
     }
-}
-
-fn told_theme(theme: tao::window::Theme) -> Theme {
-    if theme == tao::window::Theme::Dark { Theme::Dark } else { Theme::Light }
 }
 
 fn screen(monitor: &MonitorHandle, primary: bool) -> Screen {

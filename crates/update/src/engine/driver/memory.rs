@@ -31,6 +31,7 @@ fn describe(release: &Release) -> Candidate {
 fn staged_as(release: &Release, current_version: &str) -> Candidate {
     let manifest = release.manifest();
     Candidate {
+        next_start: misfit(manifest).is_some(),
         conditional: !manifest.policy.is_none(),
         critical: is_critical(&manifest.urgency, current_version),
         ..describe(release)
@@ -56,7 +57,7 @@ impl Driver {
         self.staged = staged.filter(|staged| {
             staged.channel() == channel
                 && is_newer(&describe(staged), &current)
-                && misfit(staged.manifest()).is_none()
+                && (misfit(staged.manifest()).is_none() || self.parts.store.fits_next_start(staged.manifest()))
                 // What ran before may have gone back beyond a barrier.
                 && barrier_missed(staged.manifest(), &current.version).is_none()
         });
@@ -65,7 +66,9 @@ impl Driver {
             let (channel, pinned) = (channel.clone(), pinned.clone());
             self.parts.host.event(UpdateEvent::Following { channel, pinned });
         }
+        let now_s = (self.parts.surroundings.clock)().as_second();
         self.state = State {
+            deferred_until: durable.postponed.left_ms(now_s).map(|left| self.now().saturating_add(left)),
             floor: floors.remove(&channel).unwrap_or_default().max(at_least),
             floors,
             channel,
@@ -94,6 +97,15 @@ impl Driver {
 
     pub(super) async fn remember_skips(&self, skipped: BTreeSet<String>) -> Option<Event> {
         self.remember_that(move |state| state.postponed.skipped = skipped, SKIPS_NOT_STORED).await
+    }
+
+    /// Of clocks only the wall's goes on while the app does not run.
+    pub(super) async fn remember_later(&self, until: Option<u64>) -> Option<Event> {
+        let said_s = (self.parts.surroundings.clock)().as_second();
+        let left_ms = until.map(|until| until.saturating_sub(self.now()));
+        // A second more than begun: never too early.
+        let later = left_ms.map(|ms| (said_s, said_s.saturating_add_unsigned(ms / 1_000 + 1)));
+        self.remember_that(move |state| state.postponed.later_s = later, LATER_NOT_STORED).await
     }
 
     pub(super) async fn remember_choice(&self, channel: String, pinned: Option<String>) -> Option<Event> {
@@ -166,6 +178,8 @@ impl Driver {
 
 const NOT_TIDIED: &str = "what is no longer needed could not be removed, the next time tries again";
 const SKIPS_NOT_STORED: &str = "what the user skips could not be stored and holds until the app ends";
+const LATER_NOT_STORED: &str =
+    "until when updates are put off could not be stored and holds until the app ends";
 const CHOICE_NOT_STORED: &str =
     "the channel or version that was chosen could not be stored and holds until the app ends";
 const FLOOR_NOT_STORED: &str =

@@ -1,8 +1,8 @@
 //! What an update costs in bytes, time and memory, beside the ways others have: a page, a style sheet, and consecutive
 //! releases of public programs.
 
-use super::apps::succeed;
-use super::{Row, median};
+use crate::bench::apps::succeed;
+use crate::bench::{Row, median};
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
