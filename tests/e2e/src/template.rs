@@ -254,14 +254,25 @@ fn end_otherwise(stage: &Stage, project: &Project) -> anyhow::Result<()> {
 
     let (mut dev, page) = live(stage, project)?;
     drop(page);
-    // Keys go to what has the focus, and a window that has just come up need not have it.
     let settings = project.read("staysail.toml")?;
     let title = settings.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let title = title.context("staysail.toml names no title")?;
-    stage.display.focus(&stage.display.window(&format!("^{title}$"), EDIT)?)?;
-    stage.display.key("alt+F4")?;
-    dev.program.wait(SOON)?;
+    close(stage, &format!("^{title}$"), &mut dev)?;
     gone(stage, project)
+}
+
+/// Closes the window as a user does. A key goes to what has the focus, and on a busy machine to nobody while that changes: it is
+/// pressed again until it was heard.
+fn close(stage: &Stage, title: &str, dev: &mut Dev) -> anyhow::Result<()> {
+    stage.display.window(title, EDIT)?;
+    crate::wait_until("the end by its window", EDIT, || {
+        // Without a window there is nothing to press: it is ending.
+        if let Ok(window) = stage.display.window(title, Duration::from_secs(1)) {
+            let pressed = stage.display.focus(&window).and_then(|()| stage.display.key("alt+F4"));
+            pressed.map_err(|error| format!("{error:#}"))?;
+        }
+        dev.program.wait(Duration::from_secs(5)).map(drop).map_err(|error| format!("{error:#}"))
+    })
 }
 
 fn gone(stage: &Stage, project: &Project) -> anyhow::Result<()> {
