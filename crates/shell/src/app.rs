@@ -1,6 +1,7 @@
 //! The thread of the windows: its event loop, and the way to it.
 
 use crate::desktop::Windows;
+use crate::platform::native;
 use crate::shell::Shell;
 use staysail_protocol::desktop::Declared;
 use staysail_protocol::interface::WindowSpec;
@@ -86,10 +87,14 @@ impl Ui {
 }
 
 /// The event loop and the way to it.
-pub fn event_loop() -> (EventLoop<Wish>, Ui) {
+///
+/// # Errors
+/// A sentence for people: windows can not be shown.
+pub fn event_loop() -> Result<(EventLoop<Wish>, Ui), String> {
+    native::has_display()?;
     let event_loop = EventLoopBuilder::<Wish>::with_user_event().build();
     let proxy = Arc::new(Mutex::new(event_loop.create_proxy()));
-    (event_loop, Ui { way: Way::Windows(proxy) })
+    Ok((event_loop, Ui { way: Way::Windows(proxy) }))
 }
 
 /// The way to no windows at all, and where the end is heard of. No display is needed.

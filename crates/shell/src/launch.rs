@@ -55,7 +55,7 @@ pub fn launch() -> Result<(), String> {
                 connection.serve(shell.clone());
                 app::run_without_windows(&end, &shell);
             }
-            let (event_loop, ui) = app::event_loop();
+            let (event_loop, ui) = app::event_loop()?;
             let shell = Shell::new(ui, runtime.handle().clone(), facts);
             shell.application.begin(begin);
             connection.serve(shell.clone());
@@ -115,7 +115,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         dev_url: None,
         driven: false,
     };
-    let (event_loop, ui) = app::event_loop();
+    let (event_loop, ui) = app::event_loop()?;
     let shell = Shell::new(ui, runtime.handle().clone(), facts);
     shell.application.begin(Start {
         id: app,
@@ -152,8 +152,9 @@ fn check(file: &Path, attached: &Attached) -> Result<Archive, String> {
     let archive = Archive::open(file).map_err(|error| error.to_string())?;
     let store = open_store(&data_folder(&attached.manifest.app))?;
     let installed = store.embed(attached).map_err(|error| error.to_string())?;
-    let version = wait(archive.check_now(&store, root, &installed)).map_err(|error| error.to_string())?;
-    println!("version {version} is applied");
+    let fit = wait(archive.check_now(&store, root, &installed)).map_err(|error| error.to_string())?;
+    let when = if fit.next_start { " when the app is next started" } else { "" };
+    println!("version {} is applied{when}", fit.version);
     Ok(archive)
 }
 

@@ -159,6 +159,8 @@ impl Live {
             // What ran in the shell before does not start in this one.
             let of_module = at_fault && module.is_some_and(|module| module.blame(&reason));
             if release.hash() == embedded.hash() {
+                // Whoever is at fault: in the installed shell it came up once.
+                let _ = module.is_some_and(|module| module.blame(&reason));
                 return self.nothing_starts(&reason);
             }
             if at_fault && !of_module {

@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //! What the system starts is the installed executable. When the store has another shell for this start
-//! ([`Store::newer_shell`]), that becomes the process (Unix), or is a child whose end is waited for (Windows), with the same
+//! ([`Store::newer_shells`]), that becomes the process (Unix), or is a child whose end is waited for (Windows), with the same
 //! arguments and surroundings, and two variables: where the installed executable is, whose attached release, identity and
 //! place in the system stay the app's, and the name of this start. Both are taken out of the environment at once.
 //!
@@ -99,20 +99,21 @@ pub fn enter(
     if let Some(given) = given {
         return store.resume_shell(&given).map(|start| Module(Arc::new(start)));
     }
-    let shell = store.newer_shell(embedded, root)?;
     let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let start = store.begin_shell(&shell, now_s, std::process::id(), &is_alive)?;
-    if !start.is_proven()
-        && let Err(reason) = probe(&shell)
-    {
-        start.did_not_run(&reason);
-        return None;
-    }
-    let mut command = Command::new(&shell.path);
-    command.args(std::env::args_os().skip(1)).env(INSTALLED_VARIABLE, executable);
-    command.env(START_VARIABLE, start.name());
-    if let Err(reason) = become_it(command, &start) {
-        start.did_not_run(&reason);
+    for shell in store.newer_shells(embedded, root) {
+        let Some(start) = store.begin_shell(&shell, now_s, std::process::id(), &is_alive) else { continue };
+        if !start.is_proven()
+            && let Err(reason) = probe(&shell)
+        {
+            start.did_not_run(&reason);
+            continue;
+        }
+        let mut command = Command::new(&shell.path);
+        command.args(std::env::args_os().skip(1)).env(INSTALLED_VARIABLE, executable);
+        command.env(START_VARIABLE, start.name());
+        if let Err(reason) = become_it(command, &start) {
+            start.did_not_run(&reason);
+        }
     }
     None
 }

@@ -128,7 +128,7 @@ impl Archive {
     }
 
     /// Whether an app with this store and this root could apply it now: what the engine will find, known before anything is
-    /// shown. `current` is what the app was installed with, or what runs. Gives the version it holds.
+    /// shown. `current` is what the app was installed with, or what runs.
     ///
     /// # Errors
     /// [`Error::Archive`] with why not: made by other keys, expired, older than what was seen or runs, without what this
@@ -173,7 +173,7 @@ impl Archive {
         current: &Release,
         channel: &str,
         looked: Result<Looked, Error>,
-    ) -> Result<String, Error> {
+    ) -> Result<Fit, Error> {
         let found = match looked {
             Ok(Looked::Found(found)) => found,
             Ok(Looked::Nothing | Looked::NoChannel(_)) => {
@@ -223,7 +223,7 @@ impl Archive {
                 "holds version {version}, and this app is to stay at {pinned} (pin): {remedy}"
             )));
         }
-        Ok(version.clone())
+        Ok(Fit { version: version.clone(), next_start: found.candidate.next_start })
     }
 
     fn refused(&self, reason: &str) -> Error {
@@ -231,8 +231,17 @@ impl Archive {
     }
 }
 
+/// A release that an app could apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fit {
+    /// Its version.
+    pub version: String,
+    /// It needs the shell it brings along, and so goes live when the app is next started.
+    pub next_start: bool,
+}
+
 /// What comes of [`Archive::check`].
-pub type Checking<'a> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'a>>;
+pub type Checking<'a> = Pin<Box<dyn Future<Output = Result<Fit, Error>> + Send + 'a>>;
 
 /// Where a blob lies in a repository.
 pub(crate) fn blob_path(sha256: &str) -> String {

@@ -178,7 +178,8 @@ async fn nothing_that_is_not_signed_is_applied_from_a_file_however_well_it_is_wr
 /// What a check says, with everything that this app has seen so far.
 async fn said(store: &Store, file: &Path, root: &[u8], installed: &Release, now: jiff::Timestamp) -> String {
     let checked = Archive::open(file).unwrap().check(store, root, installed, now).await;
-    checked.unwrap_or_else(|error| {
+    let version = checked.map(|fit| fit.version + if fit.next_start { ", at the next start" } else { "" });
+    version.unwrap_or_else(|error| {
         let error = error.to_string();
         assert!(error.starts_with(&file.display().to_string()), "{error}");
         assert!(error.ends_with("nothing was changed"), "{error}");
@@ -211,6 +212,11 @@ async fn why_a_file_can_not_be_applied_is_known_before_anything_is_shown() {
     assert_eq!(session.committed().await, "1.2.0");
     session.engine.shut_down();
     assert!(said(&newer, now).await.contains("version 1.2.0, which is not newer"));
+    let mut contents = lab.contents("1.3.0", "four");
+    contents.manifest.minimum_shell = Some("99.0.0".into());
+    lab.publish(lab.with_shell(contents, b"newer", "99.0.0"));
+    let (waits, _) = bundled(&lab, "waits.bundle", &[]).await.unwrap();
+    assert_eq!(said(&waits, now).await, "1.3.0, at the next start");
     let mut contents = lab.contents("1.0.0", "another");
     contents.manifest.app = "com.example.other".into();
     let other = lab.install(&contents);

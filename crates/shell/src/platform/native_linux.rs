@@ -44,6 +44,16 @@ fn clipboard() -> Done<gtk::Clipboard> {
     gtk::Clipboard::default(&display).ok_or_else(|| failed("there is no clipboard"))
 }
 
+/// Whether windows can be shown. Known before anything counts on it: without a display nobody is at fault.
+///
+/// # Errors
+/// A sentence for people.
+pub fn has_display() -> Result<(), String> {
+    gtk::init().map_err(|error| {
+        format!("no window can be shown: {error}; DISPLAY or WAYLAND_DISPLAY is to name a display this user may use")
+    })
+}
+
 /// The text of the clipboard.
 pub async fn clipboard_text(shell: &Arc<Shell>) -> Done<Option<String>> {
     later(shell, |_, done| {

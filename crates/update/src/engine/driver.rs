@@ -159,6 +159,7 @@ impl Driver {
     }
 
     async fn handle(&mut self, message: Message) {
+        let mut lifted = Vec::new();
         let event = match message {
             Message::Event(event) => event,
             Message::Found(mut found) => {
@@ -178,7 +179,13 @@ impl Driver {
                     for version in
                         [Some(&candidate.version), candidate.towards.as_ref()].into_iter().flatten()
                     {
-                        self.state.skipped.remove(version);
+                        if self.state.skipped.remove(version) {
+                            lifted.push(Effect::RememberSkips(self.state.skipped.clone()));
+                        }
+                    }
+                    // What waits for the next start is wanted then, too.
+                    if candidate.next_start && self.state.deferred_until.take().is_some() {
+                        lifted.push(Effect::RememberLater(None));
                     }
                     // What was told before is told once more to whoever gave a file.
                     self.state.held_told = None;
@@ -210,6 +217,7 @@ impl Driver {
         {
             self.tell_of_nothing_newer(archive);
         }
+        lifted.into_iter().for_each(|effect| effects.push_front(effect));
         while let Some(effect) = effects.pop_front() {
             let Some(answer) = self.perform(effect).await else { continue };
             // What an answer asks for comes before what was still to be done.

@@ -245,13 +245,15 @@ fn join(reasons: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::{self, Contents};
+    use crate::bundle::{self, Contents, ShellFile};
     use crate::engine::Surroundings;
     use crate::engine::fetch::Remote;
     use crate::publisher::{self, Folder, Keys, Options};
     use crate::trust::{Client, MetadataFolder};
     use crate::{TARGET, disk::OsDisk};
     use staysail_protocol::manifest::UpdateSource;
+
+    const SHELL: &[u8] = b"a newer shell";
 
     /// Puts the newest release of a repository into a store as good, as an app would have whose Staysail could run it.
     async fn commit_newest(
@@ -268,8 +270,11 @@ mod tests {
         client.refresh(jiff::Timestamp::now()).await.unwrap();
         let target = client.find(&trust::target_path(channel)).await.unwrap().unwrap();
         let bytes = client.download(&target, 1 << 20).await.unwrap();
-        let missing = store.missing(&Manifest::parse(&bytes).unwrap(), embedded, false).unwrap();
-        assert!(missing.is_empty(), "its files are those that were installed");
+        // Its files are those that were installed, but for a shell.
+        for (_, path) in store.missing(&Manifest::parse(&bytes).unwrap(), embedded, false).unwrap() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, SHELL).unwrap();
+        }
         let release = store.stage(&bytes, &client.proof(&target).unwrap(), root).unwrap();
         store.commit(&release).unwrap();
         release
@@ -335,6 +340,46 @@ mod tests {
         assert!(reason.contains("version 1.2.0: it needs Staysail 99.0.0"), "{reason}");
         let state = app.store.state();
         assert!(state.banned.is_empty() && state.bad_starts.is_empty() && state.current.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_shell_of_the_release_before_is_started_where_nothing_else_runs_what_boots() {
+        let mut app = Installed::new(None);
+        let shells = |app: &Installed| {
+            let root = app.root();
+            let shells = app.store.newer_shells(&app.embedded, Some(&root));
+            shells.map(|shell| std::fs::read(shell.path).unwrap()).collect::<Vec<_>>()
+        };
+        let file = app.folder.path().join("shell");
+        std::fs::write(&file, SHELL).unwrap();
+        let shell = ShellFile { file, name: "shell".into(), version: "99.0.0".into() };
+        app.contents.shell = Some(shell);
+        app.contents.manifest.minimum_shell = Some("99.0.0".into());
+        app.commit(trust::CHANNEL, "1.1.0").await;
+        assert_eq!(shells(&app), [SHELL], "that of what boots");
+        // Somebody published without it.
+        app.contents.shell = None;
+        app.commit(trust::CHANNEL, "1.2.0").await;
+        assert_eq!(shells(&app), [SHELL], "that of the one before");
+        app.contents.manifest.minimum_shell = None;
+        app.commit(trust::CHANNEL, "1.3.0").await;
+        assert!(shells(&app).is_empty(), "the installed one does");
+    }
+
+    #[tokio::test]
+    async fn what_crashed_is_banned_by_whatever_rules_it_is_tried_and_what_differed_by_its_own_only() {
+        let mut app = Installed::new(None);
+        app.contents.manifest.shadow = Some(Box::default());
+        let release = app.commit(trust::CHANNEL, "1.1.0").await;
+        let mut others = release.manifest().clone();
+        others.shadow = None;
+        let store = Store::open(app.store.folder()).unwrap();
+        store.reject_compared(&release);
+        store.ban_release(&release, "an answer differs").unwrap();
+        assert!(store.is_banned_content("another", release.manifest()));
+        assert!(!store.is_banned_content("another", &others));
+        app.store.ban_release(&release, "it ended on probation").unwrap();
+        assert!(app.store.is_banned_content("another", &others));
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ pub mod state;
 pub use boot::Boot;
 pub(crate) use boot::compare_versions;
 pub use release::Release;
-pub(crate) use release::{content_hash, misfit, same_content};
+pub(crate) use release::{compared_hash, content_hash, misfit, same_content};
 pub(crate) use shell::carried;
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
@@ -39,7 +39,7 @@ use release::Origin;
 use state::{Copy, State};
 use staysail_protocol::limits;
 use staysail_protocol::manifest::{Manifest, UpdateSource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     shell: Mutex<Option<String>>,
     /// Bans of this process, which hold even when the disk is too full to remember them.
     banned: Mutex<BTreeMap<String, String>>,
+    /// Hashes of releases whose answers differed from what was expected.
+    compared: Mutex<BTreeSet<String>>,
     /// Where the last resort's worker lies when the store can not be written.
     private: Mutex<Option<PathBuf>>,
 }
@@ -112,6 +114,7 @@ impl Store {
                 attached: Mutex::default(),
                 shell: Mutex::default(),
                 banned: Mutex::default(),
+                compared: Mutex::default(),
                 private: Mutex::default(),
             }),
         })
@@ -141,7 +144,9 @@ impl Store {
 
     /// Whether the release with this hash is never tried again, or one with the same content under another number.
     pub(crate) fn is_banned_content(&self, hash: &str, manifest: &Manifest) -> bool {
-        self.is_banned(hash) || self.is_banned(&content_hash(manifest))
+        self.is_banned(hash)
+            || self.is_banned(&content_hash(manifest))
+            || compared_hash(manifest).is_some_and(|compared| self.is_banned(&compared))
     }
 
     /// Why the release with this hash is never tried again.
@@ -336,8 +341,18 @@ impl Store {
         self.ban_with(release.hash(), Some(release.manifest()), reason)
     }
 
+    /// The release was rejected because its answers differed: its ban is to hold for these rules only.
+    pub(crate) fn reject_compared(&self, release: &Release) {
+        let mut compared = self.inner.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        compared.insert(release.hash().to_owned());
+    }
+
     fn ban_with(&self, hash: &str, manifest: Option<&Manifest>, reason: &str) -> Result<(), Error> {
-        let content = manifest.map(content_hash);
+        let compared = self.inner.compared.lock().unwrap_or_else(PoisonError::into_inner).contains(hash);
+        let content = manifest.and_then(|manifest| match compared {
+            true => compared_hash(manifest),
+            false => Some(content_hash(manifest)),
+        });
         let reason: String = reason.chars().take(1_000).collect();
         let mut marked = Ok(());
         for name in std::iter::once(hash).chain(content.as_deref()) {

@@ -250,8 +250,8 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
         && same_files(&backend(a), &backend(b))
 }
 
-/// SHA-256 over everything of a release that runs on this machine: interface, windows, menus, values, page and backend, and by
-/// which rules it is tried, but not its number. What proved bad under one number is bad under every other (PRODUCT, law 5).
+/// SHA-256 over everything of a release that runs on this machine: interface, windows, menus, values, page and backend, but not
+/// its number. What proved bad under one number is bad under every other (PRODUCT, law 5).
 pub(crate) fn content_hash(manifest: &Manifest) -> String {
     let mut text = format!("{}\n{}\n", manifest.app, manifest.interface);
     let declared = [
@@ -267,11 +267,14 @@ pub(crate) fn content_hash(manifest: &Manifest) -> String {
     for file in manifest.page.iter().chain(manifest.group_files()).chain(backend) {
         text += &format!("{} {} {}\n", file.sha256, file.executable, file.path);
     }
-    // Whoever was rejected for an answer that is meant to differ is published again with a rule that says so.
-    if let Some(rules) = &manifest.shadow {
-        text += &serde_json::to_string(rules).unwrap_or_default();
-    }
     hash::of(text.as_bytes())
+}
+
+/// The same with the rules by which its answers are compared: whoever was rejected for an answer that is meant to differ is
+/// published again with a rule that says so.
+pub(crate) fn compared_hash(manifest: &Manifest) -> Option<String> {
+    let rules = serde_json::to_string(manifest.shadow.as_deref()?).unwrap_or_default();
+    Some(hash::of(format!("{}\n{rules}", content_hash(manifest)).as_bytes()))
 }
 
 impl Inner {

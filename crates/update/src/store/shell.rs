@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //! A release may carry the generic shell (`shell` of the manifest). The installed executable stays what the system starts, and
-//! what is left when nothing else works; at a start it asks [`Store::newer_shell`] and has that run in its place. What it
+//! what is left when nothing else works; at a start it asks [`Store::newer_shells`] and has one run in its place. What it
 //! asks is in the store's state: a start without another shell opens no release for it.
 //!
 //! ```text
@@ -19,6 +19,8 @@ use super::boot::older;
 use super::state::{Copy, State};
 use super::{Release, Store, misfit};
 use crate::bundle::Attached;
+use crate::engine::look::is_critical;
+use crate::lifecycle::{Candidate, fits};
 use crate::{Error, TARGET};
 use staysail_protocol::limits::SHELL_START_TIMEOUT_S;
 use staysail_protocol::manifest::{FileEntry, Manifest};
@@ -97,23 +99,30 @@ impl Store {
         self.other_shell(manifest).is_some_and(|(entry, _)| Some(&entry.sha256) != running.as_ref())
     }
 
-    /// The shell that is to be started instead of the installed one: that of a release which waits for it, or of the one
-    /// that boots. Everything is verified from the pinned `root` on; whatever is wrong leads to the installed one.
-    pub fn newer_shell(&self, embedded: &Release, root: Option<&[u8]>) -> Option<NewerShell> {
-        let (Copy::Valid(state), Some(root)) = (self.read_state(), root) else { return None };
-        let installed = self.attached()?.shell.clone();
-        for release in [&state.staged, &state.current].into_iter().flatten() {
-            let Some(sha256) = state.shells.0.get(release) else { continue };
-            if Some(sha256) == installed.as_ref() || self.is_banned(release) {
-                continue;
+    /// The shells to start instead of the installed one, the wanted first: that of a release which waits for it, of the one that
+    /// boots, and, where the installed one can not run that, of the one before. Each is verified from the pinned `root` on
+    /// when it is asked for; whatever is wrong leads to the next.
+    pub fn newer_shells<'a>(
+        &'a self,
+        embedded: &'a Release,
+        root: Option<&'a [u8]>,
+    ) -> impl Iterator<Item = NewerShell> + 'a {
+        let (state, root) = match (self.read_state(), root) {
+            (Copy::Valid(state), Some(root)) => (state, root),
+            _ => (State::default(), [].as_slice()),
+        };
+        let installed = self.attached().and_then(|attached| attached.shell.clone());
+        let releases = [state.staged.clone(), state.current.clone(), state.previous.clone()];
+        releases.into_iter().flatten().filter_map(move |release| {
+            let sha256 = state.shells.0.get(&release)?;
+            if Some(sha256) == installed.as_ref() || self.is_banned(&release) {
+                return None;
             }
-            match self.shell_of(release, &state, root, embedded) {
-                Ok(Some(shell)) => return Some(shell),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "a release's shell can not be used"),
-            }
-        }
-        None
+            self.shell_of(&release, &state, root, embedded).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a release's shell can not be used");
+                None
+            })
+        })
     }
 
     fn shell_of(
@@ -124,16 +133,39 @@ impl Store {
         embedded: &Release,
     ) -> Result<Option<NewerShell>, Error> {
         let release = self.open_release(release, root)?;
-        let manifest = release.manifest();
-        let waits = state.staged.as_deref() == Some(release.hash());
-        let skipped = state.postponed.skipped.contains(&manifest.version);
-        // What waits only to go live does so in the shell there is.
-        if older(&release, embedded) || (waits && (skipped || misfit(manifest).is_none())) {
+        let boots = |hash: &String| {
+            let release = self.open_release(hash, root).ok().filter(|_| !self.is_banned(hash))?;
+            (!older(&release, embedded)).then_some(release)
+        };
+        let current = state.current.as_ref().and_then(boots);
+        let refused = if state.staged.as_deref() == Some(release.hash()) {
+            !self.waits(&release, state, current.as_ref().unwrap_or(embedded))
+        } else {
+            // The installed shell does when it runs what boots.
+            state.current.as_deref() != Some(release.hash())
+                && current.is_some_and(|current| misfit(current.manifest()).is_none())
+        };
+        if older(&release, embedded) || refused {
             return Ok(None);
         }
+        let manifest = release.manifest();
         let Some((entry, path)) = self.other_shell(manifest) else { return Ok(None) };
         self.inner.ensure_file(&path, entry)?;
         Ok(Some(NewerShell { sha256: entry.sha256.clone(), path, version: manifest.shell_version.clone() }))
+    }
+
+    /// Whether a staged release waits for its shell. What waits only to go live does so in the shell there is, and what is refused
+    /// by now (skipped, another channel, a version to stay at, banned) waits for nothing.
+    fn waits(&self, staged: &Release, state: &State, running: &Release) -> bool {
+        let manifest = staged.manifest();
+        let skipped = state.postponed.skipped.contains(&manifest.version)
+            && !is_critical(&manifest.urgency, &running.manifest().version);
+        let candidate = Candidate { version: manifest.version.clone(), ..Candidate::default() };
+        misfit(manifest).is_some()
+            && !skipped
+            && staged.channel() == self.channel()
+            && (manifest.barrier || fits(self.pinned().as_ref(), &candidate))
+            && !self.is_banned_content(staged.hash(), manifest)
     }
 
     /// Writes down that `shell` is being started by `process` (what runs is that process then, or a child it waits for) at
@@ -151,7 +183,10 @@ impl Store {
             let mut parts = mark.split('-');
             let began_s = parts.next().and_then(|part| part.parse::<u64>().ok());
             let process = parts.next().and_then(|part| part.parse::<u32>().ok());
-            let late = began_s.is_none_or(|began_s| now_s.saturating_sub(began_s) > SHELL_START_TIMEOUT_S);
+            let long_ago =
+                began_s.is_none_or(|began_s| now_s.saturating_sub(began_s) > SHELL_START_TIMEOUT_S);
+            // Whoever has shown the app and lives may take as long as it likes.
+            let late = long_ago && !matches!(disk.size(&folder.join(mark)), Ok(Some(2..)));
             late || parts.next().is_some() || process.is_none_or(|process| !is_alive(process))
         };
         let marks = disk.list(&folder).unwrap_or_default();
@@ -234,12 +269,12 @@ impl ShellStart {
         }
     }
 
-    /// The shell did not get to run. It counts, and this process goes on.
+    /// The shell did not get to run, or not to work. It counts, and this process goes on.
     pub fn did_not_run(&self, reason: &str) {
         tracing::warn!(
             shell = self.sha256,
             reason,
-            "the release's shell does not run; the installed one does"
+            "a release's shell does not work; three such starts, and the installed one runs"
         );
         let own = self.folder().join(&self.name);
         let failed = own.with_file_name(format!("{}-{FAILED}", self.name));
@@ -259,6 +294,9 @@ impl ShellStart {
 
     /// The app's pages have come up.
     pub fn is_up(&self) {
+        if self.bad.load(Ordering::Relaxed) {
+            return;
+        }
         self.shown.store(true, Ordering::Relaxed);
         let (disk, folder) = (&self.store.inner.disk, self.folder());
         // Two more: another instance whose start was good may have removed the first.
@@ -284,15 +322,16 @@ impl ShellStart {
         }
     }
 
-    /// A release that ran in another shell does not come up in this one. The shell is at fault unless it has worked before:
-    /// banned at once, since the app starts with an older release each time, and the installed shell is known to work. Whether
-    /// it is at fault.
+    /// A release does not come up in this shell. Unless the shell has worked before, it is at fault and not the release, and the
+    /// start a bad one, also when an older release comes up in it. Whether it is at fault.
     pub fn blame(&self, reason: &str) -> bool {
-        if self.proven || self.shown.load(Ordering::Relaxed) {
+        let worked = matches!(self.store.inner.disk.size(&self.folder().join(UP)), Ok(Some(_)));
+        if worked || self.shown.load(Ordering::Relaxed) {
             return false;
         }
-        self.bad.store(true, Ordering::Relaxed);
-        self.store.ban_shell(&self.sha256, reason);
+        if !self.bad.swap(true, Ordering::Relaxed) {
+            self.did_not_run(reason);
+        }
         true
     }
 

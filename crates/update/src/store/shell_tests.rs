@@ -100,6 +100,17 @@ fn starts_under_way_count_only_when_they_take_too_long() {
 }
 
 #[test]
+fn starts_that_have_shown_the_app_and_live_never_count() {
+    let lab = Lab::new();
+    let alive = [1, 2, 3];
+    for process in alive {
+        lab.runs(&lab.begin(100, process, &alive).unwrap()).is_up();
+    }
+    assert!(lab.begin(101 + SHELL_START_TIMEOUT_S, 4, &alive).is_some());
+    assert!(lab.begin(101 + SHELL_START_TIMEOUT_S, 5, &[]).is_none(), "they crashed");
+}
+
+#[test]
 fn one_that_does_not_get_to_run_counts_though_the_process_that_tried_lives_on() {
     let lab = Lab::new();
     for process in 1..=3 {
@@ -112,8 +123,16 @@ fn one_that_does_not_get_to_run_counts_though_the_process_that_tried_lives_on() 
 #[test]
 fn a_release_that_ran_before_is_not_blamed_for_a_shell_that_never_worked() {
     let lab = Lab::new();
-    let module = lab.runs(&lab.begin(100, 1, &[]).unwrap());
-    assert!(module.blame("the page does not come up"));
+    for process in 1..=3 {
+        let module = lab.runs(&lab.begin(100, process, &[1, 2, 3]).unwrap());
+        assert!(module.blame("the page does not come up") && module.blame("nor does the older one"));
+        // An older release comes up all the same: that does not make it a good start.
+        module.is_up();
+        module.is_good();
+        module.ended();
+        assert!(!lab.is_banned());
+    }
+    assert!(lab.begin(100, 4, &[1, 2, 3]).is_none());
     assert!(lab.is_banned());
     // But one that has worked is not to blame.
     let lab = Lab::new();

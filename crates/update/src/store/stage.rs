@@ -11,7 +11,7 @@ use staysail_protocol::manifest::{FileEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Folder of files of asset groups that are being fetched.
 const ON_DEMAND: &str = "on-demand";
@@ -303,7 +303,10 @@ impl Store {
         if let Some(attached) = self.attached() {
             need(&attached.manifest);
         }
-        self.forget_shells(state.shells.0.into_values().collect())?;
+        // What runs is not removed from under itself, which some systems would not have.
+        let running = self.inner.shell.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        needed.extend(running.iter().map(|sha256| self.inner.folder.join("backend").join(sha256)));
+        self.forget_shells(state.shells.0.into_values().chain(running).collect())?;
         // Not while somebody fetches.
         let on_demand = self.inner.folder.join(ON_DEMAND);
         if self.inner.disk.is_folder(&on_demand)
@@ -342,12 +345,15 @@ impl Store {
         let disk = &self.inner.disk;
         for entry in disk.list(folder).map_err(Error::disk("listing", folder))? {
             let path = folder.join(entry.name);
+            if needed.contains(&path) {
+                continue;
+            }
             if entry.is_folder {
                 self.sweep(&path, needed)?;
                 if disk.list(&path).is_ok_and(|rest| rest.is_empty()) {
                     disk.remove(&path).map_err(Error::disk("removing", &path))?;
                 }
-            } else if !needed.contains(&path) {
+            } else {
                 disk.remove(&path).map_err(Error::disk("removing", &path))?;
             }
         }

@@ -179,6 +179,26 @@ async fn a_release_that_brings_the_staysail_it_needs_waits_for_the_next_start() 
     let mut session = app.start(&lab.file_url());
     assert_eq!(session.wait("the wait", waiting).await.0, "1.1.0");
     session.engine.shut_down();
+    // No shell is started for what the user does not want by now.
+    let choose = async |wish, wanted: bool| {
+        let mut session = app.start(&lab.file_url());
+        session.engine.wish(wish);
+        let told = |seen: &Seen| match seen {
+            Seen::Event(UpdateEvent::Following { .. } | UpdateEvent::Skipped { .. }) => Some(()),
+            _ => None,
+        };
+        session.wait("the choice", told).await;
+        session.engine.shut_down();
+        assert_eq!(app.newer_shell().is_some(), wanted);
+    };
+    choose(UpdateWish::Pin { version: Some("1.0.x".into()) }, false).await;
+    choose(UpdateWish::Pin { version: None }, true).await;
+    choose(UpdateWish::Skip { version: "1.1.0".into() }, false).await;
+    let mut session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Apply);
+    assert_eq!(session.wait("the wait", waiting).await.0, "1.1.0");
+    session.engine.shut_down();
+    assert_eq!(app.newer_shell().as_ref(), Some(&shell));
     // A shell that can not run it after all does not wait for itself.
     let store = app.store();
     let start = store.begin_shell(&shell, 0, 1, &|_| true).unwrap();
@@ -193,6 +213,25 @@ async fn a_release_that_brings_the_staysail_it_needs_waits_for_the_next_start() 
     let mut session = app.start_on(store, &lab.file_url());
     assert!(session.failed().await.contains("install the app again"));
     session.engine.shut_down();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_critical_release_that_was_skipped_gets_its_shell_all_the_same() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut session = app.start(&lab.file_url());
+    session.engine.wish(UpdateWish::Skip { version: "1.1.0".into() });
+    let skipped = |seen: &Seen| matches!(seen, Seen::Event(UpdateEvent::Skipped { .. })).then_some(());
+    session.wait("the answer", skipped).await;
+    let mut contents = lab.contents("1.1.0", "two");
+    contents.manifest.minimum_shell = Some("99.0.0".into());
+    contents.manifest.urgency.critical = true;
+    lab.publish(lab.with_shell(contents, b"newer", "99.0.0"));
+    session.engine.wish(UpdateWish::Check);
+    let waits = |seen: &Seen| matches!(seen, Seen::Event(UpdateEvent::Waiting { .. })).then_some(());
+    session.wait("the wait", waits).await;
+    session.engine.shut_down();
+    assert!(app.newer_shell().is_some());
 }
 
 #[test]

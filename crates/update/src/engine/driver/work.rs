@@ -230,6 +230,7 @@ async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Tr
         Ok(Ok(())) => Ok(()),
         Ok(Err(NotApplied::AtFault(reason))) => {
             troubles.raise(Trouble::ShadowFailed, &reason);
+            store.reject_compared(release);
             Err(Event::ApplyFailed(reason))
         }
         Ok(Err(NotApplied::NotNow(reason))) => Err(postponed(reason)),
