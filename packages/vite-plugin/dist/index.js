@@ -55,10 +55,10 @@ export default function staysail(options = {}) {
             server.watcher.add(folder);
             follow(server, join(folder, BACKEND_FILE), show);
             follow(server, join(folder, INTERFACE_FILE), () => reload(server));
-            page.on("staysail:hello", (_, client) => {
-                const { mistake, ...count } = now();
-                client.send("staysail:present", { ...count, mistake: by_vite ? mistake : null });
+            page.on("staysail:hello", async (_, client) => {
                 client.send("staysail:backend", errors());
+                const mistake = by_vite ? await now.mistake() : null;
+                client.send("staysail:present", { ...now.count(), mistake });
             });
         },
         resolveId: (id) => RESOLVED.get(id),
@@ -75,7 +75,7 @@ export default function staysail(options = {}) {
         transformIndexHtml() {
             if (!present || config.server.hmr === false)
                 return [];
-            const { server, changes } = present();
+            const { server, changes } = present.count();
             const src = `${config.base}@id/__x00__${PAGE}`;
             return [{ tag: "script", attrs: { type: "module", src, "data-staysail": `${server} ${changes}` }, injectTo: "head" }];
         },

@@ -8,5 +8,12 @@ export interface Present {
     /** The mistake Vite last told of, if nothing has changed since. */
     mistake: object | null;
 }
-/** Counts what `server` sends to the pages; the function returned says what has come of it. */
-export declare function counted(server: ViteDevServer): () => Present;
+/** What has come of it so far. */
+export interface Counted {
+    /** How much was sent, by which server. */
+    count(): Omit<Present, "mistake">;
+    /** The mistake Vite last told of, if it is still one: a file that now can be read, or what was no file's, is none. */
+    mistake(): Promise<object | null>;
+}
+/** Counts what `server` sends to the pages. */
+export declare function counted(server: ViteDevServer): Counted;

@@ -7,10 +7,11 @@
  * itself again when it has missed something (`page.ts`).
  */
 import { randomUUID } from "node:crypto";
-/** Counts what `server` sends to the pages; the function returned says what has come of it. */
+/** Counts what `server` sends to the pages. */
 export function counted(server) {
     const present = { server: randomUUID(), changes: 0, mistake: null };
-    const hot = server.environments.client.hot;
+    const { client } = server.environments;
+    const hot = client.hot;
     const send = hot.send.bind(hot);
     hot.send = (...message) => {
         const { type, err, ifFallback } = (typeof message[0] === "object" ? message[0] : {});
@@ -23,5 +24,15 @@ export function counted(server) {
         }
         send(...message);
     };
-    return () => ({ ...present });
+    return {
+        count: () => ({ server: present.server, changes: present.changes }),
+        async mistake() {
+            const { mistake } = present;
+            const { id } = (mistake ?? {});
+            if (typeof id !== "string")
+                return null;
+            const wrong = await client.transformRequest(id).then(() => false, () => true);
+            return wrong && mistake === present.mistake ? mistake : null;
+        },
+    };
 }

@@ -2,8 +2,6 @@ export function start(hot, ErrorOverlay) {
     const loaded = loadedFrom();
     let heard = 0;
     const hear = () => void (heard += 1);
-    hot.on("vite:beforeUpdate", hear);
-    hot.on("vite:beforeFullReload", hear);
     let shown = null;
     hot.on("staysail:backend", (error) => {
         shown?.remove();
@@ -20,8 +18,18 @@ export function start(hot, ErrorOverlay) {
             document.body.append(new ErrorOverlay(mistake));
         }
     });
-    // Whatever was said before this page was connected, it has missed.
+    // Whatever was said before this page was connected, it has missed; and so has it what was said before its modules have
+    // run: Vite's client passes over those it does not know yet.
     hot.send("staysail:hello");
+    const whole = () => {
+        hot.on("vite:beforeUpdate", hear);
+        hot.on("vite:beforeFullReload", hear);
+        hot.send("staysail:hello");
+    };
+    if (document.readyState === "complete")
+        whole();
+    else
+        addEventListener("load", whole, { once: true });
 }
 /** What the page's files were made from: `transformIndexHtml` of `index.ts` writes it into the tag of this script. */
 function loadedFrom() {

@@ -13,7 +13,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Plugin, ResolvedConfig, UserConfig, ViteDevServer } from "vite";
-import { type Present, counted } from "./late.js";
+import { type Counted, counted } from "./late.js";
 import { tellAll } from "./saves.js";
 import { BACKEND_FILE, type Backend, INTERFACE_FILE, announce, backend, offered, session } from "./session.js";
 
@@ -52,7 +52,7 @@ export default function staysail(options: Options = {}): StaysailPlugin {
   let config: ResolvedConfig;
   let by_vite = false;
   let shows_errors = false;
-  let present: (() => Present) | null = null;
+  let present: Counted | null = null;
 
   const plugin: Plugin = {
     name: "staysail",
@@ -86,10 +86,10 @@ export default function staysail(options: Options = {}): StaysailPlugin {
       server.watcher.add(folder);
       follow(server, join(folder, BACKEND_FILE), show);
       follow(server, join(folder, INTERFACE_FILE), () => reload(server));
-      page.on("staysail:hello", (_, client) => {
-        const { mistake, ...count } = now();
-        client.send("staysail:present", { ...count, mistake: by_vite ? mistake : null });
+      page.on("staysail:hello", async (_, client) => {
         client.send("staysail:backend", errors());
+        const mistake = by_vite ? await now.mistake() : null;
+        client.send("staysail:present", { ...now.count(), mistake });
       });
     },
 
@@ -107,7 +107,7 @@ export default function staysail(options: Options = {}): StaysailPlugin {
 
     transformIndexHtml() {
       if (!present || config.server.hmr === false) return [];
-      const { server, changes } = present();
+      const { server, changes } = present.count();
       const src = `${config.base}@id/__x00__${PAGE}`;
       return [{ tag: "script", attrs: { type: "module", src, "data-staysail": `${server} ${changes}` }, injectTo: "head" }];
     },

@@ -26,10 +26,19 @@ interface Message {
   ifFallback?: boolean;
 }
 
-/** Counts what `server` sends to the pages; the function returned says what has come of it. */
-export function counted(server: ViteDevServer): () => Present {
+/** What has come of it so far. */
+export interface Counted {
+  /** How much was sent, by which server. */
+  count(): Omit<Present, "mistake">;
+  /** The mistake Vite last told of, if it is still one: a file that now can be read, or what was no file's, is none. */
+  mistake(): Promise<object | null>;
+}
+
+/** Counts what `server` sends to the pages. */
+export function counted(server: ViteDevServer): Counted {
   const present: Present = { server: randomUUID(), changes: 0, mistake: null };
-  const hot = server.environments.client.hot;
+  const { client } = server.environments;
+  const hot = client.hot;
   const send = hot.send.bind(hot) as (...message: unknown[]) => void;
   hot.send = (...message: unknown[]): void => {
     const { type, err, ifFallback } = (typeof message[0] === "object" ? message[0] : {}) as Message;
@@ -41,5 +50,17 @@ export function counted(server: ViteDevServer): () => Present {
     }
     send(...message);
   };
-  return () => ({ ...present });
+  return {
+    count: () => ({ server: present.server, changes: present.changes }),
+    async mistake() {
+      const { mistake } = present;
+      const { id } = (mistake ?? {}) as { id?: unknown };
+      if (typeof id !== "string") return null;
+      const wrong = await client.transformRequest(id).then(
+        () => false,
+        () => true,
+      );
+      return wrong && mistake === present.mistake ? mistake : null;
+    },
+  };
 }

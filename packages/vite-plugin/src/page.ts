@@ -20,8 +20,6 @@ export function start(hot: Hot, ErrorOverlay: Overlay | undefined): void {
   const loaded = loadedFrom();
   let heard = 0;
   const hear = (): void => void (heard += 1);
-  hot.on("vite:beforeUpdate", hear);
-  hot.on("vite:beforeFullReload", hear);
 
   let shown: HTMLElement | null = null;
   hot.on("staysail:backend", (error: Shown | null) => {
@@ -37,8 +35,16 @@ export function start(hot: Hot, ErrorOverlay: Overlay | undefined): void {
       document.body.append(new ErrorOverlay(mistake));
     }
   });
-  // Whatever was said before this page was connected, it has missed.
+  // Whatever was said before this page was connected, it has missed; and so has it what was said before its modules have
+  // run: Vite's client passes over those it does not know yet.
   hot.send("staysail:hello");
+  const whole = (): void => {
+    hot.on("vite:beforeUpdate", hear);
+    hot.on("vite:beforeFullReload", hear);
+    hot.send("staysail:hello");
+  };
+  if (document.readyState === "complete") whole();
+  else addEventListener("load", whole, { once: true });
 }
 
 /** What the page's files were made from: `transformIndexHtml` of `index.ts` writes it into the tag of this script. */

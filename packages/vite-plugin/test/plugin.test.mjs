@@ -151,39 +151,51 @@ async function greeted(context, root) {
       hot.on = (event, listener) => (event === "staysail:hello" && (hello = listener), on(event, listener));
     },
   };
-  const server = await createServer({ root, configFile: false, logLevel: "silent", plugins: [listening, staysail()] });
+  // Without a watcher: what is counted is what the test sends.
+  const server = await createServer({ root, configFile: false, logLevel: "silent", server: { watch: null }, plugins: [listening, staysail()] });
   context.after(() => server.close());
-  const ask = () => {
-    let told;
-    hello(undefined, { send: (event, value) => event === "staysail:present" && (told = value) });
-    return told;
-  };
+  const ask = () =>
+    new Promise((told) => hello(undefined, { send: (event, value) => event === "staysail:present" && told(value) }));
   return { server, ask };
 }
 
 test("a page that is connected late is told how much has changed since it was loaded, and the mistake that is left", async (context) => {
-  const { root } = await page(context, {});
+  const { root, write } = await page(context, {});
   const { server, ask } = await greeted(context, root);
   const html = await server.transformIndexHtml("/", readFileSync(join(root, "index.html"), "utf8"));
   const [, id, changes] = html.match(/data-staysail="(\S+) (\d+)"/);
-  assert.deepEqual({ id, changes }, { id: ask().server, changes: "0" });
+  assert.deepEqual({ id, changes }, { id: (await ask()).server, changes: "0" });
   const hot = server.environments.client.hot;
   hot.send({ type: "update", updates: [] });
-  hot.send({ type: "error", err: { message: "wrong", stack: "" } });
-  assert.deepEqual(ask(), { server: id, changes: 1, mistake: { message: "wrong", stack: "" } });
+  const file = join(root, "src/wrong.ts");
+  write("src/wrong.ts", "const = ;\n");
+  const wrong = { message: "wrong", stack: "", id: file };
+  hot.send({ type: "error", err: wrong });
+  assert.deepEqual(await ask(), { server: id, changes: 1, mistake: wrong });
+  // Mended where Vite does not watch, say.
+  write("src/wrong.ts", "export const right = 1;\n");
+  server.environments.client.moduleGraph.invalidateAll();
+  assert.equal((await ask()).mistake, null);
+  hot.send({ type: "error", err: { message: "somebody's middleware failed once", stack: "" } });
+  assert.equal((await ask()).mistake, null);
+  hot.send({ type: "error", err: { ...wrong, id: join(root, "src/none.js") } });
+  assert.equal((await ask()).mistake.message, "wrong");
   hot.send({ type: "full-reload" });
   hot.send({ type: "full-reload", ifFallback: true });
   hot.send("staysail:backend", null);
-  assert.deepEqual(ask(), { server: id, changes: 2, mistake: null });
+  assert.deepEqual(await ask(), { server: id, changes: 2, mistake: null });
 });
 
 /** The page's script in a page that was loaded from this count: what it does when it is told of another one. */
 function late(context, counted) {
   const handlers = {};
-  const seen = { loads: 0, overlays: [] };
+  const seen = { hellos: 0, loads: 0, overlays: [] };
   const kept = new Map();
+  const loaded = [];
   const globals = {
+    addEventListener: (event, listener) => event === "load" && loaded.push(listener),
     document: {
+      readyState: "interactive",
       querySelector: (selector) => (selector.startsWith("script") && counted ? { dataset: { staysail: counted } } : null),
       body: { append: (overlay) => seen.overlays.push(overlay.error) },
     },
@@ -197,12 +209,13 @@ function late(context, counted) {
       this.error = error;
     }
   }
-  start({ on: (event, handler) => (handlers[event] = handler), send() {} }, Overlay);
-  return { seen, tell: (event, value) => handlers[event](value) };
+  start({ on: (event, handler) => (handlers[event] = handler), send: () => (seen.hellos += 1) }, Overlay);
+  return { seen, tell: (event, value) => handlers[event]?.(value), load: () => loaded.forEach((listener) => listener()) };
 }
 
 test("a page that has missed a change loads itself again, once; one that has heard of it does not", (context) => {
-  const { seen, tell } = late(context, "a 3");
+  const { seen, tell, load } = late(context, "a 3");
+  load();
   tell("staysail:present", { server: "a", changes: 3, mistake: null });
   tell("vite:beforeUpdate", {});
   tell("vite:beforeFullReload", {});
@@ -211,13 +224,24 @@ test("a page that has missed a change loads itself again, once; one that has hea
   assert.equal(seen.loads, 0);
   tell("staysail:present", { server: "a", changes: 6, mistake: { message: "of then" } });
   tell("staysail:present", { server: "a", changes: 6, mistake: null });
-  assert.deepEqual(seen, { loads: 1, overlays: [] });
+  assert.deepEqual(seen, { hellos: 2, loads: 1, overlays: [] });
+});
+
+test("what is told before the page's modules have run is missed: it asks again once it is loaded", (context) => {
+  const { seen, tell, load } = late(context, "a 0");
+  tell("staysail:present", { server: "a", changes: 0, mistake: null });
+  tell("vite:beforeUpdate", {});
+  assert.deepEqual(seen, { hellos: 1, loads: 0, overlays: [] });
+  load();
+  assert.equal(seen.hellos, 2);
+  tell("staysail:present", { server: "a", changes: 1, mistake: null });
+  assert.equal(seen.loads, 1);
 });
 
 test("a page that was loaded while another one is open shows the mistake that one was told of", (context) => {
   const { seen, tell } = late(context, "a 0");
   tell("staysail:present", { server: "a", changes: 0, mistake: { message: "wrong" } });
-  assert.deepEqual(seen, { loads: 0, overlays: [{ message: "wrong" }] });
+  assert.deepEqual(seen, { hellos: 1, loads: 0, overlays: [{ message: "wrong" }] });
 });
 
 test("the commands of the backend are functions of a module that follows the backend", async (context) => {
