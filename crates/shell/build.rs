@@ -17,7 +17,10 @@ fn main() {
     let out = PathBuf::from(variable("OUT_DIR")).join("libstaysail_port.so");
     let compile = |more: &[&str]| {
         let mut rustc = Command::new(variable("RUSTC"));
+        // They may name another linker; what is said here comes later and counts.
+        let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         rustc
+            .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
             .args(["--edition", "2024", "--crate-name", "staysail_port", "--crate-type", "cdylib"])
             .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "strip=symbols", "-C", "codegen-units=1"])
             .args(["-C", "lto=fat", "-C", "force-unwind-tables=no"])
