@@ -17,10 +17,8 @@ fn main() {
     let out = PathBuf::from(variable("OUT_DIR")).join("libstaysail_port.so");
     let compile = |more: &[&str]| {
         let mut rustc = Command::new(variable("RUSTC"));
-        // They may name another linker; what is said here comes later and counts.
-        let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
         rustc
-            .args(flags.split('\x1f').filter(|flag| !flag.is_empty()))
+            .args(linking())
             .args(["--edition", "2024", "--crate-name", "staysail_port", "--crate-type", "cdylib"])
             .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "strip=symbols", "-C", "codegen-units=1"])
             .args(["-C", "lto=fat", "-C", "force-unwind-tables=no"])
@@ -45,4 +43,21 @@ fn main() {
     let mut rustc = compile(&[]);
     let status = rustc.status().unwrap_or_else(|error| panic!("{rustc:?}: {error}"));
     assert!(status.success(), "{rustc:?} failed: {status}");
+}
+
+/// What the user's flags say of the linker: the library is linked as the shell will be.
+fn linking() -> Vec<String> {
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let mut flags = flags.split('\x1f');
+    let mut found = Vec::new();
+    while let Some(flag) = flags.next() {
+        let option = match flag {
+            "-C" | "--codegen" => flags.next().unwrap_or_default(),
+            _ => flag.strip_prefix("-C").or_else(|| flag.strip_prefix("--codegen=")).unwrap_or_default(),
+        };
+        if option.starts_with("link") {
+            found.extend(["-C".to_owned(), option.to_owned()]);
+        }
+    }
+    found
 }

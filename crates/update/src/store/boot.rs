@@ -357,6 +357,8 @@ mod tests {
         app.contents.manifest.minimum_shell = Some("99.0.0".into());
         app.commit(trust::CHANNEL, "1.1.0").await;
         assert_eq!(shells(&app), [SHELL], "that of what boots");
+        app.commit(trust::CHANNEL, "1.1.1").await;
+        assert_eq!(shells(&app), [SHELL], "both carry it");
         // Somebody published without it.
         app.contents.shell = None;
         app.commit(trust::CHANNEL, "1.2.0").await;

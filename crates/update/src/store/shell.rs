@@ -113,15 +113,18 @@ impl Store {
         };
         let installed = self.attached().and_then(|attached| attached.shell.clone());
         let releases = [state.staged.clone(), state.current.clone(), state.previous.clone()];
+        let mut given = Vec::new();
         releases.into_iter().flatten().filter_map(move |release| {
             let sha256 = state.shells.0.get(&release)?;
-            if Some(sha256) == installed.as_ref() || self.is_banned(&release) {
+            if Some(sha256) == installed.as_ref() || given.contains(sha256) || self.is_banned(&release) {
                 return None;
             }
-            self.shell_of(&release, &state, root, embedded).unwrap_or_else(|error| {
+            let shell = self.shell_of(&release, &state, root, embedded).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a release's shell can not be used");
                 None
-            })
+            });
+            given.extend(shell.iter().map(|shell| shell.sha256.clone()));
+            shell
         })
     }
 
