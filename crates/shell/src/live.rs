@@ -144,6 +144,7 @@ impl Live {
         module: Option<&ShellStart>,
     ) {
         self.show(&self.current());
+        let mut passed = Vec::new();
         let mut loads: Expected =
             self.current().manifest().windows.iter().map(|window| (window.label.clone(), 1)).collect();
         loop {
@@ -166,8 +167,8 @@ impl Live {
             if at_fault && !of_module {
                 store.bad_start(&release, &reason);
             }
-            let next = store.boot(embedded, root).release;
-            let next = if next.hash() == release.hash() { embedded.clone() } else { next };
+            passed.push(release.hash().to_owned());
+            let next = store.boot_without(&passed, embedded, root).release;
             self.event(UpdateEvent::RolledBack {
                 version: release.manifest().version.clone(),
                 to: next.manifest().version.clone(),

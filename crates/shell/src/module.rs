@@ -105,14 +105,14 @@ pub fn enter(
         if !start.is_proven()
             && let Err(reason) = probe(&shell)
         {
-            start.did_not_run(&reason);
+            start.failed(&reason);
             continue;
         }
         let mut command = Command::new(&shell.path);
         command.args(std::env::args_os().skip(1)).env(INSTALLED_VARIABLE, executable);
         command.env(START_VARIABLE, start.name());
         if let Err(reason) = become_it(command, &start) {
-            start.did_not_run(&reason);
+            start.failed(&reason);
         }
     }
     None

@@ -89,6 +89,11 @@ impl Store {
     /// Releases on disk count only when the signed metadata beside them leads from the pinned `root` to their manifest,
     /// every file is what the manifest says, they are not banned, and they are not older than the attached one.
     pub fn boot(&self, embedded: &Release, root: Option<&[u8]>) -> Boot {
+        self.boot_without(&[], embedded, root)
+    }
+
+    /// The same without releases, by hash, that have not come up in this start, whoever is to blame.
+    pub fn boot_without(&self, passed: &[String], embedded: &Release, root: Option<&[u8]>) -> Boot {
         let mut reasons = Vec::new();
         match self.read_state() {
             Copy::Corrupt => reasons.push("the store's state was damaged".to_owned()),
@@ -103,7 +108,7 @@ impl Store {
         if let Some(root) = root {
             for hash in [state.current, state.previous].into_iter().flatten() {
                 match self.open_release(&hash, root) {
-                    _ if self.is_banned(&hash) => {}
+                    _ if self.is_banned(&hash) || passed.contains(&hash) => {}
                     Ok(release) if older(&release, embedded) => {}
                     Ok(release) => {
                         // An older executable was put in place of the one that could run it. It is not to blame.
@@ -338,6 +343,9 @@ mod tests {
         assert_eq!(boot.release.manifest().version, "1.1.0");
         let reason = boot.fallback_reason.unwrap();
         assert!(reason.contains("version 1.2.0: it needs Staysail 99.0.0"), "{reason}");
+        // In a start in which that does not come up either, the last resort is what is left.
+        let passed = [boot.release.hash().to_owned()];
+        assert!(app.store.boot_without(&passed, &app.embedded, Some(&app.root())).release.is_embedded());
         let state = app.store.state();
         assert!(state.banned.is_empty() && state.bad_starts.is_empty() && state.current.is_some());
     }

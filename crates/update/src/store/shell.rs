@@ -273,15 +273,15 @@ impl ShellStart {
     }
 
     /// The shell did not get to run, or not to work. It counts, and this process goes on.
-    pub fn did_not_run(&self, reason: &str) {
+    pub fn failed(&self, reason: &str) {
         tracing::warn!(
             shell = self.sha256,
             reason,
             "a release's shell does not work; three such starts, and the installed one runs"
         );
         let own = self.folder().join(&self.name);
-        let failed = own.with_file_name(format!("{}-{FAILED}", self.name));
-        if let Err(error) = self.store.inner.disk.rename(&own, &failed) {
+        let mark = own.with_file_name(format!("{}-{FAILED}", self.name));
+        if let Err(error) = self.store.inner.disk.rename(&own, &mark) {
             tracing::warn!(%error, "a failed start could not be written down");
         }
     }
@@ -333,7 +333,7 @@ impl ShellStart {
             return false;
         }
         if !self.bad.swap(true, Ordering::Relaxed) {
-            self.did_not_run(reason);
+            self.failed(reason);
         }
         true
     }

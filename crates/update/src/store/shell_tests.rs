@@ -114,7 +114,7 @@ fn starts_that_have_shown_the_app_and_live_never_count() {
 fn one_that_does_not_get_to_run_counts_though_the_process_that_tried_lives_on() {
     let lab = Lab::new();
     for process in 1..=3 {
-        lab.begin(100, process, &[1, 2, 3]).unwrap().did_not_run("no such interpreter");
+        lab.begin(100, process, &[1, 2, 3]).unwrap().failed("no such interpreter");
     }
     assert!(lab.begin(100, 4, &[1, 2, 3]).is_none());
     assert!(lab.is_banned());
