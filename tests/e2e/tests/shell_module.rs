@@ -103,6 +103,16 @@ fn a_release_brings_a_shell_that_runs_from_the_next_start_and_is_given_up_when_i
         running.stop()?;
         stage.wait_nothing_left_of("counter")?;
         std::fs::copy(&another, &module)?;
+        // Without a display nobody is at fault, however often.
+        for _ in 0..4 {
+            let display = [("DISPLAY", "no display")];
+            let mut running = Running::start_with(stage, &shipped.executable, &[], &display)?;
+            running.program.wait_line("why nothing is shown", 0, PATIENCE, |line| {
+                line.contains("no window can be shown").then_some(())
+            })?;
+            let status = running.program.wait(PATIENCE)?;
+            ensure!(status.code() == Some(1), "{status}");
+        }
         let (running, page) = start(stage, &shipped, "v2", false)?;
         ensure!(
             executable(&running) == module,
