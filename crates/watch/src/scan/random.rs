@@ -54,9 +54,23 @@ fn operate(root: &Path, random: &mut Random) {
     };
 }
 
-/// A file's content; nothing while it is not there, of which an event tells.
+/// What stands for the content of a file that was gone when it was to be read. The event that tells where to, or that it is, follows.
+const UNREAD: &str = "not read yet";
+
 fn content(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_default()
+    fs::read_to_string(path).unwrap_or_else(|_| UNREAD.into())
+}
+
+/// Applies an event as whoever follows the files does: what moved before it could be read is read in its new place.
+fn hear(view: &mut Paths<String>, event: &Event) -> Result<(), String> {
+    apply(view, event, content)?;
+    if let Event::Rename { to, .. } | Event::RenameDir { to, .. } = event {
+        let moved = view.iter_mut().filter(|(path, _)| path.starts_with(to));
+        for (path, read) in moved.filter(|(_, read)| read.as_deref() == Some(UNREAD)) {
+            *read = Some(content(path));
+        }
+    }
+    Ok(())
 }
 
 fn there(root: &Path) -> Paths<String> {
@@ -91,34 +105,6 @@ fn look(scan: &mut Scan) -> Vec<Event> {
     events
 }
 
-/// Keeps which files hold something else by the time their event is heard than what it tells of: changed once more in the same
-/// look. Who reads such a file has read more than was told. When it is then put back as it was, no event tells of that.
-fn read_early(scan: &Scan, events: &[Event], early: &mut BTreeSet<PathBuf>) {
-    for event in events {
-        match event {
-            Event::Add(path) | Event::Change(path) => {
-                let now = disk::look(path, false).ok().flatten();
-                let told = scan.tree.known(path);
-                match (told, now) {
-                    (Some(Known::File(file)), Some(Seen::File(stamp, _))) if file.stamp == stamp => {
-                        early.remove(path)
-                    }
-                    _ => early.insert(path.clone()),
-                };
-            }
-            Event::Rename { from, to } | Event::RenameDir { from, to } => {
-                let moved: Vec<_> = early.iter().filter(|path| path.starts_with(from)).cloned().collect();
-                for path in moved {
-                    early.remove(&path);
-                    early.insert(to.join(path.strip_prefix(from).unwrap()).components().collect());
-                }
-            }
-            Event::Unlink(path) | Event::UnlinkDir(path) => early.retain(|early| !early.starts_with(path)),
-            Event::AddDir(_) => {}
-        }
-    }
-}
-
 fn run(seed: u64) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
@@ -131,12 +117,12 @@ fn run(seed: u64) -> Result<(), String> {
     let select = Box::new(Rules::new(std::slice::from_ref(&root)));
     let mut scan = Scan::new(vec![root.clone()], select, settings, Ok(Notifier::default()));
     scan.begin();
-    let (mut view, mut early) = (there(&root), BTreeSet::new());
+    let mut view = there(&root);
     let mut told = Vec::new();
     let mut take = |events: Vec<Event>, view: &mut Paths<String>| {
         told.push(events.clone());
         for event in &events {
-            apply(view, event, content).map_err(|why| format!("seed {seed}: {why}; told: {told:#?}"))?;
+            hear(view, event).map_err(|why| format!("seed {seed}: {why}; told: {told:#?}"))?;
         }
         Ok::<(), String>(())
     };
@@ -150,7 +136,6 @@ fn run(seed: u64) -> Result<(), String> {
         })));
         let events = look(&mut scan);
         disk::before_each_read(None);
-        read_early(&scan, &events, &mut early);
         take(events, &mut view)?;
         operate(&root, &mut random.borrow_mut());
     }
@@ -159,7 +144,6 @@ fn run(seed: u64) -> Result<(), String> {
         assert!(began.elapsed() < QUIET_MAX, "seed {seed}: still not quiet; {:?} are held", scan.held);
         let events = look(&mut scan);
         let quiet = events.is_empty() && scan.held.is_empty();
-        read_early(&scan, &events, &mut early);
         take(events, &mut view)?;
         if quiet {
             break;
@@ -170,12 +154,8 @@ fn run(seed: u64) -> Result<(), String> {
     // Emptied, written and emptied again looks like emptied once, and who reads in between has read more.
     let is_empty = |content: &Option<String>| content.as_ref().is_some_and(String::is_empty);
     for (path, content) in &mut view {
-        let is_there = there.get(path);
-        if is_there.is_some_and(is_empty) && content.is_some() {
+        if there.get(path).is_some_and(is_empty) && content.is_some() {
             *content = Some(String::new());
-        }
-        if early.contains(path) && content.is_some() && is_there.is_some_and(Option::is_some) {
-            *content = is_there.cloned().flatten();
         }
     }
     if view == there { Ok(()) } else { Err(format!("seed {seed}: {view:#?} is told, {there:#?} is there")) }
