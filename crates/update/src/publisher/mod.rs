@@ -200,7 +200,7 @@ fn carry(place: &dyn Place, contents: &mut Contents, previous: Option<&Manifest>
     let least = contents.manifest.minimum_shell.as_ref();
     if let Some(least) = least.filter(|least| compare_versions(&shell.version, least) == Ordering::Less) {
         return Err(refused(format!(
-            "the release needs Staysail {least}, but the shell it carries, {}, has {}; nothing was published. Install the newer              one, or set `shell = false` under [update]",
+            "the release needs Staysail {least}, but the shell it carries, {}, has {}; nothing was published. Install the newer one, or set `shell = false` under [update]",
             shell.file.display(),
             shell.version
         )));
