@@ -180,11 +180,15 @@ async fn a_release_that_brings_the_staysail_it_needs_waits_for_the_next_start() 
     assert_eq!(session.wait("the wait", waiting).await.0, "1.1.0");
     session.engine.shut_down();
     // No shell is started for what the user does not want by now.
-    let choose = async |wish, wanted: bool| {
+    let choose = async |wish: UpdateWish, wanted: bool| {
         let mut session = app.start(&lab.file_url());
-        session.engine.wish(wish);
-        let told = |seen: &Seen| match seen {
-            Seen::Event(UpdateEvent::Following { .. } | UpdateEvent::Skipped { .. }) => Some(()),
+        session.engine.wish(wish.clone());
+        // Each start tells what was chosen in the one before, too.
+        let told = |seen: &Seen| match (seen, &wish) {
+            (Seen::Event(UpdateEvent::Following { pinned, .. }), UpdateWish::Pin { version }) => {
+                (pinned == version).then_some(())
+            }
+            (Seen::Event(UpdateEvent::Skipped { .. }), UpdateWish::Skip { .. }) => Some(()),
             _ => None,
         };
         session.wait("the choice", told).await;
