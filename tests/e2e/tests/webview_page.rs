@@ -213,7 +213,9 @@ fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_
             if processes.len() <= 1 { Ok(()) } else { Err(format!("{processes:?}")) }
         })?;
 
-        // They are there at the next start.
+        // They are there at the next start, and lie below the app's own folder.
+        let folder = staysail_e2e::stage::cargo_target().join("apps/dev.staysail.counter/webview/storage");
+        ensure!(folder.is_dir(), "{}", folder.display());
         drop(page);
         drop(dev);
         stage.wait_nothing_left_of("staysail-shell")?;
