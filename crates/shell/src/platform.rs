@@ -72,6 +72,9 @@ pub(crate) mod registration;
 #[path = "platform/registration_windows.rs"]
 pub(crate) mod registration;
 
+#[cfg(windows)]
+#[path = "platform/accelerators_windows.rs"]
+pub(crate) mod accelerators;
 #[cfg(target_os = "linux")]
 #[path = "platform/certificate_linux.rs"]
 mod certificate;

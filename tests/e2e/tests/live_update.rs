@@ -41,7 +41,24 @@ fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
                 let styles = project.read("frontend/styles.css")? + &colour;
                 project.write("frontend/styles.css", &styles)?;
             }
+            // The page's files stay as they are, and yet it must be loaded together with this backend (law 7).
+            let speaks_otherwise = release == 5;
+            if speaks_otherwise {
+                let file = "backend/app/src/main.rs";
+                let twice = "/// New.\n#[command]\nfn twice(number: u32) -> u32 {\n    number * 2\n}\n\n";
+                project.edit(file, "/// The app's version.", &format!("{twice}/// The app's version."))?;
+                project.edit(file, "die, version, ", "die, version, twice, ")?;
+            }
             shipped.publish(stage, &format!("0.{release}.1"))?;
+            if speaks_otherwise {
+                reloads += 1;
+                let again = format!("return !!window.fixture && fixture.load !== '{load}'");
+                page.wait_for("the page to be loaded for another interface", &again, EDIT)?;
+                page.wait_up()?;
+                load = page.load()?;
+                let answer = page.call("twice", &serde_json::json!({ "number": 21 }))?;
+                anyhow::ensure!(answer["value"] == 42, "{answer}");
+            }
             if page_changes {
                 reloads += 1;
                 let shown =
