@@ -125,6 +125,8 @@ pub const CHANNEL_PUSH_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX;
 pub const CHANNELS_MAX: usize = 4_096;
 /// Bytes of answers that wait for pages to fetch them; one more is answered with `QueueFull`, a single one never.
 pub const BODIES_WAITING_BYTES_MAX: usize = 1 << 30;
+/// A page pulls a large answer in pieces of so many bytes.
+pub const BODY_PIECE_BYTES_MAX: usize = 4 << 20;
 /// Most dialogs that are open at once; one more is answered with `QueueFull`.
 pub const DIALOGS_MAX: usize = 16;
 /// Most notifications of an app that are shown at once; the oldest are taken away beyond it.

@@ -332,7 +332,10 @@ fn show(shell: &Arc<Shell>, release: &Release) {
     shell.assets.set(Source::Release(release.clone()), manifest.config.csp.clone());
     shell.change_facts(|facts| {
         facts.version.clone_from(&manifest.version);
+        // What the webview keeps stays where it is until the next start.
+        let storage = facts.config.webview.storage.take();
         facts.config = manifest.config.clone();
+        facts.config.webview.storage = storage;
     });
     shell.ui.wish(Wish::Declare(manifest.windows.clone(), Box::new(manifest.desktop.clone())));
 }

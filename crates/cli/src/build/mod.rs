@@ -238,7 +238,7 @@ fn compile(project: &Project, backend: &cargo::Backend) -> Result<PathBuf> {
                     None => eprintln!("{text}"),
                 }
             }
-            cargo::Message::Compiled(_) | cargo::Message::Replayed => {}
+            cargo::Message::Compiled(_) | cargo::Message::Script { .. } | cargo::Message::Replayed => {}
             cargo::Message::Executable(path) => executable = Some(path),
             cargo::Message::Finished { success, notices } => {
                 if let Some(bar) = &bar {

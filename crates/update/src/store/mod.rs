@@ -277,6 +277,14 @@ impl Store {
 
     fn write_state(&self, state: &State) -> Result<(), Error> {
         let bytes = state.to_bytes();
+        if state.generation <= 1 {
+            // From here on there is something to lose, and the store's folder may have been made by a process that was killed
+            // before its place was durable. A folder that can not be opened is the system's and was there before.
+            let above = self.inner.folder.ancestors().skip(1);
+            for folder in above.take_while(|folder| !folder.as_os_str().is_empty()) {
+                let _ = self.inner.disk.sync_folder(folder);
+            }
+        }
         for name in ["state", "state.copy"] {
             let path = self.inner.folder.join(name);
             self.inner.disk.write(&path, &bytes, false).map_err(Error::disk("writing", &path))?;
