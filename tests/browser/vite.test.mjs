@@ -9,7 +9,7 @@ import { Dev, PATIENCE_MS, edit, freePort, project, repository, startChromium } 
 
 const modules = fileURLToPath(new URL("node_modules", import.meta.url));
 const files = {
-  "index.html": '<!doctype html><html><head><title>Vite</title></head><body><h1></h1><p></p><script type="module" src="/main.js"></script></body></html>',
+  "index.html": '<!doctype html><html><head><title>Vite</title></head><body><h1></h1><p></p><input /><script type="module" src="/main.js"></script></body></html>',
   "main.js": `
     import { text } from "./text.js";
     const show = (text) => (document.querySelector("h1").textContent = text);
@@ -74,7 +74,7 @@ async function start(t, scheme) {
   context = await browser.newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
-  return { app, url, page, context };
+  return { app, dev, port, url, page, context };
 }
 
 for (const scheme of ["http", "https"]) {
@@ -111,4 +111,28 @@ test("a mistake is shown in every tab, also in one that is opened after it, and 
     await text(tab);
     await overlay(tab, "detached");
   }
+});
+
+test("a dev server that ends is started again: the tab says so, waits, and is there again with what was typed", { timeout: PATIENCE_MS }, async (t) => {
+  const { app, dev, port, url, page } = await start(t, "http");
+  await page.goto(url.href);
+  await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
+  await page.fill("input", "typed");
+  await page.evaluate(() => (window.stays = true));
+  // Until it is mended nothing comes up again: there is time to look.
+  const config = join(app.root, "frontend/vite.config.js");
+  writeFileSync(config, 'throw new Error("not now");\n');
+  const { stdout } = spawnSync("pgrep", ["-f", `^node .*vite\\.js --port ${port} `], { encoding: "utf8" });
+  const from = dev.position;
+  for (const server of stdout.trim().split("\n")) process.kill(Number(server), "SIGKILL");
+  await dev.until("error", from, ({ message }) => message.includes("it is being started again"));
+  await page.waitForSelector("staysail-overlay", { state: "attached" });
+  assert.equal(await page.evaluate(() => window.stays), true, "the page stays while nothing serves it");
+  writeFileSync(config, configs.http);
+  await dev.until("notice", from, ({ message }) => message === "the dev server is back");
+  await page.waitForFunction(() => window.stays === undefined && document.querySelector("p")?.textContent === "v0");
+  await page.waitForSelector("staysail-overlay", { state: "detached" });
+  assert.equal(await page.inputValue("input"), "typed");
+  edit(app.root, "frontend/text.js", "one", "two");
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "two");
 });

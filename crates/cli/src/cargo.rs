@@ -171,6 +171,13 @@ pub enum Message {
     Replayed,
     /// This was compiled, not found as it was.
     Compiled(Compiled),
+    /// What the build script of this package wrote is here, whether it ran now or in an earlier build.
+    Script {
+        /// Name of the package.
+        package: String,
+        /// The script's own folder for its output.
+        out_dir: PathBuf,
+    },
     /// The backend's executable is ready at this path.
     Executable(PathBuf),
     /// Cargo has ended. Always the last message.
@@ -196,6 +203,9 @@ struct Line {
     #[serde(default)]
     fresh: bool,
     reason: String,
+    #[serde(default)]
+    package_id: String,
+    out_dir: Option<PathBuf>,
     target: Option<Target>,
     executable: Option<PathBuf>,
     message: Option<Rendered>,
@@ -308,7 +318,12 @@ pub fn lines(mut stream: impl BufRead) -> impl Iterator<Item = String> {
 
 fn understand(line: &str, binary: &str) -> Vec<Message> {
     // Most lines are of what was there already: those that count are told apart before parsing.
-    let counts = ["\"executable\":\"", "\"reason\":\"compiler-message\"", "\"fresh\":false"];
+    let counts = [
+        "\"executable\":\"",
+        "\"reason\":\"compiler-message\"",
+        "\"fresh\":false",
+        "\"build-script-executed\"",
+    ];
     if !counts.iter().any(|part| line.contains(part)) {
         return Vec::new();
     }
@@ -326,7 +341,20 @@ fn understand(line: &str, binary: &str) -> Vec<Message> {
             let root = line.target.map(|target| target.src_path).unwrap_or_default();
             line.message.and_then(|message| diagnostic(message, root)).into_iter().collect()
         }
+        "build-script-executed" => {
+            let package = package_name(&line.package_id).to_owned();
+            line.out_dir.map(|out_dir| Message::Script { package, out_dir }).into_iter().collect()
+        }
         _ => Vec::new(),
+    }
+}
+
+/// The name in a package's id: `path+file:///app/core#notes-core@0.1.0`, `path+file:///app/core#0.1.0`.
+fn package_name(id: &str) -> &str {
+    let (place, name) = id.rsplit_once('#').unwrap_or((id, ""));
+    match name.split_once('@') {
+        Some((name, _)) => name,
+        None => place.rsplit('/').next().unwrap_or(place),
     }
 }
 
@@ -432,5 +460,20 @@ mod tests {
         );
         let sum = r#"{"reason":"compiler-message","message":{"rendered":"s","level":"error","message":"aborting due to 1 previous error"}}"#;
         assert!(understand(sum, "app").is_empty());
+    }
+
+    #[test]
+    fn a_build_scripts_package_is_named_whatever_its_id_looks_like() {
+        let said = |id: &str| {
+            format!(r#"{{"reason":"build-script-executed","package_id":"{id}","out_dir":"/t/build/x/out"}}"#)
+        };
+        for (id, name) in [
+            ("path+file:///app/core#notes-core@0.1.0", "notes-core"),
+            ("path+file:///app/core#0.1.0", "core"),
+        ] {
+            let messages = understand(&said(id), "app");
+            let [Message::Script { package, out_dir }] = &messages[..] else { panic!("{messages:?}") };
+            assert_eq!((package.as_str(), out_dir.as_path()), (name, Path::new("/t/build/x/out")));
+        }
     }
 }

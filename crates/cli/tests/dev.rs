@@ -7,7 +7,11 @@ mod failure;
 #[cfg(target_os = "linux")]
 #[path = "dev/replay.rs"]
 mod replay;
+#[path = "dev/sources.rs"]
+mod sources;
 mod support;
+#[path = "dev/words.rs"]
+mod words;
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader};

@@ -37,6 +37,8 @@ fn keys_act_without_enter_and_the_terminal_is_given_back_as_it_was() {
     terminal.until("\"t\":\"inspect\"");
     terminal.press_when_asked("o");
     terminal.until("/__staysail/open?token=");
+    terminal.press_when_asked("c");
+    terminal.until("\x1b[2J\x1b[3J\x1b[H");
     terminal.press_when_asked("q");
     assert!(terminal.ended().success());
     assert_eq!(terminal.settings(), terminal.before);

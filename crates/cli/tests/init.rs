@@ -37,6 +37,12 @@ fn every_template_becomes_a_project_in_either_language() {
                 assert!(project.join(file).exists(), "{name}: {file} is missing");
             }
             assert!(read(&project.join("staysail.toml")).contains("name = \"Notes!\""));
+            let launch: serde_json::Value =
+                serde_json::from_str(&read(&project.join(".vscode/launch.json"))).unwrap();
+            let attach = &launch["configurations"][0];
+            assert_eq!((&attach["type"], &attach["request"]), (&"lldb".into(), &"attach".into()));
+            let program = format!("${{workspaceFolder}}/target/staysail/debug/{name}");
+            assert_eq!(attach["program"], program, "not where the backend is built");
             let walk = ignore::WalkBuilder::new(&project).standard_filters(false).build();
             for entry in walk.flatten().filter(|entry| entry.path().is_file()) {
                 let name = entry.file_name().to_string_lossy().into_owned();

@@ -7,6 +7,7 @@ mod data;
 mod faithful;
 mod service;
 mod shape;
+mod state;
 
 use proc_macro::TokenStream;
 
@@ -38,4 +39,10 @@ pub fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Event, attributes(event))]
 pub fn event(item: TokenStream) -> TokenStream {
     data::event(item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+/// Names a type as kept state. See `staysail::KeptState`.
+#[proc_macro_derive(State, attributes(state))]
+pub fn state(item: TokenStream) -> TokenStream {
+    state::expand(item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
 }

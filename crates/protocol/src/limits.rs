@@ -206,6 +206,10 @@ pub const ROOT_ROTATIONS_MAX: u32 = 256;
 pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// Longest path of a file in a release.
+pub const RELEASE_PATH_BYTES_MAX: usize = 1_024;
+/// Longest name of a file or folder in it; file systems take no more.
+pub const RELEASE_NAME_BYTES_MAX: usize = 255;
 /// Largest list of contents of a file that `staysail bundle` makes.
 pub const ARCHIVE_INDEX_BYTES_MAX: u64 = 32 << 20;
 /// Most files in such a file.

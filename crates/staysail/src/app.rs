@@ -5,7 +5,7 @@ use crate::connection::Invitation;
 use crate::describe::{self, Types};
 use crate::exclusive::{Exclusive, Exclusives};
 use crate::handle::AppHandle;
-use crate::kept::States;
+use crate::kept::{KeptState, Migrate, States};
 use crate::service::{self, Service};
 use crate::{Error, Event, Result, Window, runtime};
 use serde::Serialize;
@@ -117,6 +117,14 @@ impl App {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         self.kept.add(name, version, initial, Some(Box::new(migrate)));
+        self
+    }
+
+    /// Declares state by its type alone: name, version and the way from older versions are those of its
+    /// [`KeptState`](crate::KeptState), its value at the first start is its default.
+    pub fn kept<T: KeptState>(mut self) -> Self {
+        let migrate = T::FROM_VERSION.map(|migrate| Box::new(migrate) as Migrate<T>);
+        self.kept.add(T::NAME, T::VERSION, T::default(), migrate);
         self
     }
 

@@ -64,8 +64,47 @@ impl<T> DerefMut for KeptWriter<'_, T> {
     }
 }
 
+/// Makes today's value of an older one: given are the version that wrote it and what it wrote. An error says, for people, why
+/// there is none; then the backend before serves on.
+pub type FromVersion<T> = fn(u32, serde_json::Value) -> Result<T, String>;
+
+/// A type that is declared as state with [`App::kept`](crate::App::kept), for commands to use as [`Kept<T>`](Kept). Derive it; the
+/// name is the type's in kebab-case.
+///
+/// ```
+/// use staysail::{App, KeptState as _, State, Value};
+///
+/// #[staysail::data]
+/// #[derive(Default, State)]
+/// #[state(version = 2, from_version = older)]
+/// struct Session {
+///     open: Vec<String>,
+/// }
+///
+/// /// Version 1 had one open note or none.
+/// fn older(from_version: u32, value: Value) -> Result<Session, String> {
+///     match from_version {
+///         1 => Ok(Session { open: value["open"].as_str().map(str::to_owned).into_iter().collect() }),
+///         _ => Err(format!("version {from_version} is newer than this app")),
+///     }
+/// }
+///
+/// assert_eq!((Session::NAME, Session::VERSION), ("session", 2));
+/// let app = App::new("com.example.notes").kept::<Session>();
+/// # drop(app);
+/// ```
+pub trait KeptState: Serialize + DeserializeOwned + Default + Send + Sync + 'static {
+    /// Its name, by which it goes from backend to backend: `#[state(name = "…")]`.
+    const NAME: &'static str;
+    /// Version of its type: `#[state(version = …)]`.
+    const VERSION: u32 = 1;
+    /// How a value of another version becomes one of this: `#[state(from_version = …)]`. Without it fields are taken over by
+    /// their names, as with [`App::keep`](crate::App::keep).
+    const FROM_VERSION: Option<FromVersion<Self>> = None;
+}
+
 /// Turns an older version's value into the type of today.
-type Migrate<T> = Box<dyn Fn(u32, serde_json::Value) -> Result<T, String> + Send + Sync>;
+pub(crate) type Migrate<T> = Box<dyn Fn(u32, serde_json::Value) -> Result<T, String> + Send + Sync>;
 
 trait AnyKept: Send + Sync {
     fn encode(&self, out: &mut dyn Write) -> Result<(), String>;
@@ -94,8 +133,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> AnyKept for Regist
             }
             _ => rmp_serde::from_slice(&entry.value).map_err(|error| {
                 format!(
-                    "{error}. Give a new field a default (#[serde(default)]), or declare the state with \
-                     keep_versioned and a migration"
+                    "{error}. Give a new field a default (#[serde(default)]), or the state a version and a way from \
+                     the older one (#[state(version = …, from_version = …)], or keep_versioned)"
                 )
             })?,
         };

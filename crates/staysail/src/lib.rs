@@ -75,7 +75,7 @@ pub use error::{Error, Result};
 pub use exclusive::{Exclusive, Held};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};
-pub use kept::{Kept, KeptWriter};
+pub use kept::{FromVersion, Kept, KeptState, KeptWriter};
 pub use native::Request;
 pub use service::Service;
 pub use window::Window;
@@ -94,7 +94,7 @@ pub use window::Window;
 /// }
 /// ```
 pub use staysail_macros::command;
-pub use staysail_macros::{Event, commands, data, service};
+pub use staysail_macros::{Event, State, commands, data, service};
 /// What an app may ask of the shell's windows, and what it is told of them.
 pub mod window_events {
     pub use staysail_protocol::desktop::window::{
@@ -102,6 +102,8 @@ pub mod window_events {
     };
     pub use staysail_protocol::interface::Theme;
 }
+/// A value of an older version of some state: what [`FromVersion`] is given.
+pub use serde_json::Value;
 pub use staysail_protocol::notice::UpdateEvent;
 pub use staysail_protocol::policy::CustomValue;
 pub use staysail_protocol::{CallError, ErrorCode};

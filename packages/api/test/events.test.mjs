@@ -112,3 +112,22 @@ test("console errors and warnings are reported, a bounded number of them", async
   await until(() => shell.of("ready").length === 1);
   assert.equal(shell.of("report").length, 100);
 });
+
+test("a console message and a promise nobody waits for are reported with the place in the page they come from", async () => {
+  const shell = await open();
+  await shell.api.ready;
+  const { window } = shell;
+  window.console.error("it is wrong");
+  const rejected = (stack) => {
+    const event = new window.Event("unhandledrejection");
+    window.dispatchEvent(Object.assign(event, { reason: { stack } }));
+  };
+  // As WebKit and as Chromium write it; what Staysail puts before the page is no place in it.
+  rejected("user-script:1:2:3\nsave@app://localhost/main.js:3:7\n@app://localhost/main.js:9:1");
+  rejected("Error: no\n    at invoke (http://localhost:5173/__staysail/tab.js:1:2)\n    at save (http://localhost:5173/src/main.ts?t=1:4:5)");
+  rejected(undefined);
+  await until(() => shell.of("report").length === 4);
+  const [said, ...rejections] = shell.of("report").map(({ payload }) => JSON.parse(payload).place);
+  assert.match(said, /^file:.*\.mjs:\d+:\d+$/);
+  assert.deepEqual(rejections, ["app://localhost/main.js:3:7", "http://localhost:5173/src/main.ts?t=1:4:5", ""]);
+});

@@ -57,19 +57,30 @@ impl Project {
     /// # Errors
     /// When files can not be copied.
     pub fn kitchen_sink(stage: &Stage) -> anyhow::Result<Self> {
-        let root = stage.folder.path().join("kitchen-sink");
-        forget("kitchen-sink")?;
-        copy(&repository().join("examples/kitchen-sink"), &root, "")?;
-        std::fs::copy(repository().join("Cargo.lock"), root.join("Cargo.lock"))?;
+        let project = Self::example(stage, "kitchen-sink", "kitchen-sink", &["app", "keep", "talk"])?;
+        std::fs::copy(repository().join("Cargo.lock"), project.file("Cargo.lock"))?;
+        Ok(project)
+    }
+
+    /// `examples/exclusive` in the folder of this test, with the versions of its own lock file: it uses SQLite.
+    ///
+    /// # Errors
+    /// When files can not be copied.
+    pub fn guest_book(stage: &Stage) -> anyhow::Result<Self> {
+        Self::example(stage, "exclusive", "guest-book", &["app", "hold"])
+    }
+
+    /// An example of the repository: its folder, its name in its identifier, and its packages.
+    fn example(stage: &Stage, folder: &str, name: &str, packages: &[&str]) -> anyhow::Result<Self> {
+        let root = stage.folder.path().join(folder);
+        forget(name)?;
+        copy(&repository().join("examples").join(folder), &root, "")?;
         let project = Self { root };
         // The copy lies elsewhere: its way to the crate is written out.
         let staysail = repository().join("crates/staysail").display().to_string();
-        for package in ["app", "keep", "talk"] {
-            project.edit(
-                &format!("backend/{package}/Cargo.toml"),
-                "../../../../crates/staysail",
-                &staysail,
-            )?;
+        for package in packages {
+            let manifest = format!("backend/{package}/Cargo.toml");
+            project.edit(&manifest, "../../../../crates/staysail", &staysail)?;
         }
         Ok(project)
     }

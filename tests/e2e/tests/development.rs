@@ -3,14 +3,47 @@
 use anyhow::ensure;
 use serde_json::json;
 use staysail_e2e::dev::{Dev, EDIT};
+use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project};
 use staysail_e2e::stage::play;
+
+/// Errors of a page, each in a line of its own. In braces: a call that is a function's last leaves no trace of the function in
+/// WebKit.
+const STUMBLES: &str = "window.complain = () => { console.error('it is wrong') };
+window.promise = () => void Promise.reject(new Error('nobody waits'));
+window.stumble = () => void setTimeout(() => { throw new Error('thrown') });
+";
+
+/// What the page says and throws and what the backend panics with is told, each with its place in the project.
+fn one_stream(dev: &mut Dev, page: &Page) -> anyhow::Result<()> {
+    for (does, message, line) in
+        [("complain", "it is wrong", 1), ("promise", "nobody waits", 2), ("stumble", "thrown", 3)]
+    {
+        let from = dev.position();
+        page.run(&format!("window.{does}()"), &[])?;
+        let report = dev.wait("page_report", from, EDIT)?["report"].clone();
+        let said = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+        ensure!(said("message").contains(message) && said("level") == "error", "{report}");
+        ensure!(said("place").starts_with(&format!("frontend/main.js:{line}:")), "{does}: {report}");
+    }
+    let from = dev.position();
+    page.call("explode", &json!({ "word": "in the stream" }))?;
+    for part in ["backend/app/src/main.rs:", "exploded: in the stream"] {
+        dev.program.wait_line(&format!("the backend's {part:?}"), from, EDIT, |line| {
+            (line.contains("\"worker_log\"") && line.contains(part)).then_some(())
+        })?;
+    }
+    Ok(())
+}
 
 #[test]
 fn what_does_not_compile_shows_over_the_page_while_the_old_code_serves_until_it_is_fixed() {
     play("compile_error", |stage| {
         let project = Project::fixture(stage)?;
+        let script = project.read("frontend/main.js")?;
+        project.write("frontend/main.js", &(STUMBLES.to_owned() + &script))?;
         let (mut dev, page) = Dev::live(stage, &project)?;
+        one_stream(&mut dev, &page)?;
         let load = page.load()?;
         page.send_keys(&page.find("#name")?, "typed")?;
         let from = dev.position();
@@ -24,6 +57,10 @@ fn what_does_not_compile_shows_over_the_page_while_the_old_code_serves_until_it_
         ensure!(text.contains("E0308") && text.contains("lib.rs"), "not rustc's own message: {text}");
         let said = dev.wait("build_failed", from, EDIT)?;
         ensure!(said["errors"].as_str().is_some_and(|text| text.contains("E0308")), "{said}");
+        ensure!(
+            said["errors"].as_str().is_some_and(|text| text.contains("backend/core/src/lib.rs:5:")),
+            "{said}"
+        );
         page.wait_served_by("v0", EDIT)?;
         page.send_keys(&page.find("#name")?, " on")?;
         project.backend(&Backend::good("v2"))?;

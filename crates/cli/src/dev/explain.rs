@@ -12,10 +12,11 @@ use crate::cargo::Compiled;
 use crate::style;
 use serde::Serialize;
 use staysail_protocol::control::SwapTiming;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 #[cfg(any(target_os = "linux", test))]
 use std::time::Duration;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// A crate that takes longer is worth splitting.
 const CRATE_MS_MAX: f64 = 500.0;
@@ -38,8 +39,12 @@ const LOOK_MS: u64 = 4;
 #[derive(Debug)]
 pub struct Trace {
     started: Instant,
+    /// The same moment, to compare times of files with.
+    started_at: SystemTime,
     begun: Vec<(String, Instant)>,
     compiled: Vec<Span>,
+    /// Packages whose build scripts ran.
+    scripts: Vec<String>,
     linker: Receiver<Linking>,
 }
 
@@ -99,7 +104,14 @@ pub struct Around {
 impl Trace {
     /// Begins with the start of cargo, whose process this is.
     pub fn begin(cargo: u32) -> Self {
-        Self { started: Instant::now(), begun: Vec::new(), compiled: Vec::new(), linker: watch_linker(cargo) }
+        Self {
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            begun: Vec::new(),
+            compiled: Vec::new(),
+            scripts: Vec::new(),
+            linker: watch_linker(cargo),
+        }
     }
 
     /// A line of cargo's error stream.
@@ -119,13 +131,28 @@ impl Trace {
         self.compiled.push(Span { what, from, to: Instant::now() });
     }
 
+    /// Cargo has what this package's build script says. Whether it ran for that tells a file beside its output: cargo
+    /// writes it anew each time it starts the script, and says nothing of it in its messages.
+    pub fn script(&mut self, package: String, out_dir: &Path) {
+        let invoked = out_dir.with_file_name("invoked.timestamp").metadata().and_then(|file| file.modified());
+        if invoked.is_ok_and(|at| at >= self.started_at) {
+            self.scripts.push(package);
+        }
+    }
+
     /// The sum.
     pub fn explain(&self, around: &Around) -> Explained {
-        sum(self.started, &self.compiled, self.linker.try_iter().last(), around)
+        sum(self.started, &self.compiled, &self.scripts, self.linker.try_iter().last(), around)
     }
 }
 
-fn sum(started: Instant, compiled: &[Span], linking: Option<Linking>, around: &Around) -> Explained {
+fn sum(
+    started: Instant,
+    compiled: &[Span],
+    scripts: &[String],
+    linking: Option<Linking>,
+    around: &Around,
+) -> Explained {
     let mut parts = vec![part("save noticed", around.watch_ms, "")];
     let (mut seen, mut own) = (started, around.cargo_ms);
     let mut crates = Vec::new();
@@ -155,11 +182,22 @@ fn sum(started: Instant, compiled: &[Span], linking: Option<Linking>, around: &A
     parts.push(part("copy to its own path", around.copy_ms, ""));
     parts.push(part("start", hello_ms, "process to hello"));
     parts.push(part("state", round(quiesce_ms + restore_ms), "taken and handed over"));
-    parts.push(part("switch", gate_ms, "calls held up"));
-    Explained { total_ms: around.total_ms, advice: advice(&parts, &crates, link.as_ref(), around), parts }
+    // Calls wait from the old state's taking to the end; what is not the state's is handing over resources, and the switch.
+    let switch_ms = round((gate_ms - quiesce_ms - restore_ms).max(0.0));
+    parts.push(part("switch", switch_ms, "resources handed over, calls let on"));
+    // A script that was compiled had to run: it is new, or was changed.
+    let scripts = if crates.iter().any(|part| part.note == "build script") { &[] } else { scripts };
+    let advice = advice(&parts, &crates, scripts, link.as_ref(), around);
+    Explained { total_ms: around.total_ms, advice, parts }
 }
 
-fn advice(parts: &[Part], crates: &[Part], link: Option<&Part>, around: &Around) -> Vec<String> {
+fn advice(
+    parts: &[Part],
+    crates: &[Part],
+    scripts: &[String],
+    link: Option<&Part>,
+    around: &Around,
+) -> Vec<String> {
     let mut advice = Vec::new();
     if let Some(slow) =
         crates.iter().filter(|part| part.ms > CRATE_MS_MAX).max_by(|a, b| a.ms.total_cmp(&b.ms))
@@ -181,10 +219,12 @@ fn advice(parts: &[Part], crates: &[Part], link: Option<&Part>, around: &Around)
             after.join(", ")
         ));
     }
-    if crates.iter().any(|part| part.note == "build script") {
-        advice.push(
-            "A build script runs at each save. Let it print `cargo:rerun-if-changed=…` for the files it reads.".into(),
-        );
+    if !scripts.is_empty() {
+        advice.push(format!(
+            "The build script of `{}` ran for this save, and what depends on it was compiled again. Let it print \
+             `cargo:rerun-if-changed=…` for the files it reads: then only these make it run.",
+            scripts.join("`, `")
+        ));
     }
     if let Some(link) = link.filter(|link| link.ms > LINK_MS_MAX) {
         let fast = ["mold", "wild", "lld"].iter().any(|name| link.note.contains(name));
@@ -336,7 +376,7 @@ mod tests {
 
     fn around(cargo_ms: f64) -> Around {
         let swap =
-            SwapTiming { hello_ms: 3.0, quiesce_ms: 0.5, restore_ms: 0.5, gate_ms: 0.1, total_ms: 5.0 };
+            SwapTiming { hello_ms: 3.0, quiesce_ms: 0.5, restore_ms: 0.5, gate_ms: 1.1, total_ms: 5.0 };
         Around { watch_ms: 22.0, cargo_ms, replayed: false, copy_ms: 1.0, swap, total_ms: cargo_ms + 28.0 }
     }
 
@@ -345,9 +385,12 @@ mod tests {
         let start = Instant::now();
         let spans = [span(start, "core", 60, 300), span(start, "app", 200, 500)];
         let linking = Linking { name: "rust-lld".into(), from: at(start, 420), to: at(start, 490) };
-        let explained = sum(start, &spans, Some(linking), &around(500.0));
+        let explained = sum(start, &spans, &[], Some(linking), &around(500.0));
         let of = |name: &str| explained.parts.iter().find(|part| part.name == name).unwrap().ms;
-        assert_eq!([of("core"), of("app"), of("link"), of("cargo itself")], [240.0, 130.0, 70.0, 60.0]);
+        assert_eq!(
+            [of("core"), of("app"), of("link"), of("cargo itself"), of("switch")],
+            [240.0, 130.0, 70.0, 60.0, 0.1]
+        );
         let whole: f64 = explained.parts.iter().map(|part| part.ms).sum();
         assert!((whole - explained.total_ms).abs() < 1.0, "{whole} of {}", explained.total_ms);
         assert_eq!(explained.advice, [""; 0], "nothing here is slow");
@@ -361,10 +404,12 @@ mod tests {
         let linking = Linking { name: "ld".into(), from: at(start, 3_000), to: at(start, 3_600) };
         spans.push(span(start, "app", 3_000, 3_600));
         let slow = SwapTiming { hello_ms: 400.0, restore_ms: 90.0, ..SwapTiming::default() };
-        let explained = sum(start, &spans, Some(linking), &Around { swap: slow, ..around(3_900.0) });
+        let explained =
+            sum(start, &spans, &["macros".into()], Some(linking), &Around { swap: slow, ..around(3_900.0) });
         for part in [
             "`everything` takes 2.9 s",
             "5 more crates",
+            "build script of `macros`",
             "Linking with ld takes 600 ms",
             "Cargo itself",
             "to start",

@@ -75,6 +75,55 @@ fn w51_without_watches_left_the_rest_is_looked_at_in_intervals() {
     assert_eq!(events, expected);
 }
 
+/// Has a folder look as if it lay on another machine: its file system has this number, and of what happens in it no event
+/// tells.
+#[cfg(target_os = "linux")]
+const ELSEWHERE: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#define NUMBERED(name, type) \
+  int name(const char *path, struct type *facts) { \
+    int (*real)(const char *, struct type *) = dlsym(RTLD_NEXT, #name); \
+    int result = real(path, facts); \
+    facts->f_type = strtoll(getenv("FILE_SYSTEM"), 0, 0); \
+    return result; \
+  }
+NUMBERED(statfs, statfs)
+NUMBERED(statfs64, statfs64)
+int inotify_add_watch(int queue, const char *path, uint32_t mask) {
+  int (*real)(int, const char *, uint32_t) = dlsym(RTLD_NEXT, "inotify_add_watch");
+  (void)mask;
+  return real(queue, path, IN_DELETE_SELF);
+}
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn w54_what_lies_on_another_machine_is_looked_at_in_intervals_without_being_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("elsewhere.c"), folder.path().join("elsewhere.so"));
+    fs::write(&source, ELSEWHERE).unwrap();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl");
+    assert!(compiler.status().unwrap().success());
+    for (number, name) in [("0x6969", "nfs"), ("0x01021997", "9p")] {
+        let watched = Watched::with(filled(&["a", "d/x"]), |command| {
+            command.args(["--interval", "20"]).env("LD_PRELOAD", &library).env("FILE_SYSTEM", number);
+        });
+        let lines = watched.ready();
+        let notices: Vec<_> = lines.iter().filter(|line| line["event"] == "notice").collect();
+        assert_eq!(notices.len(), 1, "{lines:#?}");
+        assert_eq!(notices[0]["subject"], "polling");
+        assert!(notices[0]["message"].as_str().unwrap().contains(name), "{lines:#?}");
+        fs::write(watched.root().join("d/x"), "2").unwrap();
+        assert_eq!(watched.events(), ["change d/x"], "{name}");
+    }
+}
+
 /// The superuser may read whatever the permissions are: a command is started without that, and as who we are, for only we
 /// may be able to reach its executable.
 #[cfg(target_os = "linux")]

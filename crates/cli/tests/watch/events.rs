@@ -296,3 +296,16 @@ fn w25_a_name_that_is_no_text_is_written_as_well_as_it_can_be() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn w27_of_two_names_of_one_file_neither_is_taken_for_the_one_that_moved() {
+    let watched = watch(&["a"], &LONG);
+    let at = |name: &str| watched.root().join(name);
+    fs::hard_link(at("a"), at("b")).unwrap();
+    assert_eq!(watched.events(), ["add b"]);
+    fs::rename(at("a"), at("c")).unwrap();
+    fs::remove_file(at("b")).unwrap();
+    let mut events = watched.events();
+    events.sort();
+    assert_eq!(events, ["add c", "unlink a", "unlink b"]);
+}

@@ -24,12 +24,13 @@ export class Reporter {
   constructor(send: (text: string) => void) {
     this.#send = send;
     addEventListener("error", (event) => this.#error(event), true);
-    addEventListener("unhandledrejection", (event) => this.#failure("rejection", describe(event.reason), ""));
+    addEventListener("unhandledrejection", (event) => this.#failure("rejection", describe(event.reason), placeIn(event.reason?.stack)));
     for (const level of ["error", "warn"] as const) {
       const original = console[level];
       console[level] = (...parts: unknown[]) => {
         original.apply(console, parts);
-        this.report({ kind: "console", level, message: parts.map(describe).join(" "), place: "" });
+        const place = placeIn(new Error().stack);
+        this.report({ kind: "console", level, message: parts.map(describe).join(" "), place });
       };
     }
   }
@@ -65,6 +66,12 @@ export class Reporter {
     if (this.#booting) this.boot_failed = true;
     this.report({ kind: this.#booting ? "boot" : kind, level: "error", message, place });
   }
+}
+
+/** The first place in a stack that is of a file of the page: scripts that Staysail puts before it have no address, or one of its own. */
+function placeIn(stack: unknown): string {
+  const places = typeof stack === "string" ? stack.match(/[a-z]+:\/\/[^\s()]+:\d+:\d+/g) : null;
+  return places?.find((place) => !place.includes("/__staysail/")) ?? "";
 }
 
 function describe(value: unknown): string {

@@ -62,6 +62,11 @@ impl Session {
                     trace.compiled(crate_);
                 }
             }
+            Message::Script { package, out_dir } => {
+                if let Some(trace) = &mut build.trace {
+                    trace.script(package, &out_dir);
+                }
+            }
             Message::Diagnostic { level, rendered, .. } if level == "error" => build.errors.push(rendered),
             Message::Diagnostic { rendered, .. } => build.warnings.push(rendered),
             Message::Replayed => build.replayed = true,
