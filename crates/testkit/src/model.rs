@@ -207,10 +207,11 @@ impl Model {
         if let Some(release) = on_trial.as_deref().filter(|_| quit).and_then(|hash| self.world.known(hash)) {
             self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
         }
+        // A disk that refused to take note of such an end has it count.
+        self.trials_are(trials);
         if !by_fault {
             return;
         }
-        self.trials_are(trials);
         // What may have been committed before still may, until something boots.
         self.maybe = on_trial.or_else(|| self.maybe.take());
     }
