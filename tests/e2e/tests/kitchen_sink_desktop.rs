@@ -1,6 +1,5 @@
 //! The kitchen sink's sections about menus, dialogs, clipboard and other programs, used as a user does.
 
-use anyhow::ensure;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::kitchen_sink::KitchenSink;
 use staysail_e2e::stage::{Stage, play};
