@@ -89,8 +89,12 @@ export class Dev {
     });
     createInterface({ input: child.stderr }).on("line", (line) => this.errors.push(line));
     this.ended = new Promise((resolve) => child.on("exit", resolve));
-    this.ended.then(() => this.wake());
-    process.on("exit", () => child.kill("SIGKILL"));
+    const kill = () => child.kill("SIGKILL");
+    process.on("exit", kill);
+    this.ended.then(() => {
+      process.off("exit", kill);
+      this.wake();
+    });
   }
 
   /** How much it has said. */

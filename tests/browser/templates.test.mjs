@@ -1,5 +1,5 @@
-// Every template in Chromium, through `staysail dev --browser`: edit, break and repair page and backend.
-// (Their TypeScript halves are driven in the real window: tests/e2e/tests/templates_frameworks.rs.)
+// Every template in Chromium, in both languages, through `staysail dev --browser`: edit, break and repair page and backend.
+// (In the real window: tests/e2e/tests/templates_frameworks.rs and templates_languages.rs.)
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,14 +12,29 @@ const VITE = "vite-error-overlay";
 const STAYSAIL = "staysail-overlay";
 const WEBPACK = "#webpack-dev-server-client-overlay";
 const WRONG = "const = ;\n";
-/** `file` holds the button's text, `mistake` is the file that is broken, and how; `shows` the element that then shows it. Vite hands plain JavaScript on unread. */
+/**
+ * `file` holds the button's text, `mistake` is the file that is broken, and how; `shows` the element that then shows it. Vite hands plain JavaScript on unread.
+ * In JavaScript; `ts` is what differs in TypeScript.
+ */
 const TEMPLATES = {
-  vanilla: { file: "frontend/index.html", hot: false, mistake: ["frontend/main.js", WRONG], shows: STAYSAIL, overlay: STAYSAIL },
-  vite: { file: "frontend/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: STAYSAIL, overlay: VITE },
-  react: { file: "frontend/src/App.jsx", hot: true, mistake: ["frontend/src/App.jsx", WRONG], shows: VITE, overlay: VITE },
+  vanilla: {
+    file: "frontend/index.html", hot: false, mistake: ["frontend/main.js", WRONG], shows: STAYSAIL, overlay: STAYSAIL,
+    ts: { file: "frontend/public/index.html", mistake: ["frontend/src/main.ts", WRONG] },
+  },
+  vite: {
+    file: "frontend/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: STAYSAIL, overlay: VITE,
+    ts: { mistake: ["frontend/src/main.ts", WRONG], shows: VITE },
+  },
+  react: {
+    file: "frontend/src/App.jsx", hot: true, mistake: ["frontend/src/App.jsx", WRONG], shows: VITE, overlay: VITE,
+    ts: { file: "frontend/src/App.tsx", mistake: ["frontend/src/App.tsx", WRONG] },
+  },
   vue: { file: "frontend/src/App.vue", hot: true, mistake: ["frontend/src/App.vue", "<template><p></template>\n"], shows: VITE, overlay: VITE },
   svelte: { file: "frontend/src/App.svelte", hot: true, mistake: ["frontend/src/App.svelte", "{#if}\n"], shows: VITE, overlay: VITE },
-  webpack: { file: "frontend/src/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: WEBPACK, overlay: STAYSAIL },
+  webpack: {
+    file: "frontend/src/index.html", hot: false, mistake: ["frontend/src/main.js", WRONG], shows: WEBPACK, overlay: STAYSAIL,
+    ts: { mistake: ["frontend/src/main.ts", WRONG] },
+  },
 };
 
 let folder, browser;
@@ -39,20 +54,26 @@ function run(program, args, cwd) {
   assert.equal(status, 0, `${program} ${args.join(" ")}: ${stdout}${stderr}`);
 }
 
-async function made(template) {
-  const name = `${template}-js`;
-  run(join(programs, "staysail"), ["init", name, "--template", template, "--language", "js"], folder);
+async function made(template, language) {
+  const name = `${template}-${language}`;
+  run(join(programs, "staysail"), ["init", name, "--template", template, "--language", language], folder);
   const root = join(folder, name);
   cpSync(join(repository, "Cargo.lock"), join(root, "Cargo.lock"));
-  if (template === "vanilla") return root;
-  edit(root, "staysail.toml", /localhost:\d+/.exec(readFileSync(join(root, "staysail.toml"), "utf8"))[0], `localhost:${await freePort()}`);
+  if (name === "vanilla-js") return root;
+  const address = /localhost:\d+/.exec(readFileSync(join(root, "staysail.toml"), "utf8"))?.[0];
+  if (address) edit(root, "staysail.toml", address, `localhost:${await freePort()}`);
   run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund"], join(root, "frontend"));
   return root;
 }
 
-for (const [template, { file, hot, mistake, shows, overlay }] of Object.entries(TEMPLATES)) {
-  test(`${template}: what is saved is there, and mistakes are shown and go away`, { timeout: PATIENCE_MS }, async () => {
-    const root = await made(template);
+const all = Object.entries(TEMPLATES).flatMap(([template, { ts, ...js }]) => [
+  [template, "js", js],
+  [template, "ts", { ...js, ...ts }],
+]);
+
+for (const [template, language, { file, hot, mistake, shows, overlay }] of all) {
+  test(`${template}-${language}: what is saved is there, and mistakes are shown and go away`, { timeout: PATIENCE_MS }, async () => {
+    const root = await made(template, language);
     const dev = Dev.start(root);
     const page = await browser.newPage();
     page.setDefaultTimeout(60_000);

@@ -1,9 +1,12 @@
 //! Applying a patch.
 
-use super::image::References;
 use super::predict::{Copy, Mapping, Predictor};
-use super::wire::{self, Patch, Reader, Streams};
+use super::references::References;
+use super::wire::{self, Reader, Streams};
 use super::{COPIES_MAX, Error};
+
+/// Of all references, those that the first processor corrects: the other one has to follow them.
+const SHARE_PERCENT: usize = 55;
 
 /// Makes the new file of `size` bytes from the old one.
 ///
@@ -13,26 +16,32 @@ use super::{COPIES_MAX, Error};
 /// # Errors
 /// [`Error::Damaged`] when the patch is none, or not for `old`, or does not lead to `size` bytes.
 pub fn apply(old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, Error> {
-    let Patch { old: from, new: to, streams } = wire::read(patch)?;
+    let packed = wire::read(patch)?;
+    let (from, to) = (&packed.old, &packed.new);
     if from.end as usize != old.len() {
         return Err(Error::Damaged("it is for a file of another size"));
     }
     if u64::from(to.end) != size {
         return Err(Error::Damaged("it leads to a file of another size"));
     }
-    let copies = copies(&streams, old.len(), to.end).ok_or(Error::Damaged("its copies are damaged"))?;
-    let mapping = Mapping::new(&copies, &from, &to);
-    // What is copied is laid out while the references are found.
-    let (references, out) = std::thread::scope(|scope| {
-        let references = scope.spawn(|| References::find(&from, old));
-        let out = layout(old, to.end, &copies, &streams.bytes);
-        match references.join() {
-            Ok(references) => (references, out),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    // Finding the references needs nothing of the streams: what is copied is read and laid out meanwhile.
+    let (references, made) = std::thread::scope(|scope| {
+        let references = scope.spawn(|| References::find(from, old));
+        let made = packed.unpack().and_then(|streams| {
+            let copies =
+                copies(&streams, old.len(), to.end).ok_or(Error::Damaged("its copies are damaged"))?;
+            let mapping = Mapping::new(&copies, from, to);
+            let out = layout(old, to.end, &copies, &streams.bytes);
+            Ok((streams, copies, mapping, out))
+        });
+        (references.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), made)
     });
-    let predictor = Predictor { bytes: old, old: &from, new: &to, references: &references };
-    let out = out.and_then(|out| correct(out, &predictor, mapping, &copies, &streams));
+    let (streams, copies, mapping, out) = made?;
+    let predictor = Predictor::new(old, to, &references);
+    let out = out.and_then(|mut out| {
+        let corrector = Corrector::new(predictor, mapping, &streams)?;
+        corrector.halves(&copies, &mut out).map(|()| out)
+    });
     out.ok_or(Error::Damaged("its corrections are damaged"))
 }
 
@@ -73,6 +82,7 @@ fn copies(streams: &Streams, old: usize, new: u32) -> Option<Vec<Copy>> {
 }
 
 /// How far it is to the next thing to be done; `None` behind the last one.
+#[derive(Clone)]
 struct Gaps<'a> {
     reader: Reader<'a>,
     next: Option<u64>,
@@ -92,53 +102,149 @@ impl<'a> Gaps<'a> {
 }
 
 /// Makes the references and the other bytes of the copies what they are in the new file.
-fn correct(
-    mut out: Vec<u8>,
-    predictor: &Predictor,
-    mut mapping: Mapping,
-    copies: &[Copy],
-    streams: &Streams,
-) -> Option<Vec<u8>> {
-    let (mut right, mut corrections) = (Gaps::new(&streams.right)?, Reader(&streams.corrections));
-    let (mut equal, mut differences) = (Gaps::new(&streams.equal)?, streams.differences.iter());
-    for copy in copies {
-        let complete = predictor.each(*copy, |moved| {
-            let mut target = mapping.get(moved.target);
-            match &mut right.next {
-                Some(0) => {
-                    target = u32::try_from(i64::from(target).checked_add(corrections.signed()?)?).ok()?;
-                    mapping.learn(moved.target, target);
-                    right.advance()?;
-                }
-                Some(next) => *next -= 1,
-                None => {}
-            }
-            moved.write(&mut out, predictor.new, target);
-            Some(())
-        });
-        complete?;
-        let mut rest = out.get_mut(copy.new as usize..)?.get_mut(..copy.length as usize)?;
-        while let Some(next) = equal.next {
-            let Some(here) = usize::try_from(next).ok().filter(|next| *next < rest.len()) else {
-                equal.next = Some(next - rest.len() as u64);
-                break;
-            };
-            rest[here] = rest[here].wrapping_add(*differences.next()?);
-            rest = &mut rest[here + 1..];
-            equal.advance()?;
-        }
+#[derive(Clone)]
+struct Corrector<'a> {
+    predictor: Predictor<'a>,
+    mapping: Mapping,
+    right: Gaps<'a>,
+    corrections: Reader<'a>,
+    equal: Gaps<'a>,
+    differences: &'a [u8],
+}
+
+impl<'a> Corrector<'a> {
+    fn new(predictor: Predictor<'a>, mapping: Mapping, streams: &'a Streams) -> Option<Self> {
+        Some(Self {
+            predictor,
+            mapping,
+            right: Gaps::new(&streams.right)?,
+            corrections: Reader(&streams.corrections),
+            equal: Gaps::new(&streams.equal)?,
+            differences: &streams.differences,
+        })
     }
-    let rest = right.next.is_none()
-        && equal.next.is_none()
-        && corrections.0.is_empty()
-        && differences.next().is_none();
-    rest.then_some(out)
+
+    /// Corrects all copies: one processor the first ones, another one the others. What corrections teach depends on those
+    /// before, so the other one follows the first ones, too, but of their references only those that are corrected.
+    fn halves(mut self, copies: &[Copy], out: &mut [u8]) -> Option<()> {
+        let mut other = self.clone();
+        let (first, second) = copies.split_at(self.middle(copies));
+        let middle = second.first().map_or(out.len(), |copy| copy.new as usize);
+        let (front, back) = out.split_at_mut_checked(middle)?;
+        let (first, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(move || {
+                other.follow(first)?;
+                other.correct(second, back, middle)?;
+                other.is_used_up().then_some(())
+            });
+            let first = self.correct(first, front, 0);
+            (first, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        first.and(other)
+    }
+
+    /// The number of copies that have a bit more than half of all references.
+    fn middle(&mut self, copies: &[Copy]) -> usize {
+        let mut left = self.predictor.references() * SHARE_PERCENT / 100;
+        let passed = copies.iter().take_while(|copy| {
+            let lists = self.predictor.lists(**copy);
+            let count: usize = lists.map(|list| self.predictor.run(list, **copy).numbers.len()).sum();
+            left = left.saturating_sub(count);
+            left > 0
+        });
+        passed.count()
+    }
+
+    /// Corrects some copies. `out` begins at `start` of the new file.
+    fn correct(&mut self, copies: &[Copy], out: &mut [u8], start: usize) -> Option<()> {
+        for copy in copies {
+            let Self { predictor, mapping, right, corrections, .. } = self;
+            let new = predictor.new;
+            predictor.each(*copy, |mut moved| {
+                let address = match &mut right.next {
+                    Some(0) => new.address(learn(mapping, right, corrections, moved.target)?),
+                    Some(next) => {
+                        *next -= 1;
+                        mapping.address(moved.target, new)
+                    }
+                    None => mapping.address(moved.target, new),
+                };
+                moved.at -= start;
+                if let Some(address) = address {
+                    moved.write(out, address);
+                }
+                Some(())
+            })?;
+            let bytes = out.get_mut((copy.new as usize).checked_sub(start)?..)?;
+            let bytes = bytes.get_mut(..copy.length as usize)?;
+            self.differ(bytes.len(), |at, difference| bytes[at] = bytes[at].wrapping_add(difference))?;
+        }
+        Some(())
+    }
+
+    /// Takes from the streams what belongs to some copies, and learns from it.
+    fn follow(&mut self, copies: &[Copy]) -> Option<()> {
+        for copy in copies {
+            for list in self.predictor.lists(*copy) {
+                let run = self.predictor.run(list, *copy);
+                let mut numbers = run.numbers.clone();
+                while let Some(next) = self.right.next {
+                    if next >= numbers.len() as u64 {
+                        self.right.next = Some(next - numbers.len() as u64);
+                        break;
+                    }
+                    numbers.start += next as usize + 1;
+                    let target = run.target(numbers.start - 1);
+                    learn(&mut self.mapping, &mut self.right, &mut self.corrections, target)?;
+                }
+            }
+            self.differ(copy.length as usize, |_, _| {})?;
+        }
+        Some(())
+    }
+
+    /// Calls `each` with the differences in the next `length` copied bytes.
+    #[inline(always)]
+    fn differ(&mut self, length: usize, mut each: impl FnMut(usize, u8)) -> Option<()> {
+        let mut at = 0;
+        while let Some(next) = self.equal.next {
+            let left = (length - at) as u64;
+            if next >= left {
+                self.equal.next = Some(next - left);
+                break;
+            }
+            at += next as usize;
+            let (difference, rest) = self.differences.split_first()?;
+            self.differences = rest;
+            each(at, *difference);
+            at += 1;
+            self.equal.advance()?;
+        }
+        Some(())
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.right.next.is_none()
+            && self.equal.next.is_none()
+            && self.corrections.0.is_empty()
+            && self.differences.is_empty()
+    }
+}
+
+/// Reads what the next reference, which is not right, refers to, and remembers it.
+#[cold]
+fn learn(mapping: &mut Mapping, right: &mut Gaps, corrections: &mut Reader, old: u32) -> Option<u32> {
+    let target = i64::from(mapping.get(old)).checked_add(corrections.signed()?)?;
+    let target = u32::try_from(target).ok()?;
+    mapping.learn(old, target);
+    right.advance()?;
+    Some(target)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::image::{Form, Image, Region, Segment};
-    use super::super::wire::{put, put_signed};
+    use super::super::wire::{Patch, put, put_signed};
     use super::*;
 
     /// A patch by hand: copies (length, literal bytes before, seek), literal bytes, and more.

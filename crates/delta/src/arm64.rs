@@ -206,32 +206,34 @@ pub(super) fn target(code: &[u8], at: usize, address: u64, field: Field) -> Opti
     Some(address.wrapping_add_signed(offset))
 }
 
-/// The instruction `this` at `address` made to refer to `target`.
-pub(super) fn aimed(this: u32, address: u64, target: u64, field: Field) -> u32 {
+/// The instruction `this` at `address`, one that refers to something, made to refer to `target`.
+pub(super) fn aimed(this: u32, address: u64, target: u64) -> u32 {
     let words = (target.wrapping_sub(address) >> 2) as u32;
-    match field {
-        Field::Branch => this & !0x3FF_FFFF | words & 0x3FF_FFFF,
-        Field::Near => this & !(0x7_FFFF << 5) | (words & 0x7_FFFF) << 5,
-        Field::Test => this & !(0x3FFF << 5) | (words & 0x3FFF) << 5,
-        Field::Page { .. } => {
+    match CLASSES[(this >> 24) as usize] {
+        Class::Branch => this & !0x3FF_FFFF | words & 0x3FF_FFFF,
+        Class::Near => this & !(0x7_FFFF << 5) | (words & 0x7_FFFF) << 5,
+        Class::Test => this & !(0x3FFF << 5) | (words & 0x3FFF) << 5,
+        Class::Page => {
             let pages = ((target >> 12).wrapping_sub(address >> 12)) as u32;
             this & !(3 << 29 | 0x7_FFFF << 5) | (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5
         }
-        Field::Low { .. } => {
+        Class::Low => {
             let scale = low_scale(this).unwrap_or(0);
             this & !(0xFFF << 10) | ((target as u32 & 0xFFF) >> scale & 0xFFF) << 10
         }
+        Class::Other => this,
     }
 }
 
 /// The instruction `this` with what it refers to left out.
-pub(super) fn blank(this: u32, field: Field) -> u32 {
-    match field {
-        Field::Branch => this & !0x3FF_FFFF,
-        Field::Near => this & !(0x7_FFFF << 5),
-        Field::Test => this & !(0x3FFF << 5),
-        Field::Page { .. } => this & !(3 << 29 | 0x7_FFFF << 5),
-        Field::Low { .. } => this & !(0xFFF << 10),
+pub(super) fn blank(this: u32) -> u32 {
+    match CLASSES[(this >> 24) as usize] {
+        Class::Branch => this & !0x3FF_FFFF,
+        Class::Near => this & !(0x7_FFFF << 5),
+        Class::Test => this & !(0x3FFF << 5),
+        Class::Page => this & !(3 << 29 | 0x7_FFFF << 5),
+        Class::Low => this & !(0xFFF << 10),
+        Class::Other => this,
     }
 }
 
@@ -251,8 +253,8 @@ mod tests {
         assert_eq!(swept, field(&code, at), "both ways of looking see the same");
         let found = swept?;
         let address = target(&code, at, HERE, found)?;
-        assert_eq!(aimed(this, HERE, address, found), this, "{this:08X}");
-        assert_eq!(aimed(blank(this, found), HERE, address, found), this, "{this:08X}");
+        assert_eq!(aimed(this, HERE, address), this, "{this:08X}");
+        assert_eq!(aimed(blank(this), HERE, address), this, "{this:08X}");
         Some(address)
     }
 

@@ -1,8 +1,9 @@
 //! Making a patch.
 
-use super::image::{Form, Image, Kind, References, u32_at};
+use super::image::{Form, Image, u32_at};
 use super::matching::{Budget, copies};
 use super::predict::{Copy, Mapping, Predictor};
+use super::references::{Kind, References};
 use super::wire::{self, Patch, Streams, put, put_signed};
 use super::{
     Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, UNKNOWN_FILE_BYTES_MAX, arm64, elf, macho, pe,
@@ -55,16 +56,16 @@ fn alike(from: &Image, to: &Image) -> bool {
 /// alike wherever it lies. Code keeps nothing of it: its calls are told apart by what surrounds them.
 fn blank(bytes: &[u8], image: &Image, references: &References, token: impl Fn(u32) -> u32) -> Vec<u8> {
     let mut plain = bytes.to_vec();
-    let predictor = Predictor { bytes, old: image, new: image, references };
+    let mut predictor = Predictor::new(bytes, image, references);
     let all = Copy { old: 0, new: 0, length: image.end };
     predictor.each(all, |moved| {
         let field = &mut plain[moved.at..moved.at + moved.width()];
-        match (moved.field, moved.kind) {
-            (Some(field_kind), _) => {
+        match moved.kind {
+            Kind::Instruction => {
                 let this = u32_at(field, 0).unwrap_or(0);
-                field.copy_from_slice(&arm64::blank(this, field_kind).to_le_bytes());
+                field.copy_from_slice(&arm64::blank(this).to_le_bytes());
             }
-            (_, Kind::Relative { .. }) => field.fill(0),
+            Kind::Relative { .. } => field.fill(0),
             _ => {
                 field.fill(0);
                 field[..4].copy_from_slice(&token(moved.target).wrapping_mul(0x9E37_79B1).to_le_bytes());
@@ -87,7 +88,7 @@ fn streams(old: &[u8], new: &[u8], from: &Image, to: &Image) -> Option<Streams> 
         found = compare(&old, &blank(new, to, &new_references, |target| target))?;
     }
     let mapping = Mapping::new(&found, from, to);
-    let predictor = Predictor { bytes: old, old: from, new: to, references: &references };
+    let predictor = Predictor::new(old, to, &references);
     let mut writer = Writer { predictor, new, mapping, streams: Streams::default(), right: 0, equal: 0 };
     writer.copies(&found);
     let streams = writer.streams;
@@ -121,10 +122,12 @@ impl Writer<'_> {
     /// The copied bytes with their references as the reader will have them.
     fn predicted(&mut self, copy: Copy) -> Vec<u8> {
         let Self { predictor, new, mapping, streams, right, .. } = self;
-        let mut predicted = predictor.bytes[copy.old as usize..][..copy.length as usize].to_vec();
+        let (old, to) = (predictor.bytes, predictor.new);
+        let mut predicted = old[copy.old as usize..][..copy.length as usize].to_vec();
         predictor.each(copy, |mut moved| {
             let expected = mapping.get(moved.target);
-            let actual = moved.actual(new, predictor.new).unwrap_or(expected);
+            let before = moved.at - copy.new as usize + copy.old as usize;
+            let actual = moved.actual(new, to, (before, old)).unwrap_or(expected);
             if actual == expected {
                 *right += 1;
             } else {
@@ -134,7 +137,9 @@ impl Writer<'_> {
                 *right = 0;
             }
             moved.at -= copy.new as usize;
-            moved.write(&mut predicted, predictor.new, actual);
+            if let Some(address) = to.address(actual) {
+                moved.write(&mut predicted, address);
+            }
             Some(())
         });
         predicted

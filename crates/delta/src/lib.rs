@@ -25,6 +25,14 @@
 //! 5. What still differs is written byte by byte. Copies, corrections and differences are streams of their own, each
 //!    compressed with zstd (`wire`).
 //!
+//! What applying takes goes to steps 2 and 4 for the most part, and both are shared by processors with
+//! nothing for them to wait for: code is swept in small parts of which each processor takes the next one, several at once, as
+//! an instruction's length is known only after a chain of loads (`x86`, `references`). What a correction teaches depends on all
+//! before it, so of the copies a second processor corrects the latter half after it has followed the corrections of the first
+//! half, and only those: one or two references in a hundred (`apply`). For that a reference counts whether or not it can be predicted. A
+//! reference's target is found out once and kept beside it, and whole copies and pieces of the mapping know what makes addresses
+//! of their offsets. Streams are unpacked, and copies laid out, while references are found.
+//!
 //! The patch carries step 1's result for the reader, which knows no file formats (`apply`). Both sides predict by the same
 //! code, and whatever it predicts wrongly is corrected: a mistake in steps 1 to 4 costs bytes, never correctness. The
 //! format: `docs/spec/delta.md`.
@@ -42,6 +50,7 @@ mod macho;
 mod matching;
 mod pe;
 mod predict;
+mod references;
 mod wire;
 mod x86;
 

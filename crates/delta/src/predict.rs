@@ -1,9 +1,11 @@
 //! What a reference of the old file becomes where it is copied into the new one.
 
 use super::LEARNED_MAX;
-use super::arm64::{self, Field};
-use super::image::{Form, Image, Kind, List, Reference, References, TABLE_ENTRIES_MAX, u32_at, u64_at};
+use super::arm64;
+use super::image::{Form, Image, Segment, u32_at, u64_at};
+use super::references::{Kind, List, Reference, References, TABLE_ENTRIES_MAX};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Bytes copied from the old file to the new one, some of which differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,14 +15,28 @@ pub(super) struct Copy {
     pub length: u32,
 }
 
+/// Where places of the old file from one on are in the new one, up to where the next piece begins.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    start: u32,
+    /// What to add to an offset.
+    shift: u32,
+    /// What to add to a new offset for its address, if that is the same for all of them; [`LOOK_UP`] otherwise.
+    bias: u64,
+}
+
+/// The new file's segments are to be asked for the address.
+const LOOK_UP: u64 = u64::MAX;
+/// Behind all targets.
+const END: u32 = 1 << 29;
+
 /// Bits of the offsets that share an entry of the index.
 const PAGE_BITS: u32 = 8;
 
 /// From places of the old file to places of the new one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Mapping {
-    /// Beginning in the old file, and what to add from there to the next one's beginning.
-    pieces: Vec<(u32, u32)>,
+    pieces: Vec<Piece>,
     /// For each page of the old file the last piece that begins at or before its first byte.
     index: Vec<u32>,
     /// What corrections taught.
@@ -71,19 +87,29 @@ impl Mapping {
                 .map(|(old, new)| (old.offset, old.length, new.offset.wrapping_sub(old.offset))),
         );
         sorted.sort_unstable();
-        let mut pieces: Vec<(u32, u32)> = Vec::with_capacity(sorted.len());
+        let mut pieces: Vec<Piece> = Vec::with_capacity(sorted.len());
         let mut reach = 0;
         for (start, length, shift) in sorted {
             let end = start.saturating_add(length);
             if end > reach {
-                pieces.push((start.max(reach), shift));
+                pieces.push(Piece { start: start.max(reach), shift, bias: LOOK_UP });
                 reach = end;
             }
+        }
+        let mut behind = END;
+        for number in (0..pieces.len()).rev() {
+            let piece = &mut pieces[number];
+            // What lies in front of the first one belongs to it, too.
+            let start = if number == 0 { 0 } else { piece.start };
+            if let Some(segment) = new.segment(start.wrapping_add(piece.shift), behind - start) {
+                piece.bias = segment.bias();
+            }
+            behind = start;
         }
         let mut index = Vec::with_capacity((reach >> PAGE_BITS) as usize + 1);
         let mut piece = 0;
         for page in 0..=reach >> PAGE_BITS {
-            while pieces.get(piece + 1).is_some_and(|next| next.0 <= page << PAGE_BITS) {
+            while pieces.get(piece + 1).is_some_and(|next| next.start <= page << PAGE_BITS) {
                 piece += 1;
             }
             index.push(piece as u32);
@@ -92,20 +118,32 @@ impl Mapping {
     }
 
     /// Where a target of the old file is presumably to be found in the new one.
-    #[inline(always)]
     pub fn get(&self, old: u32) -> u32 {
+        self.find(old).0
+    }
+
+    /// The address at which a target of the old file is presumably to be found in the new one.
+    #[inline(always)]
+    pub fn address(&self, old: u32, new: &Image) -> Option<u64> {
+        let (target, bias) = self.find(old);
+        if bias == LOOK_UP { new.address(target) } else { Some(bias.wrapping_add(u64::from(target))) }
+    }
+
+    /// Where a target presumably is, and what to add for its address.
+    #[inline(always)]
+    fn find(&self, old: u32) -> (u32, u64) {
         let page = self.index.get((old >> PAGE_BITS) as usize).or(self.index.last());
         let page = page.copied().unwrap_or(LEARNED);
         if page & LEARNED != 0
             && let Some(new) = self.learned.get(&old)
         {
-            return *new;
+            return (*new, LOOK_UP);
         }
         let mut piece = (page & !LEARNED) as usize;
-        while self.pieces.get(piece + 1).is_some_and(|next| next.0 <= old) {
+        while self.pieces.get(piece + 1).is_some_and(|next| next.start <= old) {
             piece += 1;
         }
-        self.pieces.get(piece).map_or(old, |(_, shift)| old.wrapping_add(*shift))
+        self.pieces.get(piece).map_or((old, LOOK_UP), |piece| (old.wrapping_add(piece.shift), piece.bias))
     }
 
     pub fn learn(&mut self, old: u32, new: u32) {
@@ -125,96 +163,140 @@ pub(super) struct Moved {
     /// Its place in the new file.
     pub at: usize,
     pub kind: Kind,
-    pub field: Option<Field>,
-    /// The address in the new file that its distance counts from.
+    /// The address in the new file that its distance counts from; of an instruction its own.
     anchor: u64,
-    /// Its own address in the new file.
-    address: u64,
     /// What it refers to in the old file.
     pub target: u32,
 }
 
 /// Finds what becomes of the references within copies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Predictor<'a> {
     pub bytes: &'a [u8],
-    pub old: &'a Image,
     pub new: &'a Image,
-    pub references: &'a References<'a>,
+    lists: &'a [List<'a>],
+    /// Where each list was last looked into.
+    near: Vec<usize>,
 }
 
-impl Predictor<'_> {
+/// The references of one list that lie within a copy.
+pub(super) struct Run<'a> {
+    list: &'a List<'a>,
+    new: &'a Image,
+    copy: Copy,
+    pub numbers: Range<usize>,
+    /// What makes addresses of offsets in the new file, if that is the same for all of them.
+    bias: Option<u64>,
+}
+
+impl<'a> Predictor<'a> {
+    pub fn new(bytes: &'a [u8], new: &'a Image, references: &'a References) -> Self {
+        Self { bytes, new, lists: &references.0, near: vec![0; references.0.len()] }
+    }
+
+    /// How many references the old file has.
+    pub fn references(&self) -> usize {
+        self.lists.iter().map(|list| list.references.len()).sum()
+    }
+
+    /// The numbers of the lists with references that may lie within a copy.
+    pub fn lists(&self, copy: Copy) -> Range<usize> {
+        let first = self.lists.partition_point(|list| list.end <= copy.old);
+        let behind = self.lists[first..].iter().take_while(|list| list.start < copy.old + copy.length);
+        first..first + behind.count()
+    }
+
+    /// The references of a list that lie within a copy.
+    #[inline(always)]
+    pub fn run(&mut self, list: usize, copy: Copy) -> Run<'a> {
+        let near = &mut self.near[list];
+        let list = &self.lists[list];
+        let end = copy.old + copy.length;
+        let first = seek(&list.references, *near, copy.old);
+        let mut behind = seek(&list.references, first, end);
+        while behind > first && list.references[behind - 1].end() > end {
+            behind -= 1;
+        }
+        // The next copy presumably begins where this one ends.
+        *near = behind;
+        let (start, end) = (list.start.max(copy.old), list.end.min(end));
+        let segment = self.new.segment(start - copy.old + copy.new, end - start);
+        let bias = segment.map(Segment::bias);
+        Run { list, new: self.new, copy, numbers: first..behind, bias }
+    }
+
     /// Hands out each reference of the old file that lies within a copy, moved with it. Stops where `each` does.
-    pub fn each(&self, copy: Copy, mut each: impl FnMut(Moved) -> Option<()>) -> Option<()> {
-        let end = copy.old as usize + copy.length as usize;
-        for list in &self.references.0 {
-            if list.region.offset as usize >= end || list.region.offset + list.region.length <= copy.old {
-                continue;
-            }
-            let references = &list.references;
-            let first = seek(references, list.near.get(), copy.old as usize);
+    #[inline(always)]
+    pub fn each(&mut self, copy: Copy, mut each: impl FnMut(Moved) -> Option<()>) -> Option<()> {
+        for list in self.lists(copy) {
+            let run = self.run(list, copy);
             let mut table = None;
-            // The next copy presumably begins where this one ends.
-            list.near.set(first);
-            for (index, reference) in references.iter().enumerate().skip(first) {
-                let kind = reference.kind();
-                if reference.offset() + kind.width() > end {
-                    list.near.set(index);
-                    break;
-                }
-                match kind {
-                    Kind::Table => table = Some(reference.offset()),
-                    Kind::Entry if table.is_none() => table = beginning(&references[..index]),
-                    _ => {}
-                }
-                if let Some(moved) = self.moved(list, *reference, table, copy) {
-                    each(moved)?;
-                }
+            // Most references by far, and the least work.
+            let code = if run.list.region.form == Form::X86 { run.bias } else { None };
+            for number in run.numbers.clone() {
+                let moved = match code {
+                    Some(bias) => run.list.references[number].relative(copy, bias),
+                    None => run.moved(number, &mut table),
+                };
+                each(moved)?;
             }
         }
         Some(())
     }
+}
 
+impl Reference {
+    /// A field of x86-64 code moved with a copy, for which `bias` makes addresses of offsets in the new file.
     #[inline(always)]
-    fn moved(&self, list: &List, reference: Reference, table: Option<usize>, copy: Copy) -> Option<Moved> {
-        let (at, kind) = (reference.offset() as u32, reference.kind());
-        let inside = (at - list.region.offset) as usize;
-        let from = list.address.wrapping_add(inside as u64);
-        let moved = at - copy.old + copy.new;
-        let address = self.new.address(moved)?;
-        let (mut field, mut anchor, mut old_anchor) = (None, address, from);
-        match kind {
-            Kind::Relative { behind } => {
-                let next = 4 + u64::from(behind);
-                (old_anchor, anchor) = (from.wrapping_add(next), address.wrapping_add(next));
-            }
-            Kind::Entry => {
-                let inside = (at as usize - table?) as u64;
-                (old_anchor, anchor) = (from.wrapping_sub(inside), address.wrapping_sub(inside));
-            }
-            Kind::Distance { base } => {
-                let (Form::Distances { base: first, .. } | Form::Functions { base: first }) =
-                    list.region.form
-                else {
-                    return None;
-                };
-                (old_anchor, anchor) = (self.old.base(first + base), self.new.base(first + base));
-            }
-            Kind::Instruction => field = Some(arm64::field(list.bytes, inside)?),
-            Kind::Pointer | Kind::Own | Kind::Table => {}
-        }
-        let target = match (kind, field) {
-            (Kind::Pointer, _) => u64_at(list.bytes, inside)?,
-            (_, Some(field)) => arm64::target(list.bytes, inside, from, field)?,
-            _ => old_anchor.wrapping_add_signed(i64::from(u32_at(list.bytes, inside)? as i32)),
+    fn relative(self, copy: Copy, bias: u64) -> Moved {
+        let at = self.offset() - copy.old + copy.new;
+        let anchor = bias.wrapping_add(u64::from(at + 4 + self.behind()));
+        Moved { at: at as usize, kind: Kind::Relative { behind: 0 }, anchor, target: self.target }
+    }
+}
+
+impl Run<'_> {
+    /// What a reference refers to in the old file.
+    pub fn target(&self, number: usize) -> u32 {
+        self.list.references[number].target
+    }
+
+    /// A reference moved with the copy. A place without an address in the new file counts as address 0. `table`: where the
+    /// table begins that the reference before belongs to, if that is known.
+    #[inline(always)]
+    pub fn moved(&self, number: usize, table: &mut Option<u32>) -> Moved {
+        let reference = self.list.references[number];
+        let (old, kind, target) = (reference.offset(), reference.kind(), reference.target);
+        let at = old - self.copy.old + self.copy.new;
+        let address = match self.bias {
+            Some(bias) => bias.wrapping_add(u64::from(at)),
+            None => self.new.address(at).unwrap_or(0),
         };
-        let target = self.old.offset(target)?;
-        Some(Moved { at: moved as usize, kind, field, anchor, address, target })
+        let anchor = match kind {
+            Kind::Relative { behind } => address.wrapping_add(4 + u64::from(behind)),
+            Kind::Distance { base } => match self.list.region.form {
+                Form::Distances { base: first, .. } | Form::Functions { base: first } => {
+                    self.new.base(first + base)
+                }
+                _ => 0,
+            },
+            Kind::Entry => {
+                let first = table.or_else(|| beginning(&self.list.references[..number])).unwrap_or(old);
+                *table = Some(first);
+                address.wrapping_sub(u64::from(old - first))
+            }
+            Kind::Table => {
+                *table = Some(old);
+                address
+            }
+            Kind::Instruction | Kind::Pointer | Kind::Own => address,
+        };
+        Moved { at: at as usize, kind, anchor, target }
     }
 }
 
 /// The number of the first reference at or behind `offset`, looked for from number `near` on, both ways.
-fn seek(references: &[Reference], near: usize, offset: usize) -> usize {
+fn seek(references: &[Reference], near: usize, offset: u32) -> usize {
     let before = |index: usize| references.get(index).is_some_and(|reference| reference.offset() < offset);
     let (mut low, mut high) = (near, near);
     let mut step = 1;
@@ -232,9 +314,9 @@ fn seek(references: &[Reference], near: usize, offset: usize) -> usize {
 }
 
 /// Where the table begins whose entries come last.
-fn beginning(references: &[Reference]) -> Option<usize> {
-    let last = references.iter().rev().take(TABLE_ENTRIES_MAX);
-    last.clone().find(|reference| reference.kind() == Kind::Table).map(|reference| reference.offset())
+fn beginning(references: &[Reference]) -> Option<u32> {
+    let mut last = references.iter().rev().take(TABLE_ENTRIES_MAX);
+    last.find(|reference| reference.kind() == Kind::Table).map(|reference| reference.offset())
 }
 
 impl Moved {
@@ -242,26 +324,34 @@ impl Moved {
         self.kind.width()
     }
 
-    /// Writes the field so that it refers to `target`, a place of the new file.
+    /// Writes the field so that it refers to `address`.
     #[inline(always)]
-    pub fn write(&self, file: &mut [u8], new: &Image, target: u32) {
-        let Some(address) = new.address(target) else { return };
-        let Some(bytes) = file.get_mut(self.at..self.at + self.width()) else { return };
-        match (self.kind, self.field) {
-            (Kind::Pointer, _) => bytes.copy_from_slice(&address.to_le_bytes()),
-            (Kind::Instruction, Some(field)) => {
-                let this = u32_at(bytes, 0).unwrap_or(0);
-                bytes.copy_from_slice(&arm64::aimed(this, self.address, address, field).to_le_bytes());
+    pub fn write(&self, file: &mut [u8], address: u64) {
+        let Some(rest) = file.get_mut(self.at..) else { return };
+        match self.kind {
+            Kind::Pointer => {
+                if let Some(field) = rest.first_chunk_mut() {
+                    *field = address.to_le_bytes();
+                }
             }
-            _ => bytes.copy_from_slice(&(address.wrapping_sub(self.anchor) as u32).to_le_bytes()),
+            kind => {
+                let Some(field) = rest.first_chunk_mut() else { return };
+                let value = if kind == Kind::Instruction {
+                    arm64::aimed(u32::from_le_bytes(*field), self.anchor, address)
+                } else {
+                    address.wrapping_sub(self.anchor) as u32
+                };
+                *field = value.to_le_bytes();
+            }
         }
     }
 
-    /// What the new file's field refers to, if it is a reference of the same kind.
-    pub fn actual(&self, file: &[u8], new: &Image) -> Option<u32> {
-        let address = match (self.kind, self.field) {
-            (Kind::Pointer, _) => u64_at(file, self.at)?,
-            (Kind::Instruction, Some(field)) => arm64::target(file, self.at, self.address, field)?,
+    /// What the new file's field refers to, if it is a reference of the same kind. `old`: the reference's place in the old
+    /// file, and that file's bytes.
+    pub fn actual(&self, file: &[u8], new: &Image, (at, old): (usize, &[u8])) -> Option<u32> {
+        let address = match self.kind {
+            Kind::Pointer => u64_at(file, self.at)?,
+            Kind::Instruction => arm64::target(file, self.at, self.anchor, arm64::field(old, at)?)?,
             _ => self.anchor.wrapping_add_signed(i64::from(u32_at(file, self.at)? as i32)),
         };
         new.offset(address)
@@ -274,7 +364,7 @@ mod tests {
 
     #[test]
     fn references_are_found_from_wherever_the_search_begins() {
-        let references: Vec<_> = (0..40).map(|n| Reference::new(10 + 3 * n, Kind::Own)).collect();
+        let references: Vec<_> = (0..40).map(|n| Reference::new(10 + 3 * n, Kind::Own, 0)).collect();
         for near in 0..=references.len() {
             for offset in 0..150 {
                 let wanted = references.iter().take_while(|reference| reference.offset() < offset).count();

@@ -3,7 +3,7 @@
 use super::image::{Form, Image, Region, Segment};
 use super::{Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
 
-const MAGIC: &[u8; 4] = b"SSD1";
+const MAGIC: &[u8; 4] = b"SSD2";
 /// Most segments of a file, regions of a file, and bases.
 const PARTS_MAX: u64 = 64;
 /// Largest offset, those of memory without bytes in a file included.
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A patch taken apart.
+/// A patch in its parts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Patch {
     pub old: Image,
@@ -182,17 +182,25 @@ fn form(number: u64) -> Form {
     }
 }
 
-/// Reads a patch.
+/// A patch with its streams still packed.
+pub(super) struct Packed<'a> {
+    pub old: Image,
+    pub new: Image,
+    /// Of each stream how many bytes it has, and what they are packed into.
+    streams: [(usize, &'a [u8]); STREAMS],
+}
+
+/// Reads a patch up to its streams.
 ///
 /// # Errors
 /// [`Error::Damaged`]; nothing beyond the limits is allocated before.
-pub(super) fn read(bytes: &[u8]) -> Result<Patch, Error> {
+pub(super) fn read(bytes: &[u8]) -> Result<Packed<'_>, Error> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(Error::Damaged("it does not begin like one"))?;
     let mut reader = Reader(rest);
     let (mut old, new) = images(&mut reader).ok_or(Error::Damaged("its head is damaged"))?;
     regions(&mut reader, &mut old).ok_or(Error::Damaged("its regions are damaged"))?;
     let streams = streams(&mut reader)?;
-    Ok(Patch { old, new, streams })
+    Ok(Packed { old, new, streams })
 }
 
 fn count(reader: &mut Reader) -> Option<u64> {
@@ -242,41 +250,61 @@ fn regions(reader: &mut Reader, old: &mut Image) -> Option<()> {
     Some(())
 }
 
-fn streams(reader: &mut Reader) -> Result<Streams, Error> {
-    let damaged = || Error::Damaged("its streams are damaged");
+const STREAMS_DAMAGED: Error = Error::Damaged("its streams are damaged");
+
+fn streams<'a>(reader: &mut Reader<'a>) -> Result<[(usize, &'a [u8]); STREAMS], Error> {
     let mut sizes = [(0, 0); STREAMS];
     let mut total = 0u64;
     for size in &mut sizes {
-        let raw = reader.number().ok_or_else(damaged)?;
+        let raw = reader.number().ok_or(STREAMS_DAMAGED)?;
         total = total.saturating_add(raw);
         if total > STREAMS_BYTES_MAX as u64 {
             return Err(Error::Damaged("its streams exceed streams_bytes_max"));
         }
-        let packed = reader.number().filter(|packed| *packed <= raw).ok_or_else(damaged)?;
+        let packed = reader.number().filter(|packed| *packed <= raw).ok_or(STREAMS_DAMAGED)?;
         *size = (raw as usize, packed as usize);
     }
-    let mut all = <[Vec<u8>; STREAMS]>::default();
-    for ((raw, packed), stream) in sizes.into_iter().zip(&mut all) {
-        let bytes = reader.bytes(packed).ok_or_else(damaged)?;
-        *stream = if raw == packed {
-            bytes.to_vec()
-        } else {
-            zstd::bulk::decompress(bytes, raw).map_err(|_| damaged())?
-        };
-        if stream.len() != raw {
-            return Err(damaged());
-        }
+    let mut streams = [(0, &[][..]); STREAMS];
+    for ((raw, packed), stream) in sizes.into_iter().zip(&mut streams) {
+        *stream = (raw, reader.bytes(packed).ok_or(STREAMS_DAMAGED)?);
     }
     if !reader.0.is_empty() {
         return Err(Error::Damaged("something follows its end"));
     }
-    let [lengths, literals, seeks, bytes, right, corrections, equal, differences] = all;
-    Ok(Streams { lengths, literals, seeks, bytes, right, corrections, equal, differences })
+    Ok(streams)
+}
+
+impl Packed<'_> {
+    /// Unpacks the streams.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn unpack(&self) -> Result<Streams, Error> {
+        let mut all = <[Vec<u8>; STREAMS]>::default();
+        for ((raw, bytes), stream) in self.streams.iter().zip(&mut all) {
+            *stream = if *raw == bytes.len() {
+                bytes.to_vec()
+            } else {
+                zstd::bulk::decompress(bytes, *raw).map_err(|_| STREAMS_DAMAGED)?
+            };
+            if stream.len() != *raw {
+                return Err(STREAMS_DAMAGED);
+            }
+        }
+        let [lengths, literals, seeks, bytes, right, corrections, equal, differences] = all;
+        Ok(Streams { lengths, literals, seeks, bytes, right, corrections, equal, differences })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Patch, Error> {
+        let packed = super::read(bytes)?;
+        let streams = packed.unpack()?;
+        Ok(Patch { old: packed.old, new: packed.new, streams })
+    }
 
     fn patch() -> Patch {
         let segments = vec![Segment { offset: 0, length: 100, address: 1 << 40 }];

@@ -15,7 +15,7 @@ const JUMP: u8 = 0x40;
 const SIZED: u8 = 0x80;
 /// Prefixes that are skipped at most.
 const PREFIXES_MAX: usize = 12;
-/// Bits that hold the immediate's bytes.
+/// Bits of a flag's number that hold the immediate's bytes.
 const IMMEDIATE: u8 = 0x0F;
 
 const fn one_byte(opcode: u8) -> u8 {
@@ -55,24 +55,50 @@ const fn two_bytes(opcode: u8) -> u8 {
     }
 }
 
-/// What follows an opcode. Index: the opcode; 256 more behind 0F; 512 more with a REX prefix that makes operands wide.
-static OPCODES: [u8; 1024] = {
+/// Bits of [`OPCODES`] that hold the bytes of the opcode and of the immediate.
+const OWN: u16 = 0x0F;
+/// The opcode has two bytes.
+const TWO: u16 = 0x100;
+/// Where [`OPCODES`] holds which bits of [`MODES`] count: all of them or, without a ModRM byte, none.
+const MODE_SHIFT: u32 = 9;
+
+/// What follows an opcode, in one number: the flags above, and its own bytes added to the immediate's.
+const fn entry(what: u8, two: bool) -> u16 {
+    let own = if two { TWO | 2 } else { 1 };
+    let modes = if what & MODRM != 0 { 0x3F << MODE_SHIFT } else { 0 };
+    (own + (what & IMMEDIATE) as u16) | (what & (APART | JUMP | SIZED)) as u16 | modes
+}
+
+/// Index: the opcode; 256 more behind 0F; 512 more with a REX prefix that makes operands wide.
+static OPCODES: [u16; 1024] = {
     let mut table = [0; 1024];
     let mut index = 0;
     while index < 1024 {
         let (opcode, two, wide) = (index as u8, index & 256 != 0, index & 512 != 0);
-        table[index] = match opcode {
+        let what = match opcode {
             0xB8..=0xBF if !two && wide => 8,
             _ if two => two_bytes(opcode),
             _ => one_byte(opcode),
         };
+        table[index] = entry(what, two);
         index += 1;
     }
     table
 };
 
+/// What a first byte is: 8, the bits to skip, if it is a REX prefix, and one more if it makes operands wide.
+static PREFIXES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut rex = 0x40;
+    while rex < 0x50 {
+        table[rex] = 8 | (rex as u8 >> 3 & 1);
+        rex += 1;
+    }
+    table
+};
+
 /// What follows an opcode of the map behind 0F.
-fn behind_0f(opcode: u8) -> u8 {
+fn behind_0f(opcode: u8) -> u16 {
     OPCODES[256 + usize::from(opcode)]
 }
 
@@ -106,41 +132,62 @@ static MODES: [u8; 256] = {
 };
 
 /// What one instruction amounts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Instruction {
     length: usize,
-    /// Where its relative 32 bits are, if that is not 0.
-    field: usize,
+    /// Its entry of [`OPCODES`].
+    what: u16,
+    /// 1 when it has a relative field of 32 bits.
+    relative: usize,
 }
 
-const UNKNOWN: Instruction = Instruction { length: 1, field: 0 };
+const UNKNOWN: Instruction = Instruction { length: 1, what: 1, relative: 0 };
+
+/// Bytes behind the relative field of an instruction: its immediate, if that is not the field.
+fn behind(what: u16) -> usize {
+    if what & u16::from(JUMP) != 0 { 0 } else { usize::from((what & OWN) - own(what)) }
+}
+
+/// Bytes of an opcode.
+fn own(what: u16) -> u16 {
+    1 + what / TWO % 2
+}
+
 /// No instruction and its prefixes reach further.
 const WINDOW: usize = 32;
 
-/// Decodes the instruction at the beginning. Without branches as far as possible: what comes next is hard to foresee.
+/// Eight of the bytes, the first one lowest.
 #[inline(always)]
-fn instruction(code: &[u8; WINDOW]) -> Instruction {
-    let rex = usize::from(code[0] & 0xF0 == 0x40);
-    let wide = rex & usize::from(code[0] >> 3);
-    let two = usize::from(code[rex] == 0x0F);
-    let at = rex + two;
-    let what = OPCODES[wide << 9 | two << 8 | usize::from(code[at])];
-    if what & APART != 0 {
-        return apart(code);
-    }
-    operands(code, at + 1, what)
+fn eight(code: &[u8; WINDOW], at: usize) -> u64 {
+    code[at..].first_chunk().copied().map_or(0, u64::from_le_bytes)
 }
 
-/// Decodes what follows an opcode that ends before `at`.
+/// Decodes the instruction at the beginning. Without branches as far as possible: what comes next is hard to foresee. Its
+/// first bytes are loaded once and shifted, as loads that wait for each other are what takes longest.
 #[inline(always)]
-fn operands(code: &[u8; WINDOW], at: usize, what: u8) -> Instruction {
-    let mode = MODES[usize::from(code[at])] & ((what / MODRM) & 1).wrapping_neg();
-    let mut length = at + usize::from(mode & LENGTH) + usize::from(what & IMMEDIATE);
-    if mode & BASELESS != 0 && code[at + 1] & 7 == 5 {
+fn instruction(code: &[u8; WINDOW]) -> Instruction {
+    let first = eight(code, 0);
+    let prefix = PREFIXES[usize::from(code[0])];
+    let behind = first >> (prefix & 8);
+    let two = u64::from(behind as u8 == 0x0F);
+    let opcode = behind >> (8 * two);
+    let what = OPCODES[usize::from(prefix & 1) << 9 | (two as usize) << 8 | usize::from(opcode as u8)];
+    if what & u16::from(APART) != 0 {
+        return apart(code);
+    }
+    operands(opcode >> 8, usize::from(prefix >> 3), what)
+}
+
+/// Decodes what follows an opcode at `at`: ModRM, if there is one, is the lowest byte of `rest`.
+#[inline(always)]
+fn operands(rest: u64, at: usize, what: u16) -> Instruction {
+    let mode = MODES[usize::from(rest as u8)] & (what >> MODE_SHIFT) as u8;
+    let mut length = at + usize::from(what & OWN) + usize::from(mode & LENGTH);
+    if mode & BASELESS != 0 && rest >> 8 & 7 == 5 {
         length += 4;
     }
-    let (jump, relative) = (usize::from((what / JUMP) & 1), usize::from((mode / RELATIVE) & 1));
-    Instruction { length, field: (at + relative) * (jump | relative) }
+    let relative = usize::from(((what as u8 / JUMP) | (mode / RELATIVE)) & 1);
+    Instruction { length, what, relative }
 }
 
 /// Decodes instructions that the tables do not tell. With an operand-size prefix others may follow.
@@ -170,7 +217,7 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
             match second {
                 0x38 | 0x3A => {
                     at += 1;
-                    MODRM | u8::from(second == 0x3A)
+                    entry(MODRM | u8::from(second == 0x3A), false)
                 }
                 _ => behind_0f(second),
             }
@@ -185,74 +232,120 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
             let opcode = code[at];
             at += 1;
             match map {
-                1 => behind_0f(opcode) & !JUMP,
-                2 | 5 | 6 => MODRM,
-                3 => MODRM | 1,
-                _ => APART,
+                1 => behind_0f(opcode) & !u16::from(JUMP),
+                2 | 5 | 6 => entry(MODRM, false),
+                3 => entry(MODRM | 1, false),
+                _ => entry(APART, false),
             }
         }
         0xF6 | 0xF7 => match (code[at] & 0x30 == 0, opcode) {
-            (false, _) => MODRM,
-            (true, 0xF6) => MODRM | 1,
-            (true, _) => MODRM | 4 | SIZED,
+            (false, _) => entry(MODRM, false),
+            (true, 0xF6) => entry(MODRM | 1, false),
+            (true, _) => entry(MODRM | 4 | SIZED, false),
         },
         _ => OPCODES[wide << 9 | usize::from(opcode)],
     };
-    if what & APART != 0 {
+    if what & u16::from(APART) != 0 {
         return UNKNOWN;
     }
-    if narrow && what & SIZED != 0 {
+    if narrow && what & u16::from(SIZED) != 0 {
         what -= 2;
     }
-    operands(code, at, what)
+    operands(eight(code, at), at - usize::from(own(what)), what)
 }
 
 /// Parts of code that are swept at once: where an instruction begins is known only when the one before it is decoded, and
 /// a processor waits less when there are several such chains.
-pub(super) const LANES: usize = 4;
+const LANES: usize = 4;
 /// Instructions of each lane between two looks at what was found.
 const STEPS: usize = 64;
 
-/// Calls `found` for each relative 32-bit field that begins in one of the parts of `code`: with the part's number, the
-/// field's place, and the bytes of the instruction behind it. In each part they come in order.
-pub(super) fn sweep(code: &[u8], parts: [Range<usize>; LANES], mut found: impl FnMut(usize, usize, usize)) {
-    let mut starts = parts.each_ref().map(|part| part.start);
-    // As long as no lane is at its end, nothing but lengths is asked. All instructions are noted, those without a field
-    // overwritten by the next one.
-    let ends = parts.each_ref().map(|part| part.end.min(code.len().saturating_sub(STEPS * WINDOW)));
-    let mut notes = [[(0, 0); STEPS + 1]; LANES];
-    while starts.iter().zip(&ends).all(|(at, end)| at < end) {
+/// How far one part is swept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lane {
+    /// Number of the part.
+    part: usize,
+    /// Where it is no longer swept beside others.
+    limit: usize,
+    end: usize,
+}
+
+/// Calls `found` for each relative 32-bit field that begins in one of the parts of `code`, which are asked for as they are
+/// begun: with the part's number, the field's place, and the bytes of the instruction behind it. In each part they come in
+/// order.
+pub(super) fn sweep(
+    code: &[u8],
+    parts: impl Iterator<Item = (usize, Range<usize>)>,
+    mut found: impl FnMut(usize, usize, usize),
+) {
+    let mut parts = parts.filter(|(_, range)| !range.is_empty());
+    let limit = code.len().saturating_sub(STEPS * WINDOW);
+    let (mut lanes, mut places) = ([Lane::default(); LANES], [0; LANES]);
+    // The end and the entry of each instruction, those without a field overwritten by the next one.
+    let mut notes = [[0; STEPS]; LANES];
+    loop {
+        let mut idle = 0;
+        for (lane, at) in lanes.iter_mut().zip(&mut places) {
+            while *at >= lane.limit {
+                finish(code, *lane, *at, &mut found);
+                // Behind the last part the lane goes idle, at places where nothing is found.
+                let Some((part, range)) = parts.next() else {
+                    (*lane, *at) = (Lane { part: 0, limit: 1, end: 0 }, 0);
+                    break;
+                };
+                (*lane, *at) = (Lane { part, limit: range.end.min(limit), end: range.end }, range.start);
+            }
+            if lane.end == 0 {
+                *at = 0;
+                idle += 1;
+            }
+        }
+        // One alone does not need the others.
+        if idle + 1 >= LANES || limit == 0 {
+            break;
+        }
         let mut counts = [0; LANES];
         for _ in 0..STEPS {
-            for (lane, at) in starts.iter_mut().enumerate() {
-                let Some(window) = code[*at..].first_chunk() else { break };
-                let Instruction { length, field } = instruction(window);
-                notes[lane][counts[lane]] = ((*at + field) as u32, length.wrapping_sub(field + 4) as u32);
-                counts[lane] += usize::from(field != 0);
+            for (lane, at) in places.iter_mut().enumerate() {
+                let Some(window) = code.get(*at..).and_then(|code| code.first_chunk()) else { break };
+                let Instruction { length, what, relative } = instruction(window);
                 *at += length;
+                notes[lane][counts[lane] % STEPS] = *at as u64 | u64::from(what) << 32;
+                counts[lane] += relative;
             }
         }
-        for (lane, (notes, count)) in notes.iter().zip(counts).enumerate() {
-            let inside = notes[..count].iter().filter(|(at, _)| (*at as usize) < parts[lane].end);
-            inside.for_each(|(at, behind)| found(lane, *at as usize, *behind as usize));
+        for ((lane, notes), count) in lanes.iter().zip(&notes).zip(counts) {
+            for note in &notes[..count] {
+                let behind = behind((note >> 32) as u16);
+                let at = *note as u32 as usize - 4 - behind;
+                if at < lane.end {
+                    found(lane.part, at, behind);
+                }
+            }
         }
     }
-    for (lane, (mut at, part)) in starts.into_iter().zip(parts).enumerate() {
-        while at < part.end {
-            let instruction = match code[at..].first_chunk() {
-                Some(window) => instruction(window),
-                // The last ones, as if zeros followed.
-                None => {
-                    let mut window = [0; WINDOW];
-                    window[..code.len() - at].copy_from_slice(&code[at..]);
-                    instruction(&window)
-                }
-            };
-            let field = at + instruction.field;
-            if instruction.field != 0 && field < part.end && at + instruction.length <= code.len() {
-                found(lane, field, instruction.length - instruction.field - 4);
+    lanes.into_iter().zip(places).for_each(|(lane, at)| finish(code, lane, at, &mut found));
+}
+
+/// Sweeps what is left of one part, up to the end of the code.
+fn finish(code: &[u8], lane: Lane, mut at: usize, found: &mut impl FnMut(usize, usize, usize)) {
+    while at < lane.end {
+        let Instruction { length, what, relative } = match code[at..].first_chunk() {
+            Some(window) => instruction(window),
+            // The last ones, as if zeros followed.
+            None => {
+                let mut window = [0; WINDOW];
+                window[..code.len() - at].copy_from_slice(&code[at..]);
+                instruction(&window)
             }
-            at += instruction.length;
+        };
+        at += length;
+        if relative != 0 && at <= code.len() {
+            let behind = behind(what);
+            let field = at - 4 - behind;
+            if field < lane.end {
+                found(lane.part, field, behind);
+            }
         }
     }
 }
@@ -295,7 +388,9 @@ mod tests {
         for (bytes, length, field) in cases {
             let mut window = [0xCC; WINDOW];
             window[..bytes.len()].copy_from_slice(bytes);
-            assert_eq!(instruction(&window), Instruction { length, field }, "{bytes:02X?}");
+            let found = instruction(&window);
+            let found_field = found.relative * found.length.saturating_sub(4 + behind(found.what));
+            assert_eq!((found.length, found_field), (length, field), "{bytes:02X?}");
         }
     }
 
@@ -307,7 +402,9 @@ mod tests {
                     let mut code = vec![first; length];
                     code[length - 1] = second;
                     let parts = [0..length / 2, length / 2..length, 0..0, 0..length];
-                    sweep(&code, parts, |_, at, behind| assert!(at + 4 + behind <= length));
+                    sweep(&code, parts.into_iter().enumerate(), |_, at, behind| {
+                        assert!(at + 4 + behind <= length)
+                    });
                 }
             }
         }

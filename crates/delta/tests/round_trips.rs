@@ -107,7 +107,7 @@ fn bytes_that_are_no_patch_are_refused() {
     for length in [0, 1, 4, 10, 300] {
         let mut bytes = random.bytes(length);
         assert!(apply(b"old", &bytes, 3).is_err());
-        bytes.splice(..0, *b"SSD1");
+        bytes.splice(..0, *b"SSD2");
         assert!(apply(b"old", &bytes, 3).is_err());
     }
 }

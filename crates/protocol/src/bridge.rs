@@ -6,7 +6,8 @@
 //! unparsed. A request whose payload is raw bytes travels as the same text followed by the bytes, by POST only.
 //!
 //! An answer is one text: `+` and the JSON result, `-` and the JSON of a [`crate::CallError`], or `@` and the
-//! path of a body the page then pulls from its own origin with GET (large or raw answers, never pushed as script).
+//! path and length of a body the page then pulls from its own origin with GET, piece after piece (large or raw answers, never
+//! pushed as script).
 //!
 //! Small requests go as a script message with reply (Linux), everything else by POST to
 //! `<app origin>/__staysail/call`. Both carry the same text.

@@ -1,6 +1,7 @@
 //! What an app says of itself: windows, commands, events, types. Made by the worker (`--staysail-describe`
 //! or its hello), written into the release manifest, read by shell and command-line tool.
 
+use crate::desktop::menu::MenuItem;
 use serde::{Deserialize, Serialize};
 
 /// The argument that makes an app print its [`Description`] as JSON and exit.
@@ -223,6 +224,9 @@ pub struct WindowSpec {
     pub incognito: bool,
     /// Zoom of the page.
     pub zoom: f64,
+    /// Its own menu bar, in place of the application's; none at all when empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub menu: Option<Vec<MenuItem>>,
 }
 
 /// Light or dark.
@@ -266,6 +270,7 @@ impl Default for WindowSpec {
             intercept_close: false,
             incognito: false,
             zoom: 1.0,
+            menu: None,
         }
     }
 }

@@ -125,6 +125,8 @@ pub const CHANNEL_PUSH_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX;
 pub const CHANNELS_MAX: usize = 4_096;
 /// Bytes of answers that wait for pages to fetch them; one more is answered with `QueueFull`, a single one never.
 pub const BODIES_WAITING_BYTES_MAX: usize = 1 << 30;
+/// A page pulls a large answer in pieces of so many bytes.
+pub const BODY_PIECE_BYTES_MAX: usize = 4 << 20;
 /// Most dialogs that are open at once; one more is answered with `QueueFull`.
 pub const DIALOGS_MAX: usize = 16;
 /// Most notifications of an app that are shown at once; the oldest are taken away beyond it.
@@ -204,6 +206,10 @@ pub const ROOT_ROTATIONS_MAX: u32 = 256;
 pub const DELEGATED_ROLES_VISITED_MAX: usize = 32;
 /// Most files in one release.
 pub const MANIFEST_FILES_MAX: usize = 100_000;
+/// Longest path of a file in a release.
+pub const RELEASE_PATH_BYTES_MAX: usize = 1_024;
+/// Longest name of a file or folder in it; file systems take no more.
+pub const RELEASE_NAME_BYTES_MAX: usize = 255;
 /// Largest list of contents of a file that `staysail bundle` makes.
 pub const ARCHIVE_INDEX_BYTES_MAX: u64 = 32 << 20;
 /// Most files in such a file.

@@ -113,7 +113,7 @@ pub struct Delta {
     pub from: String,
     /// SHA-256 of the new content.
     pub to: String,
-    /// `zstd-patch-from`: the blob is a zstd frame made with the old content as its dictionary. `staysail-delta-1`: a
+    /// `zstd-patch-from`: the blob is a zstd frame made with the old content as its dictionary. `staysail-delta-2`: a
     /// patch for executables (`docs/spec/delta.md`). Readers leave deltas of other methods alone.
     pub method: String,
     /// The patch.
@@ -281,18 +281,23 @@ impl Manifest {
     }
 }
 
-/// Refuses paths that are absolute, climb, are empty, or mean something else on another system.
+/// Refuses paths that are absolute, climb, are empty or too long, or mean something else on another system.
 ///
 /// # Errors
 /// [`ManifestError::UnsafePath`].
 pub fn check_path(path: &str) -> Result<(), ManifestError> {
     let unsafe_part = |part: &str| {
-        part.is_empty() || part == "." || part == ".." || part.ends_with(['.', ' ']) || is_device(part)
+        part.is_empty()
+            || part == "."
+            || part == ".."
+            || part.ends_with(['.', ' '])
+            || part.len() > limits::RELEASE_NAME_BYTES_MAX
+            || is_device(part)
     };
     let bad_character =
         |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
     if path.is_empty()
-        || path.len() > 1024
+        || path.len() > limits::RELEASE_PATH_BYTES_MAX
         || path.contains(bad_character)
         || path.split('/').any(unsafe_part)
     {
@@ -357,6 +362,17 @@ mod tests {
         for good in ["index.html", "assets/app-1a2b.js", "übersicht/日本.css", "a..b", ".well-known/x"] {
             assert!(check_path(good).is_ok(), "{good:?}");
         }
+        for device in ["CON", "prn.js", "Aux", "NUL.tar.gz", "com9", "LPT1.html", "a/lpt3/b"] {
+            assert!(check_path(device).is_err(), "{device:?}");
+        }
+        for near in ["console.js", "com10", "lpt.css", "nullable", "auxiliary/x", "com.js"] {
+            assert!(check_path(near).is_ok(), "{near:?}");
+        }
+        let name = "x".repeat(limits::RELEASE_NAME_BYTES_MAX);
+        let path = "x/".repeat(limits::RELEASE_PATH_BYTES_MAX / 2);
+        assert!(check_path(&name).is_ok() && check_path(&format!("{name}x")).is_err());
+        assert!(check_path(&path[1..]).is_err() && check_path(&format!("{}x", &path[2..])).is_ok());
+        assert!(check_path(&format!("{path}x")).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `[webview]` of `staysail.toml`: how the webview itself is set up. Part of the signed configuration.
 
+use crate::path::{FilePath, Style};
 use serde::{Deserialize, Serialize};
 
 /// How the webview is set up.
@@ -18,6 +19,10 @@ pub struct WebviewConfig {
     /// Videos and sounds may begin by themselves.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub autoplay: bool,
+    /// Folder of what the webview keeps (cookies, `localStorage`, caches): a path, or one that begins with a variable of
+    /// [`crate::path::Variable`], such as `$CACHE/web`. Below the app's own folder when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// What becomes of downloads.
     #[serde(skip_serializing_if = "is_default")]
     pub downloads: Downloads,
@@ -98,6 +103,25 @@ impl WebviewConfig {
                 format!("spell_check names {language:?}, which is no language"),
                 "Use codes such as \"en_GB\" or \"de\".",
             );
+        }
+        if let Some(storage) = &self.storage {
+            // Which system reads it is not known here.
+            let parsed = FilePath::parse(storage, Style::Unix);
+            let parsed = parsed.or_else(|error| FilePath::parse(storage, Style::Windows).map_err(|_| error));
+            let problem = match parsed {
+                Ok(path) if path.names.is_empty() => {
+                    Some("it would lie among what is not its own".to_owned())
+                }
+                Ok(_) => None,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(problem) = problem {
+                return wrong(
+                    "storage",
+                    format!("storage {storage:?} is no folder for what the webview keeps: {problem}"),
+                    "Use a folder of its own, such as \"$CACHE/web\"; leave it out for one beside the app's data.",
+                );
+            }
         }
         if let Some(origin) = self.download_origins.iter().find(|origin| !is_origin(origin)) {
             return wrong(
@@ -195,6 +219,19 @@ mod tests {
         {
             let config = WebviewConfig { spell_check: vec![language.into()], ..Default::default() };
             assert_eq!(wrong(config).is_none(), good, "{language}");
+        }
+        for (storage, good) in [
+            ("$CACHE/web", true),
+            ("/srv/kiosk/web", true),
+            ("D:\\kiosk\\web", true),
+            ("$HOME", false),
+            ("/", false),
+            ("web", false),
+            ("$DATA/../x", false),
+            ("$NOWHERE/web", false),
+        ] {
+            let config = WebviewConfig { storage: some(storage), ..Default::default() };
+            assert_eq!(wrong(config).is_none(), good, "{storage}");
         }
         for (origin, good) in [
             ("https://files.example.com", true),

@@ -460,6 +460,8 @@ export interface WindowOptions {
     zoom?: number;
     /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
     incognito?: boolean;
+    /** Its own menu bar, in place of the application's; none at all when empty. */
+    menu?: MenuItem[];
 }
 /** How a window is. */
 export interface WindowState {
@@ -540,6 +542,14 @@ export declare class AppWindow {
     startDragging(): Promise<void>;
     /** Resizes it with the mouse, whose button is down. */
     startResizing(edge: Edge): Promise<void>;
+    /** Gives it another menu bar of its own, in place of the application's; none at all when empty. */
+    setMenu(items: MenuItem[]): Promise<void>;
+    /** Changes an entry of its own menu. */
+    updateMenu(id: string, change: {
+        text?: string;
+        enabled?: boolean;
+        checked?: boolean;
+    }): Promise<void>;
     /** Calls `handler` with what happens to this window. */
     onEvent(handler: (event: WindowEvent) => void): Unlisten;
     /**
@@ -656,7 +666,7 @@ export interface MenuEvent {
     id: string;
     /** Of a check or radio item: whether it is checked now. */
     checked?: boolean;
-    /** Label of the window with the focus. */
+    /** Label of the window whose own menu it is in, else of the one with the focus. */
     window?: string;
 }
 /** Menus. */

@@ -220,6 +220,19 @@ var AppWindow = class {
   startResizing(edge) {
     return this.#ask("start_resizing", { edge });
   }
+  /** Gives it another menu bar of its own, in place of the application's; none at all when empty. */
+  async setMenu(items) {
+    await native("menu.set", { label: await this.#known(), items });
+  }
+  /** Changes an entry of its own menu. */
+  async updateMenu(id, change) {
+    await native("menu.update", { label: await this.#known(), id, ...change });
+  }
+  /** Its label, also before the shell has said that of this page's window: without one the application's menu is meant. */
+  async #known() {
+    await runtime3?.ready;
+    return this.label;
+  }
   /** Calls `handler` with what happens to this window. */
   onEvent(handler) {
     return listen("staysail:window", (event) => {

@@ -92,7 +92,10 @@ impl Ui {
 /// A sentence for people: windows can not be shown.
 pub fn event_loop() -> Result<(EventLoop<Wish>, Ui), String> {
     native::has_display()?;
-    let event_loop = EventLoopBuilder::<Wish>::with_user_event().build();
+    let mut builder = EventLoopBuilder::<Wish>::with_user_event();
+    #[cfg(windows)]
+    crate::platform::accelerators::hear(&mut builder);
+    let event_loop = builder.build();
     let proxy = Arc::new(Mutex::new(event_loop.create_proxy()));
     Ok((event_loop, Ui { way: Way::Windows(proxy) }))
 }

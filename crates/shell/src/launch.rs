@@ -87,7 +87,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
             Entry::HandedOver => return Ok(()),
         }
     }
-    let boot = store.boot(&embedded, attached.root.as_deref());
+    let (boot, begun) = module::begin(&store, &embedded, attached.root.as_deref(), module.as_ref());
     if let Some(reason) = &boot.fallback_reason {
         tracing::warn!(reason, version = boot.release.manifest().version, "starting an older version");
     }
@@ -126,6 +126,7 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
         shell.application.hold(Box::new(instance.serve(&shell)?));
     }
     let start = module.map(|module| module.hold(&shell));
+    let begun = begun.map(|begun| begun.hold(&shell));
     started(&shell, handover, &desktop.opens);
     let shell_then = shell.clone();
     let rate = RateLimit::new(attached.source.as_ref().and_then(|source| source.download_bytes_per_s_max));
@@ -134,9 +135,9 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     to_apply.into_iter().for_each(|archive| live.apply_archive(archive));
     runtime.spawn(async move {
         let Attached { source, root, .. } = attached;
-        live.start(&store, &embedded, root.as_deref(), start.as_deref()).await;
+        live.start(&store, &embedded, root.as_deref(), (start.as_deref(), begun.as_deref())).await;
         let probation_s = live.current().manifest().config.probation_s;
-        start.into_iter().for_each(|start| module::watch(start, probation_s));
+        module::watch(start, begun, probation_s);
         let engine = source
             .zip(root)
             .map(|(source, root)| Engine::start(store, source, root, live.current(), live.clone(), rate));

@@ -23,7 +23,7 @@ use staysail_update::Archive;
 use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied, ShadowFuture};
 use staysail_update::policy::Facts;
 use staysail_update::store::shell::ShellStart;
-use staysail_update::store::{Release, Store};
+use staysail_update::store::{Release, ReleaseStart, Store};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
@@ -141,7 +141,7 @@ impl Live {
         store: &Store,
         embedded: &Release,
         root: Option<&[u8]>,
-        module: Option<&ShellStart>,
+        (module, begun): (Option<&ShellStart>, Option<&ReleaseStart>),
     ) {
         self.show(&self.current());
         let mut passed = Vec::new();
@@ -150,8 +150,10 @@ impl Live {
         loop {
             let release = self.current();
             let Err(failure) = self.come_up(&release, &loads).await else {
+                begun.into_iter().for_each(ReleaseStart::is_up);
                 return module.into_iter().for_each(ShellStart::is_up);
             };
+            begun.into_iter().for_each(ReleaseStart::passed_over);
             let (reason, at_fault) = match failure {
                 NotApplied::AtFault(reason) => (reason, true),
                 NotApplied::NotNow(reason) => (reason, false),
@@ -332,7 +334,10 @@ fn show(shell: &Arc<Shell>, release: &Release) {
     shell.assets.set(Source::Release(release.clone()), manifest.config.csp.clone());
     shell.change_facts(|facts| {
         facts.version.clone_from(&manifest.version);
+        // What the webview keeps stays where it is until the next start.
+        let storage = facts.config.webview.storage.take();
         facts.config = manifest.config.clone();
+        facts.config.webview.storage = storage;
     });
     shell.ui.wish(Wish::Declare(manifest.windows.clone(), Box::new(manifest.desktop.clone())));
 }

@@ -15,7 +15,7 @@ use crate::shell::Shell;
 use staysail_protocol::limits::SHELL_PROBE_TIMEOUT_MS;
 use staysail_update::bundle::{Attached, read_attached};
 use staysail_update::store::shell::{NewerShell, ShellStart};
-use staysail_update::store::{Release, Store};
+use staysail_update::store::{Boot, Release, ReleaseStart, Store};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -175,10 +175,46 @@ fn become_it(mut command: Command, start: &ShellStart) -> Result<(), String> {
     }
 }
 
+/// A start of a release that is written down; dropped in order, it was no bad one.
+pub struct Begun(Arc<ReleaseStart>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.ended();
+        }
+    }
+}
+
+impl Begun {
+    /// Keeps it until the app ends.
+    pub fn hold(self, shell: &Shell) -> Arc<ReleaseStart> {
+        let start = Arc::clone(&self.0);
+        shell.application.hold(Box::new(self));
+        start
+    }
+}
+
+/// What boots. Its start is written down unless this is the shell of a release, whose own starts are: one of the two is to blame
+/// at a time, first what can be done without.
+pub fn begin(
+    store: &Store,
+    embedded: &Release,
+    root: Option<&[u8]>,
+    module: Option<&Module>,
+) -> (Boot, Option<Begun>) {
+    if module.is_some() {
+        return (store.boot(embedded, root), None);
+    }
+    let (boot, start) = store.begin(embedded, root);
+    (boot, start.map(|start| Begun(Arc::new(start))))
+}
+
 /// The app is up: after the time of a probation the start was a good one.
-pub fn watch(start: Arc<ShellStart>, probation_s: u64) {
+pub fn watch(start: Option<Arc<ShellStart>>, begun: Option<Arc<ReleaseStart>>, probation_s: u64) {
     drop(tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(probation_s)).await;
-        start.is_good();
+        start.iter().for_each(|start| start.is_good());
+        begun.iter().for_each(|begun| begun.is_good());
     }));
 }

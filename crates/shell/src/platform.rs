@@ -72,6 +72,9 @@ pub(crate) mod registration;
 #[path = "platform/registration_windows.rs"]
 pub(crate) mod registration;
 
+#[cfg(windows)]
+#[path = "platform/accelerators_windows.rs"]
+pub(crate) mod accelerators;
 #[cfg(target_os = "linux")]
 #[path = "platform/certificate_linux.rs"]
 mod certificate;
@@ -114,6 +117,7 @@ use portable as system;
 use crate::asset_groups;
 use crate::assets::{Answer, Served, plain};
 use crate::bridge;
+use crate::desktop::fs::folders;
 use crate::responder::Responder;
 use crate::shell::{ORIGIN, Shell};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -146,12 +150,10 @@ pub struct WindowPage {
 }
 
 impl Context {
-    /// The shell's web context. Its storage is below the app's own folder.
+    /// The shell's web context.
     pub fn new(shell: &Arc<Shell>) -> Self {
         let facts = shell.facts();
-        let storage = (!facts.data_dir.is_empty())
-            .then(|| std::path::Path::new(&facts.data_dir).with_file_name("webview"));
-        let mut web = WebContext::new(storage);
+        let mut web = WebContext::new(folders::of_webview(&facts));
         let asked = std::env::var_os("STAYSAIL_AUTOMATION").is_some_and(|value| value == "1");
         web.set_allows_automation(may_be_driven(facts.driven, asked, cfg!(debug_assertions)));
         Self { web }

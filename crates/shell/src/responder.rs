@@ -50,7 +50,7 @@ impl Responder {
     }
 
     /// `send` takes a text to the page of `window`. Answers over `inline_max` bytes, and raw ones, are put into
-    /// `bodies` for the page to pull.
+    /// `bodies` for the page to pull, piece after piece.
     pub fn of_texts(
         window: &str,
         inline_max: usize,
@@ -64,8 +64,9 @@ impl Responder {
                 Reply::Text { mark: b'+', rest } if rest.len() > inline_max => (rest, false),
                 text => return send(text.into_text()),
             };
+            let length = body.len();
             match bodies.put(&window, body, raw) {
-                Ok(id) => send(format!("@{BODY_PATH}{id}").into_bytes()),
+                Ok(id) => send(format!("@{BODY_PATH}{id} {length}").into_bytes()),
                 Err(error) => send(failed(&error).into_text()),
             }
         })

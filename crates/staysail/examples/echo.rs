@@ -107,6 +107,10 @@ fn main() -> staysail::Result {
         .manage(AtomicU32::new(0))
         .event::<Tick>()
         .on_activate(|app| {
+            // Before the event that tests wait for.
+            app.updates().condition("recording", || Some(true.into()));
+            app.updates().condition("unsure", || None);
+            app.updates().condition("broken", || panic!("on purpose"));
             app.emit_event(&Tick { number: 1 });
             let pages = app.clone();
             app.assets().on_progress(move |event| pages.emit("fetched", &event.bytes));

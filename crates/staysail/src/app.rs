@@ -16,6 +16,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) type Hook = Box<dyn Fn(&AppHandle) + Send + Sync>;
 pub(crate) type Setup = Box<dyn FnOnce(&AppHandle) -> std::result::Result<(), String> + Send>;
@@ -176,6 +177,29 @@ impl App {
         self
     }
 
+    /// Adds a health check that may fail now and then: it counts once it has failed so many times in a row. Checks are asked for
+    /// after the switch and about every two seconds of the probation (`heartbeat_interval_ms`); one that panics counts at once.
+    ///
+    /// ```
+    /// # fn answers() -> Result<(), String> { Ok(()) }
+    /// let app = staysail::App::new("com.example.notes").health_after(3, || answers());
+    /// ```
+    pub fn health_after<E: Display>(
+        self,
+        failures_in_a_row: u32,
+        check: impl Fn() -> std::result::Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        let failed = AtomicU32::new(0);
+        self.health(move || match check() {
+            Err(error) if failed.fetch_add(1, Ordering::Relaxed) + 1 >= failures_in_a_row => Err(error),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                failed.store(0, Ordering::Relaxed);
+                Ok(())
+            }
+        })
+    }
+
     /// The version of the app; that of its release or project when not set.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = version.into();
@@ -267,5 +291,23 @@ impl App {
             states: self.kept.names().map(|name| StateSpec { name: name.into() }).collect(),
             interface: String::new(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_may_fail_counts_once_it_has_failed_so_often_in_a_row() {
+        let asked = AtomicU32::new(0);
+        // Bad twice, good once, and bad from then on.
+        let check =
+            move || if asked.fetch_add(1, Ordering::Relaxed) == 2 { Ok(()) } else { Err("no answer") };
+        let app = App::new("com.example.notes").health_after(3, check);
+        let answers: Vec<_> = (0..7).map(|_| app.health[0]().is_ok()).collect();
+        assert_eq!(answers, [true, true, true, true, true, false, false]);
+        let app = App::new("com.example.notes").health_after(1, || Err("no answer"));
+        assert_eq!(app.health[0](), Err("no answer".to_owned()));
     }
 }

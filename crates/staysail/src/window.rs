@@ -1,5 +1,6 @@
 //! Declaring windows.
 
+use crate::Menu;
 use staysail_protocol::interface::{Theme, WindowSpec};
 
 /// A window as the app wants it. Sizes and positions are in logical pixels.
@@ -153,6 +154,19 @@ impl Window {
     /// Zoom of the page; 1 when not set.
     pub fn zoom(mut self, factor: f64) -> Self {
         self.spec.zoom = factor;
+        self
+    }
+
+    /// Its own menu bar, in place of the application's; an empty one for none at all. What is chosen is told as ever, with
+    /// the window's label. On macOS it stands in the system's bar while the window has the focus.
+    ///
+    /// ```
+    /// use staysail::{Menu, MenuItem, Window};
+    /// let log = Menu::new().item(MenuItem::new("sign", "&Sign").accelerator("CmdOrCtrl+S"));
+    /// let window = Window::new("log").menu(Menu::new().menu("&Log", log));
+    /// ```
+    pub fn menu(mut self, menu: Menu) -> Self {
+        self.spec.menu = Some(menu.items);
         self
     }
 }

@@ -131,6 +131,16 @@ fn a_panic_is_an_error_to_its_caller_and_nothing_else() {
 }
 
 #[test]
+fn closures_say_what_conditions_of_updates_come_to_and_those_that_do_not_know_are_left_out() {
+    let mut worker = Worker::active();
+    assert_eq!(worker.hello["conditions"], json!(true));
+    let names = json!(["recording", "unsure", "broken", "of nobody"]);
+    worker.send(0, json!({ "t": "conditions", "id": 7, "names": names }), b"");
+    let answer = &worker.next().0["conditions"];
+    assert_eq!(*answer, json!({ "id": 7, "values": { "recording": true } }));
+}
+
+#[test]
 fn a_cancelled_call_is_answered_once_and_its_future_is_dropped() {
     let mut worker = Worker::active();
     worker.call(1, "slow", json!({ "ms": 600_000 }));

@@ -8,7 +8,7 @@ use crate::world::{Known, OWN, World};
 const RACE_MS: u64 = 1_000;
 
 /// What is followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Choice {
     /// The channel.
     pub channel: String,
@@ -80,13 +80,7 @@ impl Choices {
     /// have named the other channel before: that the own one is followed again may be stored and not told.
     pub fn started(&mut self, forgetful: bool, lacked: bool) {
         self.before = Default::default();
-        let outlook: Vec<Choice> = self.outlook().flatten().collect();
-        self.maybe.extend(outlook);
-        if lacked {
-            let own = |choice: Choice| Choice { channel: OWN.into(), ..choice };
-            let gone: Vec<Choice> = self.bases().into_iter().map(own).collect();
-            self.maybe.extend(gone);
-        }
+        self.maybe = self.outlook(lacked).flatten().chain(self.bases(lacked)).collect();
         self.said.clear();
         self.unsure = forgetful;
     }
@@ -96,16 +90,17 @@ impl Choices {
         self.said.push(change);
     }
 
-    /// What it may be after each of the things the user said.
-    fn outlook(&self) -> impl Iterator<Item = Vec<Choice>> {
-        self.said.iter().scan(self.bases(), |choices, change| {
-            *choices = std::mem::take(choices).into_iter().map(|choice| change.applied_to(choice)).collect();
+    /// What it may be after each of the things the user said; the own channel again at any time, where the other one may be gone.
+    fn outlook(&self, may_lack: bool) -> impl Iterator<Item = Vec<Choice>> {
+        self.said.iter().scan(self.bases(may_lack), move |choices, change| {
+            let changed = std::mem::take(choices).into_iter().map(|choice| change.applied_to(choice));
+            *choices = with_own(changed.collect(), may_lack);
             Some(choices.clone())
         })
     }
 
-    fn bases(&self) -> Vec<Choice> {
-        [&self.told].into_iter().chain(&self.maybe).cloned().collect()
+    fn bases(&self, may_lack: bool) -> Vec<Choice> {
+        with_own([&self.told].into_iter().chain(&self.maybe).cloned().collect(), may_lack)
     }
 
     /// It is told what is followed. `may_lack` where the repository may not name the other channel.
@@ -113,11 +108,10 @@ impl Choices {
     /// # Errors
     /// When nobody chose that.
     pub fn told(&mut self, choice: Choice, now_ms: u64, may_lack: bool) -> Result<(), String> {
-        let mut before = self.bases();
-        let own_again = |base: &Choice| may_lack && choice.channel == OWN && choice.pinned == base.pinned;
-        let again = before.iter().any(|base| *base == choice || own_again(base));
+        let mut before = self.bases(may_lack);
+        let again = before.contains(&choice);
         // A start tells what it found, after which what was said since may be told as well.
-        let outlook: Vec<Vec<Choice>> = self.outlook().collect();
+        let outlook: Vec<Vec<Choice>> = self.outlook(may_lack).collect();
         let said = outlook.iter().position(|said| said.contains(&choice)).filter(|_| !again);
         if said.is_none() && !again && !self.unsure {
             return Err(format!("{choice:?} is followed, and nobody chose that: {self:?}"));
@@ -132,7 +126,11 @@ impl Choices {
 
     fn possible(&self, now_ms: u64) -> Vec<Choice> {
         let before = if now_ms <= self.before.1 { self.before.0.as_slice() } else { &[] };
-        self.bases().into_iter().chain(self.outlook().flatten()).chain(before.iter().cloned()).collect()
+        self.bases(false)
+            .into_iter()
+            .chain(self.outlook(false).flatten())
+            .chain(before.iter().cloned())
+            .collect()
     }
 
     /// Whether a release may be applied over another one. `passed` gives the highest sequence of a channel that ever ran.
@@ -167,7 +165,7 @@ impl Choices {
         (world, day): (&'a World, usize),
         due: impl Fn(&Known) -> bool,
     ) -> Option<&'a String> {
-        let mut others = self.maybe.iter().cloned().chain(self.outlook().flatten());
+        let mut others = self.maybe.iter().cloned().chain(self.outlook(false).flatten());
         if self.unsure || others.any(|other| other != self.told) {
             return None;
         }
@@ -176,6 +174,18 @@ impl Choices {
         let all_due = due(newest) && barriers(newest, current, world, day).all(due);
         (all_due && is_forward(newest, current) && self.told.fits(&newest.version)).then_some(hash)
     }
+}
+
+/// These, and with each the own channel where the other one may be gone.
+fn with_own(mut choices: Vec<Choice>, may_lack: bool) -> Vec<Choice> {
+    if may_lack {
+        let own: Vec<Choice> =
+            choices.iter().map(|choice| Choice { channel: OWN.into(), ..choice.clone() }).collect();
+        choices.extend(own);
+        choices.sort_unstable();
+        choices.dedup();
+    }
+    choices
 }
 
 /// Within a channel what was published later, between channels what has the higher version. Versions of simulated releases order
@@ -227,6 +237,24 @@ mod tests {
         assert_eq!(may(&choices, "1.6.0", "1.2.0", 2), Ok(()));
         assert_eq!(may(&choices, "1.6.0", "1.1.0", 2), Ok(()), "it fell back");
         assert!(may(&choices, "1.1.0", "1.2.0", 2).unwrap_err().contains("no step forward"));
+    }
+
+    #[test]
+    fn what_is_said_again_may_have_been_heard_before_the_channel_went() {
+        let mut choices = Choices::default();
+        let other = Choice { channel: OTHER.into(), pinned: None };
+        choices.say(Change::Follow(OTHER.into()));
+        choices.told(other.clone(), 0, false).unwrap();
+        choices.started(false, false);
+        choices.say(Change::Follow(OTHER.into()));
+        choices.told(other.clone(), 0, true).unwrap();
+        choices.told(other, 0, true).unwrap();
+        choices.told(Choice::default(), 0, true).unwrap();
+        let pinned = Choice { pinned: Some("1.4.x".into()), ..Choice::default() };
+        assert!(choices.clone().told(pinned.clone(), 0, true).is_err(), "nobody said so");
+        choices.say(Change::Pin(pinned.pinned.clone()));
+        assert!(choices.clone().told(pinned.clone(), 0, false).is_err(), "the channel is there");
+        choices.told(pinned, 0, true).unwrap();
     }
 
     #[test]

@@ -200,17 +200,18 @@ impl Model {
         release.good && ended < TRIALS_MAX && !self.rejected.contains(&release.content)
     }
 
-    /// The process ended, by a fault or in order, with these trials on disk.
-    pub fn ended(&mut self, by_fault: bool, trials: &BTreeMap<String, u32>) {
+    /// The process ended, by a fault or not, with these trials on disk; `quit` when the user had ended it before the fault.
+    pub fn ended(&mut self, by_fault: bool, quit: bool, trials: &BTreeMap<String, u32>) {
         let on_trial = self.on_trial.take();
+        // A trial that ends in order does not count, and one that a fault ends meanwhile need not.
+        if let Some(release) = on_trial.as_deref().filter(|_| quit).and_then(|hash| self.world.known(hash)) {
+            self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
+        }
+        // A disk that refused to take note of such an end has it count.
+        self.trials_are(trials);
         if !by_fault {
-            // The user quit: a trial that ends in order does not count.
-            if let Some(release) = on_trial.as_deref().and_then(|hash| self.world.known(hash)) {
-                self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
-            }
             return;
         }
-        self.trials_are(trials);
         // What may have been committed before still may, until something boots.
         self.maybe = on_trial.or_else(|| self.maybe.take());
     }

@@ -211,7 +211,8 @@ impl Simulation {
         let dead = self.faults.state().dead;
         let by_fault = dead.is_some();
         let trials = self.looks().state().trials;
-        locked(&self.model).ended(by_fault || !life.orderly, &trials);
+        let quit = life.orderly && elapsed >= Duration::from_secs(life.seconds);
+        locked(&self.model).ended(by_fault || !life.orderly, quit, &trials);
         if !by_fault && !life.orderly {
             self.machine.after(End::Process);
         }

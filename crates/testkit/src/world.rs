@@ -448,6 +448,7 @@ pub(crate) fn attach(made: &Made, root: &[u8]) -> Attached {
         source: Some(UpdateSource { url: "simulated://".into(), ..UpdateSource::default() }),
         root: Some(root.to_vec()),
         shell: None,
+        without_shell: false,
     };
     std::fs::write(&shell, "a shell").expect("a temporary file can be written");
     bundle::attach(&shell, &executable, &contents).expect("the release can be attached");

@@ -39,6 +39,8 @@ pub struct Contents {
     pub root: Option<Vec<u8>>,
     /// The shell that `publish` has the release carry.
     pub shell: Option<ShellFile>,
+    /// The release is meant to carry no shell, also where the one before did.
+    pub without_shell: bool,
 }
 
 /// A generic shell on this machine, for the target of this program.
@@ -141,12 +143,22 @@ impl Contents {
         let content = disk::read(file, pack::FILE_BYTES_MAX)
             .and_then(|content| content.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
             .map_err(Error::disk("reading", file))?;
-        let packed = pack::compress(&content, pack::PUBLISH_LEVEL)?;
+        self.packed(path, &content, executable)
+    }
+
+    pub(crate) fn packed(
+        &mut self,
+        path: &str,
+        content: &[u8],
+        executable: bool,
+    ) -> Result<FileEntry, Error> {
+        check_path(path)?;
+        let packed = pack::compress(content, pack::PUBLISH_LEVEL)?;
         let blob = Blob { sha256: hash::of(&packed), size: packed.len() as u64 };
         self.blobs.insert(blob.sha256.clone(), packed);
         Ok(FileEntry {
             path: path.to_owned(),
-            sha256: hash::of(&content),
+            sha256: hash::of(content),
             size: content.len() as u64,
             executable,
             blob,
@@ -368,24 +380,38 @@ impl Attached {
         else {
             return Ok(None);
         };
-        let path = &self.blobs.path;
-        let corrupt = |reason: String| Error::CorruptBundle { path: path.clone(), reason };
-        if length != own.blob.size {
-            return Err(corrupt(format!("{} has the wrong size", own.path)));
-        }
-        let mut packed = vec![0; usize::try_from(length).map_err(|_| corrupt("a blob is too large".into()))?];
-        {
-            let mut file = self.blobs.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(self.blobs.start + offset))
-                .and_then(|_| file.read_exact(&mut packed))
-                .map_err(Error::disk("reading", path))?;
-        }
+        let corrupt = |reason: String| Error::CorruptBundle { path: self.blobs.path.clone(), reason };
+        let packed = self.packed(own, offset, length)?;
         let content =
             pack::decompress(&packed, own.size).map_err(|error| corrupt(format!("{}: {error}", own.path)))?;
         if hash::of(&content) != own.sha256 {
             return Err(corrupt(format!("{} has the wrong SHA-256", own.path)));
         }
         Ok(Some(content))
+    }
+
+    fn packed(&self, own: &FileEntry, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+        let path = &self.blobs.path;
+        let corrupt = |reason: String| Error::CorruptBundle { path: path.clone(), reason };
+        if length != own.blob.size {
+            return Err(corrupt(format!("{} has the wrong size", own.path)));
+        }
+        let mut packed = vec![0; usize::try_from(length).map_err(|_| corrupt("a blob is too large".into()))?];
+        let mut file = self.blobs.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.blobs.start + offset))
+            .and_then(|_| file.read_exact(&mut packed))
+            .map_err(Error::disk("reading", path))?;
+        Ok(packed)
+    }
+
+    /// The compressed bytes of a file of this bundle's own manifest, as they were published or will be; `None` when it does not
+    /// hold them.
+    ///
+    /// # Errors
+    /// Disk errors, [`Error::CorruptBundle`].
+    pub(crate) fn blob(&self, own: &FileEntry) -> Result<Option<Vec<u8>>, Error> {
+        let place = self.blobs.places.get(&own.blob.sha256);
+        place.map(|&(offset, length)| self.packed(own, offset, length)).transpose()
     }
 
     /// The shell this bundle is attached to; `None` when it is not what it was, signed since for example.

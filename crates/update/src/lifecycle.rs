@@ -209,9 +209,15 @@ fn weigh(state: &mut State, effects: &mut Vec<Effect>, found: Option<Candidate>,
     state.held_told = None;
     let fresh =
         is_newer(&found, &state.current) && found.sequence >= state.floor && found.hash != state.current.hash;
-    let staged = state.staged.as_ref().is_some_and(|staged| staged.hash == found.hash);
+    let staged = state.staged.as_mut().filter(|staged| staged.hash == found.hash);
+    let is_staged = staged.is_some();
+    if let Some(staged) = staged {
+        // One from an earlier run does not know what it is a step towards, nor whether that is critical.
+        staged.towards.clone_from(&found.towards);
+        staged.critical |= found.critical;
+    }
     let skipped = is_skipped(state, &found) && !found.critical;
-    if state.banned.contains(&found.hash) || !fresh || staged || skipped {
+    if state.banned.contains(&found.hash) || !fresh || is_staged || skipped {
         return settle(state, effects, now);
     }
     if found.same_as_current {

@@ -2,9 +2,39 @@
 //!
 //! All that is ever found is version 1.2.0, sequence 2 of either channel, as it is or as a barrier before 1.5.0; 1.1.0 runs.
 
-use super::model::{choices, visit};
+use super::model::{release, visit};
 use super::*;
 use std::collections::BTreeMap;
+
+/// Every event about what can be followed: another channel, a version to stay at, a barrier that proved bad.
+pub(super) fn choices() -> Vec<Event> {
+    let found = |candidate| Event::Found(Some(candidate));
+    let beta = |sequence| Candidate { channel: "beta".into(), ..release(sequence) };
+    let follow = |channel: Option<&str>| Event::Wish(UpdateWish::Follow { channel: channel.map(Into::into) });
+    let pin = |version: Option<&str>| Event::Wish(UpdateWish::Pin { version: version.map(Into::into) });
+    vec![
+        follow(Some("beta")),
+        follow(None),
+        follow(Some("../beta")),
+        pin(Some("1.1.x")),
+        pin(None),
+        pin(Some("latest")),
+        Event::ChannelGone { channel: "beta".into(), known: "stable".into() },
+        Event::Look,
+        Event::Found(None),
+        found(release(2)),
+        found(Candidate { towards: Some("1.5.0".into()), ..release(2) }),
+        found(beta(2)),
+        Event::LookFailed("x".into()),
+        Event::Staged,
+        Event::Wish(UpdateWish::Apply),
+        Event::Applied(1.0),
+        Event::Good,
+        Event::Bad("x".into()),
+        Event::Committed,
+        Event::ShutDown,
+    ]
+}
 
 /// A release is its channel: everything else is the same in all of them.
 type Channel = String;

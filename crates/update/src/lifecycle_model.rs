@@ -4,6 +4,7 @@
 //! table and the diagram of the description, which is written anew by
 //! `STAYSAIL_WRITE_SPEC=1 cargo test -p staysail-update --lib lifecycle`.
 
+use super::follow_model::choices;
 use super::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +14,7 @@ const BEGIN: &str = "<!-- generated: begin -->";
 const END: &str = "<!-- generated: end -->";
 
 /// The third has conditions.
-fn release(sequence: u64) -> Candidate {
+pub(super) fn release(sequence: u64) -> Candidate {
     Candidate {
         hash: format!("h{sequence}"),
         version: format!("1.{sequence}.0"),
@@ -71,29 +72,27 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// The same for what can be followed: another channel, a version to stay at, a barrier that proved bad.
-pub(super) fn choices() -> Vec<Event> {
+/// The same where releases bring the shell they need: the fourth and the fifth, which is critical.
+fn brought() -> Vec<Event> {
     let found = |candidate| Event::Found(Some(candidate));
-    let beta = |sequence| Candidate { channel: "beta".into(), ..release(sequence) };
-    let follow = |channel: Option<&str>| Event::Wish(UpdateWish::Follow { channel: channel.map(Into::into) });
-    let pin = |version: Option<&str>| Event::Wish(UpdateWish::Pin { version: version.map(Into::into) });
+    let next_start = |sequence| Candidate { next_start: true, critical: sequence == 5, ..release(sequence) };
+    let skip = |sequence| Event::Wish(UpdateWish::Skip { version: release(sequence).version });
     vec![
-        follow(Some("beta")),
-        follow(None),
-        follow(Some("../beta")),
-        pin(Some("1.1.x")),
-        pin(None),
-        pin(Some("latest")),
-        Event::ChannelGone { channel: "beta".into(), known: "stable".into() },
         Event::Look,
         Event::Found(None),
         found(release(2)),
-        found(Candidate { towards: Some("1.5.0".into()), ..release(2) }),
-        found(beta(2)),
+        found(next_start(4)),
+        found(next_start(5)),
         Event::LookFailed("x".into()),
         Event::Staged,
+        Event::DownloadFailed("x".into()),
         Event::Wish(UpdateWish::Apply),
+        Event::Wish(UpdateWish::Defer { seconds: 60 }),
+        skip(4),
+        skip(5),
+        Event::Woken,
         Event::Applied(1.0),
+        Event::ApplyPostponed("x".into()),
         Event::Good,
         Event::Bad("x".into()),
         Event::Committed,
@@ -205,7 +204,8 @@ fn generated() -> String {
             edge.push(event_name(event));
         }
     };
-    let (states, followed) = (visit(&events(), &mut note), visit(&choices(), &mut note));
+    let [states, followed, with_shells] =
+        [events(), choices(), brought()].map(|events| visit(&events, &mut note));
     const PHASES: [Phase; 8] = [
         Phase::Idle,
         Phase::Checking,
@@ -217,7 +217,8 @@ fn generated() -> String {
         Phase::Stopped,
     ];
     let mut text = format!(
-        "{states} states can be reached with three releases, and {followed} with two channels and a version to stay at.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
+        "{states} states can be reached with three releases, {followed} with two channels and a version to stay at, and {with_shells} where \
+         releases bring the shell they need.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
     );
     for ((from, to), mut labels) in edges.into_iter().filter(|((from, to), _)| from != to) {
         labels.sort_unstable();
@@ -269,6 +270,7 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         assert_eq!(did("Apply").is_some(), before.phase != Phase::Applying && after.phase == Phase::Applying);
         if did("Apply").is_some() {
             let staged = after.staged.as_ref().unwrap();
+            assert!(!staged.next_start, "{before:?} {event:?}");
             assert!(
                 !after.banned.contains(&staged.hash) && staged.channel == after.channel,
                 "{before:?} {event:?}"
@@ -284,10 +286,12 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         assert_eq!(did("tell committed").is_some(), stored && before.staged.is_some());
         // Something is always under way, or a wake-up is ordered, or nothing is left to do.
         if after.phase == Phase::Idle {
-            assert!(after.staged.is_none() && after.candidate.is_none() && !after.look_again, "{after:?}");
+            assert!(after.candidate.is_none() && !after.look_again, "{after:?}");
+            assert!(after.staged.as_ref().is_none_or(|staged| staged.next_start), "{after:?}");
         }
     };
     assert!(visit(&choices(), law) > 500);
+    assert!(visit(&brought(), law) > 500);
     let states = visit(&events(), law);
     assert!(states > 500, "{states}");
 }
@@ -375,7 +379,7 @@ impl Reference {
             }
             (Phase::Checking, Event::Found(Some(found))) => {
                 self.candidate = None;
-                let unwanted = self.skipped.contains(&found.sequence);
+                let unwanted = self.skipped.contains(&found.sequence) && !found.critical;
                 let new = found.sequence > self.current && found.sequence >= self.floor;
                 if unwanted
                     || !new
@@ -391,8 +395,8 @@ impl Reference {
                 } else {
                     self.candidate = Some(found.sequence);
                     match found.sequence {
-                        2 => self.phase = Phase::Downloading,
-                        _ => self.rest(now),
+                        3 => self.rest(now),
+                        _ => self.phase = Phase::Downloading,
                     }
                 }
             }
@@ -458,8 +462,12 @@ impl Reference {
 
     fn apply(&mut self, now: u64) -> bool {
         let Some(release) = self.staged else { return false };
-        if self.skipped.contains(&release) && !self.wanted {
+        if self.skipped.contains(&release) && !self.wanted && release != 5 {
             self.staged = None;
+            return false;
+        }
+        // It waits for its shell, whoever wants it.
+        if release >= 4 {
             return false;
         }
         if !self.wanted && (release == 3 || self.until > now) {
@@ -473,7 +481,7 @@ impl Reference {
 
 #[test]
 fn the_machine_does_what_its_reference_does_in_every_state_that_can_be_reached() {
-    visit(&events(), |before, event, after, _| {
+    let agrees = |before: &State, event: &Event, after: &State, _: &[Effect]| {
         // `visit` steps at both times; the reference must agree with one of them, and with the same one.
         let agrees = [0, 60_000].into_iter().any(|now| {
             let mut reference = Reference::of(before);
@@ -481,5 +489,7 @@ fn the_machine_does_what_its_reference_does_in_every_state_that_can_be_reached()
             reference == Reference::of(after) && step(before.clone(), event.clone(), now).0 == *after
         });
         assert!(agrees, "in {before:?}\non {event:?}\ncame {after:?}");
-    });
+    };
+    visit(&events(), agrees);
+    visit(&brought(), agrees);
 }

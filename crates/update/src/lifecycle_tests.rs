@@ -263,6 +263,21 @@ fn a_barrier_is_taken_like_any_release_and_one_that_proved_bad_holds_up_what_com
     assert_eq!(state.phase, Phase::Applying);
 }
 
+#[test]
+fn a_barrier_staged_in_an_earlier_run_is_taken_or_left_for_what_it_leads_to() {
+    let staged = || State { staged: Some(release(2)), ..running() };
+    let found =
+        |critical| Event::Found(Some(Candidate { towards: Some("1.6.0".into()), critical, ..release(2) }));
+    let pinned = State { pinned: Some("1.6.x".into()), ..staged() };
+    let (state, _) = play(pinned, [Event::Look, found(false)]);
+    assert_eq!(state.phase, Phase::Applying);
+    let skipped = State { skipped: ["1.6.0".into()].into(), ..staged() };
+    let (state, _) = play(skipped.clone(), [Event::Look, found(false)]);
+    assert_eq!((state.phase, state.staged), (Phase::Idle, None));
+    let (state, _) = play(skipped, [Event::Look, found(true)]);
+    assert_eq!(state.phase, Phase::Applying);
+}
+
 fn follow(channel: &str) -> Event {
     Event::Wish(UpdateWish::Follow { channel: Some(channel.into()) })
 }

@@ -11,7 +11,7 @@ use zstd::zstd_safe::{CParameter, DParameter};
 /// Name of the delta method in a manifest: a zstd frame with the old content as its prefix.
 pub const PATCH_FROM: &str = "zstd-patch-from";
 /// Name of the delta method in a manifest: a patch of `staysail-delta` (`docs/spec/delta.md`).
-pub const CODE_AWARE: &str = "staysail-delta-1";
+pub const CODE_AWARE: &str = "staysail-delta-2";
 /// Level for what is published once and downloaded often.
 pub const PUBLISH_LEVEL: i32 = 19;
 /// Largest window, as a power of two: files beyond this size get no delta, and no download makes us allocate more.
@@ -155,6 +155,19 @@ mod tests {
         assert!(decompress(&bomb, u64::MAX).is_err());
         assert_eq!(decompress(&bomb, 50 << 20).unwrap().len(), 50 << 20);
         assert!(decompress(b"<html>Please log in</html>", 10).is_err());
+        // Nor unpacked to be counted: the damage behind the announced size is not even reached.
+        let torn = &bomb[..bomb.len() / 2];
+        assert_eq!(decompress(torn, 1_000).unwrap_err(), "1000 bytes announced, 1001 found");
+        assert_eq!(apply(b"", torn, 1_000).unwrap_err(), "1000 bytes announced, 1001 found");
+    }
+
+    #[test]
+    fn a_frame_that_wants_more_memory_than_the_largest_window_is_refused_before_it_gets_any() {
+        // RFC 8878: magic, descriptor, exponent of the window, one raw block of one byte.
+        let frame = |window_log: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 0x09, 0, 0, b'x'];
+        assert_eq!(decompress(&frame(WINDOW_LOG_MAX as u8), 1).unwrap(), b"x");
+        assert!(decompress(&frame(WINDOW_LOG_MAX as u8 + 1), 1).is_err());
+        assert!(apply(b"", &frame(31), 1).is_err());
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 mod fixture;
 
-use fixture::{Lab, Seen, Session, noise};
+use fixture::{App, Lab, Seen, Session, noise};
+use staysail_protocol::limits;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -28,7 +30,16 @@ enum Blob {
     Endless,
     /// Answers 500.
     Broken,
+    /// Sends a byte now and then, sooner than anybody takes it for silent.
+    Drips,
 }
+
+/// Between two bytes of a server that drips.
+const DRIP: Duration = Duration::from_secs(limits::DOWNLOAD_TIMEOUT_S / 2);
+/// Nobody has this address; a proxy is asked for it.
+const BEHIND_PROXY: &str = "http://updates.invalid";
+/// Executable of the app that is behind a proxy.
+const APP_VARIABLE: &str = "STAYSAIL_TEST_APP";
 
 /// A server that does with each request for a blob what its list says next, then `last` for ever.
 struct Rogue {
@@ -71,7 +82,9 @@ impl Rogue {
                         }
                     }
                     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-                    let path = head.split(' ').nth(1).unwrap().trim_start_matches('/').to_owned();
+                    // A proxy is asked for the whole address.
+                    let path = head.split(' ').nth(1).unwrap().trim_start_matches(BEHIND_PROXY);
+                    let path = path.trim_start_matches('/').to_owned();
                     let start = head
                         .split("range: bytes=")
                         .nth(1)
@@ -124,8 +137,10 @@ async fn answer(stream: &mut tokio::net::TcpStream, bytes: &[u8], start: Option<
     };
     let whole = "HTTP/1.1 200 OK\r\n".to_owned();
     let (status, length, body) = match behaviour {
-        Blob::Right | Blob::Cut(_) if start.is_some() => (part(from), total - from, &bytes[from..]),
-        Blob::Right | Blob::Cut(_) | Blob::IgnoresRange => (whole, total, bytes),
+        Blob::Right | Blob::Cut(_) | Blob::Drips if start.is_some() => {
+            (part(from), total - from, &bytes[from..])
+        }
+        Blob::Right | Blob::Cut(_) | Blob::Drips | Blob::IgnoresRange => (whole, total, bytes),
         Blob::LiesAboutRange if start.is_some() => (part(from), total - from, &bytes[..total - from]),
         Blob::AnotherRange if start.is_some() => (part(1), total - 1, &bytes[1..]),
         Blob::LiesAboutRange | Blob::AnotherRange => (whole, total, bytes),
@@ -141,6 +156,14 @@ async fn answer(stream: &mut tokio::net::TcpStream, bytes: &[u8], start: Option<
     match behaviour {
         Blob::Cut(after) => {
             let _ = stream.write_all(&body[..after.min(body.len())]).await;
+        }
+        Blob::Drips => {
+            for byte in body {
+                if stream.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(DRIP).await;
+            }
         }
         Blob::Endless => while stream.write_all(&[7; 65_536]).await.is_ok() {},
         _ => {
@@ -301,4 +324,74 @@ async fn an_address_whose_answers_lead_to_nothing_is_left_for_the_next_one() {
         session.engine.wish(UpdateWish::Check);
         live(&mut session, &ballast).await;
     }
+}
+
+/// Waits for a failure, however long that takes.
+async fn fails(session: &mut Session) -> String {
+    loop {
+        if let Some(Seen::Event(UpdateEvent::Failed { reason })) = session.seen.recv().await {
+            return reason;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_is_given_up_after_three_tries_of_ten_seconds_each() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            silent.push(stream);
+        }
+    });
+    let began = tokio::time::Instant::now();
+    let reason = fails(&mut app.start(&url)).await;
+    let tries = u64::from(limits::DOWNLOAD_ATTEMPTS_MAX) * limits::DOWNLOAD_TIMEOUT_S;
+    let took = began.elapsed().as_secs();
+    assert!((tries..tries + 5).contains(&took), "{took} s: {reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drips_is_given_up_when_the_time_for_so_many_bytes_is_over() {
+    let (lab, app, _) = lab();
+    let plan = vec![Blob::Right];
+    let rogue = Rogue::start(lab.repository.clone(), plan, Blob::Drips, false).await;
+    let began = tokio::time::Instant::now();
+    let reason = fails(&mut app.start(&rogue.url)).await;
+    assert!(reason.contains("too slow"), "{reason}");
+    // 400 kB by three tries, each by 1 KiB a second and half a minute.
+    let (took, most) = (began.elapsed().as_secs(), 3 * (400_000 / limits::DOWNLOAD_BYTES_PER_S_MIN + 40));
+    assert!(took > 60 && took < most, "{took} s of {most}");
+}
+
+#[tokio::test]
+#[ignore = "the app of the test below; does nothing when it is run by itself"]
+async fn the_app_behind_a_proxy() {
+    let Some(executable) = std::env::var_os(APP_VARIABLE).map(PathBuf::from) else { return };
+    let attached = staysail_update::bundle::read_attached(&executable).unwrap().unwrap();
+    let app = App { executable, root: attached.root.unwrap(), folder: tempfile::tempdir().unwrap() };
+    let version = app.take_over(BEHIND_PROXY).await;
+    println!("went live: {version}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_come_by_the_proxy_that_the_system_names() {
+    let (lab, app, _) = lab();
+    let proxy = Rogue::start(lab.repository.clone(), vec![], Blob::Right, false).await;
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--ignored", "--exact", "the_app_behind_a_proxy", "--nocapture"]);
+    for variable in
+        ["HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"]
+    {
+        child.env_remove(variable);
+    }
+    child.env("http_proxy", &proxy.url).env(APP_VARIABLE, &app.executable);
+    // It waits for nothing longer than `PATIENCE`.
+    let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("went live: 1.1.0"), "{said}");
+    assert!(proxy.next.load(Ordering::SeqCst) > 0, "the proxy was not asked");
 }

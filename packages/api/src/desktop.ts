@@ -78,6 +78,8 @@ export interface WindowOptions {
   zoom?: number;
   /** It shares no cookies and no storage with other windows, and keeps none when it is closed. */
   incognito?: boolean;
+  /** Its own menu bar, in place of the application's; none at all when empty. */
+  menu?: MenuItem[];
 }
 
 /** How a window is. */
@@ -179,6 +181,19 @@ export class AppWindow {
   /** Resizes it with the mouse, whose button is down. */
   startResizing(edge: Edge): Promise<void> {
     return this.#ask("start_resizing", { edge });
+  }
+  /** Gives it another menu bar of its own, in place of the application's; none at all when empty. */
+  async setMenu(items: MenuItem[]): Promise<void> {
+    await native("menu.set", { label: await this.#known(), items });
+  }
+  /** Changes an entry of its own menu. */
+  async updateMenu(id: string, change: { text?: string; enabled?: boolean; checked?: boolean }): Promise<void> {
+    await native("menu.update", { label: await this.#known(), id, ...change });
+  }
+  /** Its label, also before the shell has said that of this page's window: without one the application's menu is meant. */
+  async #known(): Promise<string> {
+    await runtime?.ready;
+    return this.label;
   }
   /** Calls `handler` with what happens to this window. */
   onEvent(handler: (event: WindowEvent) => void): Unlisten {
@@ -316,7 +331,7 @@ export interface MenuEvent {
   id: string;
   /** Of a check or radio item: whether it is checked now. */
   checked?: boolean;
-  /** Label of the window with the focus. */
+  /** Label of the window whose own menu it is in, else of the one with the focus. */
   window?: string;
 }
 

@@ -62,6 +62,23 @@ test("long texts go by POST, and long answers are pulled", async () => {
   assert.equal(shell.posts, 1);
 });
 
+test("a long answer is put together from its pieces, whatever its length", async () => {
+  const shell = await open({ piece: 7, commands: { bytes: ({ size }) => Uint8Array.from({ length: size }, (_, at) => at), echo: (args) => args } });
+  for (const size of [0, 1, 7, 8, 14, 100]) {
+    const answer = await shell.api.invoke("bytes", { size });
+    assert.ok(answer instanceof ArrayBuffer);
+    assert.deepEqual([...new Uint8Array(answer)], Array.from({ length: size }, (_, at) => at));
+  }
+  const text = "ü☃".repeat(3_000);
+  assert.equal((await shell.api.invoke("echo", { text })).text, text);
+  assert.equal(shell.bodies.size, 0, "nothing is left to fetch");
+});
+
+test("an answer of which a piece is lost is an error and no shorter answer", async () => {
+  const shell = await open({ piece: 7, loses: true, commands: { bytes: () => new Uint8Array(100) } });
+  assert.match((await rejected(shell.api.invoke("bytes"))).message, /could not be fetched from the shell: HTTP status 410/);
+});
+
 test("without script messages everything goes by POST", async () => {
   const shell = await open({ native: false, commands: { echo: (args) => args } });
   assert.equal((await shell.api.invoke("echo", { n: 1 })).n, 1);

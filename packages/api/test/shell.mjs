@@ -66,9 +66,11 @@ export async function open(options = {}) {
       if (!commands[head.c]) throw { code: "UnknownCommand", message: "no such command" };
       const result = await commands[head.c](head.raw ? bytes : JSON.parse(payload), request);
       if (result instanceof Uint8Array || JSON.stringify(result ?? null).length > 8192) {
-        const path = `/__staysail/body/${shell.bodies.size}`;
-        shell.bodies.set("app://localhost" + path, result);
-        return "@" + path;
+        const path = `/__staysail/body/${shell.requests.length}`;
+        const raw = result instanceof Uint8Array;
+        const bytes = raw ? result : Buffer.from(JSON.stringify(result));
+        shell.bodies.set("app://localhost" + path, { raw, bytes, given: 0 });
+        return `@${path} ${bytes.length}`;
       }
       return "+" + JSON.stringify(result ?? null);
     } catch (error) {
@@ -91,9 +93,12 @@ export async function open(options = {}) {
   window.fetch = (address, init) => {
     if ((init.method ?? "GET") === "GET") {
       const body = shell.bodies.get(address);
-      const raw = body instanceof Uint8Array;
-      const type = raw ? "application/octet-stream" : "application/json; charset=utf-8";
-      return window.Promise.resolve(new Response(raw ? body : JSON.stringify(body), { headers: { "content-type": type } }));
+      if (!body) return window.Promise.resolve(new Response("gone", { status: 410 }));
+      const piece = body.bytes.slice(body.given, body.given + (options.piece ?? 1 << 22));
+      body.given += piece.length;
+      if (body.given === body.bytes.length || options.loses) shell.bodies.delete(address);
+      const type = body.raw ? "application/octet-stream" : "application/json; charset=utf-8";
+      return window.Promise.resolve(new Response(piece, { headers: { "content-type": type } }));
     }
     shell.posts += 1;
     const bytes = typeof init.body === "string" ? null : Buffer.from(init.body);

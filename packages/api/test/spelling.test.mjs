@@ -29,10 +29,15 @@ test("what a page asks for is spelled as the shell does", async () => {
   await shell.api.cookies.set({ name: "a", value: "b", domain: "c.d", httpOnly: true, sameSite: "strict", expires: 7 });
   await shell.api.tray.set({ icon: "/a.png", menuOnClick: true });
   await shell.api.openWindow({ label: "x", alwaysOnTop: true });
+  await shell.api.currentWindow.setMenu([{ id: "a", text: "A" }]);
+  await new shell.api.AppWindow("x").updateMenu("a", { enabled: false });
   const sent = shell.of("desktop").map((request) => [request.f, JSON.parse(request.payload)]);
   assert.deepEqual(sent, [
     ["cookies.set", { cookie: { name: "a", value: "b", domain: "c.d", http_only: true, same_site: "strict", expires_s: 7 } }],
     ["tray.set", { tray: { icon: "/a.png", menu_on_click: true } }],
     ["window.create", { window: { label: "x", always_on_top: true } }],
+    // Without a label it would be the application's menu.
+    ["menu.set", { label: "main", items: [{ id: "a", text: "A" }] }],
+    ["menu.update", { label: "x", id: "a", enabled: false }],
   ]);
 });

@@ -55,6 +55,14 @@ impl Shipped {
     /// # Errors
     /// When a step fails.
     pub fn build(stage: &Stage, project: Project) -> anyhow::Result<Self> {
+        Self::build_in(stage, project, &binary("staysail-shell")?)
+    }
+
+    /// The same with this shell.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub fn build_in(stage: &Stage, project: Project, shell: &Path) -> anyhow::Result<Self> {
         let repository = stage.folder.path().join("repository");
         let server = Server::start(stage, &repository)?;
         project::run_quick(stage, &project, &["keys", "init", "--unencrypted"])?;
@@ -64,7 +72,7 @@ impl Shipped {
             server.url
         );
         project.write("staysail.toml", &(settings + &update))?;
-        let executable = build(stage, &project, true)?;
+        let executable = build_in(stage, &project, true, shell)?;
         Ok(Self { project, repository, server, executable })
     }
 
@@ -118,8 +126,15 @@ impl Shipped {
 /// # Errors
 /// When the build fails.
 pub fn build(stage: &Stage, project: &Project, quick: bool) -> anyhow::Result<PathBuf> {
-    let build = if quick { project::run_quick } else { project::run };
-    build(stage, project, &["build"])?;
+    build_in(stage, project, quick, &binary("staysail-shell")?)
+}
+
+fn build_in(stage: &Stage, project: &Project, quick: bool, shell: &Path) -> anyhow::Result<PathBuf> {
+    if quick {
+        project::run_quick_with(stage, project, &["build"], shell)?;
+    } else {
+        project::run(stage, project, &["build"])?;
+    }
     let built = std::fs::read_dir(project.file("build"))?
         .flatten()
         .map(|entry| entry.path())

@@ -80,8 +80,9 @@ impl Display {
     fn serve(mut command: Command, name: &str) -> anyhow::Result<Self> {
         let (mut reader, writer) = std::io::pipe()?;
         let descriptor = writer.as_raw_fd();
+        // Without repetition: a key whose release waits, because the machine is busy, would count as pressed over and over.
         command
-            .args(["-displayfd", &descriptor.to_string(), "-nolisten", "tcp", "-ac", "-noreset"])
+            .args(["-displayfd", &descriptor.to_string(), "-nolisten", "tcp", "-ac", "-noreset", "-r"])
             .env_remove(MARK)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -70,6 +70,15 @@ fn a_second_start_hands_its_arguments_over_and_brings_the_window_to_the_front() 
                 && info["executable"] == executable.display().to_string(),
             "{info}"
         );
+        // What no capability names is denied to what is shipped, too.
+        let denied = page.run_async(
+            "const { clipboard, fs, dialog, openWindow } = fixture.staysail; const code = promise => promise.then(() => 'done', error => error.code); \
+             return [await code(clipboard.readText()), await code(fs.readText('/etc/hostname')), await code(dialog.message('?')), \
+             await code(openWindow({ label: 'one' })), await fixture.invoke('say', { text: 'ahoy' })]",
+            &[],
+        )?;
+        ensure!(denied == json!(["Denied", "Denied", "Denied", "done", "ahoy"]), "{denied}");
+        page.run_async("await new fixture.staysail.AppWindow('one').destroy()", &[])?;
         let window = stage.display.window("Counter under test", EDIT)?;
         stage.display.tool("xdotool", &["windowminimize", "--sync", &window])?;
         staysail_e2e::wait_until("the window out of sight", EDIT, || {

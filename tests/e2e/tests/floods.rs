@@ -127,6 +127,7 @@ fn nonsense_is_refused_by_name_and_harms_nothing() {
         for (what, script, code) in [
             ("wrong types", "await invoke('say', { text: 7 })", "InvalidArguments"),
             ("an array for an object", "await invoke('say', [1, 2])", "InvalidArguments"),
+            ("no UTF-8", "await invoke('say', new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]))", "InvalidArguments"),
             ("a lone surrogate", "await invoke('say', { text: '\\ud800' })", "InvalidArguments"),
             (
                 "deep JSON",

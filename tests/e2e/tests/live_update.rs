@@ -1,12 +1,13 @@
 //! Published releases go live in a built app, under a continuous stream of calls: from a server, and from a file.
 
+use anyhow::Context;
 use staysail_e2e::built::{Running, Shipped};
 use staysail_e2e::child::run_to_end;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project, run_quick};
-use staysail_e2e::stage::play;
+use staysail_e2e::stage::{Stage, play};
 use std::time::Duration;
 
 const RELEASES: usize = 10;
@@ -41,7 +42,24 @@ fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
                 let styles = project.read("frontend/styles.css")? + &colour;
                 project.write("frontend/styles.css", &styles)?;
             }
+            // The page's files stay as they are, and yet it must be loaded together with this backend (law 7).
+            let speaks_otherwise = release == 5;
+            if speaks_otherwise {
+                let file = "backend/app/src/main.rs";
+                let twice = "/// New.\n#[command]\nfn twice(number: u32) -> u32 {\n    number * 2\n}\n\n";
+                project.edit(file, "/// The app's version.", &format!("{twice}/// The app's version."))?;
+                project.edit(file, "die, version, ", "die, version, twice, ")?;
+            }
             shipped.publish(stage, &format!("0.{release}.1"))?;
+            if speaks_otherwise {
+                reloads += 1;
+                let again = format!("return !!window.fixture && fixture.load !== '{load}'");
+                page.wait_for("the page to be loaded for another interface", &again, EDIT)?;
+                page.wait_up()?;
+                load = page.load()?;
+                let answer = page.call("twice", &serde_json::json!({ "number": 21 }))?;
+                anyhow::ensure!(answer["value"] == 42, "{answer}");
+            }
             if page_changes {
                 reloads += 1;
                 let shown =
@@ -86,6 +104,86 @@ fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
         drop(page);
         again.stop()
     });
+}
+
+#[test]
+fn releases_go_live_in_all_windows_while_a_dialog_waits_for_its_answer() {
+    play("live_windows", |stage| {
+        let project = Project::fixture(stage)?;
+        project.allow("windows = [\"*\"]\nallow = [\"window.*\", \"dialog.*\"]")?;
+        let shipped = Shipped::build(stage, project)?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.run_async(
+            "await fixture.staysail.openWindow({ label: 'second', url: '/second.html', width: 300, height: 200 }); \
+             return true",
+            &[],
+        )?;
+        let windows = || stage.display.windows(".*");
+        let ask = || -> anyhow::Result<String> {
+            let before = windows();
+            page.run(
+                "window.answer = undefined; fixture.staysail.dialog.message('Leave?', { buttons: ['Stay', 'Leave'] }) \
+                 .then(answer => window.answer = answer)",
+                &[],
+            )?;
+            let mut dialog = None;
+            staysail_e2e::wait_until("the dialog", EDIT, || {
+                dialog = windows().into_iter().find(|window| !before.contains(window));
+                dialog.is_some().then_some(()).ok_or_else(|| format!("{:?}", windows()))
+            })?;
+            dialog.context("no dialog")
+        };
+        let dialog = ask()?;
+        page.start_calls()?;
+        page.wait_answer("v0", EDIT)?;
+        let load = page.load()?;
+
+        // Backend only: dialog and pages stay what they are.
+        shipped.project.backend(&Backend::good("v1"))?;
+        shipped.publish(stage, "0.1.1")?;
+        page.wait_answer("v1", EDIT)?;
+        wait_executed(stage, "wave-second-", "v1", 3)?;
+        anyhow::ensure!(windows().contains(&dialog), "the dialog is gone");
+        stage.screenshot("dialog-through-a-release");
+        stage.display.key("Return")?;
+        page.wait_for("the answer", "return window.answer !== undefined", EDIT)?;
+        anyhow::ensure!(page.load()? == load, "the page was loaded again");
+
+        // A new page: both windows load it, and the dialog of the page that is gone holds nothing up.
+        let dialog = ask()?;
+        let fresh = executed(stage, "wave-second-0", "v1")?;
+        shipped.project.edit("frontend/index.html", "page-0", "page-1")?;
+        shipped.publish(stage, "0.2.1")?;
+        let shown = "return document.querySelector('#heading')?.textContent === 'page-1'";
+        page.wait_for("the new page", shown, EDIT)?;
+        page.wait_up()?;
+        wait_executed(stage, "wave-second-0", "v1", fresh + 1)?;
+        stage.display.key("Escape")?;
+        staysail_e2e::wait_until("the dialog to be gone", EDIT, || {
+            if windows().contains(&dialog) { Err("still there".into()) } else { Ok(()) }
+        })?;
+        let calls = page.stop_calls()?;
+        let mut executions = ledger::executions(&stage.ledger_file())?;
+        // The second window's page counts from the beginning at each load.
+        executions.retain(|one| !one.id.starts_with("wave-"));
+        ledger::check_once(&calls, &executions, &["PageGone"], 1)?;
+        anyhow::ensure!(executed(stage, "mixed-second", "v1")? == 0, "a window got another one's answer");
+        drop(page);
+        running.stop()
+    });
+}
+
+/// How many calls whose number begins like this a version has executed.
+fn executed(stage: &Stage, number: &str, version: &str) -> anyhow::Result<usize> {
+    let all = ledger::executions(&stage.ledger_file())?;
+    Ok(all.iter().filter(|one| one.id.starts_with(number) && one.version == version).count())
+}
+
+fn wait_executed(stage: &Stage, number: &str, version: &str, least: usize) -> anyhow::Result<()> {
+    staysail_e2e::wait_until("calls of the second window", EDIT, || match executed(stage, number, version) {
+        Ok(count) if count >= least => Ok(()),
+        other => Err(format!("{other:?} of {least} {number} by {version}")),
+    })
 }
 
 #[test]

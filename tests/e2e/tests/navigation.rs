@@ -163,6 +163,54 @@ fn a_page_opens_only_so_many_links_in_a_while_also_by_the_middle_button() {
     });
 }
 
+/// What a foreign page that may call gets, and what it does not: texts and bytes, short and long, by every way there is.
+const CALLS: &str = "const runtime = window.__STAYSAIL__; const code = promise => promise.then(value => value, error => error.code); \
+    const bytes = new Uint8Array(await runtime.call('echo', new Uint8Array(3_000_000).fill(7))); \
+    return { said: await runtime.call('say', { text: 'ahoy' }), \
+      long: (await runtime.call('say', { text: 'x'.repeat(300_000) })).length, bytes: [bytes.length, bytes[2_999_999]], \
+      command: await code(runtime.call('answer', { id: 'stolen' })), state: (await runtime.desktop('window.state', {})).label, \
+      feature: await code(runtime.desktop('window.set', { change: { title: 'Mine' } })), port: typeof window.__staysail_port }";
+
+#[test]
+fn a_page_of_an_origin_that_may_call_gets_what_its_window_may_and_one_beside_it_nothing() {
+    for way in ["on", "off", "post"] {
+        play(&format!("origins-{way}"), |stage| {
+            let (named, beside) = (Foreign::start()?, Foreign::start()?);
+            let project = Project::fixture(stage)?;
+            project.allow(&format!(
+                "windows = [\"main\"]\nallow = [\"window.state\"]\ncommands = [\"say\", \"echo\"]\norigins = [\"{}\"]\n\
+                 navigate = [\"{}\"]",
+                named.origin, beside.origin
+            ))?;
+            let mut dev = Dev::start_with(stage, &project, &[("STAYSAIL_PORT", way)])?;
+            dev.wait("swap_done", 0, COLD_BUILD)?;
+            let page = Page::attach(stage, dev.port, EDIT)?;
+            let go = |origin: &str| {
+                page.run(
+                    "setTimeout(address => location.href = address, 0, arguments[0])",
+                    &[json!(origin)],
+                )?;
+                let there =
+                    format!("return location.origin === '{origin}' && document.readyState === 'complete'");
+                page.wait_for(origin, &there, EDIT)
+            };
+            go(&named.origin)?;
+            let found = page.run_async(CALLS, &[])?;
+            let wanted = json!({
+                "said": "ahoy", "long": 300_000, "bytes": [3_000_000, 7], "command": "Denied", "state": "main",
+                "feature": "Denied", "port": "undefined",
+            });
+            ensure!(found == wanted, "{way}: {found}");
+            // Another port is another origin: the window may show it, and nothing more.
+            go(&beside.origin)?;
+            ensure!(page.run("return typeof window.__STAYSAIL__", &[])? == "undefined");
+            let executed = staysail_e2e::ledger::executions(&stage.ledger_file())?;
+            ensure!(!executed.iter().any(|one| one.id == "stolen"), "a command was called that is not named");
+            Ok(())
+        });
+    }
+}
+
 #[test]
 fn a_window_goes_to_origins_its_capability_names_and_they_get_no_bridge() {
     play("navigate", |stage| {

@@ -87,8 +87,24 @@ fn a_release_that_aborts_hangs_is_sick_or_shows_no_page_is_rolled_back_and_banne
     });
 }
 
+/// Kills the app in the middle of its start, once that is written down.
+fn kill_starting(stage: &Stage, shipped: &Shipped, earlier: usize) -> anyhow::Result<()> {
+    let marks = || -> usize {
+        let releases = stage.folder.path().join("data/dev.staysail.counter/staysail/releases");
+        let folders = std::fs::read_dir(releases).into_iter().flatten().flatten();
+        folders.filter_map(|folder| std::fs::read_dir(folder.path().join("starts")).ok()).flatten().count()
+    };
+    let mut running = Running::start(stage, &shipped.executable)?;
+    staysail_e2e::wait_until("the start to be written down", EDIT, || match marks() {
+        now if now > earlier => Ok(()),
+        now => Err(format!("{now} starts")),
+    })?;
+    running.program.signal(libc::SIGKILL);
+    running.program.wait(EDIT).map(drop)
+}
+
 #[test]
-fn what_was_banned_is_not_started_again_by_the_next_run_nor_under_another_number() {
+fn what_was_banned_or_takes_the_app_down_is_not_started_again_and_what_is_repaired_is_taken() {
     play("ban", |stage| {
         let shipped = Shipped::build(stage, Project::fixture(stage)?)?;
         let project = &shipped.project;
@@ -129,6 +145,56 @@ fn what_was_banned_is_not_started_again_by_the_next_run_nor_under_another_number
             !events.iter().any(|event| event["version"] == "0.3.0" && event["kind"] == "staged"),
             "{events:?}"
         );
+        drop(page);
+        running.stop()?;
+
+        // It came up while the app ran, and takes it down whenever the app is started.
+        for earlier in 0..3 {
+            kill_starting(stage, &shipped, earlier)?;
+            stage.wait_nothing_left_of("counter")?;
+        }
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.wait_served_by("v0", EDIT)?;
+        let said = running.program.lines().join("\n");
+        ensure!(said.contains("version 0.4.0 is never tried again: the app was started 3 times"), "{said}");
+        // The way to a repaired one is open.
+        project.backend(&Backend::good("v2"))?;
+        shipped.publish(stage, "0.5.0")?;
+        page.wait_event("committed", "0.5.0")?;
+        page.wait_served_by("v2", EDIT)?;
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.wait_served_by("v2", EDIT)?;
+        drop(page);
+        running.stop()
+    });
+}
+
+#[test]
+fn an_app_whose_attached_release_does_not_start_says_so_and_takes_a_repaired_one_by_itself() {
+    play("shipped_broken", |stage| {
+        let project = Project::fixture(stage)?;
+        project.backend(&Backend {
+            answer: "aborts".into(),
+            at_start: "std::process::abort()",
+            health: "Ok(())",
+        })?;
+        let shipped = Shipped::build(stage, project)?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.wait_overlay("words", EDIT, |text| text.contains("The backend does not start"))?;
+        stage.screenshot("words");
+        shipped.project.backend(&Backend::good("v1"))?;
+        shipped.publish(stage, "0.2.0")?;
+        page.wait_served_by("v1", EDIT)?;
+        page.wait_overlay("the words to go away", EDIT, str::is_empty)?;
+        page.wait_event("committed", "0.2.0")?;
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        page.wait_served_by("v1", EDIT)?;
         drop(page);
         running.stop()
     });

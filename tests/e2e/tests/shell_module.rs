@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// Version of the shell that is installed where one is needed that is too old.
+const OLDER: &str = "0.0.9";
 /// Longest wait for a page, or for the end of a process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,6 +40,22 @@ fn bad_shell(stage: &Stage, then: &str) -> anyhow::Result<PathBuf> {
     Ok(shell)
 }
 
+/// The shell of an older Staysail: the one under test, in which every place that knows its version says another one.
+fn older_shell(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let shell = stage.folder.path().join("older-shell");
+    let (own, older) = (env!("CARGO_PKG_VERSION").as_bytes(), OLDER.as_bytes());
+    ensure!(own.len() == older.len() && own != older, "another version is wanted for {OLDER}");
+    let mut bytes = std::fs::read(binary("staysail-shell")?)?;
+    let places: Vec<usize> =
+        bytes.windows(own.len()).enumerate().filter(|(_, found)| *found == own).map(|(at, _)| at).collect();
+    places.iter().for_each(|at| bytes[*at..at + own.len()].copy_from_slice(older));
+    std::fs::write(&shell, bytes)?;
+    std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o755))?;
+    let said = Command::new(&shell).arg("--version").output()?.stdout;
+    ensure!(String::from_utf8_lossy(&said).contains(OLDER), "{}", String::from_utf8_lossy(&said));
+    Ok(shell)
+}
+
 fn publish(
     stage: &Stage,
     shipped: &Shipped,
@@ -45,10 +63,20 @@ fn publish(
     answer: &str,
     shell: &Path,
 ) -> anyhow::Result<()> {
+    publish_with(stage, shipped, (version, answer), shell, &[])
+}
+
+fn publish_with(
+    stage: &Stage,
+    shipped: &Shipped,
+    (version, answer): (&str, &str),
+    shell: &Path,
+    more: &[&str],
+) -> anyhow::Result<()> {
     shipped.project.backend(&Backend::good(answer))?;
     let to = shipped.repository.display().to_string();
-    let said =
-        run_quick_with(stage, &shipped.project, &["publish", "--to", &to, "--version", version], shell)?;
+    let arguments = [&["publish", "--to", &to, "--version", version], more].concat();
+    let said = run_quick_with(stage, &shipped.project, &arguments, shell)?;
     ensure!(said.contains("with the shell of Staysail"), "{said}");
     Ok(())
 }
@@ -150,6 +178,51 @@ fn a_release_brings_a_shell_that_runs_from_the_next_start_and_is_given_up_when_i
         let (running, page) = start(stage, &shipped, "v3", true)?;
         let said = running.program.lines().join("\n");
         ensure!(said.contains("a shell is never started again"), "{said}");
+        drop(page);
+        running.stop()
+    });
+}
+
+#[test]
+fn a_release_that_needs_a_newer_shell_waits_with_it_for_the_next_start_and_goes_live_there() {
+    play("minimum_shell", |stage| {
+        let shipped = Shipped::build_in(stage, Project::fixture(stage)?, &older_shell(stage)?)?;
+        shipped.project.edit("staysail.toml", "shell = false", "shell = true")?;
+        let newer = another_shell(stage)?;
+        let (running, page) = start(stage, &shipped, "v0", true)?;
+        let least = ["--minimum-shell", env!("CARGO_PKG_VERSION")];
+        publish_with(stage, &shipped, ("0.2.0", "v2"), &newer, &least)?;
+        let waiting = page.wait_event("waiting", "0.2.0")?;
+        ensure!(waiting["reason"].as_str().is_some_and(|why| why.contains("next started")), "{waiting}");
+        // Whoever wants it now waits as well, and the app goes on as it was.
+        page.run_async("await fixture.staysail.update.apply(); await fixture.staysail.update.check()", &[])?;
+        page.wait_served_by("v0", EDIT)?;
+        ensure!(executable(&running) == shipped.executable, "the shell was exchanged under a window");
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+
+        // The next start is in the shell it brought: there it goes live, with its probation, in the window that is open.
+        let running = Running::start(stage, &shipped.executable)?;
+        let page = Page::attach(stage, running.port, PATIENCE)?;
+        page.wait_event("committed", "0.2.0")?;
+        page.wait_served_by("v2", EDIT)?;
+        let module = executable(&running);
+        ensure!(module != shipped.executable, "it runs in the shell that is too old for it");
+        stage.screenshot("newer");
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+        let (running, page) = start(stage, &shipped, "v2", false)?;
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+
+        // Without it the installed one runs what it can, which is the release before, and says why.
+        std::fs::write(&module, "damaged")?;
+        let (running, page) = start(stage, &shipped, "v0", true)?;
+        let said = running.program.lines().join("\n");
+        ensure!(said.contains("it needs Staysail") && said.contains(OLDER), "{said}");
         drop(page);
         running.stop()
     });

@@ -83,6 +83,22 @@ fn a_slow_page_slows_its_command_and_one_that_leaves_ends_it() {
              const before = [got, over]; release(); return [before, await done, await out.closed.then(() => got)]",
         )?;
         ensure!(stopped == json!([[1, false], true, 64]), "{stopped}");
+        let kept = run(
+            page,
+            "const pieces = new Sender(), go = new Sender(); let taken = 0; const done = invoke('hesitate', { pieces, go }); \
+             const sent = Array.from({ length: 40 }, () => pieces.send(new Uint8Array(100000)).then(() => taken += 1)); \
+             await sent[0]; for (let i = 0; i < 200; i++) await invoke('process'); const before = taken; \
+             await go.send(1); await Promise.all(sent); pieces.close(); return [before, taken, await done]",
+        )?;
+        ensure!(kept == json!([1, 40, 40]), "a page is not slowed by its command: {kept}");
+        let full = run(
+            page,
+            "const pieces = new Sender(), go = new Sender(); const done = invoke('hesitate', { pieces, go }); const codes = {}; \
+             const sent = Array.from({ length: 200 }, () => pieces.send(new Uint8Array(1)).then(() => 'taken', error => error.code) \
+             .then(code => codes[code] = (codes[code] ?? 0) + 1)); await invoke('process'); await go.send(1); await Promise.all(sent); \
+             pieces.close(); return [Object.keys(codes).sort(), codes.taken === await done, codes.taken + codes.QueueFull]",
+        )?;
+        ensure!(full == json!([["QueueFull", "taken"], true, 200]), "a page that does not wait: {full}");
         let left = run(
             page,
             "const numbers = new Channel(); const done = invoke('count_up', { to: 4000000000, numbers }); let seen = 0; \

@@ -6,63 +6,62 @@ use staysail_e2e::template::{Drive, drive, init, install};
 const VITE: &str = "vite-error-overlay";
 const STAYSAIL: &str = "staysail-overlay";
 
-fn driven(template: &str, what: &Drive) {
-    play(&format!("template-{template}"), |stage| {
-        let project = init(stage, template, "ts")?;
-        install(stage, &project)?;
-        drive(stage, &project, what)
-    });
+/// In both languages.
+fn driven(template: &str, what: impl Fn(&str) -> Drive) {
+    for language in ["ts", "js"] {
+        play(&format!("template-{template}-{language}"), |stage| {
+            let project = init(stage, template, language)?;
+            install(stage, &project)?;
+            drive(stage, &project, &what(language))
+        });
+    }
 }
 
 #[test]
 fn vite_without_a_framework_loads_an_edited_page_again_with_its_state() {
-    driven(
-        "vite",
-        &Drive {
-            file: "frontend/index.html",
-            hot: false,
-            mistake: ("frontend/src/main.ts", "const = ;\n"),
-            overlay: VITE,
-            backend_overlay: VITE,
-        },
-    );
+    driven("vite", |language| Drive {
+        file: "frontend/index.html",
+        hot: false,
+        mistake: (main_of(language), "const = ;\n"),
+        // Vite hands plain JavaScript on unread.
+        overlay: if language == "js" { STAYSAIL } else { VITE },
+        backend_overlay: VITE,
+    });
 }
 
 #[test]
 fn react_exchanges_an_edited_component_and_keeps_its_state() {
-    let file = "frontend/src/App.tsx";
-    driven(
-        "react",
-        &Drive { file, hot: true, mistake: (file, "const = ;\n"), overlay: VITE, backend_overlay: VITE },
-    );
+    driven("react", |language| {
+        let file = if language == "ts" { "frontend/src/App.tsx" } else { "frontend/src/App.jsx" };
+        component(file, "const = ;\n")
+    });
 }
 
 #[test]
 fn vue_exchanges_an_edited_template_and_keeps_its_state() {
-    let file = "frontend/src/App.vue";
-    let mistake = (file, "<template><p></template>\n");
-    driven("vue", &Drive { file, hot: true, mistake, overlay: VITE, backend_overlay: VITE });
+    driven("vue", |_| component("frontend/src/App.vue", "<template><p></template>\n"));
 }
 
 #[test]
 fn svelte_exchanges_an_edited_component_and_keeps_its_state() {
-    let file = "frontend/src/App.svelte";
-    driven(
-        "svelte",
-        &Drive { file, hot: true, mistake: (file, "{#if}\n"), overlay: VITE, backend_overlay: VITE },
-    );
+    driven("svelte", |_| component("frontend/src/App.svelte", "{#if}\n"));
+}
+
+fn component(file: &'static str, mistake: &'static str) -> Drive {
+    Drive { file, hot: true, mistake: (file, mistake), overlay: VITE, backend_overlay: VITE }
+}
+
+fn main_of(language: &str) -> &'static str {
+    if language == "ts" { "frontend/src/main.ts" } else { "frontend/src/main.js" }
 }
 
 #[test]
 fn webpack_loads_an_edited_page_again_with_its_state() {
-    driven(
-        "webpack",
-        &Drive {
-            file: "frontend/src/index.html",
-            hot: false,
-            mistake: ("frontend/src/main.ts", "const = ;\n"),
-            overlay: "#webpack-dev-server-client-overlay",
-            backend_overlay: STAYSAIL,
-        },
-    );
+    driven("webpack", |language| Drive {
+        file: "frontend/src/index.html",
+        hot: false,
+        mistake: (main_of(language), "const = ;\n"),
+        overlay: "#webpack-dev-server-client-overlay",
+        backend_overlay: STAYSAIL,
+    });
 }

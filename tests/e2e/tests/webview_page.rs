@@ -213,7 +213,9 @@ fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_
             if processes.len() <= 1 { Ok(()) } else { Err(format!("{processes:?}")) }
         })?;
 
-        // They are there at the next start.
+        // They are there at the next start, and lie below the app's own folder.
+        let folder = staysail_e2e::stage::cargo_target().join("apps/dev.staysail.counter/webview/storage");
+        ensure!(folder.is_dir(), "{}", folder.display());
         drop(page);
         drop(dev);
         stage.wait_nothing_left_of("staysail-shell")?;
@@ -237,7 +239,7 @@ fn cookies_and_storage_are_listed_set_and_forgotten_and_a_private_window_shares_
 }
 
 #[test]
-fn user_agent_proxy_and_spelling_are_as_the_project_file_says() {
+fn user_agent_proxy_storage_and_spelling_are_as_the_project_file_says() {
     play("webview-settings", |stage| {
         // A proxy that answers everything, and tells what it was asked for.
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -260,12 +262,13 @@ fn user_agent_proxy_and_spelling_are_as_the_project_file_says() {
         let project = with_settings(
             stage,
             &format!(
-                "user_agent = \"Notes/1.0 (test)\"\nproxy = \"http://{address}\"\nspell_check = [\"en_GB\"]"
+                "user_agent = \"Notes/1.0 (test)\"\nproxy = \"http://{address}\"\nstorage = \"$CACHE/web\"\nspell_check = [\"en_GB\"]"
             ),
         )?;
         let text = project.read("staysail.toml")?;
         let debug = "[debug]\ncsp = \"default-src 'self' 'unsafe-inline'; connect-src *\"";
-        project.write("staysail.toml", &text.replace("[debug]", debug))?;
+        let files = format!("{ALL}\nfiles = [{{ path = \"$CACHE/**\", access = \"read\" }}]");
+        project.write("staysail.toml", &text.replace("[debug]", debug).replace(ALL, &files))?;
         let (_dev, page) = Dev::live(stage, &project)?;
         ensure!(page.run("return navigator.userAgent", &[])? == "Notes/1.0 (test)");
         let body = page.run_async("return await (await fetch('http://staysail.invalid/x')).text()", &[])?;
@@ -275,6 +278,16 @@ fn user_agent_proxy_and_spelling_are_as_the_project_file_says() {
             head.starts_with("GET http://staysail.invalid/x") && head.contains("Notes/1.0 (test)"),
             "{head}"
         );
+
+        let cache = staysail_e2e::stage::cargo_target().join("apps/dev.staysail.counter/cache");
+        ensure!(cache.join("web/storage").is_dir(), "nothing is kept in {}", cache.display());
+        std::fs::write(cache.join("web/own"), "x")?;
+        std::fs::write(cache.join("fine"), "x")?;
+        let read = |name: &str| {
+            run(&page, &format!("return (await fixture.staysail.fs.readText('$CACHE/{name}')).length"))
+        };
+        ensure!(read("fine")? == 1, "{}", read("fine")?);
+        ensure!(read("web/own")?["error"] == "Denied", "{}", read("web/own")?);
 
         let window = stage.display.window("Counter under test", EDIT)?;
         stage.display.focus(&window)?;

@@ -217,8 +217,25 @@ fn modal_transparent_and_icon_windows_are_what_the_desktop_takes_them_for() {
         let (x, y) = ((ours.0 - theirs.0).abs(), (ours.1 - theirs.1).abs());
         ensure!(x < 20 && y < 40, "not over its parent: {ours:?} {theirs:?}");
         stage.screenshot("modal");
-        // Closed, the parent has its input again.
+        // Pressed beside it the parent takes no input; closed, it has it again.
+        page.run(
+            "window.downs = []; addEventListener('mousedown', event => window.downs.push(event.button))",
+            &[],
+        )?;
+        let press = |button: &str| {
+            let [x, y, _, height] = place(stage, &main)?;
+            let at = [(x + 40).to_string(), (y + height - 30).to_string()];
+            stage.display.tool("xdotool", &["mousemove", &at[0], &at[1], "click", button]).map(drop)
+        };
+        press("1")?;
         done(&page, "await new AppWindow('modal').destroy()")?;
+        stage.display.focus(&main)?;
+        let downs = staysail_e2e::wait_until("the parent to take input", EDIT, || {
+            let pressed = press("2").and_then(|()| page.run("return window.downs", &[]));
+            let downs = pressed.map_err(|error| format!("{error:#}"))?;
+            if downs == json!([]) { Err("none yet".into()) } else { Ok(downs) }
+        })?;
+        ensure!(downs.as_array().is_some_and(|downs| downs.iter().all(|button| button == 1)), "{downs}");
 
         done(
             &page,

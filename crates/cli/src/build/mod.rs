@@ -37,7 +37,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 /// Builds the project's executable and returns its path.
 pub fn build(project: &Project) -> Result<PathBuf> {
     let shell = shell_binary::find(shell_binary::Use::Ship)?;
-    let contents = assemble(project)?;
+    let mut contents = assemble(project)?;
+    // For `staysail publish --with`, on another system, where the shell can not be asked.
+    contents.manifest.shell_version = shell::version(&shell).ok();
     let out = output_path(project)?;
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
@@ -110,7 +112,7 @@ pub fn output_path(project: &Project) -> Result<PathBuf> {
 /// What `staysail publish` publishes: what is attached by `staysail build`, and the shell that is attached to.
 pub fn release(project: &Project) -> Result<Contents> {
     let shell = shell::to_carry(project)?;
-    Ok(Contents { shell, ..assemble(project)? })
+    Ok(Contents { shell, without_shell: shell::is_unwanted(project), ..assemble(project)? })
 }
 
 /// Builds frontend and backend and puts them together as a release: the manifest, with every file compressed.

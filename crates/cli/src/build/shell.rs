@@ -12,7 +12,7 @@ use std::path::Path;
 /// The shell that a release of this project carries, if it is to carry one. Without a word in `staysail.toml` that is an
 /// optimised one of this version; with one, whatever is found.
 pub fn to_carry(project: &Project) -> Result<Option<ShellFile>> {
-    let wish = project.config.update.as_ref().and_then(|update| update.shell);
+    let wish = wish(project);
     if wish == Some(false) {
         return Ok(None);
     }
@@ -46,7 +46,17 @@ pub fn to_carry(project: &Project) -> Result<Option<ShellFile>> {
     Ok(Some(ShellFile { name: name.unwrap_or_default(), version, file }))
 }
 
-fn version(file: &Path) -> Result<String> {
+fn wish(project: &Project) -> Option<bool> {
+    project.config.update.as_ref().and_then(|update| update.shell)
+}
+
+/// Whether the project says that its releases carry none.
+pub fn is_unwanted(project: &Project) -> bool {
+    wish(project) == Some(false)
+}
+
+/// The version a shell tells.
+pub fn version(file: &Path) -> Result<String> {
     let line = first_line(&file.to_string_lossy(), &["--version"]);
     let version = line.as_deref().and_then(|line| line.strip_prefix("staysail-shell "));
     let version = version.with_context(|| {

@@ -40,6 +40,10 @@ pub struct PublishArgs {
     /// Sign with a new targets key what an older one has signed that is no longer trusted. Look at it first.
     #[arg(long)]
     pub resign: bool,
+    /// An executable that `staysail build` has made of this version on another system: the release holds its backend and shell,
+    /// too. As often as needed.
+    #[arg(long, value_name = "EXECUTABLE")]
+    pub with: Vec<PathBuf>,
     /// Everybody takes the release at once, whatever conditions and users say.
     #[arg(long)]
     pub critical: bool,
@@ -101,16 +105,27 @@ pub fn run(
     let (to, now) = (arguments.to, jiff::Timestamp::now);
     apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
     let mut contents = assemble()?;
+    for executable in &arguments.with {
+        contents.add_built(executable)?;
+    }
     contents.manifest.urgency =
         Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
     contents.manifest.minimum_shell = arguments.minimum_shell;
     contents.manifest.barrier = arguments.barrier;
     let shell = contents.shell.as_ref().map(|shell| shell.version.clone());
+    let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
         println!("  {} from the version before; {} deltas", size(bytes), report.deltas);
+    }
+    println!("  for {targets}");
+    if !report.drops_targets.is_empty() {
+        println!(
+            "  without a backend for {}, unlike the release before: apps there stay as they are. `--with` adds what `staysail build` made there",
+            report.drops_targets.join(", ")
+        );
     }
     if let Some(barrier) = &report.after_barrier {
         println!("  whoever runs something older than {barrier} takes {barrier} first");

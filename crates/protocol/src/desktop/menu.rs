@@ -85,13 +85,17 @@ pub enum MenuRole {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MenuRequest {
-    /// Put another menu in place of the application's. Answer: null.
+    /// Put another menu in place of the application's, or of a window's own. Answer: null.
     Set {
-        /// Its menus, from left to right.
+        /// The window that gets a menu of its own; the application's is meant when absent.
+        label: Option<String>,
+        /// Its menus, from left to right. A window without any shows no menu bar.
         items: Vec<MenuItem>,
     },
-    /// Change an entry of the application's menu. Answer: null.
+    /// Change an entry of the application's menu, or of a window's own. Answer: null.
     Update {
+        /// The window whose own menu is meant; the application's when absent.
+        label: Option<String>,
         /// Which.
         id: String,
         /// What is on it.
@@ -120,7 +124,7 @@ pub struct MenuEvent {
     /// Of a check or radio item: whether it is checked now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<bool>,
-    /// Label of the window that has the focus, if one has it.
+    /// Label of the window whose own menu it is in, else of the one that has the focus, if one has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `menu.*`: the application's menu, in every window or where the system has it, and context menus.
+//! `menu.*`: the application's menu, in every window or where the system has it, menus of single windows, and context menus.
 //!
 //! # Theory of operation
 //! After a swap the menu that is declared now is compared with the one before. When both have the same entries in the
@@ -26,9 +26,16 @@ pub async fn handle(shell: &Arc<Shell>, asker: &Asker, request: MenuRequest) -> 
         Asker::Worker(_) => None,
     };
     let done = match request {
-        MenuRequest::Set { items } => shell.ui.ask(move |windows, _| windows.set_menu(items)).await?,
-        MenuRequest::Update { id, text, enabled, checked } => {
-            shell.ui.ask(move |windows, _| windows.menus().update(&id, text, enabled, checked)).await?
+        MenuRequest::Set { label: None, items } => {
+            shell.ui.ask(move |windows, _| windows.set_menu(items)).await?
+        }
+        MenuRequest::Set { label: Some(label), items } => {
+            shell.ui.ask(move |windows, _| windows.set_window_menu(&label, Some(items))).await?
+        }
+        MenuRequest::Update { label, id, text, enabled, checked } => {
+            let ui = &shell.ui;
+            ui.ask(move |windows, _| windows.bar_of(label.as_deref())?.update(&id, text, enabled, checked))
+                .await?
         }
         MenuRequest::Popup { label, at, items } => {
             let label = label.or(own).ok_or_else(|| invalid("the label of the window is missing".into()))?;
@@ -60,6 +67,8 @@ impl Made {
 /// The entries of a menu that can be changed or chosen, by their ids.
 #[derive(Default)]
 pub(super) struct Entries {
+    /// Stands before each id where the system knows it: choices of all menus come to one handler.
+    prefix: String,
     actions: HashMap<String, Action>,
     checks: HashMap<String, CheckMenuItem>,
     /// The ids of each radio group, and the group of each id.
@@ -133,33 +142,43 @@ impl Entries {
     }
 }
 
-/// The application's menu and the context menu that was shown last.
-pub struct Menus {
+/// Stands before the ids of entries of a window's own menu, with the window's label behind it. No keyboard types it into
+/// an id of an app's own.
+const WINDOW_PREFIX: &str = "window\u{1f}";
+
+/// Label and id of an entry of a window's own menu; `None` for entries of all others.
+pub(super) fn of_window(id: &str) -> Option<(&str, &str)> {
+    id.strip_prefix(WINDOW_PREFIX)?.split_once('\u{1f}')
+}
+
+/// A menu bar: the application's, or a window's own.
+pub struct Bar {
     shell: Arc<Shell>,
+    prefix: String,
     bar: Menu,
     spec: Vec<MenuItem>,
     /// The menus of the bar, in the order of `spec`.
     made: Vec<Made>,
     entries: Entries,
-    popup: Option<(Menu, Entries)>,
 }
 
-impl Menus {
-    /// None yet. From here on what the user chooses is told.
-    pub fn new(shell: &Arc<Shell>) -> Self {
-        let ui = shell.ui.clone();
-        muda::MenuEvent::set_event_handler(Some(move |event: muda::MenuEvent| {
-            let id = event.id.0;
-            ui.wish(crate::app::Wish::Do(Box::new(move |windows, _| windows.menu_chosen(id))));
-        }));
+impl Bar {
+    fn new(shell: &Arc<Shell>, prefix: String) -> Self {
         Self {
             shell: shell.clone(),
+            prefix,
             bar: Menu::new(),
             spec: Vec::new(),
             made: Vec::new(),
             entries: Entries::default(),
-            popup: None,
         }
+    }
+
+    /// The own one of a window.
+    pub fn of_window(shell: &Arc<Shell>, label: &str, items: Vec<MenuItem>) -> Result<Self, CallError> {
+        let mut bar = Self::new(shell, format!("{WINDOW_PREFIX}{label}\u{1f}"));
+        bar.set(items)?;
+        Ok(bar)
     }
 
     /// Whether there is anything in it.
@@ -238,7 +257,8 @@ impl Menus {
 
     fn none_yet(&self) -> Entries {
         let facts = self.shell.facts();
-        Entries { about: Some(menu_roles::about(facts.name, facts.version)), ..Entries::default() }
+        let about = Some(menu_roles::about(facts.name, facts.version));
+        Entries { about, prefix: self.prefix.clone(), ..Entries::default() }
     }
 
     /// Changes one entry.
@@ -252,8 +272,41 @@ impl Menus {
         if self.entries.apply(id, text.as_deref(), enabled, checked) {
             Ok(())
         } else {
-            Err(invalid(format!("the application's menu has no entry `{id}`")))
+            Err(invalid(format!("this menu has no entry `{id}`")))
         }
+    }
+
+    /// What became of an entry the user has chosen: whether it is checked now.
+    pub fn chosen(&self, id: &str) -> Option<bool> {
+        self.entries.chosen(id)
+    }
+}
+
+/// The application's menu and the context menu that was shown last.
+pub struct Menus {
+    app: Bar,
+    popup: Option<(Menu, Entries)>,
+}
+
+impl Menus {
+    /// None yet. From here on what the user chooses is told.
+    pub fn new(shell: &Arc<Shell>) -> Self {
+        let ui = shell.ui.clone();
+        muda::MenuEvent::set_event_handler(Some(move |event: muda::MenuEvent| {
+            let id = event.id.0;
+            ui.wish(crate::app::Wish::Do(Box::new(move |windows, _| windows.menu_chosen(id))));
+        }));
+        Self { app: Bar::new(shell, String::new()), popup: None }
+    }
+
+    /// The application's menu.
+    pub fn app(&self) -> &Bar {
+        &self.app
+    }
+
+    /// The application's menu, to change it.
+    pub fn app_mut(&mut self) -> &mut Bar {
+        &mut self.app
     }
 
     /// Shows a menu at a place of the page, in logical pixels, or where the mouse is.
@@ -264,7 +317,7 @@ impl Menus {
         items: &[MenuItem],
     ) -> Result<(), CallError> {
         check(items).map_err(invalid)?;
-        let (menu, mut entries) = (Menu::new(), self.none_yet());
+        let (menu, mut entries) = (Menu::new(), self.app.none_yet());
         for item in items {
             menu.append(make(item, &mut entries)?.entry()).map_err(failed)?;
         }
@@ -276,28 +329,12 @@ impl Menus {
     /// What becomes of an entry the user has chosen.
     pub fn chosen(&self, id: String, window: Option<String>) -> MenuEvent {
         let in_popup = self.popup.as_ref().and_then(|(_, entries)| entries.chosen(&id));
-        let checked = in_popup.or_else(|| self.entries.chosen(&id));
+        let checked = in_popup.or_else(|| self.app.chosen(&id));
         MenuEvent { id, checked, window }
     }
 }
 
 impl Windows {
-    /// Puts another application menu in place.
-    pub fn set_menu(&mut self, items: Vec<MenuItem>) -> Result<(), CallError> {
-        let was_empty = self.menus().is_empty();
-        self.menus().set(items)?;
-        let is_empty = self.menus().is_empty();
-        for window in self.menu_windows() {
-            let bar = self.menus_ref().bar();
-            match (was_empty, is_empty) {
-                (true, false) => platform::attach_menu(bar, window),
-                (false, true) => platform::detach_menu(bar, window),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn popup(&mut self, label: &str, at: Option<(f64, f64)>, items: &[MenuItem]) -> Result<(), CallError> {
         let zoom = self.zoom_of(label)?;
         let (menus, window) = self.menus_and_window(label)?;
@@ -316,15 +353,16 @@ pub(super) fn make(item: &MenuItem, entries: &mut Entries) -> Result<Made, CallE
         })?),
         None => None,
     };
+    let named = |entries: &Entries| format!("{}{}", entries.prefix, item.id);
     Ok(match item.kind {
         MenuKind::Action => {
-            let made = Action::with_id(item.id.as_str(), &item.text, item.enabled, accelerator);
+            let made = Action::with_id(named(entries), &item.text, item.enabled, accelerator);
             entries.actions.insert(item.id.clone(), made.clone());
             Made::Action(made)
         }
         MenuKind::Check | MenuKind::Radio => {
             let made =
-                CheckMenuItem::with_id(item.id.as_str(), &item.text, item.enabled, item.checked, accelerator);
+                CheckMenuItem::with_id(named(entries), &item.text, item.enabled, item.checked, accelerator);
             entries.checks.insert(item.id.clone(), made.clone());
             if item.kind == MenuKind::Radio {
                 entries.groups.entry(item.group.clone()).or_default().push(item.id.clone());

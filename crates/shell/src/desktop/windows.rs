@@ -4,16 +4,18 @@
 //! Lives on the windows' thread. Declared windows are opened once; one that the user has closed stays closed until
 //! somebody asks for it. After a swap what is declared otherwise is changed in place, and nothing else is touched.
 //!
-//! What is done with them has a file each: `opening`, `change`, `stage`, `closing`, and `report` for what is told.
+//! What is done with them has a file each: `opening`, `change`, `menu_bars`, `stage`, `closing`, and `report` for what is
+//! told.
 
 mod change;
 mod closing;
+mod menu_bars;
 mod opening;
 mod report;
 mod stage;
 
 use super::geometry::Places;
-use super::menus::Menus;
+use super::menus::{Bar, Menus};
 use super::presence::Presence;
 use super::{icon, invalid};
 use crate::app::Target;
@@ -33,6 +35,8 @@ struct Open {
     window: Window,
     page: WindowPage,
     spec: WindowSpec,
+    /// Its own menu bar, as `spec` says.
+    bar: Option<Bar>,
     /// Counts the wishes to close it, so that an old time limit does not close it.
     close_wishes: u64,
     /// The page has heard the newest of these.
@@ -100,6 +104,8 @@ impl Windows {
 
     /// Brings about what the app declares: opens what is new, changes in place what is declared otherwise now.
     pub fn declare(&mut self, target: &Target, specs: Vec<WindowSpec>, declared: Declared) {
+        #[cfg(target_os = "macos")]
+        let declared = Declared { menu: menu_bars::usual(declared.menu), ..declared };
         if declared.menu != self.declared.menu
             && let Err(error) = self.set_menu(declared.menu.clone())
         {
@@ -112,9 +118,13 @@ impl Windows {
             let before = self.specs.insert(spec.label.clone(), spec.clone());
             if let Some(open) = self.open.get_mut(&spec.label) {
                 // What page and backend changed at run time stays, unless just that is declared otherwise now.
-                let change = difference(before.as_ref().unwrap_or(&open.spec), &spec);
+                let before = before.as_ref().unwrap_or(&open.spec);
+                let change = difference(before, &spec);
+                let is_other_menu = before.menu != spec.menu;
                 open.spec = WindowSpec { url: spec.url.clone(), ..open.spec.clone() };
-                if let Err(error) = self.change(&spec.label, change) {
+                let changed = self.change(&spec.label, change);
+                let menu = if is_other_menu { self.set_window_menu(&spec.label, spec.menu) } else { Ok(()) };
+                if let Err(error) = changed.and(menu) {
                     tracing::warn!(window = spec.label, %error, "the window could not be changed");
                 }
                 continue;
@@ -159,16 +169,6 @@ impl Windows {
         &mut self.presence
     }
 
-    /// The menus.
-    pub fn menus(&mut self) -> &mut Menus {
-        &mut self.menus
-    }
-
-    /// The menus, to look at.
-    pub(super) fn menus_ref(&self) -> &Menus {
-        &self.menus
-    }
-
     /// The menus, and a window to show one over.
     pub(super) fn menus_and_window(&mut self, label: &str) -> Done<(&mut Menus, &Window)> {
         let open = self.open.get(label).ok_or_else(|| not_open(label))?;
@@ -178,25 +178,6 @@ impl Windows {
     /// How large a window shows its page.
     pub(super) fn zoom_of(&self, label: &str) -> Done<f64> {
         Ok(self.find(label)?.spec.zoom)
-    }
-
-    /// The windows that have the application's menu.
-    pub(super) fn menu_windows(&self) -> impl Iterator<Item = &Window> {
-        self.open.values().filter(|open| has_menu(&open.spec)).map(|open| &open.window)
-    }
-
-    /// The user has chosen an entry of a menu.
-    pub fn menu_chosen(&mut self, id: String) {
-        #[cfg(not(target_os = "linux"))]
-        if self.tray_chosen(&id) {
-            return;
-        }
-        let focused = self.open.values().find(|open| open.focused).map(|open| open.spec.label.clone());
-        if self.role_chosen(&id, focused.as_deref()) {
-            return;
-        }
-        let event = self.menus.chosen(id, focused.clone());
-        self.shell.tell_natively("menu", focused.as_deref().unwrap_or_default(), &event);
     }
 
     /// A window of the system's.
@@ -238,11 +219,6 @@ impl Windows {
             open.page.load(&self.shell, &open.spec.url);
         }
     }
-}
-
-/// Whether a window shows the application's menu: not below another, nor in place of a title bar of the page's own.
-fn has_menu(spec: &WindowSpec) -> bool {
-    spec.parent.is_none() && spec.decorations
 }
 
 fn not_open(label: &str) -> CallError {

@@ -38,7 +38,7 @@ pub fn build(
     let shown = Shown::default();
     let builder = with_proxy(decide(builder, &shell, &label, &shown), &shell);
     let builder = drops::listen(downloads::listen(builder, &shell, &label, &shown), &shell, &label);
-    builder
+    let view = builder
         .with_asynchronous_custom_protocol(SCHEME.into(), move |_id, request, responder| {
             let (parts, body) = request.into_parts();
             let path = parts.uri.path().to_string();
@@ -46,7 +46,10 @@ pub fn build(
             serve(&shell, &label, request, move |answer| responder.respond(answer));
         })
         .build(window)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    #[cfg(windows)]
+    super::accelerators::listen(&view, window);
+    Ok(view)
 }
 
 /// The theme its page sees.
@@ -264,6 +267,7 @@ pub fn attach_menu(menu: &Menu, window: &Window) {
         if let Err(error) = unsafe { menu.init_for_hwnd(window.hwnd()) } {
             tracing::error!(%error, "the window has no place for a menu");
         }
+        super::accelerators::put(menu, window);
     }
     #[cfg(target_os = "macos")]
     {
@@ -283,6 +287,7 @@ pub fn detach_menu(menu: &Menu, window: &Window) {
         if let Err(error) = unsafe { menu.remove_for_hwnd(window.hwnd()) } {
             tracing::error!(%error, "the menu could not be taken away");
         }
+        super::accelerators::take(window);
     }
     #[cfg(target_os = "macos")]
     {

@@ -1,7 +1,7 @@
 //! Declaring menus.
 
 use crate::native::Request;
-use crate::{App, AppHandle};
+use crate::{App, AppHandle, WindowHandle};
 pub use staysail_protocol::desktop::menu::MenuRole;
 use staysail_protocol::desktop::menu::{self, MenuKind};
 
@@ -127,5 +127,32 @@ impl AppHandle {
     /// What is on an entry of the application's menu.
     pub fn set_menu_text(&self, id: &str, text: &str) {
         self.tell("menu.update", &serde_json::json!({ "id": id, "text": text }));
+    }
+}
+
+impl WindowHandle {
+    /// Gives the window another menu bar of its own, changed in place where it has one; an empty one for none at all.
+    pub fn set_menu(&self, menu: Menu) -> Request<()> {
+        let arguments = serde_json::json!({ "label": self.label(), "items": menu.items });
+        self.app().ask("menu.set", &arguments)
+    }
+
+    /// Checks an entry of the window's own menu, or unchecks it.
+    pub fn set_menu_checked(&self, id: &str, checked: bool) {
+        self.update_menu(serde_json::json!({ "label": self.label(), "id": id, "checked": checked }));
+    }
+
+    /// Whether an entry of the window's own menu can be chosen.
+    pub fn set_menu_enabled(&self, id: &str, enabled: bool) {
+        self.update_menu(serde_json::json!({ "label": self.label(), "id": id, "enabled": enabled }));
+    }
+
+    /// What is on an entry of the window's own menu.
+    pub fn set_menu_text(&self, id: &str, text: &str) {
+        self.update_menu(serde_json::json!({ "label": self.label(), "id": id, "text": text }));
+    }
+
+    fn update_menu(&self, arguments: serde_json::Value) {
+        self.app().tell("menu.update", &arguments);
     }
 }

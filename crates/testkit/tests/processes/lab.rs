@@ -185,7 +185,7 @@ impl App {
             }
         }
         let state = Store::open(&self.store).unwrap().state();
-        self.model.ended(*ended == Ended::Killed, &state.trials);
+        self.model.ended(*ended == Ended::Killed, *ended != Ended::Killed, &state.trials);
         self.model.floor_is(OWN, state.floor, Kind::Killed);
         self.model.bans_are(state.banned.keys());
         assert_eq!(self.model.broken, None, "{said}");

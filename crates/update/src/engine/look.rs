@@ -61,8 +61,9 @@ async fn refreshed(
         MetadataFolder::new(&from.store.folder().join("metadata"), Arc::clone(&from.store.inner.disk));
     let mut client = Client::new(remote.clone(), folder.clone(), from.root)?;
     if let Err(error) = client.refresh(now).await {
-        // Once something was published, its absence is a failure. Before, there is nothing, which is none.
-        if client.has_seen_any() {
+        // Once something was published, its absence is a failure. Before, there is nothing, which is none. Whoever was not reached
+        // is not asked for it again.
+        if client.has_seen_any() || !matches!(error, Error::NotThere(_)) {
             return Err(error);
         }
         if remote.lacks("metadata/timestamp.json").await {

@@ -95,14 +95,19 @@ pub fn connect(url: &str) -> Result<Arc<dyn Network>, Error> {
 
 /// Follows a few redirects, and none that gives up encryption.
 fn redirect(attempt: Attempt<'_>) -> Action {
-    let before = attempt.previous();
+    match refused(attempt.previous(), attempt.url()) {
+        Some(why) => attempt.error(why),
+        None => attempt.follow(),
+    }
+}
+
+/// Why the way that led through `before` does not go on to `next`.
+fn refused(before: &[reqwest::Url], next: &reqwest::Url) -> Option<String> {
     if before.len() > DOWNLOAD_REDIRECTS_MAX {
-        return attempt.error(format!("more than {DOWNLOAD_REDIRECTS_MAX} redirects"));
+        return Some(format!("more than {DOWNLOAD_REDIRECTS_MAX} redirects"));
     }
-    if attempt.url().scheme() != "https" && before.iter().any(|url| url.scheme() == "https") {
-        return attempt.error("a redirect from https to an address without encryption");
-    }
-    attempt.follow()
+    let loses = next.scheme() != "https" && before.iter().any(|url| url.scheme() == "https");
+    loses.then(|| "a redirect from https to an address without encryption".to_owned())
 }
 
 #[derive(Debug)]
@@ -257,6 +262,23 @@ mod tests {
         assert_eq!(answer.body.piece().await.unwrap().unwrap(), b"ok");
         let refused = network.get(&(DOWNLOAD_REDIRECTS_MAX + 1).to_string(), 0).await.err().unwrap();
         assert!(refused.contains("redirects"), "{refused}");
+    }
+
+    #[test]
+    fn encryption_is_never_given_up_on_the_way_however_long_that_is() {
+        let url = |text: &str| reqwest::Url::parse(text).unwrap();
+        let (plain, safe) = (url("http://a.example/x"), url("https://b.example/x"));
+        for (before, next, follows) in [
+            (vec![&plain], &safe, true),
+            (vec![&safe], &safe, true),
+            (vec![&plain], &plain, true),
+            (vec![&safe], &plain, false),
+            (vec![&safe, &safe], &plain, false),
+            (vec![&plain, &safe], &plain, false),
+        ] {
+            let before: Vec<_> = before.into_iter().cloned().collect();
+            assert_eq!(refused(&before, next).is_none(), follows, "{before:?} {next}");
+        }
     }
 
     #[tokio::test]

@@ -78,6 +78,9 @@ mod tests {
         no       none   false     no      *     : Wait
         no       none   false     yes     no    : Wait
         no       none   false     yes     yes   : Go
+        no       none   metered   no      *     : Wait
+        no       none   metered   yes     no    : Wait
+        no       none   metered   yes     yes   : Go
         no       none   unknown   no      *     : Wait
         no       none   unknown   yes     no    : Wait
         no       none   unknown   yes     yes   : Go
@@ -102,6 +105,7 @@ mod tests {
         let verdicts = [
             (Verdict::True, "true"),
             (Verdict::False, "false"),
+            (Verdict::Metered, "metered"),
             (Verdict::Unknown(String::new()), "unknown"),
         ];
         for (critical, a) in yes_no {
@@ -127,6 +131,6 @@ mod tests {
                 }
             }
         }
-        assert!(used.iter().all(|used| *used) && cases == 2 * 4 * 3 * 2 * 2);
+        assert!(used.iter().all(|used| *used) && cases == 2 * 4 * 4 * 2 * 2);
     }
 }

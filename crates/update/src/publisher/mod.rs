@@ -15,6 +15,7 @@
 //! Written in this order, each file whole; only the last one is ever replaced, and that is the moment the release goes
 //! live. An interrupted publish leaves files nobody refers to, and the next one steps over the numbers they took.
 
+mod built;
 pub mod bundle;
 pub mod check;
 mod current;
@@ -23,6 +24,7 @@ pub mod keys;
 mod lists;
 pub mod metadata;
 pub mod place;
+mod shells;
 
 pub use crate::trust::CHANNEL_NAME_BYTES_MAX;
 pub use deltas::{DELTA_PERCENT_MAX, DELTA_RELEASES, DELTA_RELEASES_MAX};
@@ -31,11 +33,10 @@ pub use lists::{delegate, role_of};
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
 
-use crate::bundle::{self as attached, Contents};
-use crate::disk::{Disk, OsDisk};
+use crate::bundle::Contents;
 use crate::store::compare_versions;
 use crate::trust::{check_target, target_path};
-use crate::{Error, TARGET, hash};
+use crate::{Error, hash};
 use current::{Current, check_owned, check_root, read};
 use lists::{List, Online};
 use serde_json::{Map, Value, json};
@@ -102,8 +103,10 @@ pub struct Published {
     pub hash: String,
     /// Version of the newest barrier before it.
     pub after_barrier: Option<String>,
-    /// The release before carried a shell and this one does not: apps return to the one that was installed.
+    /// The release before carried a shell and this one is meant not to: apps return to the one that was installed.
     pub drops_shell: bool,
+    /// Targets of which the release before had a backend and this one has none: apps there stay as they are.
+    pub drops_targets: Vec<String>,
     /// Files of the release.
     pub files: usize,
     /// Bytes somebody with nothing downloads (all targets).
@@ -147,7 +150,8 @@ pub fn publish(
     check_version(manifest, previous.as_ref())?;
     check_app(manifest, current.as_ref())?;
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
-    carry(place, &mut contents, previous.as_ref())?;
+    shells::carry(place, &mut contents, previous.as_ref())?;
+    shells::check_carried(&contents, previous.as_ref())?;
     let before = deltas::history(&list.targets, &path);
     let barriers = list.standing_barriers(options)?;
     contents.manifest.after_barrier = barriers.last().map(|(version, _)| version.clone());
@@ -192,38 +196,6 @@ pub fn publish(
     write.sign(current.as_ref(), lists, &online, now)?;
     published.written = write.written;
     Ok(published)
-}
-
-/// Has the release carry its shell. One that the release before carries already is in the repository.
-fn carry(place: &dyn Place, contents: &mut Contents, previous: Option<&Manifest>) -> Result<(), Error> {
-    let Some(shell) = contents.shell.take() else { return Ok(()) };
-    let least = contents.manifest.minimum_shell.as_ref();
-    if let Some(least) = least.filter(|least| compare_versions(&shell.version, least) == Ordering::Less) {
-        return Err(refused(format!(
-            "the release needs Staysail {least}, but the shell it carries, {}, has {}; nothing was published. Install the newer one, or set `shell = false` under [update]",
-            shell.file.display(),
-            shell.version
-        )));
-    }
-    if attached::read_attached(&shell.file)?.is_some() {
-        let file = shell.file.display();
-        return Err(refused(format!("{file} is an app and not the bare shell; nothing was published")));
-    }
-    let digest = OsDisk.digest(&shell.file).map_err(Error::disk("reading", &shell.file))?;
-    let before = previous.and_then(|previous| previous.shell.get(TARGET)?.first());
-    let same = before.filter(|before| {
-        let blob = format!("blobs/{}.zst", before.blob.sha256);
-        digest.as_ref().is_some_and(|(sha256, size)| before.sha256 == *sha256 && before.size == *size)
-            && before.path == shell.name
-            && matches!(place.size(&blob), Ok(Some(size)) if size == before.blob.size)
-    });
-    let entry = match same {
-        Some(entry) => entry.clone(),
-        None => contents.entry(&shell.name, &shell.file, true)?,
-    };
-    contents.manifest.shell.insert(TARGET.into(), vec![entry]);
-    contents.manifest.shell_version = Some(shell.version);
-    Ok(())
 }
 
 /// Whether a release could be published as these options say: that the repository can be read, and that all keys which must
@@ -393,7 +365,13 @@ fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&
         sequence: manifest.sequence,
         hash: String::new(),
         after_barrier: manifest.after_barrier.clone(),
-        drops_shell: manifest.shell.is_empty() && previous.is_some_and(|previous| !previous.shell.is_empty()),
+        drops_shell: shells::dropped(manifest, previous).next().is_some(),
+        drops_targets: previous
+            .into_iter()
+            .flat_map(|previous| previous.backend.keys())
+            .filter(|target| !manifest.backend.contains_key(*target))
+            .cloned()
+            .collect(),
         files: all.len(),
         full_bytes: blobs.values().sum(),
         update_bytes,

@@ -243,7 +243,7 @@ fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 
-fn join(reasons: &[String]) -> Option<String> {
+pub(super) fn join(reasons: &[String]) -> Option<String> {
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
@@ -367,8 +367,8 @@ mod tests {
         assert_eq!(shells(&app), [SHELL], "that of what boots");
         app.commit(trust::CHANNEL, "1.1.1").await;
         assert_eq!(shells(&app), [SHELL], "both carry it");
-        // Somebody published without it.
-        app.contents.shell = None;
+        // Somebody published without it, and meant to.
+        (app.contents.shell, app.contents.without_shell) = (None, true);
         app.commit(trust::CHANNEL, "1.2.0").await;
         assert_eq!(shells(&app), [SHELL], "that of the one before");
         app.contents.manifest.minimum_shell = None;

@@ -5,6 +5,7 @@
 //! files/<2 digits>/<sha256>      page files, those of asset groups too, by the hash of their content
 //! backend/<sha256>/<name>        a worker at a path of its own version, never overwritten while it fits its hash
 //! releases/<hash>/manifest.json  the manifest, its proof.json (signed TUF metadata) and the lock of who uses it
+//! releases/<hash>/starts/        starts of it that are under way or took the app down, see `start`
 //! state, state.copy              see `state`
 //! banned/<hash>                  one file for each banned release, so that no damage lifts a ban
 //! partial/<sha256>               downloads under way
@@ -12,6 +13,7 @@
 //! on-demand/<sha256>             files of asset groups under way; kept over the end of the app
 //! shells/<sha256>/               starts of another shell than the installed one, see `shell`
 //! lock, update.lock, trial.lock  one writer of the state; one downloader; who has a release on trial
+//! starts.lock                    whoever has a start written down
 //! on-demand.lock                 one process that fetches files of asset groups
 //! ```
 //! Only this user enters. Nothing live is moved or overwritten, and no link below the folder is followed. Whatever is read is hashed at the read, so the worst a damaged or tampered disk
@@ -22,6 +24,7 @@ mod disk;
 mod release;
 pub mod shell;
 pub(crate) mod stage;
+mod start;
 pub mod state;
 
 pub use boot::Boot;
@@ -31,6 +34,7 @@ pub(crate) use release::{compared_hash, content_hash, misfit, same_content};
 pub(crate) use shell::carried;
 pub(crate) use stage::Fetch;
 pub use stage::Trial;
+pub use start::ReleaseStart;
 
 use crate::Error;
 use crate::bundle::Attached;
@@ -277,6 +281,14 @@ impl Store {
 
     fn write_state(&self, state: &State) -> Result<(), Error> {
         let bytes = state.to_bytes();
+        if state.generation <= 1 {
+            // From here on there is something to lose, and the store's folder may have been made by a process that was killed
+            // before its place was durable. A folder that can not be opened is the system's and was there before.
+            let above = self.inner.folder.ancestors().skip(1);
+            for folder in above.take_while(|folder| !folder.as_os_str().is_empty()) {
+                let _ = self.inner.disk.sync_folder(folder);
+            }
+        }
         for name in ["state", "state.copy"] {
             let path = self.inner.folder.join(name);
             self.inner.disk.write(&path, &bytes, false).map_err(Error::disk("writing", &path))?;

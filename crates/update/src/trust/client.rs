@@ -405,5 +405,5 @@ impl Client {
 }
 
 fn missing(name: &str) -> Error {
-    Error::Network(format!("the repository has no {name}"))
+    Error::NotThere(name.to_owned())
 }

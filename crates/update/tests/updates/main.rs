@@ -5,6 +5,8 @@ mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod shells;
+mod starts;
+mod targets;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;

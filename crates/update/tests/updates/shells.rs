@@ -5,6 +5,7 @@ use staysail_protocol::PROTOCOL_VERSION;
 use staysail_protocol::limits::POLICY_PAUSE_S;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::worker::UpdateWish;
+use staysail_update::bundle::Contents;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,8 +126,11 @@ async fn the_shell_of_a_release_is_started_in_place_of_the_installed_one_as_long
     assert_eq!(app.take_over(&lab.file_url()).await, "1.4.0");
     assert_eq!(app.newer_shell().as_ref(), Some(&shell));
 
-    // Without a shell the installed one is what runs next; whoever publishes is told.
-    assert!(lab.publish(lab.contents("1.4.1", "none")).drops_shell);
+    // Without a shell the installed one is what runs next: whoever publishes must have said so.
+    let none = lab.contents("1.4.1", "none");
+    let refused = lab.try_publish(none.clone()).unwrap_err().to_string();
+    assert!(refused.contains("return to the one they were installed with"), "{refused}");
+    assert!(lab.publish(Contents { without_shell: true, ..none }).drops_shell);
     assert_eq!(app.take_over(&lab.file_url()).await, "1.4.1");
     assert_eq!(app.newer_shell(), None);
     assert!(!lab.publish(carrying("1.4.2")).drops_shell);

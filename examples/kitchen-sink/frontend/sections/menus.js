@@ -1,5 +1,5 @@
 // Menus: the application's, and one where the mouse is.
-import { menu } from "/__staysail/api.js";
+import { menu, openWindow } from "/__staysail/api.js";
 
 // #region menu
 const chosen = (say) =>
@@ -24,6 +24,18 @@ function popup(event) {
   ];
   return menu.popup(items, event); // where the mouse is, or what has the keyboard's focus
 }
+// #endregion
+
+// #region own
+const log = () =>
+  openWindow({
+    label: "log",
+    title: "Ship's log",
+    url: "/windows/plain.html",
+    width: 360,
+    height: 220,
+    menu: [{ kind: "submenu", text: "&Log", items: [{ id: "sign", text: "&Sign", accelerator: "CmdOrCtrl+D" }] }],
+  });
 // #endregion
 
 export default {
@@ -51,6 +63,13 @@ export default {
         { id: "check", label: "Check “Show grid”", run: () => check(true) },
       ],
       needs: ["menu.update"],
+    },
+    {
+      id: "own",
+      title: "A menu of one window",
+      about: "Ctrl+D signs in this window, and drops the anchor in all others.",
+      actions: [{ id: "open", label: "Open the log", run: () => log().then(() => undefined) }],
+      needs: ["window.create"],
     },
     {
       id: "popup",

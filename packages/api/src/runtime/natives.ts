@@ -74,6 +74,8 @@ export function asBytes(value: unknown): Uint8Array<ArrayBuffer> | null {
   return new Bytes(apply(buffer, value, []) as ArrayBuffer, apply(offset, value, []) as number, apply(length, value, []) as number);
 }
 
+/** The buffer they lie in, whatever `buffer` is by now. */
+export const bufferOf = (bytes: Uint8Array<ArrayBuffer>): ArrayBuffer => apply(partsOfArray[0], bytes, []) as ArrayBuffer;
 /** How many bytes these are, whatever `length` is by now. */
 export const sizeOf = (bytes: Uint8Array): number => apply(partsOfArray[2], bytes, []) as number;
 export const makeBytes = (size: number): Uint8Array<ArrayBuffer> => new Bytes(size);

@@ -1,6 +1,7 @@
 /**
  * One request to the shell and its answer, as `crates/protocol/src/bridge.rs` describes them: a line of JSON,
- * a newline, the payload; answered by `+` and JSON, `-` and an error, or `@` and the path of a body to pull.
+ * a newline, the payload; answered by `+` and JSON, `-` and an error, or `@` and the path and length of a body to pull, piece
+ * after piece.
  */
 import { CallError, errorFrom } from "./call_error";
 import type { Boot } from "./boot";
@@ -10,6 +11,7 @@ import * as natives from "./natives";
 const PORT_PIECE_CHARS = 32_768;
 /** Without the port: longer texts go by POST (`inline_payload_bytes_max`). */
 const INLINE_CHARS_MAX = 8192;
+const SPACE = 32;
 
 export type Done = (value: unknown) => void;
 export type Failed = (error: CallError, unreachable: boolean) => void;
@@ -28,21 +30,35 @@ export function makeTransport({ base, native, window: label }: Boot): Send {
   const unreachable = (failed: Failed) => (reason: unknown) =>
     failed(new CallError("Internal", `the shell could not be reached: ${String(reason)}`), true);
 
-  const pull = (path: string, done: Done, failed: Failed): void => {
+  const pull = (rest: string, done: Done, failed: Failed): void => {
+    let cut = rest.length - 1;
+    while (cut > 0 && natives.unitAt(rest, cut) !== SPACE) cut--;
+    const from = base + natives.slice(rest, 0, cut);
+    const length = natives.toNumber(natives.slice(rest, cut + 1));
     const lost = (reason: unknown) =>
       failed(new CallError("Internal", `the answer could not be fetched from the shell: ${String(reason)}`), false);
-    natives.settle(
-      natives.get(base + path),
-      (response) => {
-        if (!natives.ok(response)) return lost(`HTTP status ${response.status}`);
-        if (natives.slice(natives.contentType(response), 0, 16) === "application/json") {
-          natives.settle(natives.text(response), (text) => accept(() => natives.parse(text), done, failed), lost);
-        } else {
-          natives.settle(natives.bytes(response), done, lost);
-        }
-      },
-      lost,
-    );
+    const take = (whole: ArrayBuffer, is_json: boolean): void =>
+      is_json ? accept(() => natives.parse(natives.decode(whole)), done, failed) : done(whole);
+    let whole: Uint8Array<ArrayBuffer> | null = null;
+    let come = 0;
+    const next = (): void => natives.settle(natives.get(from), receive, lost);
+    const receive = (response: Response): void => {
+      if (!natives.ok(response)) return lost(`HTTP status ${response.status}`);
+      const is_json = natives.slice(natives.contentType(response), 0, 16) === "application/json";
+      const add = (buffer: ArrayBuffer): void => {
+        const piece = natives.asBytes(buffer)!;
+        const size = natives.sizeOf(piece);
+        if (size === length) return take(buffer, is_json);
+        if (size === 0 || come + size > length) return lost(`${come + size} bytes came of ${length}`);
+        whole ??= natives.makeBytes(length);
+        natives.copyInto(whole, piece, come);
+        come += size;
+        if (come < length) next();
+        else take(natives.bufferOf(whole), is_json);
+      };
+      natives.settle(natives.bytes(response), add, lost);
+    };
+    next();
   };
 
   const answer = (text: string, done: Done, failed: Failed): void => {

@@ -1,7 +1,7 @@
 //! The folders behind the variables of paths, by system.
 
 use crate::shell::Facts;
-use staysail_protocol::path::Variable;
+use staysail_protocol::path::{Base, FilePath, Style, Variable};
 use std::path::{Path, PathBuf};
 
 /// The folder of a variable; `None` where the system has none.
@@ -39,6 +39,33 @@ pub fn kept_from_pages(facts: &Facts) -> Option<PathBuf> {
 
 /// Names in that folder that are the app's all the same.
 pub const OWN_NAMES: [&str; 3] = ["data", "config", "cache"];
+
+/// Where the webview keeps cookies and the like. No page touches it.
+pub fn of_webview(facts: &Facts) -> Option<PathBuf> {
+    let chosen = facts.config.webview.storage.as_ref().and_then(|text| {
+        let path = FilePath::parse(text, Style::here()).ok().and_then(|path| absolute(path, facts));
+        if path.is_none() {
+            tracing::warn!(
+                storage = text,
+                "this system has no such folder; the webview's own lies beside the app's data"
+            );
+        }
+        path
+    });
+    let chosen = chosen.map(|path| PathBuf::from(path.text(Style::here())));
+    chosen.or_else(|| own(facts).map(|data| data.with_file_name("webview")))
+}
+
+/// The path with its variable replaced.
+pub fn absolute(path: FilePath, facts: &Facts) -> Option<FilePath> {
+    let variable = match path.base {
+        Base::Root(_) => return Some(path),
+        Base::Variable(variable) => variable,
+    };
+    let mut whole = FilePath::parse(folder(variable, facts)?.to_str()?, Style::here()).ok()?;
+    whole.names.extend(path.names);
+    Some(whole)
+}
 
 fn own(facts: &Facts) -> Option<&Path> {
     Some(Path::new(&facts.data_dir)).filter(|folder| !folder.as_os_str().is_empty())

@@ -1,6 +1,6 @@
 //! What a page may touch, decided by names alone: the `files` of its window's capabilities, and what the user chose.
 
-use super::folders::{self, OWN_NAMES};
+use super::folders::{self, OWN_NAMES, absolute};
 use super::grants::Grant;
 use super::invalid;
 use crate::shell::{Facts, Shell};
@@ -109,19 +109,25 @@ impl Reach {
     /// # Errors
     /// `Denied`.
     pub fn spare(&self, shown: &str, target: &Path) -> Result<(), CallError> {
-        let kept = folders::kept_from_pages(&self.facts).and_then(|kept| kept.canonicalize().ok());
-        let Some(kept) = kept.map(|kept| folded(&kept)) else { return Ok(()) };
         let target = folded(target);
-        let is_own = target
-            .strip_prefix(&kept)
-            .ok()
-            .and_then(|rest| rest.components().next())
-            .is_some_and(|name| OWN_NAMES.iter().any(|own| name.as_os_str() == *own));
-        if target.starts_with(&kept) && !is_own {
+        let is_own = |kept: &Path| {
+            let rest = target.strip_prefix(kept).ok().and_then(|rest| rest.components().next());
+            rest.is_some_and(|name| OWN_NAMES.iter().any(|own| name.as_os_str() == *own))
+        };
+        let [kept, storage] = self.kept();
+        if kept.is_some_and(|kept| target.starts_with(&kept) && !is_own(&kept))
+            || storage.is_some_and(|storage| target.starts_with(storage))
+        {
             let message = format!("`{shown}` is where the app itself is kept; no page may touch it");
             return Err(CallError::new(ErrorCode::Denied, message));
         }
         Ok(())
+    }
+
+    /// Where the app itself is kept, and what its webview keeps, as they are compared.
+    fn kept(&self) -> [Option<PathBuf>; 2] {
+        [folders::kept_from_pages(&self.facts), folders::of_webview(&self.facts)]
+            .map(|folder| Some(folded(&folder?.canonicalize().ok()?)))
     }
 
     /// Refuses as well what Staysail's own lies in.
@@ -130,8 +136,7 @@ impl Reach {
     /// `Denied`.
     pub fn spare_whole(&self, shown: &str, target: &Path) -> Result<(), CallError> {
         self.spare(shown, target)?;
-        let kept = folders::kept_from_pages(&self.facts).and_then(|kept| kept.canonicalize().ok());
-        if kept.is_some_and(|kept| folded(&kept).starts_with(folded(target))) {
+        if self.kept().into_iter().flatten().any(|kept| kept.starts_with(folded(target))) {
             let message = format!("the app itself is kept in `{shown}`; no page may move or remove it");
             return Err(CallError::new(ErrorCode::Denied, message));
         }
@@ -171,18 +176,6 @@ impl Rule {
             Meant::File(name) => rest.is_empty().then(|| vec![name.clone()]),
         }
     }
-}
-
-/// The path with its variable replaced.
-fn absolute(path: FilePath, facts: &Facts) -> Option<FilePath> {
-    let variable = match path.base {
-        Base::Root(_) => return Some(path),
-        Base::Variable(variable) => variable,
-    };
-    let folder = folders::folder(variable, facts)?;
-    let mut whole = FilePath::parse(folder.to_str()?, Style::here()).ok()?;
-    whole.names.extend(path.names);
-    Some(whole)
 }
 
 fn declared(scope: &FileScope, facts: &Facts) -> Option<Rule> {
@@ -305,11 +298,17 @@ mod tests {
         for refused in ["app", "app/staysail", "app/staysail/x", "app/webview/cookies", "app/windows.json"] {
             assert!(reach.spare("-", &home.join(refused)).is_err(), "{refused}");
         }
-        for fine in ["app/data/x", "app/config/x", "other", ""] {
+        for fine in ["app/data/x", "app/config/x", "app/data/web/x", "other", ""] {
             assert!(reach.spare("-", &home.join(fine)).is_ok(), "{fine}");
         }
-        assert!(
-            reach.spare_whole("-", &home).is_err() && reach.spare_whole("-", &home.join("other")).is_ok()
-        );
+        let whole = |reach: &Reach, name| reach.spare_whole("-", &home.join(name)).is_ok();
+        assert!(!whole(&reach, "") && whole(&reach, "other") && whole(&reach, "app/data"));
+        // What the webview keeps lies where the project says.
+        std::fs::create_dir_all(app.join("data/web")).unwrap();
+        let mut facts = reach.facts;
+        facts.config.webview.storage = Some("$DATA/web".into());
+        let reach = Reach::new("main", facts, &[], Vec::new());
+        assert!(reach.spare("-", &app.join("data/web/x")).is_err());
+        assert!(reach.spare("-", &app.join("data/x")).is_ok() && !whole(&reach, "app/data"));
     }
 }

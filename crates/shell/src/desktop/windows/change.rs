@@ -1,6 +1,7 @@
 //! What is changed of an open window, at run time and after a swap.
 
-use super::{Done, Open, Windows, has_menu, not_open, size};
+use super::menu_bars::shows_apps;
+use super::{Done, Open, Windows, not_open, size};
 use crate::platform;
 use staysail_protocol::desktop::window::WindowChange;
 use staysail_protocol::interface::WindowSpec;
@@ -39,11 +40,12 @@ impl Windows {
         }
         if let Some(yes) = change.decorations {
             window.set_decorations(yes);
-            let had_menu = has_menu(spec);
+            let had_menu = shows_apps(spec);
             spec.decorations = yes;
-            if !self.menus.is_empty() && has_menu(spec) != had_menu {
+            let app = self.menus.app();
+            if !app.is_empty() && shows_apps(spec) != had_menu {
                 let change = if had_menu { platform::take_menu_bar } else { platform::attach_menu };
-                change(self.menus.bar(), window);
+                change(app.bar(), window);
             }
         }
         if let Some(yes) = change.always_on_top {

@@ -5,7 +5,7 @@
 //! `close_answer_timeout_ms` to say that it has heard (`hold_close`); from then on the user decides in the page, and a
 //! page that hangs never keeps its window open.
 
-use super::{Done, Open, Windows, has_menu, not_open};
+use super::{Done, Open, Windows, not_open};
 use crate::desktop::geometry::Place;
 use crate::desktop::power::Wishes;
 use crate::platform;
@@ -77,9 +77,7 @@ impl Windows {
         self.remember(label);
         if let Some(open) = self.open.remove(label) {
             // The next window may be given the same address, and would count as one that has its menu bar.
-            if has_menu(&open.spec) && !self.menus.is_empty() {
-                platform::take_menu_bar(self.menus.bar(), &open.window);
-            }
+            open.take_menu_bar(self.menus.app());
             if open.spec.modal
                 && let Some(parent) = open.spec.parent.as_ref().and_then(|parent| self.open.get(parent))
             {

@@ -1,10 +1,11 @@
 //! How a window is opened: what it is built of, and where it stands.
 
 use super::report::place_of_screen;
-use super::{Done, Open, Windows, has_menu, native_theme, not_open, size};
+use super::{Done, Open, Windows, menu_bars, native_theme, not_open, size};
 use crate::app::Target;
 use crate::desktop::geometry::Place;
 use crate::desktop::invalid;
+use crate::desktop::menus::Bar;
 use crate::platform;
 use staysail_protocol::desktop::window::WindowNews;
 use staysail_protocol::interface::{Theme, WindowSpec};
@@ -97,6 +98,8 @@ impl Windows {
             builder = platform::with_parent(builder, &parent.window);
         }
         builder = platform::with_skip_taskbar(builder, spec.skip_taskbar);
+        let own = |items: &Vec<_>| Bar::of_window(&self.shell, &spec.label, items.clone());
+        let bar = spec.menu.as_ref().map(own).transpose()?;
         let failed = |error: String| CallError::new(ErrorCode::Internal, error);
         let window = builder.build(target).map_err(|error| failed(error.to_string()))?;
         if spec.theme != Theme::System {
@@ -107,14 +110,17 @@ impl Windows {
         {
             platform::set_modal(&window, &parent.window, true);
         }
-        if has_menu(spec) && !self.menus.is_empty() {
-            platform::attach_menu(self.menus.bar(), &window);
+        let shown = menu_bars::shown(bar.as_ref(), spec, self.menus.app());
+        // On macOS a menu of its own comes with the focus.
+        if let Some(shown) = shown.filter(|_| !cfg!(target_os = "macos") || bar.is_none()) {
+            platform::attach_menu(shown, &window);
         }
         let page = self.context.open(&self.shell, &window, spec, background).map_err(failed)?;
         if (spec.zoom - 1.0).abs() > f64::EPSILON {
             page.zoom(spec.zoom);
         }
-        Ok(Open { window, page, spec: spec.clone(), close_wishes: 0, close_is_held: false, focused: false })
+        let spec = spec.clone();
+        Ok(Open { window, page, spec, bar, close_wishes: 0, close_is_held: false, focused: false })
     }
 }
 

@@ -59,6 +59,10 @@ impl Windows {
                 if let Some(open) = self.open.get_mut(&label) {
                     open.focused = *focused;
                 }
+                #[cfg(target_os = "macos")]
+                if *focused {
+                    self.front_menu_bar(&label);
+                }
                 self.tell(&label, if *focused { WindowNews::Focused } else { WindowNews::Blurred });
             }
             WindowEvent::Resized(_) => drop(self.resized.insert(label)),
