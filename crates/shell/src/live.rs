@@ -164,7 +164,11 @@ impl Live {
             if release.hash() == embedded.hash() {
                 // Whoever is at fault: in the installed shell it came up once.
                 let _ = module.is_some_and(|module| module.blame(&reason));
-                return self.nothing_starts(&reason);
+                // Its backend serves, and there is nothing to go back to: a page that is late may come yet.
+                if !self.is_worker_of(&release) {
+                    self.nothing_starts(&reason);
+                }
+                return;
             }
             if at_fault && !of_module {
                 store.bad_start(&release, &reason);

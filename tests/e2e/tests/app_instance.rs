@@ -34,6 +34,8 @@ fn single(stage: &Stage, declared: &str) -> anyhow::Result<PathBuf> {
         "            Ok::<_, String>(())",
         &format!("{LISTENS}            Ok::<_, String>(())"),
     )?;
+    // A page that is late for its time is shown all the same: there is nothing to go back to.
+    project.edit("staysail.toml", "page_ready_timeout_ms = 5000", "page_ready_timeout_ms = 1")?;
     // From the first script on, so that what comes at the start is seen, too.
     let page = project.read("frontend/main.js")?;
     let listens = "\nwindow.told = []; staysail.application.onOpened((event) => window.told.push(event));\n";

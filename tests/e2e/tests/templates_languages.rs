@@ -1,5 +1,4 @@
-//! The other half of the templates: those in JavaScript build and pass their own tests, and those without a bundler are
-//! driven, too. And pages that were there before: `staysail init --here`.
+//! The templates without a bundler, driven as the others are. And pages that were there before: `staysail init --here`.
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
@@ -7,19 +6,7 @@ use staysail_e2e::child;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::project::{COLD_BUILD, Project, staysail};
 use staysail_e2e::stage::{Stage, cargo_target, play, repository};
-use staysail_e2e::template::{Drive, SOON, build_and_test, drive, end, greet, init, install, live};
-
-#[test]
-fn the_templates_in_javascript_build_and_pass_their_own_tests() {
-    play("templates-js", |stage| {
-        for template in ["vite", "react", "vue", "svelte", "webpack"] {
-            let project = init(stage, template, "js")?;
-            install(stage, &project)?;
-            build_and_test(stage, &project)?;
-        }
-        Ok(())
-    });
-}
+use staysail_e2e::template::{Drive, SOON, drive, end, greet, init, install, live};
 
 #[test]
 fn typescript_without_a_bundler_is_compiled_at_each_save_and_the_page_loaded_with_its_state() {
