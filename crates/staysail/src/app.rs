@@ -80,7 +80,7 @@ impl App {
         self
     }
 
-    /// Gives the app something for its commands to use as [`State<T>`](crate::State). It lives in one worker; what
+    /// Gives the app something for its commands to use as [`State<T>`](struct@crate::State). It lives in one worker; what
     /// must survive a swap is declared with [`keep`](App::keep).
     pub fn manage<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(TypeId::of::<T>(), Arc::new(value));
@@ -88,7 +88,7 @@ impl App {
     }
 
     /// Adds a [`Service`]: it is started with each worker and stopped with it, its methods are commands, and others
-    /// reach it as [`State<S>`](crate::State).
+    /// reach it as [`State<S>`](struct@crate::State).
     pub fn service<S: Service>(mut self) -> Self {
         let definition = S::definition();
         self.commands.extend((definition.commands)());
