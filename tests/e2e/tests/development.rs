@@ -16,6 +16,8 @@ window.stumble = () => void setTimeout(() => { throw new Error('thrown') });
 
 /// What the page says and throws and what the backend panics with is told, each with its place in the project.
 fn one_stream(dev: &mut Dev, page: &Page) -> anyhow::Result<()> {
+    // What goes wrong before then keeps the page from starting, which is another thing.
+    dev.wait("page_ready", 0, EDIT)?;
     for (does, message, line) in
         [("complain", "it is wrong", 1), ("promise", "nobody waits", 2), ("stumble", "thrown", 3)]
     {
