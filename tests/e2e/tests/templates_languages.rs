@@ -152,6 +152,22 @@ fn pages_that_were_there_before_open_in_a_window_with_a_backend_and_their_own_ex
             from: "@staysail/api",
             style: "style.css",
         },
+        Before {
+            name: "here-webpack",
+            files: &[
+                ("public/index.html", PAGE),
+                (
+                    "webpack.config.js",
+                    "export default { entry: './src/main.js', devtool: 'source-map', devServer: { port: PORT, static: 'public' } };\n",
+                ),
+            ],
+            scripts: json!({ "start": "webpack serve --mode development", "build": "webpack --mode production" }),
+            template: "webpack-js",
+            packages: &["webpack", "webpack-cli", "webpack-dev-server"],
+            script: "src/main.js",
+            from: "@staysail/api",
+            style: "public/style.css",
+        },
     ];
     for before in &pages {
         play(before.name, |stage| {
