@@ -321,7 +321,9 @@ fn words(said: &Said) -> Option<String> {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))
         }
         Said::WorkerLost { reason, .. } => {
-            format!("{}: {reason}; save a fix, or press Retry in the window", style::bad("backend lost"))
+            let advice =
+                "save a fix; the window says whether the one before serves on, or press Try again there";
+            format!("{}: {reason}; {advice}", style::bad("backend lost"))
         }
         Said::StylesChanged { paths, .. } => format!("{} {}", style::good("exchanged in place"), list(paths)),
         Said::PageChanged { paths, .. } => format!("{} {}", style::good("page reloaded"), list(paths)),
