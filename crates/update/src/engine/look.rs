@@ -203,9 +203,16 @@ fn foreign(manifest: &Manifest, current: &Release) -> Option<String> {
     if manifest.app != *app {
         return Some(format!("it belongs to {}, not to {app}", manifest.app));
     }
-    if manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
+    // A program that uses the engine alone has files and no backend; an app with one never becomes an app without.
+    let alone = current.manifest().backend.is_empty();
+    if !(alone && manifest.backend.is_empty()) && manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Some(format!("it has no backend for {TARGET}, only for {available}"));
+        let others = if available.is_empty() {
+            "and for no other".to_owned()
+        } else {
+            format!("only for {available}")
+        };
+        return Some(format!("it has no backend for {TARGET}, {others}"));
     }
     // Of barriers the signed list is asked: one that a manifest names may be lifted since.
     None

@@ -5,6 +5,7 @@ mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod shells;
+mod standalone;
 mod starts;
 mod targets;
 
