@@ -7,6 +7,7 @@ mod fixture;
 mod shells;
 mod starts;
 mod targets;
+mod waves;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
