@@ -272,6 +272,8 @@ pub const CUSTOM_VALUE_BYTES_MAX: usize = 1_000;
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Most barriers a channel has at a time.
 pub const BARRIERS_MAX: usize = 64;
+/// Most releases that a channel gives out in waves at a time.
+pub const ROLLOUT_WAVES_MAX: usize = 8;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
 /// Longest time for which the user can put releases off by saying later once.

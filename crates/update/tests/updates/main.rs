@@ -8,6 +8,7 @@ mod shells;
 mod standalone;
 mod starts;
 mod targets;
+mod waves;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
