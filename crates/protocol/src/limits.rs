@@ -26,6 +26,8 @@ pub const PROBATION_S: u64 = 15;
 pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
 /// A page gets this long to save its state before it is loaded again by force.
 pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
+/// A page that is loaded waits this long for a release that goes live with it (`live = "next-load"`).
+pub const PAGE_LOAD_PATIENCE_MS: u64 = 5_000;
 /// When the app ends its workers get this long to end in order.
 pub const SHUTDOWN_MS: u64 = 1_500;
 /// All services of a new worker must have started within this time; below the wait for its restored state.

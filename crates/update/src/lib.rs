@@ -3,6 +3,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`archive`] | a repository in one file, for machines without network |
+//! | [`awake`] | time limits that a sleeping machine does not use up |
 //! | [`bundle`] | the first release, attached to the shipped executable |
 //! | [`store`] | releases on the user's disk, by content; what boots; floors and bans |
 //! | [`lifecycle`] | what to do next, as a pure function |
@@ -20,6 +21,7 @@
 mod failpoint;
 
 pub mod archive;
+pub mod awake;
 pub mod bundle;
 mod crypto;
 pub mod disk;

@@ -192,7 +192,14 @@ fn to_and_from_tool() -> Seeds {
         ("swap", text(&control::ToShell::Swap { id: 3, worker: "target/worker-3".into(), fresh: false })),
         ("styles", text(&control::ToShell::StylesChanged { paths: vec!["/style.css".into()] })),
         ("done", text(&control::ToTool::SwapDone { id: 3, timing })),
-        ("lost", text(&control::ToTool::WorkerLost { reason: "signal 11".into(), restarting: true })),
+        (
+            "lost",
+            text(&control::ToTool::WorkerLost {
+                reason: "signal 11".into(),
+                restarting: true,
+                serving: false,
+            }),
+        ),
     ]
 }
 

@@ -101,7 +101,7 @@ impl Theatre {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let executable = self.folder.join(format!("{number}-{role}"));
         std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &executable).unwrap();
-        Launch { executable, version: "1.0.0".into(), interface: None, debugged: false }
+        Launch { executable, version: "1.0.0".into(), ..Launch::default() }
     }
 
     /// Exchanges the worker that serves for one that plays this role.
