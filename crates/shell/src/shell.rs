@@ -176,7 +176,13 @@ impl Shell {
         let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let config =
             WorkerConfig { mode: facts.config.mode.clone(), constants: facts.config.constants.clone() };
-        Welcome { protocol: 0, version: version.into(), config, data_dir: facts.data_dir.clone() }
+        Welcome {
+            protocol: 0,
+            version: version.into(),
+            config,
+            data_dir: facts.data_dir.clone(),
+            modules: false,
+        }
     }
 
     /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).
