@@ -4,6 +4,7 @@ mod barriers;
 mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod modules;
 mod shells;
 mod standalone;
 mod starts;
