@@ -31,13 +31,12 @@ pub fn apply(old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, Error> {
             let copies =
                 copies(&streams, old.len(), to.end).ok_or(Error::Damaged("its copies are damaged"))?;
             let mapping = Mapping::new(&copies, from, to);
-            Ok((streams, copies, mapping))
+            Ok((streams, copies, mapping, memory::zeros(to.end as usize)))
         });
         (references.join().unwrap_or_else(|panic| resume_unwind(panic)), made)
     });
-    let (streams, copies, mapping) = made?;
+    let (streams, copies, mapping, mut out) = made?;
     let sections = sections(&streams, &copies, to.end).ok_or(Error::Damaged("its sections are damaged"))?;
-    let mut out = memory::zeros(to.end as usize);
     let corrected = {
         let work = Mutex::new(sections.iter().zip(out.chunks_mut(SECTION_BYTES)));
         shared(sections.len(), || {

@@ -1,7 +1,8 @@
 //! Memory for a large result.
 //!
 //! A process is given memory page by page, each when it is first written to, and for 4 KiB that takes longer than filling
-//! them does. Linux gives 2 MiB at once to whoever asks for it; other systems have no such request.
+//! them does. Linux gives 2 MiB at once to whoever asks for it, and pages in advance for less each; other systems have no
+//! such requests.
 
 /// What the system gives at once when asked.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -10,14 +11,17 @@ const WORTHY_BYTES: usize = HUGE_PAGE_BYTES / 4;
 /// The smallest page of all systems.
 const PAGE_BYTES: usize = 4 << 10;
 
-/// So many zeros, given by the system where they are first touched.
+/// So many zeros, most of which will be written to.
 pub(super) fn zeros(count: usize) -> Vec<u8> {
     let huge = huge_bytes(count);
     // The system aligns a mapping of whole huge pages, and the allocator adds up to a page to what it is asked for.
     let whole = (count + PAGE_BYTES).next_multiple_of(HUGE_PAGE_BYTES) - PAGE_BYTES;
     let mut bytes = vec![0; if huge > 0 { whole } else { count }];
     #[cfg(target_os = "linux")]
-    advise(&mut bytes[..huge]);
+    if count >= WORTHY_BYTES {
+        advise(&mut bytes[..huge], libc::MADV_HUGEPAGE);
+        advise(&mut bytes[..count], libc::MADV_POPULATE_WRITE);
+    }
     bytes.truncate(count);
     bytes
 }
@@ -33,13 +37,13 @@ fn huge_bytes(bytes: usize) -> usize {
     }
 }
 
-/// Asks for huge pages. When there are none the small ones do, so whether it succeeded does not matter.
+/// Gives the system advice on memory. Without its help pages are given one by one, so whether it succeeded does not matter.
 #[cfg(target_os = "linux")]
-fn advise(bytes: &mut [u8]) {
+fn advise(bytes: &mut [u8], advice: libc::c_int) {
     let page = bytes.as_mut_ptr().map_addr(|address| address & !(PAGE_BYTES - 1));
     let length = bytes.as_ptr().addr() + bytes.len() - page.addr();
-    // SAFETY: the advice changes no content and no access, neither in this memory nor in what shares its first page.
-    unsafe { libc::madvise(page.cast(), length, libc::MADV_HUGEPAGE) };
+    // SAFETY: neither advice changes any content or access, neither in this memory nor in what shares its first page.
+    unsafe { libc::madvise(page.cast(), length, advice) };
 }
 
 #[cfg(test)]
