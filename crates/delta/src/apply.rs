@@ -60,8 +60,7 @@ fn shared(parts: usize, work: impl Fn() -> Option<()> + Sync) -> Option<()> {
     })
 }
 
-/// Reads the copies. All are within both files, in the new one's order and without overlap there, and each within one
-/// section.
+/// Reads the copies. All are within both files, in the new one's order and without overlap there.
 fn copies(streams: &Streams, old: usize, new: u32) -> Option<Vec<Copy>> {
     let (mut lengths, mut literals, mut seeks) =
         (Reader(&streams.lengths), Reader(&streams.literals), Reader(&streams.seeks));
@@ -76,11 +75,7 @@ fn copies(streams: &Streams, old: usize, new: u32) -> Option<Vec<Copy>> {
             return None;
         }
         copies.push(Copy { old: start, new: at, length });
-        let start = at;
         at = at.checked_add(length).filter(|at| *at <= new)?;
-        if start as usize / SECTION_BYTES != (at - 1) as usize / SECTION_BYTES {
-            return None;
-        }
         old_at += i64::from(length);
     }
     let rest = literals.0.is_empty() && seeks.0.is_empty();
@@ -195,7 +190,7 @@ impl Corrector<'_> {
     }
 }
 
-/// Puts literal and copied bytes where they belong in a section.
+/// Puts literal and copied bytes where they belong in a section; `None` when a copy leads out of it.
 fn lay_out(old: &[u8], section: &Section, out: &mut [u8]) -> Option<()> {
     let (mut rest, mut literals, mut at) = (out, section.literals, section.start);
     for copy in section.copies {
@@ -349,12 +344,13 @@ mod tests {
             |streams| streams.sections = vec![1, 0, 0, 0, 0, 1, 0, 0],
             |streams| streams.sections = vec![0; 8],
             |streams| {
-                let length = 2 * SECTION_BYTES as u64;
-                let [lengths, literals, seeks] = <[Vec<u8>; 3]>::default();
-                (streams.lengths, streams.literals, streams.seeks) = (lengths, literals, seeks);
-                put(&mut streams.lengths, length);
-                put(&mut streams.literals, 0);
-                put_signed(&mut streams.seeks, 0);
+                // One byte before the border, and all but one byte behind it.
+                streams.lengths.clear();
+                put(&mut streams.lengths, SECTION_BYTES as u64);
+                (streams.literals, streams.seeks) = (Vec::new(), vec![0]);
+                put(&mut streams.literals, SECTION_BYTES as u64 - 1);
+                streams.bytes = vec![0; SECTION_BYTES];
+                (streams.right, streams.corrections, streams.sections) = (Vec::new(), Vec::new(), vec![0; 8]);
             },
         ];
         for (number, change) in changes.into_iter().enumerate() {
