@@ -138,6 +138,11 @@ pub fn run(event_loop: EventLoop<Wish>, shell: Arc<Shell>) -> ! {
             // macOS: a click on the app's icon in the dock.
             Event::Reopen { has_visible_windows: false, .. } => drop(windows.show_main(target, None)),
             Event::MainEventsCleared => windows.settle(),
+            // Also where the system ends the app, at a log-off: it is no bad end of the release that runs.
+            Event::LoopDestroyed => {
+                shell.observe(|observer| observer.closing());
+                shell.application.ended();
+            }
             _ => {}
         }
         if let Some(code) = windows.ending() {
@@ -154,6 +159,8 @@ fn end(shell: &Arc<Shell>, windows: &mut Windows, flow: &mut ControlFlow, code: 
 }
 
 fn shut_down(shell: &Arc<Shell>) {
+    // Before the end of a backend could be taken for a fault of the release.
+    shell.observe(|observer| observer.closing());
     let patience = std::time::Duration::from_millis(staysail_protocol::limits::SHUTDOWN_MS);
     let _ =
         shell.runtime.block_on(async { tokio::time::timeout(patience, shell.conductor.shut_down()).await });

@@ -117,6 +117,8 @@ fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     };
     let (event_loop, ui) = app::event_loop()?;
     let shell = Shell::new(ui, runtime.handle().clone(), facts);
+    #[cfg(unix)]
+    crate::platform::signals::heed(&shell);
     shell.application.begin(Start {
         id: app,
         executable: Some(installed(executable)),

@@ -25,6 +25,10 @@ pub(crate) mod held;
 #[path = "platform/held_windows.rs"]
 pub(crate) mod held;
 
+#[cfg(unix)]
+#[path = "platform/signals_unix.rs"]
+pub(crate) mod signals;
+
 #[cfg(target_os = "linux")]
 #[path = "platform/awake_linux.rs"]
 pub(crate) mod awake;
