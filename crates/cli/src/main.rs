@@ -6,7 +6,7 @@
 //! | a save goes live | [`dev`], [`replay`] |
 //! | tests, also in the window | [`testing`] |
 //! | one executable to ship | [`build`], [`run`] |
-//! | a signed release | [`keys`], [`publish`], [`repo`] |
+//! | a signed release | [`keys`], [`publish`], [`rollout`], [`repo`] |
 //! | what changes in a folder | [`watch`] |
 //! | what the machine has | [`doctor`], [`version`] |
 //!
@@ -22,11 +22,13 @@ mod dev;
 mod doctor;
 mod init;
 mod keys;
+mod modules;
 mod package_manager;
 mod project;
 mod publish;
 mod replay;
 mod repo;
+mod rollout;
 mod run;
 mod shell_binary;
 mod style;

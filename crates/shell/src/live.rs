@@ -10,13 +10,16 @@
 use crate::app::Wish;
 use crate::assets::Source;
 use crate::conditions::{self, Questions};
+use crate::conductor::modules::Exchanged;
 use crate::conductor::shadow::{self, report::Report, tally::Gate};
 use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
 use crate::shell::{Observer, Shell};
+use crate::wasm::Modules;
 use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::manifest::Manifest;
 use staysail_protocol::notice::UpdateEvent;
 use staysail_protocol::policy::Live as When;
 use staysail_protocol::worker::{ToWorker, UpdateWish, WorkerConfig};
@@ -50,6 +53,8 @@ struct Trial {
     styles: Vec<String>,
     /// Of the worker; absent when it was not exchanged.
     verdict: Option<Verdict>,
+    /// The modules that the worker was given while it ran.
+    modules: Option<Exchanged>,
 }
 
 /// The update engine's host. See the module's theory of operation.
@@ -214,8 +219,7 @@ impl Live {
     /// Compares answers of the release's backend with those of the one that serves, where it is another one.
     async fn rehearse(&self, release: Release) -> Result<(), NotApplied> {
         let (before, manifest) = (self.current(), release.manifest());
-        let Some(rules) =
-            manifest.shadow.as_deref().filter(|_| before.manifest().backend != manifest.backend)
+        let Some(rules) = manifest.shadow.as_deref().filter(|_| !same_backend(before.manifest(), manifest))
         else {
             return Ok(());
         };
@@ -261,9 +265,14 @@ impl Live {
         let at_load =
             new.policy.live == When::NextLoad && old.interface == new.interface && !arriving.is_empty();
         let mut new_interface = false;
-        let mut verdict = None;
+        let (mut verdict, mut exchanged) = (None, None);
         // A backend is told its constants at its start.
         if old.backend == new.backend && WorkerConfig::of(&old.config) == WorkerConfig::of(&new.config) {
+            let modules = Modules::of(&release)?;
+            if self.shell.conductor.has_other_modules(&modules).await {
+                let taken = self.shell.conductor.exchange_modules(&modules).await;
+                exchanged = Some(taken.map_err(not_applied)?);
+            }
             show(&self.shell, &release, at_load);
         } else {
             let (shell, shown) = (self.shell.clone(), release.clone());
@@ -298,7 +307,7 @@ impl Live {
         }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = release;
         *self.trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Trial { before, loads, styles, verdict });
+            Some(Trial { before, loads, styles, verdict, modules: exchanged });
         Ok(milliseconds)
     }
 
@@ -318,10 +327,16 @@ impl Live {
         let worker_good = async {
             match trial.verdict {
                 Some(verdict) => verdict.await.unwrap_or_else(|_| Err("the backend was ended".into())),
-                None => {
-                    awake::sleep(probation).await;
-                    Ok(())
-                }
+                None => match &trial.modules {
+                    Some(exchanged) => {
+                        let proved = self.shell.conductor.prove_modules(&self.shell, exchanged).await;
+                        proved.unwrap_or_else(|| Err("the backend ended with the new modules".into()))
+                    }
+                    None => {
+                        awake::sleep(probation).await;
+                        Ok(())
+                    }
+                },
             }
         };
         // Both at once: a backend that dies is known before a page that waits for it gives up.
@@ -331,6 +346,9 @@ impl Live {
         self.show(&trial.before);
         if worker_swapped && !self.is_worker_of(&trial.before) {
             self.shell.conductor.go_back(&self.shell, &reason).await;
+        }
+        if let Some(exchanged) = &trial.modules {
+            self.shell.conductor.take_modules_back(exchanged).await;
         }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trial.before.clone();
         // Pages go back the way they came; what was not touched is not touched now.
@@ -376,15 +394,18 @@ fn launch(release: &Release) -> Result<Launch, staysail_update::Error> {
         version: release.manifest().version.clone(),
         interface: Some(release.manifest().interface.clone()),
         config: Some(WorkerConfig::of(&release.manifest().config)),
+        modules: Modules::of(release)?,
         debugged: false,
     })
 }
 
-fn page_change(
-    old: &staysail_protocol::manifest::Manifest,
-    new: &staysail_protocol::manifest::Manifest,
-) -> PageChange {
-    let hashes = |manifest: &staysail_protocol::manifest::Manifest| {
+/// Whether the same code answers calls.
+fn same_backend(old: &Manifest, new: &Manifest) -> bool {
+    old.backend == new.backend && old.modules == new.modules
+}
+
+fn page_change(old: &Manifest, new: &Manifest) -> PageChange {
+    let hashes = |manifest: &Manifest| {
         let files = manifest
             .page
             .iter()

@@ -182,7 +182,7 @@ impl Shell {
         let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let config = launch.config.clone().unwrap_or_else(|| WorkerConfig::of(&facts.config));
         let version = launch.version.clone();
-        Welcome { protocol: 0, version, config, data_dir: facts.data_dir.clone() }
+        Welcome { protocol: 0, version, config, data_dir: facts.data_dir.clone(), modules: false }
     }
 
     /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).

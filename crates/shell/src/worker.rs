@@ -1,5 +1,6 @@
 //! One worker process: its start, its handshake, its connection.
 
+use crate::wasm::Modules;
 use serde::Serialize;
 use staysail_link::{Courier, Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
@@ -29,6 +30,8 @@ pub struct Launch {
     pub interface: Option<String>,
     /// What it is told of its configuration; that of now when absent (development).
     pub config: Option<WorkerConfig>,
+    /// Its Wasm modules.
+    pub modules: Modules,
     /// It waits for a debugger, and somebody may look at it for as long as they like.
     pub debugged: bool,
 }
@@ -192,8 +195,18 @@ impl Worker {
             tree,
         });
         let protocol = worker.hello.protocol_max.min(PROTOCOL_VERSION);
-        worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, ..welcome })));
+        let modules = worker.takes_modules();
+        worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, modules, ..welcome })));
+        if modules {
+            let (message, body) = worker.launch.modules.frame(false);
+            worker.tell_with(&message, body);
+        }
         Ok((worker, frames))
+    }
+
+    /// Whether it is handed modules at its start.
+    pub fn takes_modules(&self) -> bool {
+        self.hello.description.modules && !self.launch.modules.is_empty()
     }
 
     /// Process id.

@@ -12,6 +12,8 @@
 //! | [`trust`] | TUF metadata, verified from the pinned root on, with or without network |
 //! | [`publisher`] | keys and the repository of releases |
 //!
+//! Used without the rest of Staysail: `examples/standalone.rs` is a whole program, `docs/guide/engine.md` tells how.
+//!
 //! **Invariant:** builds and runs without any webview library, knows nothing of windows or workers (a host is told
 //! through [`engine::Host`]), and hands out no byte that was not verified just before.
 
@@ -36,6 +38,8 @@ pub mod trust;
 pub use archive::Archive;
 pub use engine::{Engine, EngineHandle, Host};
 pub use error::Error;
+/// Manifests, events and wishes: what an engine is told and tells.
+pub use staysail_protocol as protocol;
 pub use store::{Boot, Release, Store};
 
 /// The target triple this build runs on; the key of [`staysail_protocol::manifest::Manifest::backend`].

@@ -213,6 +213,7 @@ fn weigh(state: &mut State, effects: &mut Vec<Effect>, found: Option<Candidate>,
     if found.channel != state.channel {
         return settle(state, effects, now);
     }
+    follow::withdraw(state, effects, &found);
     if let Some(reason) = follow::held(state, &found) {
         follow::tell_held(state, effects, &found, reason);
         return settle(state, effects, now);

@@ -203,6 +203,7 @@ fn effect_name(effect: &Effect) -> &'static str {
         Effect::Weigh(Gate::Download) => "Weigh the download",
         Effect::Weigh(Gate::Apply) => "Weigh",
         Effect::RememberSkips(_) => "RememberSkips",
+        Effect::Unstage => "Unstage",
         Effect::RememberLater(_) => "RememberLater",
         Effect::RememberChoice { .. } => "RememberChoice",
         Effect::Stop => "Stop",

@@ -352,3 +352,87 @@ fn configuration_goes_live_and_back_with_page_and_backend_and_what_the_page_stor
         running.stop()
     });
 }
+
+/// A module of which `name` answers with a letter, or traps.
+fn rules(letter: char, traps: bool) -> anyhow::Result<Vec<u8>> {
+    let work = if traps { "unreachable" } else { "(i64.const 1)" };
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{letter}")
+            (func (export "staysail_alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "name") (param i32 i32) (result i64) {work}))"#
+    );
+    Ok(wat::parse_str(text)?)
+}
+
+/// Has the page ask the module without a pause: `window.asked` are all answers, an error as its text.
+const ASK: &str = "window.asked = [];
+    (async () => {
+        while (true) {
+            const answer = await fixture.invoke('rule', {}).catch((error) => `${error}`);
+            if (asked.at(-1)?.answer !== answer) asked.push({ answer, times: 0 });
+            asked.at(-1).times++;
+        }
+    })();";
+
+#[test]
+fn a_release_that_changes_only_a_module_goes_live_in_the_worker_that_runs_and_back_when_it_traps() {
+    play("module_release", |stage| {
+        let project = Project::fixture(stage)?;
+        let manifest = "backend/app/Cargo.toml";
+        project.edit(manifest, "staysail\" }", "staysail\", features = [\"wasm\"] }")?;
+        let file = "backend/app/src/main.rs";
+        let command = "#[command]\nfn rule(app: AppHandle) -> Result<String, staysail::ModuleError> {\n    \
+                       let answer = app.module(\"rules\")?.call(\"name\", b\"\")?;\n    \
+                       Ok(format!(\"{} of {}\", String::from_utf8_lossy(&answer), std::process::id()))\n}\n\n";
+        project.edit(
+            file,
+            "/// The app's version.",
+            &format!("/// Of the module.\n{command}/// The app's version."),
+        )?;
+        project.edit(file, "die, version, ", "die, version, rule, ")?;
+        let settings = project.read("staysail.toml")?;
+        project.write("staysail.toml", &format!("{settings}\n[modules.rules]\nfile = \"rules.wasm\"\n"))?;
+        std::fs::write(project.file("rules.wasm"), rules('a', false)?)?;
+
+        let shipped = Shipped::build(stage, project)?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let first = page.call("rule", &serde_json::json!({}))?;
+        let of_a = first["value"].as_str().context("an answer")?.to_owned();
+        anyhow::ensure!(of_a.starts_with("a of "), "{first}");
+        let load = page.load()?;
+        page.run(ASK, &[])?;
+
+        // The worker and the page stay what they are: only the module is another.
+        std::fs::write(shipped.project.file("rules.wasm"), rules('b', false)?)?;
+        shipped.publish(stage, "0.2.0")?;
+        let of_b = of_a.replacen('a', "b", 1);
+        let answers = format!("return asked.at(-1).answer === '{of_b}'");
+        page.wait_for("the answers of the new module", &answers, EDIT)?;
+        page.wait_event("committed", "0.2.0")?;
+
+        // Its calls fail, and so it goes back and is banned.
+        std::fs::write(shipped.project.file("rules.wasm"), rules('c', true)?)?;
+        shipped.publish(stage, "0.3.0")?;
+        page.wait_event("rolled_back", "0.3.0")?;
+        page.wait_for("the answers of the module before", &answers, EDIT)?;
+        let asked = page.run("return asked.map((one) => one.answer)", &[])?;
+        let asked: Vec<&str> =
+            asked.as_array().context("answers")?.iter().filter_map(|one| one.as_str()).collect();
+        let [a, b, trapped, again] = asked[..] else { anyhow::bail!("{asked:?}") };
+        anyhow::ensure!(a == of_a && b == of_b && again == of_b && trapped.contains("trapped"), "{asked:?}");
+        anyhow::ensure!(page.load()? == load, "the page was loaded again");
+        let starts = ledger::starts(&stage.ledger_file())?;
+        anyhow::ensure!(starts.len() == 1, "a worker was started beside the first: {}", starts.len());
+        drop(page);
+        running.stop()?;
+
+        // What was committed is what the next start has.
+        let (again, page) = Running::live(stage, &shipped.executable)?;
+        let next = page.call("rule", &serde_json::json!({}))?;
+        anyhow::ensure!(next["value"].as_str().is_some_and(|answer| answer.starts_with("b of ")), "{next}");
+        drop(page);
+        again.stop()
+    });
+}

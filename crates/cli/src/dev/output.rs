@@ -17,6 +17,8 @@
 //! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms`, `replayed` |
 //! | `swap_explained` | `swap`, `total_ms`, `parts` (`name`, `ms`, `note`), `advice`; with `--explain` |
 //! | `swap_failed` | `id`, `build`, `reason` |
+//! | `modules_exchanged` | `id`, `names`, `total_ms`: from the first file event to live |
+//! | `modules_refused` | `id`, `reason`: those before stay in use |
 //! | `worker_lost` | `reason`, `restarting`, `serving` (the backend before it) |
 //! | `styles_changed`, `page_changed` | `paths`, `watch_ms`: from the first file event to the shell |
 //! | `page_report` | `report` (`kind`, `level`, `message`, `place`), from the page |
@@ -91,6 +93,15 @@ pub enum Said {
         /// Whether a backend serves meanwhile: for the words only.
         #[serde(skip)]
         serving: bool,
+    },
+    ModulesExchanged {
+        id: u64,
+        names: Vec<String>,
+        total_ms: f64,
+    },
+    ModulesRefused {
+        id: u64,
+        reason: String,
     },
     WorkerLost {
         reason: String,
@@ -317,6 +328,12 @@ fn words(said: &Said) -> Option<String> {
         Said::SwapExplained { explained, .. } => explained.table(),
         Said::SwapFailed { reason, serving, .. } => {
             format!("{}; {}\n  {reason}", style::bad("swap failed"), still(*serving))
+        }
+        Said::ModulesExchanged { names, total_ms, .. } => {
+            format!("{} in {} s  {}", style::good("modules exchanged"), seconds(*total_ms), list(names))
+        }
+        Said::ModulesRefused { reason, .. } => {
+            format!("{}; those before stay in use\n  {reason}", style::bad("modules refused"))
         }
         Said::WorkerLost { reason, restarting: true, .. } => {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))

@@ -36,6 +36,9 @@ pub struct Config {
     /// `[assets]`
     #[serde(default)]
     pub assets: Assets,
+    /// `[modules.NAME]`
+    #[serde(default)]
+    pub modules: BTreeMap<String, super::modules::Module>,
     /// `[update]`
     pub update: Option<Update>,
 }
@@ -345,6 +348,9 @@ fn check(config: &Config) -> Result<(), Wrong> {
             let problem = format!("the asset group `{name}`: {problem}");
             return Err(("[assets.groups", problem, "A pattern is such as \"maps/**\" or \"*.ogg\".".into()));
         }
+    }
+    if let Err((problem, remedy)) = super::modules::check(&config.modules) {
+        return Err(("[modules", problem, remedy));
     }
     let is_address =
         |url: &str| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));

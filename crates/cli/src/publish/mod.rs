@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use staysail_protocol::policy::{Live, Urgency};
 use staysail_update::bundle::Contents;
-use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server};
+use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server, Share};
 use std::path::PathBuf;
 
 /// Environment variable with the token for publishing to a `staysail-server`.
@@ -44,7 +44,10 @@ pub struct PublishArgs {
     /// too. As often as needed.
     #[arg(long, value_name = "EXECUTABLE")]
     pub with: Vec<PathBuf>,
-    /// Everybody takes the release at once, whatever conditions and users say.
+    /// How many get the release for now, in percent, such as 5%; more by `staysail rollout`. Everybody, unless it is said.
+    #[arg(long, value_name = "SHARE")]
+    pub rollout: Option<Share>,
+    /// Everybody who gets the release takes it at once, whatever conditions and users say.
     #[arg(long)]
     pub critical: bool,
     /// Those who run a version below this one take it at once.
@@ -57,7 +60,7 @@ pub struct PublishArgs {
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub minimum_shell: Option<String>,
     /// Everybody who runs something older takes this release before any newer one.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rollout")]
     pub barrier: bool,
     /// Version of a barrier that nobody has to pass any more, as often as needed.
     #[arg(long, value_name = "VERSION", value_parser = version)]
@@ -104,6 +107,7 @@ pub fn run(
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
         lift_barriers: arguments.lift_barrier,
+        rollout: arguments.rollout,
     };
     let (to, now) = (arguments.to, jiff::Timestamp::now);
     apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
@@ -122,6 +126,9 @@ pub fn run(
     let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
+    if let Some(share) = options.rollout {
+        println!("  for {share} of all installs; more by `staysail rollout set {} SHARE`", report.version);
+    }
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
         println!("  {} from the version before; {} deltas", size(bytes), report.deltas);

@@ -3,6 +3,7 @@
 use super::state::restore;
 use super::{Seat, exclusive};
 use crate::shell::Shell;
+use crate::worker::Launch;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
@@ -106,7 +107,8 @@ async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
 }
 
 /// On an error why, and whether the worker answers at all.
-async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
+pub(super) async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
+    let _turn = seat.health_turn.lock().await;
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));
     match awake::timeout(patience, answer).await {
@@ -168,7 +170,7 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
     let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
     let new_interface = bad.as_ref().is_some_and(|bad| interface(bad) != interface(&old));
     shell.router.switch(old.worker.clone(), new_interface);
-    lineup.last_launch = Some(old.worker.launch.clone());
+    lineup.last_launch = Some(Launch { modules: old.modules(), ..old.worker.launch.clone() });
     if let Some(verdict) = lineup.verdict.take() {
         let _ = verdict.send(Err(reason.to_string()));
     }

@@ -291,6 +291,7 @@ impl Driver {
             Effect::RememberSkips(skipped) => return self.remember_skips(skipped).await,
             Effect::RememberLater(until) => return self.remember_later(until).await,
             Effect::RememberChoice { channel, pinned } => return self.remember_choice(channel, pinned).await,
+            Effect::Unstage => return self.unstage().await,
             Effect::Tell(event) => self.parts.host.event(event),
             Effect::Stop => {
                 if let Some(job) = self.job.take() {

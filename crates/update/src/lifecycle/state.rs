@@ -37,6 +37,8 @@ pub struct Candidate {
     pub live: Live,
     /// It is in a file that was given to the app while another release was staged: it is wanted now, and that one waits on.
     pub given: bool,
+    /// Hashes of newer releases that this install is not to take, or not yet: they are given out in waves.
+    pub withheld: BTreeSet<String>,
 }
 
 /// A step of a release that conditions can hold up.
@@ -213,6 +215,8 @@ pub enum Effect {
         /// The version to stay at.
         pinned: Option<String>,
     },
+    /// Record durably that what is staged is not to be applied any more; answered by `NotStored` when that fails.
+    Unstage,
     /// Tell page, app and log.
     Tell(UpdateEvent),
     /// Give up everything under way; a trial does not count.
@@ -237,6 +241,7 @@ impl Effect {
             Self::RememberSkips(_) => "remember skips",
             Self::RememberLater(_) => "remember later",
             Self::RememberChoice { .. } => "remember choice",
+            Self::Unstage => "unstage",
             Self::Tell(_) => "tell",
             Self::Stop => "stop",
         }

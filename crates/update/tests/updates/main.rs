@@ -4,9 +4,12 @@ mod barriers;
 mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod modules;
 mod shells;
+mod standalone;
 mod starts;
 mod targets;
+mod waves;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;

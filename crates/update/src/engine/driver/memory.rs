@@ -89,6 +89,13 @@ impl Driver {
         not_stored(&self.troubles, tidied, Trouble::NotTidied, NOT_TIDIED)
     }
 
+    pub(super) async fn unstage(&mut self) -> Option<Event> {
+        self.staged = None;
+        let store = self.parts.store.clone();
+        let unstaged = self.parts.store.blocking(move || store.unstage()).await;
+        not_stored(&self.troubles, unstaged, Trouble::ChoiceNotStored, NOT_UNSTAGED)
+    }
+
     /// Of the channel that is followed: the look just said that what runs is the newest there.
     pub(super) async fn raise_floor(&self, sequence: u64) -> Option<Event> {
         let (store, channel) = (self.parts.store.clone(), self.state.channel.clone());
@@ -183,6 +190,8 @@ const LATER_NOT_STORED: &str =
     "until when updates are put off could not be stored and holds until the app ends";
 const CHOICE_NOT_STORED: &str =
     "the channel or version that was chosen could not be stored and holds until the app ends";
+const NOT_UNSTAGED: &str =
+    "a release that was withdrawn waits to be applied, and that it is not to be could not be stored";
 const FLOOR_NOT_STORED: &str =
     "the published release is what runs, but the floor it raises could not be stored";
 

@@ -43,12 +43,15 @@ impl Driver {
         let (store, root, current, now) =
             (store.clone(), root.clone(), current.clone(), (surroundings.clock)());
         let (channel, own) = (self.state.channel.clone(), self.state.channel == self.state.own_channel);
-        let floor = self.state.floor;
+        let (floor, early, pinned) = (self.state.floor, self.state.wanted_now, self.state.pinned.clone());
+        let chance = surroundings.chance;
         let remote = self.remote(self.looked_in.as_ref());
         let (troubles, is_file) = (Arc::clone(&self.troubles), self.looked_in.is_some());
         self.job(async move {
             remote.network().begin();
-            let standpoint = Standpoint { store: &store, root: &root, current: &current, channel: &channel, floor };
+            let (store, root, current, pinned) = (&store, &root[..], &current, pinned.as_deref());
+            let standpoint =
+                Standpoint { store, root, current, channel: &channel, floor, pinned, chance, early };
             let look = look::look(&remote, standpoint, now);
             let looked = tokio::time::timeout(Duration::from_secs(LOOK_TIMEOUT_S), look).await;
             match looked.unwrap_or_else(|_| Err(Error::Network(format!("no end after {LOOK_TIMEOUT_S} s")))) {
