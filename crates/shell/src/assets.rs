@@ -125,6 +125,14 @@ impl Assets {
         self.write().loading.insert(window.to_owned(), false);
     }
 
+    /// A load is over; one that was called off or became a download has asked for no page.
+    pub fn ends_load(&self, window: &str) {
+        let mut shelves = self.write();
+        if shelves.loading.get(window) == Some(&false) {
+            shelves.loading.remove(window);
+        }
+    }
+
     /// Whether a request is that for the page a window is about to load, and the first one.
     pub fn is_load(&self, window: &str, method: &Method, headers: &HeaderMap) -> bool {
         let accepted = headers.get(header::ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -498,8 +506,12 @@ mod tests {
         // A frame asks like a page does, but no window has begun to load.
         assert!(!is_load(&document));
         assets.begins_load("main");
+        assets.ends_load("main");
+        assert!(!is_load(&document), "one that was called off");
+        assets.begins_load("main");
         assert!(!is_load(&HeaderMap::new()) && assets.arriving().is_empty(), "a script of the page before");
         assert!(is_load(&document) && !is_load(&document), "a frame of the page that is going");
+        assets.ends_load("main");
         assert_eq!(assets.arriving(), BTreeSet::from(["main".to_owned()]));
         assert_eq!(get("main", "/part.js", false), "old part");
         assert_eq!(get("main", "/", true), "new");

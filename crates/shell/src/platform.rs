@@ -299,7 +299,7 @@ pub(crate) fn serve(
     let Some(release) = release else { return file(shell, (window, loads), request, answer) };
     let (shell_then, window) = (shell.clone(), window.to_string());
     shell.runtime.spawn(async move {
-        // One that takes longer goes live all the same; this page is that of before then.
+        // One that takes longer has this page loaded again.
         let _ = tokio::time::timeout(Duration::from_millis(PAGE_LOAD_PATIENCE_MS), release).await;
         file(&shell_then, (&window, loads), request, answer);
     });

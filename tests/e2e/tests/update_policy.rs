@@ -191,20 +191,35 @@ fn a_release_goes_live_with_the_next_load_of_a_page_or_the_next_launch_as_its_pu
         heading(&page, 4)?;
         page.wait_event("committed", "0.4.1")?;
 
-        // The publisher says otherwise for one release: no load takes it, the next launch does.
+        // Pages that could not call it are loaded with the first one.
         change(5)?;
+        let file = "backend/app/src/main.rs";
+        let twice = "/// New.\n#[command]\nfn twice(number: u32) -> u32 {\n    number * 2\n}\n\n";
+        project.edit(file, "/// The app's version.", &format!("{twice}/// The app's version."))?;
+        project.edit(file, "die, version, ", "die, version, twice, ")?;
+        shipped.publish(stage, "0.4.2")?;
+        waits(&page, "0.4.2", "next loaded")?;
+        page.run("location.reload()", &[])?;
+        heading(&page, 5)?;
+        let answer = page.call("twice", &serde_json::json!({ "number": 21 }))?;
+        ensure!(answer["value"] == 42, "{answer}");
+        second_says(stage, "part-5-page-5", "v5")?;
+        page.wait_event("committed", "0.4.2")?;
+
+        // The publisher says otherwise for one release: no load takes it, the next launch does.
+        change(6)?;
         shipped.publish_with(stage, "0.5.1", &["--live", "next-launch"])?;
         waits(&page, "0.5.1", "next started")?;
         page.run("location.reload()", &[])?;
         page.wait_up()?;
-        heading(&page, 4)?;
-        page.wait_served_by("v4", EDIT)?;
+        heading(&page, 5)?;
+        page.wait_served_by("v5", EDIT)?;
         drop(page);
         running.stop()?;
         stage.wait_nothing_left_of("counter")?;
         let (running, page) = Running::live(stage, &shipped.executable)?;
-        heading(&page, 5)?;
-        page.wait_served_by("v5", EDIT)?;
+        heading(&page, 6)?;
+        page.wait_served_by("v6", EDIT)?;
         page.wait_event("committed", "0.5.1")?;
         drop(page);
         running.stop()

@@ -95,6 +95,7 @@ fn decide<'a>(
     let own = || (shell.clone(), label.to_string());
     let (shown, shown_then) = (shown.clone(), shown.clone());
     let (goes_shell, goes_label) = own();
+    let (ends_shell, ends_label) = own();
     let (new_shell, new_label) = own();
     let (asks_shell, asks_label) = own();
     builder
@@ -114,10 +115,11 @@ fn decide<'a>(
             navigation::new_window(&new_shell, &new_label, &address, None);
             NewWindowResponse::Deny
         })
-        .with_on_page_load_handler(move |event, address| {
-            if matches!(event, PageLoadEvent::Started) {
+        .with_on_page_load_handler(move |event, address| match event {
+            PageLoadEvent::Started => {
                 *shown_then.lock().unwrap_or_else(PoisonError::into_inner) = address;
             }
+            PageLoadEvent::Finished => ends_shell.assets.ends_load(&ends_label),
         })
         .with_permission_handler(move |kind| {
             let address = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -47,10 +47,10 @@ pub fn decide(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
     });
     let (shell_then, label_then) = (shell.clone(), label.to_string());
     // Of the window only: frames load without it. It comes before the page is asked for.
-    view.connect_load_changed(move |_, event| {
-        if event == LoadEvent::Started {
-            shell_then.assets.begins_load(&label_then);
-        }
+    view.connect_load_changed(move |_, event| match event {
+        LoadEvent::Started => shell_then.assets.begins_load(&label_then),
+        LoadEvent::Finished => shell_then.assets.ends_load(&label_then),
+        _ => {}
     });
     let (shell_then, label_then) = (shell.clone(), label.to_string());
     view.connect_create(move |_, action| {
