@@ -194,10 +194,23 @@ impl Running {
     /// Ends it as a session manager does and waits.
     ///
     /// # Errors
-    /// When it does not end.
-    pub fn stop(mut self) -> anyhow::Result<()> {
-        self.program.signal(libc::SIGTERM);
-        self.program.wait(Duration::from_secs(10)).map(drop)
+    /// When it does not end in order.
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.stop_by(libc::SIGTERM)
+    }
+
+    /// Asks it to end by this signal and waits.
+    ///
+    /// # Errors
+    /// When it does not end in order.
+    pub fn stop_by(mut self, signal: i32) -> anyhow::Result<()> {
+        self.program.signal(signal);
+        let status = self.program.wait(Duration::from_secs(10))?;
+        anyhow::ensure!(
+            status.code() == Some(128 + signal),
+            "asked to end by signal {signal}, it ended with {status}"
+        );
+        Ok(())
     }
 }
 

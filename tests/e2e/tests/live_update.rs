@@ -101,8 +101,27 @@ fn ten_releases_go_live_in_one_window_and_the_next_start_runs_the_newest() {
         anyhow::ensure!(heading == "page-8", "the next start shows {heading}");
         let version = page.call("version", &serde_json::json!({}))?;
         anyhow::ensure!(version["value"] == format!("0.{RELEASES}.1"), "the next start runs {version}");
-        drop(page);
-        again.stop()
+
+        // Whoever logs out, or presses Ctrl-C, while a release is on probation says nothing against it.
+        project.edit(
+            "staysail.toml",
+            "inspector = false\nprobation_s = 3",
+            "inspector = false\nprobation_s = 600",
+        )?;
+        project.backend(&Backend::good("asked"))?;
+        shipped.publish(stage, "0.20.1")?;
+        let mut started = Some((again, page));
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGTERM] {
+            let (running, page) = match started.take() {
+                Some(started) => started,
+                None => Running::live(stage, &shipped.executable)?,
+            };
+            page.wait_served_by("asked", EDIT)?;
+            drop(page);
+            running.stop_by(signal)?;
+            stage.wait_nothing_left_of("counter")?;
+        }
+        Ok(())
     });
 }
 
