@@ -59,7 +59,7 @@ fn rules(theatre: &Theatre, letter: char, more: &str) -> Modules {
                 (call $log (i32.const 1) (i32.const 5))
                 (loop $on
                     (local.set $i (i32.add (local.get $i) (i32.const 1)))
-                    (br_if $on (i32.lt_u (local.get $i) (i32.const 3000000))))
+                    (br_if $on (i32.lt_u (local.get $i) (i32.const 500000))))
                 (i64.const 1))
             {more})"#
     );

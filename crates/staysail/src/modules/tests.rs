@@ -62,9 +62,10 @@ fn no_call_sees_what_another_one_left() {
 
 #[test]
 fn whoever_uses_too_much_is_stopped_and_named() {
-    let fuel = ModuleLimits { fuel_per_call: 10_000_000, ..ModuleLimits::default() };
+    // More than one slice, and more time than a busy machine takes for it.
+    let fuel = ModuleLimits { fuel_per_call: 1_500_000, call_timeout_ms: 600_000, ..ModuleLimits::default() };
     let stopped = shelf(SPIN, fuel).call("rules", "spin", b"");
-    assert!(matches!(stopped, Err(ModuleError::OutOfFuel { fuel: 10_000_000, .. })), "{stopped:?}");
+    assert!(matches!(stopped, Err(ModuleError::OutOfFuel { fuel: 1_500_000, .. })), "{stopped:?}");
 
     let time = ModuleLimits { call_timeout_ms: 1, fuel_per_call: u64::MAX, ..ModuleLimits::default() };
     let stopped = shelf(SPIN, time).call("rules", "spin", b"");
