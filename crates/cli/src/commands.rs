@@ -1,7 +1,7 @@
 //! The command line: names, flags and help of every command, and which module does it.
 
 use crate::project::{Mode, Project};
-use crate::{build, bundle, dev, doctor, init, keys, publish, repo, run, testing, version, watch};
+use crate::{build, bundle, dev, doctor, init, keys, publish, repo, rollout, run, testing, version, watch};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Publish a release, signed and with deltas from those before.
     Publish(Publish),
+    /// Show or change how many get a release that was published with --rollout.
+    Rollout(rollout::RolloutArgs),
     /// Check what is published as an app would, or sign it anew.
     Repo(repo::RepoArgs),
     /// Make one file of the newest release, for machines without network.
@@ -80,6 +82,7 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
             publish::run(publish, || build::release(&project.load(Mode::Production)?))
                 .map(|_| ExitCode::SUCCESS)
         }
+        Command::Rollout(arguments) => rollout::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Repo(arguments) => repo::run(arguments),
         Command::Bundle(arguments) => bundle::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Watch(arguments) => watch::run(arguments),

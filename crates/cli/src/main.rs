@@ -6,7 +6,7 @@
 //! | a save goes live | [`dev`], [`replay`] |
 //! | tests, also in the window | [`testing`] |
 //! | one executable to ship | [`build`], [`run`] |
-//! | a signed release | [`keys`], [`publish`], [`repo`] |
+//! | a signed release | [`keys`], [`publish`], [`rollout`], [`repo`] |
 //! | what changes in a folder | [`watch`] |
 //! | what the machine has | [`doctor`], [`version`] |
 //!
@@ -28,6 +28,7 @@ mod project;
 mod publish;
 mod replay;
 mod repo;
+mod rollout;
 mod run;
 mod shell_binary;
 mod style;

@@ -3,8 +3,8 @@
 
 mod company;
 
-use company::{App, Company, publish, publish_to, renew};
-use staysail_update::publisher::{Keys, Role, metadata};
+use company::{App, Company, publish, publish_to, publish_with, renew};
+use staysail_update::publisher::{Keys, Options, Role, metadata};
 use std::process::Command;
 
 #[test]
@@ -309,4 +309,76 @@ fn a_check_sees_what_an_app_would_and_warns_before_anything_expires() {
     company.fails(&["repo", "check", "repository", "--files"], "an app would refuse");
     std::fs::remove_file(company.repository().join("metadata/1.snapshot.json")).unwrap();
     company.fails(&["repo", "check", "repository"], "1.snapshot.json");
+}
+
+fn rollout<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    [&["rollout"], words, &company::TO[..]].concat()
+}
+
+fn in_waves(channel: &str) -> Options {
+    Options { channel: channel.into(), rollout: Some("5%".parse().unwrap()), ..Options::default() }
+}
+
+#[test]
+fn how_many_get_a_release_is_changed_with_the_online_keys_alone_and_seen_by_a_check() {
+    let company = Company::new(&[]);
+    let (keys, repository) = (company.keys(), company.repository());
+    company.fails(&rollout(&["pause"]), "`staysail publish --rollout 5%` publishes one");
+    publish_with(&in_waves("stable"), &keys, &repository, "1.1.0").unwrap();
+    company.install().sees_version("1.0.0");
+    company.lose(Role::Targets);
+    let check = ["repo", "check", "repository", "--files"];
+    let shown = "1.0.0 is for everybody on stable.\n  1.1.0: ";
+    for (words, says, checked) in [
+        (&["show"][..], "given to 5%", ", for 5% of all installs"),
+        (&["set", "1.1.0", "12.5"], "given to 12.5%", ", for 12.5% of all installs"),
+        (&["pause"], "paused at 12.5%; nobody else gets it", ", paused at 12.5%"),
+        (&["resume", "1.1.0"], "given to 12.5%", ", for 12.5% of all installs"),
+        (&["finish"], "given to everybody", ", for 100% of all installs"),
+    ] {
+        let told = company.does(&rollout(words));
+        assert!(told.contains(&format!("1.1.0: {says}\n")), "{told}");
+        let told = company.does(&rollout(&["show"]));
+        assert_eq!(told, format!("{shown}{says}\n"));
+        let told = company.does(&check);
+        let wave = "releases/stable.wave-2.json: 1.1.0 (sequence 2)";
+        assert!(told.contains(&format!("{wave}{checked}, manifest")), "{told}");
+        assert!(told.contains("  rollout        version"), "{told}");
+    }
+    company.install().sees_version("1.0.0");
+    let before = std::fs::read(repository.join("metadata/timestamp.json")).unwrap();
+    company.fails(
+        &rollout(&["set", "1.2.0", "5%"]),
+        "version 1.2.0 is no release of stable that is given out in waves: there is 1.1.0",
+    );
+    company.fails(&rollout(&["set", "1.1.0", "101%"]), "write a percentage from 0% to 100%");
+    company.fails(&rollout(&["pause", "--channel", "beta"]), "on beta: there is none");
+    company.fails(&["publish", "--to", "repository", "--rollout", "5", "--barrier"], "cannot be used with");
+    company.lose(Role::Snapshot);
+    company.fails(&rollout(&["pause"]), "keys rotate snapshot");
+    assert_eq!(std::fs::read(repository.join("metadata/timestamp.json")).unwrap(), before);
+}
+
+#[test]
+fn a_channel_with_a_key_of_its_own_gives_releases_out_in_waves_without_the_targets_key() {
+    let company = Company::new(&[]);
+    let (keys, repository) = (company.keys(), company.repository());
+    company.does(&["repo", "delegate", "beta", "--to", "repository", "--unencrypted"]);
+    company.lose(Role::Targets);
+    publish_to("beta", &keys, &repository, "2.0.0", false).unwrap();
+    publish_with(&in_waves("beta"), &keys, &repository, "2.1.0").unwrap();
+    let told = company.does(&rollout(&["set", "2.1.0", "50%", "--channel", "beta"]));
+    assert!(told.contains("2.1.0: given to 50%"), "{told}");
+    let told = company.does(&["repo", "check", "repository"]);
+    assert!(
+        told.contains("releases/beta.wave-2.json: 2.1.0 (sequence 2), for 50% of all installs"),
+        "{told}"
+    );
+    // It is renewed along with what has to be renewed.
+    let version = |told: &str| -> String {
+        told.lines().find(|line| line.starts_with("  rollout ")).unwrap().chars().take(30).collect()
+    };
+    let before = version(&told);
+    company.does(&renew(&[]));
+    assert_ne!(version(&company.does(&["repo", "check", "repository"])), before);
 }

@@ -157,6 +157,9 @@ pub enum ToTool {
         reason: String,
         /// Whether it is being started again.
         restarting: bool,
+        /// Whether another one serves: that before it.
+        #[serde(default)]
+        serving: bool,
     },
     /// Something was said or went wrong in a page.
     Page(PageReport),

@@ -26,6 +26,8 @@ pub const PROBATION_S: u64 = 15;
 pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
 /// A page gets this long to save its state before it is loaded again by force.
 pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
+/// A page that is loaded waits this long for a release that goes live with it (`live = "next-load"`).
+pub const PAGE_LOAD_PATIENCE_MS: u64 = 5_000;
 /// When the app ends its workers get this long to end in order.
 pub const SHUTDOWN_MS: u64 = 1_500;
 /// All services of a new worker must have started within this time; below the wait for its restored state.
@@ -295,6 +297,8 @@ pub const CUSTOM_VALUE_BYTES_MAX: usize = 1_000;
 pub const CUSTOM_VALUES_MAX: usize = 64;
 /// Most barriers a channel has at a time.
 pub const BARRIERS_MAX: usize = 64;
+/// Most releases that a channel gives out in waves at a time.
+pub const ROLLOUT_WAVES_MAX: usize = 8;
 /// Most versions the user can have skipped at once; the oldest are forgotten.
 pub const SKIPS_MAX: usize = 32;
 /// Longest time for which the user can put releases off by saying later once.

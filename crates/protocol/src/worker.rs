@@ -168,6 +168,14 @@ pub struct WorkerConfig {
     pub constants: BTreeMap<String, serde_json::Value>,
 }
 
+#[cfg(feature = "host")]
+impl WorkerConfig {
+    /// That part of all values.
+    pub fn of(config: &crate::manifest::ModeConfig) -> Self {
+        Self { mode: config.mode.clone(), constants: config.constants.clone() }
+    }
+}
+
 /// Worker to shell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]

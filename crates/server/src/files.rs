@@ -20,7 +20,8 @@ pub enum Kind {
     /// `blobs/<sha256>.zst`
     Blob,
     /// `targets/releases/<sha256>.<channel>.json`, or the same as tough asks for it,
-    /// `targets/<sha256>.releases/<channel>.json`; for barriers with `<channel>.<sequence>`
+    /// `targets/<sha256>.releases/<channel>.json`; for barriers with `<channel>.<sequence>`, for releases in waves with
+    /// `<channel>.wave-<sequence>`. The shares of those: `rollouts` in place of `releases`
     Target,
     /// `metadata/N.<role>.json`
     Versioned,
@@ -38,7 +39,9 @@ pub fn kind(path: &str) -> Option<Kind> {
     };
     let number = |text: &str| !text.is_empty() && text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit());
     let release = |name: &str| match name.split_once('.') {
-        Some((channel, sequence)) => word(channel) && number(sequence),
+        Some((channel, sequence)) => {
+            word(channel) && number(sequence.strip_prefix("wave-").unwrap_or(sequence))
+        }
         None => word(name),
     };
     let mut parts = path.strip_prefix('/')?.split('/');
@@ -48,14 +51,19 @@ pub fn kind(path: &str) -> Option<Kind> {
             let (sha256, channel) = name.strip_suffix(".json")?.split_once('.')?;
             (hash(sha256) && release(channel)).then_some(Kind::Target)
         }
+        ("targets", "rollouts", Some(name), None) => {
+            let (sha256, channel) = name.strip_suffix(".json")?.split_once('.')?;
+            (hash(sha256) && word(channel)).then_some(Kind::Target)
+        }
         ("targets", folder, Some(name), None) => {
-            let (sha256, channel) = (folder.strip_suffix(".releases")?, name.strip_suffix(".json")?);
-            (hash(sha256) && release(channel)).then_some(Kind::Target)
+            let ((sha256, folder), channel) = (folder.split_once('.')?, name.strip_suffix(".json")?);
+            let named = folder == "releases" && release(channel) || folder == "rollouts" && word(channel);
+            (hash(sha256) && named).then_some(Kind::Target)
         }
         ("metadata", "timestamp.json", None, None) => Some(Kind::Timestamp),
         ("metadata", name, None, None) => {
             let (version, role) = name.strip_suffix(".json")?.split_once('.')?;
-            let known = matches!(role, "root" | "targets" | "snapshot")
+            let known = matches!(role, "root" | "targets" | "snapshot" | "rollout")
                 || role.strip_prefix("channel-").is_some_and(word);
             (number(version) && known).then_some(Kind::Versioned)
         }
@@ -229,6 +237,11 @@ mod tests {
         assert_eq!(kind(&format!("/targets/{hash}.releases/stable.json")), Some(Kind::Target));
         assert_eq!(kind(&format!("/targets/releases/{hash}.stable.7.json")), Some(Kind::Target));
         assert_eq!(kind(&format!("/targets/{hash}.releases/stable.7.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/releases/{hash}.stable.wave-7.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/{hash}.releases/stable.wave-7.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/rollouts/{hash}.stable.json")), Some(Kind::Target));
+        assert_eq!(kind(&format!("/targets/{hash}.rollouts/stable.json")), Some(Kind::Target));
+        assert_eq!(kind("/metadata/2.rollout.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/12.snapshot.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/3.channel-beta.json"), Some(Kind::Versioned));
         assert_eq!(kind("/metadata/timestamp.json"), Some(Kind::Timestamp));
@@ -252,6 +265,8 @@ mod tests {
             "/targets/releases/x.stable.json",
             "/targets/x.releases/stable.json",
             "/targets/releases/stable.json",
+            "/targets/rollouts/x.stable.json",
+            "/targets/x.rollouts/stable.json",
         ] {
             assert_eq!(kind(bad), None, "{bad}");
         }

@@ -269,7 +269,7 @@ impl Conductor {
         let lines = Arc::new(move |source: &str, line: String| {
             sink_shell.worker_line(source, &line);
         });
-        let welcome = shell.welcome(&launch.version);
+        let welcome = shell.welcome(&launch);
         let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
         let seat = Seat::of(worker);

@@ -201,9 +201,9 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
         let launch = Launch {
             executable: swap.worker.into(),
             version: version.clone(),
-            interface: None,
             modules,
             debugged,
+            ..Launch::default()
         };
         let options = SwapOptions { fresh: swap.fresh, at_switch: None };
         match shell.conductor.swap(&shell, launch, options).await {
@@ -267,7 +267,8 @@ async fn report_verdict(
     verdict: tokio::sync::oneshot::Receiver<Result<(), String>>,
 ) {
     if let Ok(Err(reason)) = verdict.await {
-        tool.tell(&ToTool::WorkerLost { reason: reason.clone(), restarting: false });
+        let serving = shell.router.active().is_some();
+        tool.tell(&ToTool::WorkerLost { reason: reason.clone(), restarting: false, serving });
         show_failure(&shell, "The new backend failed", reason);
         reload::all(&shell);
     }
@@ -351,7 +352,7 @@ impl Observer for Tool {
     }
 
     fn worker_lost(&self, reason: &str, restarting: bool) {
-        self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting });
+        self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting, serving: false });
     }
 
     fn start_fresh(&self) {

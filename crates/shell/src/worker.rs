@@ -7,9 +7,11 @@ use staysail_protocol::frame::Frame;
 use staysail_protocol::limits;
 use staysail_protocol::worker::{
     ATTACHMENTS_VARIABLE, DEBUG_VARIABLE, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome,
+    WorkerConfig,
 };
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use staysail_supervise::{Spawn, Tree};
+use staysail_update::awake;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -26,6 +28,8 @@ pub struct Launch {
     pub version: String,
     /// Interface hash it must show; any when absent (development).
     pub interface: Option<String>,
+    /// What it is told of its configuration; that of now when absent (development).
+    pub config: Option<WorkerConfig>,
     /// Its Wasm modules.
     pub modules: Modules,
     /// It waits for a debugger, and somebody may look at it for as long as they like.
@@ -144,7 +148,7 @@ impl Worker {
             }
         }
         let (link, mut frames) = Link::start(socket);
-        let hello = match tokio::time::timeout(hello_timeout, first_hello(&mut frames)).await {
+        let hello = match awake::timeout(hello_timeout, first_hello(&mut frames)).await {
             Ok(Ok(hello)) => hello,
             Ok(Err(reason)) => {
                 let ended = tokio::task::spawn_blocking({

@@ -111,7 +111,8 @@ impl Host for SimulatedHost {
                 std::future::pending::<()>().await;
             }
             self.faults.note(|| format!("      apply {}", release.manifest().version));
-            self.model_now().wanted_now(release.hash());
+            let kind = self.faults.state().kind;
+            self.model_now().wanted_now(release.hash(), kind);
             if self.busy.swap(false, Ordering::Relaxed) {
                 return Err(NotApplied::NotNow("simulated: its state can not be handed over yet".into()));
             }

@@ -24,7 +24,8 @@
 //! ([`circumstances`], [`lives`]). What is looked for, downloaded and applied is held against the conditions' twins, and
 //! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`). In the third
 //! there are two [`channels`] with barriers; the user changes the channel, pins versions and limits how fast files come, and what
-//! is applied is held against what was chosen ([`choices`]).
+//! is applied is held against what was chosen ([`choices`]). In the fourth releases come in [`waves`], whose shares change, with a
+//! release that is withdrawn while it waits and a bad one; the user says now.
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
@@ -44,4 +45,5 @@ pub mod promises;
 pub mod schedule;
 mod signatures;
 pub mod terms;
+pub mod waves;
 pub mod world;

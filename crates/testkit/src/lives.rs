@@ -66,6 +66,7 @@ pub fn lives(setting: Setting, scenario: u64) -> Vec<Life> {
         Setting::Plain => plain(scenario),
         Setting::Terms => with_terms(scenario),
         Setting::Channels => with_channels(scenario),
+        Setting::Waves => in_waves(scenario),
     }
 }
 
@@ -88,6 +89,24 @@ fn plain(scenario: u64) -> Vec<Life> {
             }
         })
         .collect()
+}
+
+/// As where releases are taken as they come, with one more life, and now and then the user says now.
+fn in_waves(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0x3A7E_5A11);
+    let mut lives = plain(scenario ^ 0x3A7E);
+    let mut more = lives.last().cloned().into_iter().collect::<Vec<_>>();
+    more.iter_mut().for_each(|life| life.day = (life.day + 1).min(DAYS - 2));
+    lives.append(&mut more);
+    for life in &mut lives {
+        match chance.below(6) {
+            0 => life.acts = vec![(1, Act::Now), (2, Act::Look)],
+            // What was found is still waiting when the app ends.
+            1 => (life.acts, life.seconds) = (vec![(0, Act::Later(100_000))], chance.one_of(&[8, 40])),
+            _ => {}
+        }
+    }
+    lives
 }
 
 fn with_terms(scenario: u64) -> Vec<Life> {
@@ -176,6 +195,8 @@ fn choice(chance: &mut Chance, day: usize) -> Act {
 pub fn calm(setting: Setting) -> Life {
     let (acts, pause_s) = match setting {
         Setting::Plain => (Vec::new(), 0),
+        // Longer than the user had put it off.
+        Setting::Waves => (Vec::new(), 2 * 86_400),
         Setting::Terms => (vec![(300, Act::Files)], 8 * 86_400),
         Setting::Channels => {
             (vec![(0, Act::Pin(None)), (0, Act::Follow(None)), (300, Act::Files)], 2 * 86_400)

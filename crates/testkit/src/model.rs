@@ -3,6 +3,7 @@
 use crate::choices::{Choice, Choices, lacks_other};
 use crate::faults::{Faults, Kind};
 use crate::promises::Promises;
+use crate::waves::For;
 use crate::world::{Known, World};
 use staysail_protocol::notice::UpdateEvent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,8 @@ pub struct Model {
     pub choices: Choices,
     /// The repository's day.
     pub day: usize,
+    /// The user has said now in this process.
+    pub said_now: bool,
     /// Hash of what runs, releases on trial left out.
     pub current: Option<String>,
     /// Channel to the highest sequence of it that ever ran and was good.
@@ -68,6 +71,7 @@ impl Model {
             promises: Promises::default(),
             choices: Choices::default(),
             day: 0,
+            said_now: false,
             current: None,
             passed: BTreeMap::new(),
             committed: None,
@@ -87,10 +91,24 @@ impl Model {
     }
 
     /// A release is to be applied now: whether that was promised. Requirement R10.
-    pub fn wanted_now(&mut self, hash: &str) {
+    pub fn wanted_now(&mut self, hash: &str, kind: Kind) {
         let (Some(release), Some(running)) = (self.world.known(hash), self.running()) else { return };
         if let Err(why) = self.promises.may_apply(release, running) {
             self.broke("policy", format!("version {} is applied although {why}", release.version));
+        }
+        // What the repository says of shares can not be known where it was not to be had, nor remembered where nothing can.
+        let unknown = kind.refuses_writes()
+            || matches!(
+                kind,
+                Kind::NetworkFailsOnce | Kind::NetworkFailsOn | Kind::ClockJumps | Kind::BitRot
+            );
+        let given = release.given[self.day];
+        if !(given == For::All || given == For::Us || unknown || given == For::Others && self.said_now) {
+            let version = &release.version;
+            self.broke(
+                "waves",
+                format!("version {version} is applied on a day on which it is for {given:?}"),
+            );
         }
         let Some(current) = self.current.as_ref().and_then(|hash| self.world.known(hash)) else { return };
         let passed = |channel: &str| self.passed.get(channel).copied().unwrap_or_default();

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 const AT_BITS: u32 = 14;
 /// Bits of a seed that say which sort of fault strikes.
 const KIND_BITS: u32 = 6;
-/// The bits of a seed that say in which setting.
+/// The bits of a seed that say in which setting; both are that of waves.
 const TERMS_BIT: u64 = 1 << 63;
 const CHANNELS_BIT: u64 = 1 << 62;
 /// Starts in which the app must have come to the newest release once faults have stopped; where there are terms, with days
@@ -53,6 +53,7 @@ impl Seed {
             Setting::Plain => 0,
             Setting::Terms => TERMS_BIT,
             Setting::Channels => CHANNELS_BIT,
+            Setting::Waves => TERMS_BIT | CHANNELS_BIT,
         };
         setting
             | (self.scenario << (AT_BITS + KIND_BITS))
@@ -67,7 +68,8 @@ impl Seed {
             setting: match (number & TERMS_BIT, number & CHANNELS_BIT) {
                 (0, 0) => Setting::Plain,
                 (0, _) => Setting::Channels,
-                _ => Setting::Terms,
+                (_, 0) => Setting::Terms,
+                _ => Setting::Waves,
             },
             scenario: (number & !(TERMS_BIT | CHANNELS_BIT)) >> (AT_BITS + KIND_BITS),
             kind: Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::None),
@@ -276,6 +278,7 @@ impl Simulation {
         let kind = self.faults.state().kind;
         let mut model = locked(&self.model);
         (model.started_with, model.announced) = (Some(current.hash().to_owned()), None);
+        model.said_now = false;
         if let Some(running) = model.running() {
             let forgetful = kind.refuses_writes() || kind.forgets();
             model.promises.started(running, started, forgetful, kind == Kind::ClockJumps);
@@ -291,6 +294,7 @@ impl Simulation {
         let wish = match act {
             Act::Now => {
                 model.promises.now();
+                model.said_now = true;
                 UpdateWish::Apply
             }
             Act::Later(seconds) => {

@@ -5,6 +5,7 @@
 
 use crate::chance::Chance;
 use crate::terms::Terms;
+use crate::waves::For;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use staysail_protocol::assets::Group;
@@ -21,7 +22,7 @@ pub const DAYS: usize = 6;
 /// The beginning of simulated time.
 pub const EPOCH: &str = "2026-01-01T00:00:00Z";
 /// Metadata of a day expire this late.
-const EXPIRES: &str = "2026-01-31T00:00:00Z";
+pub(crate) const EXPIRES: &str = "2026-01-31T00:00:00Z";
 /// The beginning of time where there are conditions: 37 hours later clocks change in Berlin.
 pub(crate) const EPOCH_OF_TERMS: &str = "2026-03-27T12:00:00Z";
 /// After all the days that releases may be postponed there.
@@ -55,6 +56,8 @@ pub struct Known {
     pub channel: &'static str,
     /// The days on which nobody jumps over it.
     pub barrier: Range<usize>,
+    /// For whom it is on each day.
+    pub given: [For; DAYS],
 }
 
 /// What releases are like.
@@ -66,11 +69,13 @@ pub enum Setting {
     Terms,
     /// They are on two channels, with barriers and asset groups, and a user chooses what is followed, and how fast it comes.
     Channels,
+    /// They come in waves, and a user says now.
+    Waves,
 }
 
 impl Setting {
     /// All of them; the place in here is the number.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Terms, Self::Channels];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Terms, Self::Channels, Self::Waves];
 }
 
 /// The files of a repository.
@@ -197,8 +202,19 @@ pub(crate) fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made 
     let (good, terms) = (content != BAD, terms.unwrap_or_default());
     let (version, page, worker) = (version.to_owned(), files, worker.to_vec());
     let channel = if sequence > 0 { OWN } else { "" };
-    let known =
-        Known { version, sequence, good, content, page, worker, group, terms, channel, barrier: 0..0 };
+    let known = Known {
+        version,
+        sequence,
+        good,
+        content,
+        page,
+        worker,
+        group,
+        terms,
+        channel,
+        barrier: 0..0,
+        given: [For::All; DAYS],
+    };
     Made { manifest, known, blobs }
 }
 
@@ -213,16 +229,21 @@ impl World {
 
     /// The world of a scenario.
     pub fn of(setting: Setting, scenario: u64) -> &'static Self {
-        static WORLDS: [OnceLock<World>; 2 + WORLDS_OF_TERMS] =
-            [const { OnceLock::new() }; 2 + WORLDS_OF_TERMS];
+        static WORLDS: [OnceLock<World>; 3 + WORLDS_OF_TERMS] =
+            [const { OnceLock::new() }; 3 + WORLDS_OF_TERMS];
         let number = match setting {
             Setting::Plain => 0,
             Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
             Setting::Channels => 1 + WORLDS_OF_TERMS,
+            Setting::Waves => 2 + WORLDS_OF_TERMS,
         };
         WORLDS[number].get_or_init(|| {
             crate::signatures::install();
-            if setting == Setting::Channels { crate::channels::build() } else { Self::build(number) }
+            match setting {
+                Setting::Channels => crate::channels::build(),
+                Setting::Waves => crate::waves::build(),
+                Setting::Plain | Setting::Terms => Self::build(number),
+            }
         })
     }
 

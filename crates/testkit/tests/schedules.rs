@@ -89,6 +89,35 @@ fn lives_with_channels_hold_all_that_can_be_chosen() {
     assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
 }
 
+/// The same of the scenarios in which releases come in waves.
+#[test]
+fn lives_in_waves_hold_shares_that_grow_and_pause() {
+    let mut traces = Vec::new();
+    for scenario in 0..100 {
+        let seed = Seed { setting: Setting::Waves, scenario, kind: Kind::None, at: 1 };
+        let Outcome { broken, trace, .. } = run(seed, true);
+        assert_eq!(broken, None, "{scenario}");
+        // Withdrawn while it waited: it was staged, and never runs.
+        let staged = trace.iter().any(|line| line.contains("Staged { version: \"1.2.0\" }"));
+        let runs = trace.iter().any(|line| line.contains("apply 1.2.0"));
+        if staged && !runs {
+            traces.push("withdrawn".to_owned());
+        }
+        traces.extend(trace);
+    }
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found = [
+        "Committed { version: \"1.1.0\" }",
+        "Committed { version: \"1.2.0\" }",
+        "Committed { version: \"1.5.0\" }",
+        "RolledBack { version: \"1.3.0\"",
+        "the user: Now",
+        "withdrawn",
+    ]
+    .map(|part| (part, counted(part)));
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+}
+
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {

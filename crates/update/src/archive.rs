@@ -156,7 +156,9 @@ impl Archive {
             let current = running.as_ref().filter(|running| !is_older(running)).unwrap_or(current);
             let channel = store.channel();
             let floor = store.state().floor_of(&channel);
-            let from = Standpoint { store, root, current, channel: &channel, floor };
+            // Of what is in a file nothing comes in waves.
+            let (pinned, chance, early) = (None, (|| 0) as crate::engine::Chance, false);
+            let from = Standpoint { store, root, current, channel: &channel, floor, pinned, chance, early };
             let looked = look::look(&remote, from, now).await;
             self.weigh(store, current, &channel, looked)
         })

@@ -19,7 +19,7 @@
 //! | `swap_failed` | `id`, `build`, `reason` |
 //! | `modules_exchanged` | `id`, `names`, `total_ms`: from the first file event to live |
 //! | `modules_refused` | `id`, `reason`: those before stay in use |
-//! | `worker_lost` | `reason`, `restarting` |
+//! | `worker_lost` | `reason`, `restarting`, `serving` (the backend before it) |
 //! | `styles_changed`, `page_changed` | `paths`, `watch_ms`: from the first file event to the shell |
 //! | `page_report` | `report` (`kind`, `level`, `message`, `place`), from the page |
 //! | `worker_log` | `level`, `message` |
@@ -106,6 +106,7 @@ pub enum Said {
     WorkerLost {
         reason: String,
         restarting: bool,
+        serving: bool,
     },
     StylesChanged {
         paths: Vec<String>,
@@ -334,12 +335,14 @@ fn words(said: &Said) -> Option<String> {
         Said::ModulesRefused { reason, .. } => {
             format!("{}; those before stay in use\n  {reason}", style::bad("modules refused"))
         }
-        Said::WorkerLost { reason, restarting: true } => {
+        Said::WorkerLost { reason, restarting: true, .. } => {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))
         }
+        Said::WorkerLost { reason, serving: true, .. } => {
+            format!("{}; {}\n  {reason}", style::bad("the new backend failed"), still(true))
+        }
         Said::WorkerLost { reason, .. } => {
-            let advice =
-                "save a fix; the window says whether the one before serves on, or press Try again there";
+            let advice = "save a fix, or press Try again in the window";
             format!("{}: {reason}; {advice}", style::bad("backend lost"))
         }
         Said::StylesChanged { paths, .. } => format!("{} {}", style::good("exchanged in place"), list(paths)),
@@ -403,6 +406,14 @@ mod tests {
             let errors = "error".into();
             let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors, replayed: false, serving };
             let refused = Said::SwapFailed { id: 1, build: 1, reason: "it ended".into(), serving };
+            let lost = Said::WorkerLost { reason: "it ended".into(), restarting: false, serving };
+            let text = style::without_colours(&words(&lost).unwrap());
+            let expected = if serving {
+                "the new backend failed; the backend before goes on"
+            } else {
+                "backend lost: it ended"
+            };
+            assert!(text.starts_with(expected), "{text}");
             for said in [failed, refused] {
                 let text = words(&said).unwrap();
                 assert!(text.contains(still), "{text}");

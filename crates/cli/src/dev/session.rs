@@ -366,9 +366,9 @@ impl Session {
                     self.describe(swap.path, swap.built);
                 }
             }
-            ToTool::WorkerLost { reason, restarting } => {
-                self.status.lost = !restarting;
-                self.output.say(&Said::WorkerLost { reason, restarting })
+            ToTool::WorkerLost { reason, restarting, serving } => {
+                self.status.lost = !restarting && !serving;
+                self.output.say(&Said::WorkerLost { reason, restarting, serving })
             }
             ToTool::Page(mut report) => {
                 report.place = super::place::of(&report.place, &self.project);

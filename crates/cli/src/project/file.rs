@@ -5,7 +5,7 @@ use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
 use staysail_protocol::limits;
-use staysail_protocol::policy::Metered;
+use staysail_protocol::policy::{Live, Metered};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -212,6 +212,8 @@ pub struct Policy {
     pub apply: Option<String>,
     /// What is done where bytes cost money.
     pub metered: Metered,
+    /// When a release goes live.
+    pub live: Live,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
 }

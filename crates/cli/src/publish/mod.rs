@@ -6,9 +6,9 @@
 use crate::keys;
 use anyhow::{Context, bail};
 use clap::Args;
-use staysail_protocol::policy::Urgency;
+use staysail_protocol::policy::{Live, Urgency};
 use staysail_update::bundle::Contents;
-use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server};
+use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server, Share};
 use std::path::PathBuf;
 
 /// Environment variable with the token for publishing to a `staysail-server`.
@@ -44,17 +44,23 @@ pub struct PublishArgs {
     /// too. As often as needed.
     #[arg(long, value_name = "EXECUTABLE")]
     pub with: Vec<PathBuf>,
-    /// Everybody takes the release at once, whatever conditions and users say.
+    /// How many get the release for now, in percent, such as 5%; more by `staysail rollout`. Everybody, unless it is said.
+    #[arg(long, value_name = "SHARE")]
+    pub rollout: Option<Share>,
+    /// Everybody who gets the release takes it at once, whatever conditions and users say.
     #[arg(long)]
     pub critical: bool,
     /// Those who run a version below this one take it at once.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub critical_below: Option<String>,
+    /// When it goes live where it was downloaded: now, next-load or next-launch; default: `live` of the project's policy.
+    #[arg(long, value_name = "WHEN")]
+    pub live: Option<Live>,
     /// Oldest Staysail that runs it: an older app starts the shell that the release carries, or does not take it.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub minimum_shell: Option<String>,
     /// Everybody who runs something older takes this release before any newer one.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rollout")]
     pub barrier: bool,
     /// Version of a barrier that nobody has to pass any more, as often as needed.
     #[arg(long, value_name = "VERSION", value_parser = version)]
@@ -101,6 +107,7 @@ pub fn run(
         resign: arguments.resign,
         delta_releases: arguments.delta_releases,
         lift_barriers: arguments.lift_barrier,
+        rollout: arguments.rollout,
     };
     let (to, now) = (arguments.to, jiff::Timestamp::now);
     apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
@@ -110,12 +117,18 @@ pub fn run(
     }
     contents.manifest.urgency =
         Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
+    if let Some(live) = arguments.live {
+        contents.manifest.policy.live = live;
+    }
     contents.manifest.minimum_shell = arguments.minimum_shell;
     contents.manifest.barrier = arguments.barrier;
     let shell = contents.shell.as_ref().map(|shell| shell.version.clone());
     let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
+    if let Some(share) = options.rollout {
+        println!("  for {share} of all installs; more by `staysail rollout set {} SHARE`", report.version);
+    }
     println!("  {} files, {} when nothing is there yet", report.files, size(report.full_bytes));
     if let Some(bytes) = report.update_bytes {
         println!("  {} from the version before; {} deltas", size(bytes), report.deltas);

@@ -151,8 +151,12 @@ fn print(report: &Report, now: jiff::Timestamp, warn_days: i64) -> bool {
         } else {
             String::new()
         };
+        let share = release.wave.map_or_else(String::new, |(share, paused)| match paused {
+            true => format!(", paused at {share}"),
+            false => format!(", for {share} of all installs"),
+        });
         println!(
-            "  {}: {} (sequence {}), manifest {}{files}",
+            "  {}: {} (sequence {}){share}, manifest {}{files}",
             release.path, release.version, release.sequence, release.hash
         );
     }

@@ -118,6 +118,16 @@ pub fn publish_to(
     version: &str,
     resign: bool,
 ) -> Result<(), staysail_update::Error> {
+    let options = Options { channel: channel.into(), resign, ..Options::default() };
+    publish_with(&options, keys, repository, version)
+}
+
+pub fn publish_with(
+    options: &Options,
+    keys: &Keys,
+    repository: &Path,
+    version: &str,
+) -> Result<(), staysail_update::Error> {
     let source = tempfile::tempdir().unwrap();
     let file = source.path().join("file");
     std::fs::write(&file, version).unwrap();
@@ -132,8 +142,7 @@ pub fn publish_to(
     let mut contents = Contents::new(manifest);
     contents.add_page("index.html", &file).unwrap();
     contents.add_backend(staysail_update::TARGET, "worker", &file).unwrap();
-    let options = Options { channel: channel.into(), resign, ..Options::default() };
-    publisher::publish(&Folder::open(repository)?, keys, contents, &options, jiff::Timestamp::now())
+    publisher::publish(&Folder::open(repository)?, keys, contents, options, jiff::Timestamp::now())
         .map(|_| ())
 }
 

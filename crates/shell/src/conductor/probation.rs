@@ -7,10 +7,11 @@ use crate::worker::Launch;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
+use staysail_update::awake;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Lets the worker before finish its calls under a deadline. Then it is frozen; ended, when by then nobody would return
@@ -62,8 +63,8 @@ pub(super) fn watch(
 }
 
 async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
-    let begun = Instant::now();
-    let probation = Duration::from_secs(probation_s);
+    // Only while the shell runs is anybody watched.
+    let mut left = Duration::from_secs(probation_s);
     let mut missed = 0;
     let mut on_probation = true;
     loop {
@@ -80,12 +81,13 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
                 Ok(Some(modules)) if go_back(&shell, Some(&seat), &modules, true).await => return,
                 Ok(_) => {}
             }
-            let left = probation.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 on_probation = false;
                 commit(&shell, &seat).await;
             } else {
-                tokio::time::sleep(left.min(interval)).await;
+                let pause = left.min(interval);
+                awake::sleep(pause).await;
+                left -= pause;
             }
             continue;
         }
@@ -106,7 +108,7 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
 
 async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
     let answer = seat.ask(|replies| &mut replies.pong, &ToWorker::Ping { n: 0 }, Vec::new());
-    matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
+    matches!(awake::timeout(within, answer).await, Ok(Ok(())))
 }
 
 /// Which modules keep failing, if any. On an error why, and whether the worker answers at all.
@@ -114,7 +116,7 @@ pub(super) async fn health(seat: &Arc<Seat>) -> Result<Option<String>, (String, 
     let _turn = seat.health_turn.lock().await;
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));
-    match tokio::time::timeout(patience, answer).await {
+    match awake::timeout(patience, answer).await {
         Ok(Ok(result)) => result.map_err(|reason| (reason, true)),
         Ok(Err(_)) => Err(("the backend ended".into(), false)),
         Err(_) => Err((format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS), false)),

@@ -1,7 +1,9 @@
 //! Looking for the newest release.
 
+use super::Chance;
 use super::fetch::Remote;
 use crate::lifecycle::Candidate;
+use crate::policy::pin;
 use crate::store::{Release, Store, compare_versions, misfit, same_content};
 use crate::trust::{self, Client, MetadataFolder, Proof, Target};
 use crate::{Error, TARGET, hash};
@@ -45,6 +47,12 @@ pub(crate) struct Standpoint<'a> {
     pub channel: &'a str,
     /// Highest sequence of the channel that was ever committed here.
     pub floor: u64,
+    /// The version the app is to stay at.
+    pub pinned: Option<&'a str>,
+    /// What a new install's random number is made of.
+    pub chance: Chance,
+    /// The user wants what there is now, and not when its wave comes.
+    pub early: bool,
 }
 
 /// Refreshes the metadata and gives the next release on the way to the newest of the channel: that, or a barrier before it.
@@ -78,11 +86,17 @@ async fn refreshed(
 
 async fn next(remote: &Remote, from: Standpoint<'_>, now: jiff::Timestamp) -> Result<Looked, Error> {
     let Some(mut client) = refreshed(remote, &from, now).await? else { return Ok(Looked::Nothing) };
-    let Some(target) = client.find(&trust::target_path(from.channel)).await? else {
+    let Some(mut target) = client.find(&trust::target_path(from.channel)).await? else {
         return Ok(Looked::NoChannel(channels(&client)));
     };
-    let mut found = read(&client, &target, from.current).await?;
     let carried = remote.network().is_carried();
+    let mut withheld = BTreeSet::new();
+    // A file holds what is for everybody.
+    if !carried {
+        withheld = wave(&mut client, &mut target, &from).await;
+    }
+    let mut found = read(&client, &target, from.current).await?;
+    found.withheld = withheld;
     if let Some((version, path)) = barrier(&client, &target, &from) {
         let unnamed = || Error::Trust(format!("no role names {path}, which a release has to come after"));
         let before = client.find(&path).await?.ok_or_else(unnamed)?;
@@ -94,8 +108,10 @@ async fn next(remote: &Remote, from: Standpoint<'_>, now: jiff::Timestamp) -> Re
             )),
             false => error,
         };
+        let withheld = found.withheld;
         found = read(&client, &before, from.current).await.map_err(lacks)?;
         found.towards = Some(newest);
+        found.withheld = withheld;
     }
     if carried {
         found.manifest.deltas.clear();
@@ -114,6 +130,61 @@ fn channels(client: &Client) -> String {
         names.extend(paths.filter_map(|path| trust::channel_of(path)));
     }
     names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Exchanges what is for everybody for the newest release in waves that this install is among. The hashes of those that are
+/// not for it, or not yet.
+async fn wave(client: &mut Client, newest: &mut Target, from: &Standpoint<'_>) -> BTreeSet<String> {
+    let mut withheld = BTreeSet::new();
+    let role = newest.roles.last().map_or("targets", String::as_str);
+    let Some(list) = client.trusted().targets_role(role) else { return withheld };
+    let number = |target: &Target| target.file.custom.as_ref()?.get("sequence")?.as_u64();
+    let for_everybody = number(newest).unwrap_or_default();
+    let waves = list.targets.iter().filter_map(|(path, file)| {
+        let sequence = trust::wave_sequence(path, from.channel).filter(|number| *number > for_everybody)?;
+        Some((sequence, path.clone(), file.clone()))
+    });
+    let mut waves: Vec<_> = waves.collect();
+    if waves.is_empty() {
+        return withheld;
+    }
+    waves.sort_by_key(|(sequence, ..)| std::cmp::Reverse(*sequence));
+    let shares = match client.find(&trust::rollout_path(from.channel)).await {
+        Ok(shares) => shares.and_then(|shares| shares.file.custom),
+        // What is for everybody is there all the same. Nothing is known of the others, also not that they were paused.
+        Err(error) => {
+            tracing::warn!(%error, "the shares of releases in waves could not be had");
+            return withheld;
+        }
+    };
+    for (sequence, path, file) in waves {
+        let Some(hash) = file.hashes.get("sha256").cloned() else { continue };
+        let text = |name| file.custom.as_ref()?.get(name)?.as_str();
+        let (version, salt) = (text("version").unwrap_or_default(), text("salt").unwrap_or_default());
+        if from.pinned.is_some_and(|pinned| !pin::fits(pinned, version)) || from.store.is_banned(&hash) {
+            continue;
+        }
+        let share = trust::share_of(shares.as_ref(), sequence);
+        if share == 0 || share < trust::SHARE_WHOLE && !from.early && place(from, salt).await >= share {
+            withheld.insert(hash);
+            continue;
+        }
+        (newest.path, newest.file) = (path, file);
+        break;
+    }
+    withheld
+}
+
+/// Where this install stands; at the end, where its number can not be kept: it would be another one the next time.
+async fn place(from: &Standpoint<'_>, salt: &str) -> u16 {
+    let (store, chance) = (from.store.clone(), from.chance);
+    match from.store.blocking(move || store.install(chance)).await {
+        Ok(install) => trust::place_in_order(&install, salt),
+        Err(error) => {
+            tracing::warn!(%error, "the number of this install could not be stored; it comes last");
+            trust::SHARE_WHOLE - 1
+        }
+    }
 }
 
 /// Version and path of the barrier to be taken next, if there is one between what runs and the newest release.
@@ -140,6 +211,7 @@ struct Read {
     proof: Proof,
     /// The newest release, when this is a barrier before it.
     towards: Option<Manifest>,
+    withheld: BTreeSet<String>,
 }
 
 async fn read(client: &Client, target: &Target, current: &Release) -> Result<Read, Error> {
@@ -151,11 +223,17 @@ async fn read(client: &Client, target: &Target, current: &Release) -> Result<Rea
         client.download(target, limits::MANIFEST_BYTES_MAX as u64).await?
     };
     trust::check_target(&target.file, &bytes)?;
-    Ok(Read { manifest: Manifest::parse(&bytes)?, bytes, proof: client.proof(target)?, towards: None })
+    Ok(Read {
+        manifest: Manifest::parse(&bytes)?,
+        bytes,
+        proof: client.proof(target)?,
+        towards: None,
+        withheld: BTreeSet::new(),
+    })
 }
 
 fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: Read) -> Result<Found, Error> {
-    let Read { manifest, bytes, proof, towards } = read;
+    let Read { manifest, bytes, proof, towards, withheld } = read;
     let running = &current.manifest().version;
     let urgencies = [Some(&manifest), towards.as_ref()];
     let critical = urgencies.into_iter().flatten().any(|release| is_critical(&release.urgency, running));
@@ -170,11 +248,13 @@ fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: R
         same_as_current: same_content(current.manifest(), &manifest),
         unusable: foreign.or(misfit.filter(|_| !next_start)),
         next_start,
-        conditional: !manifest.policy.is_none(),
+        conditional: manifest.policy.has_conditions(),
+        live: manifest.policy.live,
         critical,
         channel: channel.to_owned(),
         towards: towards.map(|newest| newest.version),
         given: false,
+        withheld,
     };
     let banned = store.is_banned_content(&candidate.hash, &manifest);
     if candidate.hash != current.hash() && candidate.unusable.is_none() && !banned {
@@ -203,9 +283,16 @@ fn foreign(manifest: &Manifest, current: &Release) -> Option<String> {
     if manifest.app != *app {
         return Some(format!("it belongs to {}, not to {app}", manifest.app));
     }
-    if manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
+    // A program that uses the engine alone has files and no backend; an app with one never becomes an app without.
+    let alone = current.manifest().backend.is_empty();
+    if !(alone && manifest.backend.is_empty()) && manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Some(format!("it has no backend for {TARGET}, only for {available}"));
+        let others = if available.is_empty() {
+            "and for no other".to_owned()
+        } else {
+            format!("only for {available}")
+        };
+        return Some(format!("it has no backend for {TARGET}, {others}"));
     }
     // Of barriers the signed list is asked: one that a manifest names may be lifted since.
     None

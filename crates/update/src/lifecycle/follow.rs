@@ -38,6 +38,15 @@ pub(crate) fn fits(pinned: Option<&String>, release: &Candidate) -> bool {
     pinned.is_none_or(|pinned| versions.into_iter().flatten().any(|version| pin::fits(pinned, version)))
 }
 
+/// A rollout that was paused, or begins anew with fewer: what was fetched and does not run yet is left. Who runs it keeps it.
+pub(super) fn withdraw(state: &mut State, effects: &mut Vec<Effect>, found: &Candidate) {
+    let paused = |staged: &Candidate| !staged.given && found.withheld.contains(&staged.hash);
+    if state.staged.as_ref().is_some_and(paused) {
+        state.staged = None;
+        effects.push(Effect::Unstage);
+    }
+}
+
 /// Why a release that was found is not taken, where the user should hear of that.
 pub(super) fn held(state: &State, found: &Candidate) -> Option<String> {
     let (version, current) = (&found.version, &state.current);
@@ -150,4 +159,69 @@ pub(super) fn raise_floor(state: &mut State, release: &Candidate) {
         false => state.floors.entry(release.channel.clone()).or_default(),
     };
     *floor = release.sequence.max(*floor);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Event, step};
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn release(sequence: u64, withheld: &[&str]) -> Candidate {
+        Candidate {
+            hash: format!("h{sequence}"),
+            version: format!("1.{sequence}.0"),
+            sequence,
+            withheld: withheld.iter().map(|hash| (*hash).to_owned()).collect(),
+            ..Candidate::default()
+        }
+    }
+
+    fn found(staged: Candidate, found: Candidate) -> (State, Vec<Effect>) {
+        let state = State {
+            phase: Phase::Checking,
+            current: release(3, &[]),
+            floor: 3,
+            staged: Some(staged),
+            ..State::default()
+        };
+        step(state, Event::Found(Some(found)), 0)
+    }
+
+    #[test]
+    fn what_is_staged_and_then_paused_is_left_and_what_runs_is_kept() {
+        let waiting = Candidate { conditional: true, ..release(5, &[]) };
+        let (state, effects) = found(waiting.clone(), release(4, &["h5"]));
+        assert_eq!((state.phase, state.staged), (Phase::Downloading, None));
+        assert_eq!(effects[0], Effect::Unstage);
+        // Nothing is said of it: it waits on.
+        let (state, effects) = found(waiting.clone(), release(3, &["h6"]));
+        assert_eq!(
+            (state.staged.map(|staged| staged.sequence), effects.contains(&Effect::Unstage)),
+            (Some(5), false)
+        );
+        // Who was given a file of it wants it.
+        let given = Candidate { given: true, ..waiting };
+        let (state, effects) = found(given, release(3, &["h5"]));
+        assert_eq!((state.phase, effects.contains(&Effect::Unstage)), (Phase::Applying, false));
+    }
+
+    #[test]
+    fn no_share_takes_an_install_back() {
+        // Every share before and after: what runs is release 5, which is in waves, or what is for everybody, or newer.
+        for (running, offered) in (1..6).flat_map(|running| (1..6).map(move |offered| (running, offered))) {
+            let state = State {
+                phase: Phase::Checking,
+                current: release(running, &[]),
+                floor: running,
+                ..State::default()
+            };
+            let withheld: BTreeSet<_> = (offered + 1..6).map(|sequence| format!("h{sequence}")).collect();
+            let offer = Candidate { withheld, ..release(offered, &[]) };
+            let (state, _) = step(state, Event::Found(Some(offer)), 0);
+            let goes = state.candidate.map(|candidate| candidate.sequence);
+            assert_eq!(goes, (offered > running).then_some(offered), "{running} {offered}");
+            assert_eq!((state.current.sequence, state.floor), (running, running));
+        }
+    }
 }

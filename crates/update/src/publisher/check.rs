@@ -1,9 +1,10 @@
 //! A repository seen as an app sees it.
 
+use super::rollout::{self, Share};
 use crate::disk::OsDisk;
 use crate::engine::Surroundings;
 use crate::engine::fetch::Remote;
-use crate::trust::{Client, MetadataFolder};
+use crate::trust::{self, Client, MetadataFolder};
 use crate::{Error, hash};
 use sigstore_tuf::{Metadata, Role as _, Root};
 use staysail_protocol::limits;
@@ -37,6 +38,8 @@ pub struct ReleaseReport {
     pub sequence: u64,
     /// Hash of its manifest.
     pub hash: String,
+    /// How many get it, and whether that is paused, when it is given out in waves.
+    pub wave: Option<(Share, bool)>,
     /// Its files and deltas that were downloaded and are what they should be.
     pub blobs: usize,
 }
@@ -93,7 +96,8 @@ pub async fn check(
     // What stands in the lists of channels beside their newest releases: barriers.
     let lists = given.iter().filter_map(|(name, _)| client.trusted().targets_role(name));
     let more: BTreeSet<String> = lists.flat_map(|list| list.targets.keys().cloned()).collect();
-    for path in more.iter().filter(|path| !paths.contains(path)) {
+    let releases_only = |path: &&String| !paths.contains(path) && !path.starts_with("rollouts/");
+    for path in more.iter().filter(releases_only) {
         releases.extend(release(&remote, &mut client, path, files).await?);
     }
     for (name, _) in given {
@@ -120,13 +124,26 @@ async fn release(
             blobs += 1;
         }
     }
+    let wave = wave(client, path, manifest.sequence).await?;
     Ok(Some(ReleaseReport {
         path: path.to_owned(),
+        wave,
         version: manifest.version.clone(),
         sequence: manifest.sequence,
         hash: hash::of(&bytes),
         blobs,
     }))
+}
+
+/// How many get the release of this path.
+async fn wave(client: &mut Client, path: &str, sequence: u64) -> Result<Option<(Share, bool)>, Error> {
+    let channel = trust::channel_of(path).unwrap_or_default().to_owned();
+    if trust::wave_sequence(path, &channel) != Some(sequence) {
+        return Ok(None);
+    }
+    let shares = client.find(&trust::rollout_path(&channel)).await?;
+    let shares = shares.ok_or_else(|| Error::Trust(format!("nobody says how many get {path}")))?;
+    Ok(Some(rollout::said(shares.file.custom.as_ref(), sequence)))
 }
 
 fn all_blobs(manifest: &Manifest) -> Vec<Blob> {

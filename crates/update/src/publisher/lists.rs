@@ -2,7 +2,7 @@
 
 use super::current::{Current, check_owned, check_root, read};
 use super::keys::{Keys, Signing};
-use super::{Options, Place, Role, Writer, refused};
+use super::{Options, Place, Role, Writer, refused, rollout};
 use crate::Error;
 use crate::trust::{
     CHANNEL_NAME_BYTES_MAX, barrier_path, barrier_pattern, barriers, channel_of, is_channel, matching,
@@ -50,7 +50,7 @@ impl Online {
     }
 }
 
-fn entries(targets: &Targets) -> Result<Map<String, Value>, Error> {
+pub(super) fn entries(targets: &Targets) -> Result<Map<String, Value>, Error> {
     match serde_json::to_value(&targets.targets).map_err(|error| Error::Trust(error.to_string()))? {
         Value::Object(entries) => Ok(entries),
         _ => Ok(Map::new()),
@@ -70,6 +70,13 @@ impl List {
             delegations: delegations.and_then(|delegations| serde_json::to_value(delegations).ok()),
             signers,
         })
+    }
+
+    /// What the list says that a channel belongs into.
+    pub fn published(current: &Current, channel: &str) -> Result<Map<String, Value>, Error> {
+        let role = given(&current.targets, &target_path(channel))?;
+        let list = role.map_or(Some(&current.targets), |role| current.channels.get(&role.name));
+        Ok(list.map(entries).transpose()?.unwrap_or_default())
     }
 
     /// The list that a path belongs into: that of the role to which it was given, or that of the targets role. There is a
@@ -208,11 +215,14 @@ pub fn delegate(
         roles.push(delegation);
     }
     forget_unused_keys(delegations);
+    // Who gets the channel gives out releases in waves without another word of the targets role.
+    rollout::allow(&mut top.delegations, keys)?;
+    let shares = rollout::signed(Some(&current), top.delegations.as_ref(), keys, passphrase)?;
     let mut write = Writer { place, written: 0 };
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    write.sign(Some(&current), vec![own, top], &online, now)
+    write.sign(Some(&current), [own, top].into_iter().chain(shares).collect(), &online, now)
 }
 
 /// Moves what there is of a channel from one list to another.
@@ -234,7 +244,7 @@ fn covering(targets: &Targets, path: &str) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-fn forget_unused_keys(delegations: &mut Value) {
+pub(super) fn forget_unused_keys(delegations: &mut Value) {
     let roles = delegations["roles"].clone();
     let used = |id: &String| {
         let mut roles = roles.as_array().into_iter().flatten();

@@ -6,9 +6,12 @@
 //! targets/releases/<sha256>.<channel>.json  release manifests
 //! targets/<sha256>.releases/<channel>.json  the same, under the name that tough asks for
 //! targets/releases/<sha256>.<channel>.<sequence>.json  once more for each barrier, under either name
+//! targets/releases/<sha256>.<channel>.wave-<sequence>.json  once more for each release in waves
+//! targets/rollouts/<sha256>.<channel>.json  how large the shares of releases in waves are
 //! metadata/N.root.json                      who may sign
 //! metadata/N.targets.json                   which manifest is the newest of each channel
 //! metadata/N.channel-<channel>.json         the same for a channel that has a role and keys of its own
+//! metadata/N.rollout.json                   the list of shares
 //! metadata/N.snapshot.json                  which targets metadata count
 //! metadata/timestamp.json                   which snapshot is the newest
 //! ```
@@ -24,6 +27,7 @@ pub mod keys;
 mod lists;
 pub mod metadata;
 pub mod place;
+pub mod rollout;
 mod shells;
 
 pub use crate::trust::CHANNEL_NAME_BYTES_MAX;
@@ -32,10 +36,11 @@ pub use keys::Keys;
 pub use lists::{delegate, role_of};
 pub use metadata::Role;
 pub use place::{Folder, Place, Server};
+pub use rollout::Share;
 
 use crate::bundle::Contents;
 use crate::store::compare_versions;
-use crate::trust::{check_target, target_path};
+use crate::trust::{ROLLOUT_ROLE, check_target, target_path, wave_path};
 use crate::{Error, hash};
 use current::{Current, check_owned, check_root, read};
 use lists::{List, Online};
@@ -52,6 +57,8 @@ pub const SNAPSHOT_EXPIRY_DAYS: i64 = 365;
 /// Days a client believes that what it sees is the newest. After that it installs nothing until `staysail publish` or
 /// `staysail repo renew` has renewed it; apps go on running.
 pub const TIMESTAMP_EXPIRY_DAYS: i64 = 30;
+/// Letters of a release's hash that are its salt.
+const SALT_BYTES: usize = 16;
 /// Largest metadata file a publisher reads back.
 pub const METADATA_BYTES_MAX: u64 = 16 << 20;
 
@@ -75,6 +82,8 @@ pub struct Options {
     /// Sign what is published already, although the keys that signed it are no longer trusted. Look at it first: whoever
     /// stole a key may have published something.
     pub resign: bool,
+    /// How many get it for now; everybody, unless it is said.
+    pub rollout: Option<Share>,
 }
 
 impl Default for Options {
@@ -88,6 +97,7 @@ impl Default for Options {
             delta_releases: DELTA_RELEASES,
             lift_barriers: Vec::new(),
             resign: false,
+            rollout: None,
         }
     }
 }
@@ -137,8 +147,13 @@ pub fn publish(
     options: &Options,
     now: jiff::Timestamp,
 ) -> Result<Published, Error> {
-    let Opened { roots, online, path, current, mut list, top } = open(place, keys, options, now)?;
-    let previous = previous(place, &list.targets, &path)?;
+    let Opened { roots, online, path, current, mut list, top, mut shares } = open(place, keys, options, now)?;
+    let channel = &options.channel;
+    let newest = rollout::newest_path(&list.targets, channel);
+    let previous = previous(place, &list.targets, &newest)?;
+    if options.rollout.is_some() {
+        rollout::check_room(&list.targets, channel, contents.manifest.barrier)?;
+    }
 
     let manifest = &mut contents.manifest;
     if let Some(version) = &options.version {
@@ -152,7 +167,7 @@ pub fn publish(
     manifest.sequence = previous.as_ref().map_or(0, |previous| previous.sequence) + 1;
     shells::carry(place, &mut contents, previous.as_ref())?;
     shells::check_carried(&contents, previous.as_ref())?;
-    let before = deltas::history(&list.targets, &path);
+    let before = deltas::history(&list.targets, &newest);
     let barriers = list.standing_barriers(options)?;
     contents.manifest.after_barrier = barriers.last().map(|(version, _)| version.clone());
     let last_barrier = barriers.last().and_then(|(_, path)| list.hash_of(path));
@@ -174,9 +189,11 @@ pub fn publish(
     }
     let mut paths = vec![path];
     if manifest.barrier {
-        paths.push(list.room_for_barrier(current.as_ref(), &options.channel, manifest.sequence)?);
+        paths.push(list.room_for_barrier(current.as_ref(), channel, manifest.sequence)?);
     }
-    for path in &paths {
+    let wave = options.rollout.map(|_| wave_path(channel, manifest.sequence));
+    // Under the name of those that are for everybody, too: it is to become one.
+    for path in paths.iter().chain(&wave) {
         let name = path.trim_start_matches("releases/");
         write.immutable(&format!("targets/releases/{}.{name}", published.hash), &manifest_bytes)?;
         // tough puts the hash before the whole path and not, as the specification says, before the last piece of it.
@@ -188,11 +205,29 @@ pub fn publish(
     });
     let target =
         json!({ "length": manifest_bytes.len(), "hashes": { "sha256": published.hash }, "custom": custom });
-    list.targets.extend(paths.into_iter().map(|path| (path, target.clone())));
+    let said = current.as_ref().and_then(|current| current.channels.get(ROLLOUT_ROLE));
+    match wave {
+        None => {
+            rollout::end(&mut list.targets, channel);
+            list.targets.extend(paths.into_iter().map(|path| (path, target.clone())));
+        }
+        Some(path) => {
+            rollout::fold(&mut list.targets, said, channel);
+            let mut target = target;
+            target["custom"]["salt"] = published.hash[..SALT_BYTES].into();
+            list.targets.insert(path, target);
+        }
+    }
+    if let Some(shares) = &mut shares {
+        let mut waves = rollout::waves(&list.targets, said, channel);
+        let own = waves.iter_mut().find(|wave| wave.hash == published.hash);
+        own.into_iter().for_each(|own| own.share = options.rollout.unwrap_or(own.share));
+        rollout::say(&mut write, shares, channel, &waves)?;
+    }
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    let lists = std::iter::once(list).chain(top).collect();
+    let lists = std::iter::once(list).chain(top).chain(shares).collect();
     write.sign(current.as_ref(), lists, &online, now)?;
     published.written = write.written;
     Ok(published)
@@ -221,6 +256,8 @@ struct Opened {
     list: List,
     /// The list of the targets role, when the release is in another one and this is to be signed anew, too.
     top: Option<List>,
+    /// The list of shares, when there is one or is to be one.
+    shares: Option<List>,
 }
 
 fn open(place: &dyn Place, keys: &Keys, options: &Options, now: jiff::Timestamp) -> Result<Opened, Error> {
@@ -232,10 +269,11 @@ fn open(place: &dyn Place, keys: &Keys, options: &Options, now: jiff::Timestamp)
     let current = read(place, &roots)?;
     check_owned(current.as_ref(), options.resign)?;
     let own = options.channel_passphrase.as_deref().or(passphrase);
-    let list = List::of(current.as_ref(), keys, &path, (passphrase, own))?;
+    let mut list = List::of(current.as_ref(), keys, &path, (passphrase, own))?;
     let disowned = current.as_ref().filter(|current| current.targets_disowned && list.role != "targets");
-    let top = disowned.map(|current| List::top(Some(current), keys, passphrase)).transpose()?;
-    Ok(Opened { roots, online, path, current, list, top })
+    let mut top = disowned.map(|current| List::top(Some(current), keys, passphrase)).transpose()?;
+    let shares = rollout::open((current.as_ref(), keys, options), &mut list, &mut top)?;
+    Ok(Opened { roots, online, path, current, list, top, shares })
 }
 
 /// Signs snapshot and timestamp anew, so that clients go on believing that they see the newest.
@@ -280,7 +318,7 @@ fn sign_anew(
     for (version, root) in &roots {
         write.immutable(&format!("metadata/{version}.root.json"), root)?;
     }
-    let lists = if with_targets { vec![List::top(Some(&current), keys, passphrase)?] } else { Vec::new() };
+    let lists = rollout::renewed(&current, keys, passphrase, with_targets)?;
     write.sign(Some(&current), lists, &online, now)
 }
 

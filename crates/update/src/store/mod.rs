@@ -36,9 +36,9 @@ pub(crate) use stage::Fetch;
 pub use stage::Trial;
 pub use start::ReleaseStart;
 
-use crate::Error;
 use crate::bundle::Attached;
 use crate::disk::{Disk, Lock};
+use crate::{Error, hash};
 use release::Origin;
 use state::{Copy, State};
 use staysail_protocol::limits;
@@ -258,6 +258,27 @@ impl Store {
         }
         state.generation += 1;
         self.write_state(&state)
+    }
+
+    /// The random number of this install, made of `chance` when there is none: who comes when in releases that are given out in
+    /// waves follows from it. When both copies of the state are lost it is drawn again, as by a new install.
+    pub(crate) fn install(&self, chance: fn() -> u8) -> Result<String, Error> {
+        if let Some(known) = self.state().postponed.install {
+            return Ok(known);
+        }
+        let drawn = hash::hex(&std::array::from_fn::<u8, 16, _>(|_| chance()));
+        let mut install = String::new();
+        // Another process may have been first.
+        self.change(|state| install.clone_from(state.postponed.install.get_or_insert(drawn)))?;
+        Ok(install)
+    }
+
+    /// Leaves what is staged there: it is not to be applied any more, also by the next start.
+    pub(crate) fn unstage(&self) -> Result<(), Error> {
+        self.change(|state| {
+            state.staged = None;
+            state.keep_shells();
+        })
     }
 
     /// Makes the two copies of the state the same again, after damage to one and after a crash between the two: the next

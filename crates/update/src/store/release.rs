@@ -221,8 +221,11 @@ impl Release {
     /// # Errors
     /// The first that can not be had as it was released.
     pub fn verify(&self) -> Result<(), Error> {
-        self.worker()?;
-        for entry in &self.inner.manifest.page {
+        let manifest = &self.inner.manifest;
+        if !manifest.backend.is_empty() {
+            self.worker()?;
+        }
+        for entry in &manifest.page {
             self.page_file(&entry.path)?;
         }
         for module in self.inner.manifest.modules.values() {
@@ -235,7 +238,8 @@ impl Release {
 /// Why this program can not run a release that another version of Staysail could, if so.
 pub(crate) fn misfit(manifest: &Manifest) -> Option<String> {
     let (oldest, newest) = manifest.protocol;
-    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
+    let speaks = !manifest.backend.is_empty();
+    if speaks && (oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN) {
         return Some(format!(
             "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
              install the app again"

@@ -81,7 +81,7 @@ impl Chosen {
     }
 }
 
-/// What was put off, by the user and by conditions.
+/// What was put off, by the user, by conditions and until a wave comes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Postponed {
@@ -94,6 +94,10 @@ pub struct Postponed {
     /// When (seconds since 1970) the user said later, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later_s: Option<(i64, i64)>,
+    /// The random number of this install, by which it waits for releases in waves: 32 digits, made when they are first asked
+    /// for. It is told to nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<String>,
 }
 
 impl Postponed {

@@ -9,6 +9,7 @@
 //! | `target` | what metadata say of one file |
 //! | `repository` | the seam to the network |
 //! | `names` | roles and targets in addresses and file names |
+//! | `waves` | who a release is for that is given out in waves |
 //!
 //! The checks of one file against the others are `sigstore-tuf`'s. This module says which files make a proof, verifies a
 //! proof kept on disk without network, and names the target.
@@ -20,6 +21,7 @@ mod folder;
 mod names;
 mod repository;
 mod target;
+mod waves;
 
 pub(crate) use checks::matching;
 pub use client::Client;
@@ -28,6 +30,8 @@ pub(crate) use names::as_address;
 pub use names::as_file_name;
 pub use repository::{Fetching, Repository, Web};
 pub use target::Target;
+pub(crate) use waves::{ROLLOUT_PATTERN, ROLLOUT_ROLE, wave_sequence};
+pub use waves::{SHARE_WHOLE, place_in_order, rollout_path, share_of, wave_path};
 
 use crate::{Error, crypto};
 use sigstore_tuf::{TargetFile, TrustedMetadataSet};
@@ -82,7 +86,10 @@ pub const CHANNEL_NAME_BYTES_MAX: usize = 50;
 pub(crate) fn channel_of(path: &str) -> Option<&str> {
     let name = path.strip_prefix("releases/")?.strip_suffix(".json")?;
     let channel = match name.split_once('.') {
-        Some((channel, sequence)) => sequence.parse::<u64>().ok().map(|_| channel)?,
+        Some((channel, rest)) => {
+            let sequence = rest.strip_prefix("wave-").unwrap_or(rest);
+            sequence.parse::<u64>().ok().map(|_| channel)?
+        }
         None => name,
     };
     is_channel(channel).then_some(channel)

@@ -28,11 +28,12 @@ fn describe(release: &Release) -> Candidate {
     }
 }
 
+/// What an earlier run staged: the launch it may have waited for is this one.
 fn staged_as(release: &Release, current_version: &str) -> Candidate {
     let manifest = release.manifest();
     Candidate {
         next_start: misfit(manifest).is_some(),
-        conditional: !manifest.policy.is_none(),
+        conditional: manifest.policy.has_conditions(),
         critical: is_critical(&manifest.urgency, current_version),
         ..describe(release)
     }
@@ -86,6 +87,13 @@ impl Driver {
         let store = self.parts.store.clone();
         let tidied = self.parts.store.blocking(move || store.collect_garbage()).await;
         not_stored(&self.troubles, tidied, Trouble::NotTidied, NOT_TIDIED)
+    }
+
+    pub(super) async fn unstage(&mut self) -> Option<Event> {
+        self.staged = None;
+        let store = self.parts.store.clone();
+        let unstaged = self.parts.store.blocking(move || store.unstage()).await;
+        not_stored(&self.troubles, unstaged, Trouble::ChoiceNotStored, NOT_UNSTAGED)
     }
 
     /// Of the channel that is followed: the look just said that what runs is the newest there.
@@ -182,6 +190,8 @@ const LATER_NOT_STORED: &str =
     "until when updates are put off could not be stored and holds until the app ends";
 const CHOICE_NOT_STORED: &str =
     "the channel or version that was chosen could not be stored and holds until the app ends";
+const NOT_UNSTAGED: &str =
+    "a release that was withdrawn waits to be applied, and that it is not to be could not be stored";
 const FLOOR_NOT_STORED: &str =
     "the published release is what runs, but the floor it raises could not be stored";
 
