@@ -275,8 +275,7 @@ pub const MODULES_MAX: usize = 64;
 /// All Wasm modules of an app together.
 pub const MODULES_BYTES_MAX: u64 = 256 << 20;
 const _: () = assert!(MODULES_BYTES_MAX <= FRAME_BODY_BYTES_MAX as u64);
-/// Failed calls (traps, limits) of one module after which its backend no longer counts as healthy: within probation the
-/// release goes back.
+/// Failed calls (traps, limits) of one module beyond which it counts as bad: within probation the release goes back.
 pub const MODULE_FAILURES_MAX: u32 = 3;
 /// Lines one call of a module writes to the log; more are left out.
 pub const MODULE_LOG_LINES_MAX: u32 = 100;

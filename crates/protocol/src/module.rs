@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What one call of a module may use. Each begins anew with every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ModuleLimits {
     /// Fuel: about one unit per instruction, more for what copies memory.
     pub fuel_per_call: u64,

@@ -283,6 +283,10 @@ pub enum ToShell {
         /// Which failed and why.
         #[serde(default)]
         message: String,
+        /// Which Wasm module's calls keep failing and why; empty when none's do. Reason to return to what was before, where
+        /// there is something, and no reason to end the worker.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        modules: String,
     },
     /// Sign of life.
     Pong {

@@ -64,12 +64,16 @@ struct Drains {
     done: AtomicBool,
 }
 
+/// Answer of a worker that was asked for its health: an error when a check of the app's failed, else which modules keep
+/// failing, if any.
+type Health = Result<Option<String>, String>;
+
 #[derive(Default)]
 struct Replies {
     restored: Option<oneshot::Sender<Result<(), String>>>,
     snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
-    healthy: Option<oneshot::Sender<Result<(), String>>>,
+    healthy: Option<oneshot::Sender<Health>>,
     modules: Option<oneshot::Sender<Result<(), String>>>,
     released: exclusive::Question,
     acquired: exclusive::Question,
@@ -456,9 +460,10 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
                 let _ = waiting.send(());
             }
         }
-        ToShell::Healthy { ok, message } => {
+        ToShell::Healthy { ok, message, modules } => {
             if let Some(waiting) = seat.replies().healthy.take() {
-                let _ = waiting.send(if ok { Ok(()) } else { Err(message) });
+                let failing = (!modules.is_empty()).then_some(modules);
+                let _ = waiting.send(if ok { Ok(failing) } else { Err(message) });
             }
         }
         ToShell::ModulesTaken => modules_answered(seat, Ok(())),

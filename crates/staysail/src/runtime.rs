@@ -267,6 +267,7 @@ impl Worker {
                     self.tell(&ToShell::Healthy {
                         ok: false,
                         message: format!("no thread to check on: {error}"),
+                        modules: String::new(),
                     });
                 }
             }
@@ -519,10 +520,12 @@ impl Worker {
                 .unwrap_or_else(|panic| Err(panicked("a health check", panic.as_ref()).message))
         };
         let result = self.health.iter().try_for_each(check);
-        #[cfg(feature = "wasm")]
-        let result = result.and_then(|()| self.app.inner.modules.health());
         let message = result.as_ref().err().cloned().unwrap_or_default();
-        self.tell(&ToShell::Healthy { ok: result.is_ok(), message });
+        #[cfg(feature = "wasm")]
+        let modules = self.app.inner.modules.failing().unwrap_or_default();
+        #[cfg(not(feature = "wasm"))]
+        let modules = String::new();
+        self.tell(&ToShell::Healthy { ok: result.is_ok(), message, modules });
     }
 }
 

@@ -120,10 +120,14 @@ impl Conductor {
             if !self.lineup.lock().await.is_active(&exchanged.seat) {
                 return None;
             }
-            if let Err((reason, _)) = probation::health(&exchanged.seat).await {
-                return Some(Err(format!(
-                    "with the new modules the health check of the backend fails: {reason}"
-                )));
+            match probation::health(&exchanged.seat).await {
+                Err((reason, _)) => {
+                    let reason =
+                        format!("with the new modules the health check of the backend fails: {reason}");
+                    return Some(Err(reason));
+                }
+                Ok(Some(failing)) => return Some(Err(failing)),
+                Ok(None) => {}
             }
             let left = probation.saturating_sub(begun.elapsed());
             if left.is_zero() {

@@ -73,8 +73,13 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
         }
         let interval = Duration::from_millis(limits::HEARTBEAT_INTERVAL_MS);
         if on_probation {
-            if let Err((reason, answers)) = health(&seat).await {
-                return fail(&shell, &seat, &format!("its health check failed: {reason}"), answers).await;
+            match health(&seat).await {
+                Err((reason, answers)) => {
+                    return fail(&shell, &seat, &format!("its health check failed: {reason}"), answers).await;
+                }
+                // Where there is nothing to return to, their calls go on failing: the worker is not worse than none.
+                Ok(Some(modules)) if go_back(&shell, Some(&seat), &modules, true).await => return,
+                Ok(_) => {}
             }
             if left.is_zero() {
                 on_probation = false;
@@ -106,8 +111,8 @@ async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
     matches!(awake::timeout(within, answer).await, Ok(Ok(())))
 }
 
-/// On an error why, and whether the worker answers at all.
-pub(super) async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
+/// Which modules keep failing, if any. On an error why, and whether the worker answers at all.
+pub(super) async fn health(seat: &Arc<Seat>) -> Result<Option<String>, (String, bool)> {
     let _turn = seat.health_turn.lock().await;
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));

@@ -11,6 +11,10 @@ pub const TESTS: &[Test] = &[
     ("modules are exchanged in the worker that runs and a call ends on the one it began with", exchanged),
     ("modules that can not be used are refused and those before stay", refused),
     ("a worker that died is started again with the newest modules", started_again),
+    (
+        "a worker whose modules keep failing is returned from, and is not ended where there is none before",
+        failing,
+    ),
     ("modules that prove good stay and those whose calls keep failing go back", proved),
 ];
 
@@ -55,7 +59,7 @@ fn rules(theatre: &Theatre, letter: char, more: &str) -> Modules {
                 (call $log (i32.const 1) (i32.const 5))
                 (loop $on
                     (local.set $i (i32.add (local.get $i) (i32.const 1)))
-                    (br_if $on (i32.lt_u (local.get $i) (i32.const 3000000))))
+                    (br_if $on (i32.lt_u (local.get $i) (i32.const 500000))))
                 (i64.const 1))
             {more})"#
     );
@@ -133,6 +137,23 @@ fn started_again() {
         (active.process() != process).then_some(())
     });
     assert_eq!(name(&theatre), "b");
+}
+
+fn failing() {
+    // Watched for longer than this takes.
+    let theatre = Theatre::open();
+    theatre.swap_with_modules("moduled", rules(&theatre, 'a', "")).unwrap();
+    let first = theatre.process();
+    let fail = || {
+        (0..=MODULE_FAILURES_MAX).for_each(|_| assert_eq!(theatre.call("trap", json!({})), Ok(json!(true))))
+    };
+    fail();
+    let switched = theatre.swap_with_modules("moduled", rules(&theatre, 'b', "")).unwrap();
+    assert_eq!(name(&theatre), "b", "it was not ended, so there was one to swap from");
+    fail();
+    let reason = theatre.verdict(switched).unwrap_err();
+    assert!(reason.contains("calls of the module `rules` failed"), "{reason}");
+    assert_eq!((name(&theatre), theatre.process()), ("a".into(), first));
 }
 
 fn proved() {

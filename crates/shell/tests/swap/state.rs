@@ -208,7 +208,8 @@ pub fn play(role: &str) {
                     send(&mut shell, frame.call, &ToShell::Answer { raw: false }, answer);
                 }
                 ToWorker::Health => {
-                    let healthy = ToShell::Healthy { ok: true, message: String::new() };
+                    let healthy =
+                        ToShell::Healthy { ok: true, message: String::new(), modules: String::new() };
                     send(&mut shell, 0, &healthy, Vec::new());
                 }
                 // The newest that both speak.

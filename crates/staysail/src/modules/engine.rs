@@ -58,7 +58,8 @@ enum Stop {
 /// What is left of fuel and time.
 struct Budget {
     fuel: u64,
-    deadline: Instant,
+    /// Absent when no clock goes that far.
+    deadline: Option<Instant>,
 }
 
 fn engine() -> &'static (Engine, Linker<Host>) {
@@ -129,7 +130,8 @@ impl Loaded {
         let check: TypedFunc<(), i32> = instance.get_typed_func(&store, CHECK).map_err(|_| {
             format!("exports `{CHECK}`, but not as a function without parameters that returns i32")
         })?;
-        let mut budget = Budget { fuel: self.limits.fuel_per_call, deadline: Instant::now() + time };
+        let mut budget =
+            Budget { fuel: self.limits.fuel_per_call, deadline: Instant::now().checked_add(time) };
         match run(&mut store, &check, (), &mut budget) {
             Ok(0) => Ok(()),
             Ok(code) => Err(format!("finds itself unfit: `{CHECK}` returned {code}")),
@@ -164,7 +166,7 @@ impl Loaded {
         }
         let mut budget = Budget {
             fuel: self.limits.fuel_per_call,
-            deadline: Instant::now() + Duration::from_millis(self.limits.call_timeout_ms),
+            deadline: Instant::now().checked_add(Duration::from_millis(self.limits.call_timeout_ms)),
         };
         let called = self.instance().map_err(Stop::Error).and_then(|(mut store, instance)| {
             let memory = exported_memory(&store, &instance)?;
@@ -287,7 +289,7 @@ fn run<P: WasmParams, R: WasmResults>(
                 return Err(Stop::Error(Error::new(trap.host_error().to_string())));
             }
             TypedResumableCall::OutOfFuel(stopped) => {
-                if Instant::now() >= budget.deadline {
+                if budget.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return Err(Stop::Time);
                 }
                 let needed = stopped.required_fuel();

@@ -230,6 +230,11 @@ impl Shelf {
         log: &engine::Log,
     ) -> Result<(), (String, String)> {
         let before = self.set();
+        let goes = |name: &String| !specs.iter().any(|spec| spec.name == *name);
+        if let Some(gone) = before.keys().find(|name| !back && goes(name)) {
+            let reason = format!("the module `{gone}` is gone, which the backend that runs may call");
+            return Err((gone.clone(), reason));
+        }
         let mut set = Set::new();
         for spec in specs {
             let (bytes, rest) = body
@@ -269,11 +274,9 @@ impl Shelf {
         self.set().values().for_each(|loaded| loaded.forget_failures());
     }
 
-    /// Whether a module has failed more often than a good one does.
-    pub fn health(&self) -> Result<(), String> {
-        let set = self.set();
-        let failing = set.values().find_map(|loaded| loaded.failing(limits::MODULE_FAILURES_MAX));
-        failing.map_or(Ok(()), Err)
+    /// Which module has failed more often than a good one does, and why.
+    pub fn failing(&self) -> Option<String> {
+        self.set().values().find_map(|loaded| loaded.failing(limits::MODULE_FAILURES_MAX))
     }
 }
 
