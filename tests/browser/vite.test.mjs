@@ -37,7 +37,7 @@ before(async () => (browser = await startChromium()));
 after(() => browser?.close());
 
 /** The app with a page of Vite's, under development. Ends with the test. */
-async function start(t, scheme) {
+async function start(t, scheme, config = configs[scheme]) {
   const app = project();
   let dev, context;
   t.after(async () => {
@@ -49,7 +49,7 @@ async function start(t, scheme) {
   rmSync(frontend, { recursive: true });
   mkdirSync(frontend);
   for (const [path, text] of Object.entries(files)) writeFileSync(join(frontend, path), text);
-  writeFileSync(join(frontend, "vite.config.js"), configs[scheme]);
+  writeFileSync(join(frontend, "vite.config.js"), config);
   symlinkSync(modules, join(frontend, "node_modules"));
   if (scheme === "https") {
     const arguments_ = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
@@ -93,6 +93,21 @@ for (const scheme of ["http", "https"]) {
     assert.ok(sockets.every(({ host }) => host === url.host), `Vite's socket goes the same way: ${sockets}`);
   });
 }
+
+test("a module is exchanged by a host and port of its own where Vite is told so", { timeout: PATIENCE_MS }, async (t) => {
+  const own = await freePort();
+  const hmr = `server: { hmr: { host: "127.0.0.1", port: ${own}, clientPort: ${own} } }`;
+  const { app, url, page } = await start(t, "http", configs.http.replace("plugins: [staysail()]", `plugins: [staysail()], ${hmr}`));
+  const hosts = new Set();
+  page.on("websocket", (socket) => hosts.add(new URL(socket.url()).host));
+  await page.goto(url.href);
+  await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
+  await page.evaluate(() => (window.stays = true));
+  edit(app.root, "frontend/text.js", "one", "two");
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "two");
+  assert.equal(await page.evaluate(() => window.stays), true, "the page was not loaded again");
+  assert.deepEqual([...hosts].sort(), [url.host, `127.0.0.1:${own}`].sort(), "the bundler's socket by its own port, ours by ours");
+});
 
 test("a mistake is shown in every tab, also in one that is opened after it, and goes away from all", { timeout: PATIENCE_MS }, async (t) => {
   const { app, url, page, context } = await start(t, "http");

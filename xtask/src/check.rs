@@ -3,8 +3,9 @@
 //! A step that fails does not hide the ones behind it: all run that still make sense, the failed ones are
 //! listed at the end, and the last line adds up what every test runner counted.
 
+use crate::disk;
 use crate::sim;
-use crate::steps::{Outcome, Tally, run};
+use crate::steps::{Outcome, Tally, cargo, run};
 use anyhow::Context;
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,11 @@ pub const STEPS: [&str; 14] = [
 
 /// Folders below `examples` with tests of their own.
 const EXAMPLES: [&str; 3] = ["notebook", "kitchen-sink", "exclusive"];
+
+/// What the first run on a machine puts on the disk, in GB: less than this free is said before an hour is spent.
+const DISK_GB: f64 = 16.0;
+/// A linker that hits the end of the disk says "bus error", a window nothing at all: below this the disk is suspected.
+const DISK_FULL_GB: f64 = 2.0;
 
 const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Fetching RustSec's list.
@@ -34,6 +40,10 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
             "there is no step `{name}`; steps: {}",
             STEPS.join(" ")
         );
+    }
+    let first = !root.join("target/e2e").exists();
+    if let Some(free) = disk::free_gb(root).filter(|free| first && *free < DISK_GB) {
+        println!("note: the first run takes up to {DISK_GB} GB below target/; {free:.1} GB are free");
     }
     let mut outcomes: Vec<Outcome> = Vec::new();
     for name in STEPS {
@@ -69,6 +79,11 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
         outcomes.iter().filter(|outcome| !outcome.ok).map(|outcome| outcome.name.as_str()).collect();
     if !failed.is_empty() {
         println!("failed: {}; one step alone: ./x test --only {}", failed.join(", "), failed[0]);
+        if let Some(free) = disk::free_gb(root).filter(|free| *free < DISK_FULL_GB) {
+            println!(
+                "note: {free:.1} GB of the disk are free: it may have been full meanwhile, and that be the reason"
+            );
+        }
     }
     let skipped = if tally.skipped == 0 { String::new() } else { format!(", {} skipped", tally.skipped) };
     println!("{} passed, {} failed{skipped}", tally.passed, tally.failed);
@@ -76,11 +91,7 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
 }
 
 fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
-    let cargo = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
-        command.args(arguments).current_dir(root);
-        command
-    };
+    let cargo = |arguments: &[&str]| cargo(root, arguments);
     match name {
         "format" => run(name, &mut cargo(&["fmt", "--all", "--check"]), STEP_LIMIT),
         "tidy" => tidy(root),
@@ -184,8 +195,6 @@ fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcom
 
 /// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.
 fn windows(root: &Path) -> anyhow::Result<Outcome> {
-    let mut command = Command::new("cargo");
-    command.args(["test", "-p", "staysail-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"]);
-    command.current_dir(root);
-    run("windows", &mut command, STEP_LIMIT)
+    let arguments = ["test", "-p", "staysail-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
+    run("windows", &mut cargo(root, &arguments), STEP_LIMIT)
 }

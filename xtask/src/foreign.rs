@@ -5,7 +5,7 @@
 //! Build scripts that compile C want a cross compiler all the same; they get one that makes the files it is asked for,
 //! empty. What is checked so is never run: only a machine of that system can do that.
 
-use crate::steps::{Outcome, Tally, run};
+use crate::steps::{Outcome, Tally, cargo, run};
 use anyhow::Context;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,7 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
                 continue;
             }
         }
-        let mut command = Command::new("cargo");
-        command.args(["clippy", "--locked", "--target", target]).current_dir(root);
+        let mut command = cargo(root, &["clippy", "--locked", "--target", target]);
         for package in PACKAGES {
             command.args(["-p", package]);
         }

@@ -1,7 +1,7 @@
 //! Other clients of the same standard, made ready under `target/interop`, and the tests in which they and we read each
 //! other's repositories (`crates/update/tests/interop.rs`).
 
-use crate::steps::{Outcome, run};
+use crate::steps::{Outcome, cargo, run};
 use anyhow::Context;
 use std::path::Path;
 use std::process::Command;
@@ -29,15 +29,14 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
     install.arg(root.join("tests/interop/requirements.txt"));
     steps.push(install);
-    let mut build = Command::new("cargo");
-    build.args(["build", "--locked", "--manifest-path"]).arg(root.join("tests/interop/tough/Cargo.toml"));
+    let mut build = cargo(&root.join("tests/interop/tough"), &["build", "--locked"]);
     build.env("CARGO_TARGET_DIR", own.join("cargo"));
     steps.push(build);
-    let mut test = Command::new("cargo");
-    test.args(["test", "--locked", "-p", "staysail-update", "--test", "interop", "--", "--ignored"]);
+    let arguments = ["test", "--locked", "-p", "staysail-update", "--test", "interop", "--", "--ignored"];
+    let mut test = cargo(root, &arguments);
     let script = root.join("tests/interop/python_tuf.py");
     test.env("STAYSAIL_INTEROP_PYTHON_TUF", format!("{}\n{}", python.display(), script.display()));
-    test.env("STAYSAIL_INTEROP_TOUGH", own.join("cargo/debug/tough-interop")).current_dir(root);
+    test.env("STAYSAIL_INTEROP_TOUGH", own.join("cargo/debug/tough-interop"));
     steps.push(test);
     let mut all: Option<Outcome> = None;
     for mut step in steps {

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod demo;
+mod disk;
 mod display;
 mod foreign;
 mod fuzz;

@@ -1,9 +1,8 @@
 //! `cargo xtask sim`: simulated updates with faults at every effect (`crates/testkit`), built with optimisation and with
 //! every assertion.
 
-use crate::steps::{Outcome, run};
+use crate::steps::{Outcome, cargo, run};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Schedules within `./x test`.
@@ -22,12 +21,8 @@ const LIMIT: Duration = Duration::from_secs(8 * 60 * 60);
 /// # Errors
 /// When cargo can not be started.
 pub fn simulate(root: &Path, arguments: &[String]) -> anyhow::Result<Outcome> {
-    let mut command = Command::new("cargo");
-    command
-        .args(["run", "--profile", "sim", "--locked", "--package", "staysail-testkit", "--bin", "sim", "--"])
-        .args(arguments)
-        .current_dir(root);
-    run("sim", &mut command, LIMIT)
+    let own = ["run", "--profile", "sim", "--locked", "--package", "staysail-testkit", "--bin", "sim", "--"];
+    run("sim", cargo(root, &own).args(arguments), LIMIT)
 }
 
 /// The arguments for one seed, or for so many schedules from a scenario on.

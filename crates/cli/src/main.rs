@@ -22,6 +22,7 @@ mod dev;
 mod doctor;
 mod init;
 mod keys;
+mod modules;
 mod package_manager;
 mod project;
 mod publish;

@@ -177,6 +177,40 @@ fn a_swap_that_fails_is_told_and_the_next_save_is_tried_again() {
 }
 
 #[test]
+fn a_saved_module_is_handed_over_with_the_program_that_is_live_and_what_is_none_is_named() {
+    let module = |rest: &[u8]| [b"\0asm\x01\0\0\0", rest].concat();
+    let declare = |folder: &Path| {
+        let settings = std::fs::read_to_string(folder.join("staysail.toml")).unwrap();
+        let declared = "\n[modules.rules]\nfile = \"build/rules.wasm\"\nfuel_per_call = 7\n";
+        std::fs::write(folder.join("staysail.toml"), settings + declared).unwrap();
+        std::fs::create_dir(folder.join("build")).unwrap();
+        std::fs::write(folder.join("build/rules.wasm"), module(b"")).unwrap();
+    };
+    let dev = Dev::with(declare, &[]);
+    dev.until("swap_done");
+    let first = dev.told("swap");
+    assert_eq!(first["modules"][0]["name"], "rules", "{first}");
+    assert_eq!(first["modules"][0]["limits"]["fuel_per_call"], 7, "{first}");
+    let path = dev.folder.path().join("build/rules.wasm");
+    std::fs::write(&path, module(b"\0\0")).unwrap();
+    let (exchanged, before) = dev.until("modules_exchanged");
+    assert_eq!(exchanged["names"], serde_json::json!(["rules"]));
+    assert!(!before.contains(&"build_started".into()), "nothing is compiled: {before:?}");
+    let second = dev.told("swap");
+    assert_eq!((&second["worker"], &second["fresh"]), (&first["worker"], &Value::Bool(false)));
+    assert_eq!(second["modules"], first["modules"]);
+    // Garbage is not even handed over, and lies over the page until it is repaired.
+    std::fs::write(&path, "(module)").unwrap();
+    let (error, _) = dev.until("error");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("build/rules.wasm is no WebAssembly module"), "{message}");
+    assert_eq!(dev.told("overlay")["overlay"]["title"], "A Wasm module can not be used");
+    std::fs::write(&path, module(b"\0\0\0")).unwrap();
+    dev.until("modules_exchanged");
+    assert!(dev.told("overlay")["overlay"].is_null());
+}
+
+#[test]
 fn styles_are_exchanged_other_page_files_reload_and_nothing_else_happens() {
     let dev = Dev::start();
     dev.until("swap_done");

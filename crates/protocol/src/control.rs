@@ -6,7 +6,9 @@
 //! Pages in browser tabs (`staysail dev --browser`) talk to the tool, which hands each of their requests on as a frame
 //! with a number of its own (`Frame::call`, never 0) and the request as its body; the answer carries the same number.
 
-use crate::{bridge::Overlay, bridge::PageReport, interface::Description, manifest::ModeConfig};
+use crate::{
+    bridge::Overlay, bridge::PageReport, interface::Description, manifest::ModeConfig, module::ModuleFile,
+};
 use serde::{Deserialize, Serialize};
 
 /// Environment variable with the control socket.
@@ -27,6 +29,9 @@ pub enum ToShell {
         worker: String,
         /// Do not hand the old worker's declared state over.
         fresh: bool,
+        /// The project's Wasm modules. When only these differ from what runs, they are exchanged in the worker that runs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        modules: Vec<ModuleFile>,
     },
     /// Style sheets changed: exchange them in place. Paths below the app's origin.
     StylesChanged {
@@ -152,6 +157,9 @@ pub enum ToTool {
         reason: String,
         /// Whether it is being started again.
         restarting: bool,
+        /// Whether another one serves: that before it.
+        #[serde(default)]
+        serving: bool,
     },
     /// Something was said or went wrong in a page.
     Page(PageReport),

@@ -30,6 +30,9 @@ pub struct Description {
     /// Names of declared state that is handed from worker to worker.
     #[serde(default)]
     pub states: Vec<StateSpec>,
+    /// Its backend takes Wasm modules: it was built with the feature `wasm`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modules: bool,
     /// Hash over commands, events and types, in hexadecimal: equal hashes speak the same interface (law 7).
     #[serde(default)]
     pub interface: String,

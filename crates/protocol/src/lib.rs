@@ -27,6 +27,7 @@ pub mod interface;
 pub mod limits;
 #[cfg(feature = "host")]
 pub mod manifest;
+pub mod module;
 pub mod notice;
 #[cfg(feature = "host")]
 pub mod path;

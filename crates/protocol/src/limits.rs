@@ -26,6 +26,8 @@ pub const PROBATION_S: u64 = 15;
 pub const PAGE_READY_TIMEOUT_MS: u64 = 10_000;
 /// A page gets this long to save its state before it is loaded again by force.
 pub const PAGE_SAVE_TIMEOUT_MS: u64 = 1_500;
+/// A page that is loaded waits this long for a release that goes live with it (`live = "next-load"`).
+pub const PAGE_LOAD_PATIENCE_MS: u64 = 5_000;
 /// When the app ends its workers get this long to end in order.
 pub const SHUTDOWN_MS: u64 = 1_500;
 /// All services of a new worker must have started within this time; below the wait for its restored state.
@@ -256,6 +258,30 @@ pub const BROWSER_TABS_MAX: usize = 256;
 pub const SHELL_START_TIMEOUT_S: u64 = 60;
 /// A shell that is started for the first time must have told its version within this time.
 pub const SHELL_PROBE_TIMEOUT_MS: u64 = 5_000;
+/// Fuel (about one unit per instruction) of one call of a Wasm module when staysail.toml does not say.
+pub const MODULE_FUEL_PER_CALL: u64 = 1_000_000_000;
+/// Memory of one call of a Wasm module when staysail.toml does not say.
+pub const MODULE_MEMORY_BYTES_MAX: usize = 64 << 20;
+/// One call of a Wasm module ends after this time when staysail.toml does not say.
+pub const MODULE_CALL_TIMEOUT_MS: u64 = 5_000;
+/// The check of a module that is taken over (`staysail_check`) has this long at most.
+pub const MODULE_CHECK_TIMEOUT_MS: u64 = 2_000;
+/// A worker must have taken all its modules over, or refused them, within this time.
+pub const MODULES_TIMEOUT_MS: u64 = 20_000;
+/// Largest Wasm module.
+pub const MODULE_BYTES_MAX: u64 = 64 << 20;
+/// Most Wasm modules of an app.
+pub const MODULES_MAX: usize = 64;
+/// All Wasm modules of an app together.
+pub const MODULES_BYTES_MAX: u64 = 256 << 20;
+const _: () = assert!(MODULES_BYTES_MAX <= FRAME_BODY_BYTES_MAX as u64);
+/// Failed calls (traps, limits) of one module after which its backend no longer counts as healthy: within probation the
+/// release goes back.
+pub const MODULE_FAILURES_MAX: u32 = 3;
+/// Lines one call of a module writes to the log; more are left out.
+pub const MODULE_LOG_LINES_MAX: u32 = 100;
+/// Longest line a module writes to the log; the rest is cut off.
+pub const MODULE_LOG_BYTES_MAX: usize = 4_096;
 /// Longest expression of an update policy.
 pub const EXPRESSION_BYTES_MAX: usize = 2_000;
 /// How deep an expression of an update policy may be nested.

@@ -5,6 +5,7 @@ use crate::capability::Capability;
 use crate::desktop::Declared;
 use crate::interface::{CommandSpec, WindowSpec};
 use crate::limits;
+use crate::module::{self, ModuleLimits};
 use crate::path::is_device;
 use crate::policy::{UpdatePolicy, Urgency};
 use crate::shadow::ShadowRules;
@@ -48,6 +49,9 @@ pub struct Manifest {
     pub page: Vec<FileEntry>,
     /// The backend's files per target triple; the first file is the worker's executable.
     pub backend: BTreeMap<String, Vec<FileEntry>>,
+    /// Wasm modules of the backend, the same for every target, by the name the app calls them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, Module>,
     /// The shell it runs in from the next start on, per target triple: the first file. Absent: the one that was installed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shell: BTreeMap<String, Vec<FileEntry>>,
@@ -95,6 +99,16 @@ pub struct FileEntry {
     pub executable: bool,
     /// The compressed form that travels.
     pub blob: Blob,
+}
+
+/// A Wasm module of a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Its file.
+    pub file: FileEntry,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: ModuleLimits,
 }
 
 /// A zstd-compressed object in the repository, named by its own hash.
@@ -219,6 +233,9 @@ pub enum ManifestError {
     /// An asset group has a name that is none.
     #[error("the release manifest: {0}")]
     BadGroup(String),
+    /// A Wasm module has a name that is none.
+    #[error("the release manifest: {0}")]
+    BadModule(String),
 }
 
 impl Manifest {
@@ -244,6 +261,18 @@ impl Manifest {
         for name in manifest.groups.keys() {
             assets::check_name(name).map_err(ManifestError::BadGroup)?;
         }
+        if manifest.modules.len() > limits::MODULES_MAX {
+            return Err(ManifestError::TooLarge("modules_max"));
+        }
+        if manifest.module_files().any(|file| file.size > limits::MODULE_BYTES_MAX) {
+            return Err(ManifestError::TooLarge("module_bytes_max"));
+        }
+        if manifest.module_files().map(|file| file.size).sum::<u64>() > limits::MODULES_BYTES_MAX {
+            return Err(ManifestError::TooLarge("modules_bytes_max"));
+        }
+        for name in manifest.modules.keys() {
+            module::check_name(name).map_err(ManifestError::BadModule)?;
+        }
         for file in manifest.files() {
             check_path(&file.path)?;
             check_hash(&file.sha256)?;
@@ -267,10 +296,15 @@ impl Manifest {
         self.groups.values().flat_map(|group| &group.files)
     }
 
-    /// All files: the page's, those of asset groups, and backend and shell for every target.
+    /// The files of all Wasm modules.
+    pub fn module_files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.modules.values().map(|module| &module.file)
+    }
+
+    /// All files: the page's, those of asset groups and Wasm modules, and backend and shell for every target.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let native = self.backend.values().chain(self.shell.values()).flatten();
-        self.page.iter().chain(self.group_files()).chain(native)
+        self.page.iter().chain(self.group_files()).chain(self.module_files()).chain(native)
     }
 
     /// The manifest as it is published: pretty JSON, stable order.
@@ -457,6 +491,29 @@ mod tests {
         let manifest = Manifest { groups: many, ..Manifest::default() };
         let refused = Manifest::parse(&manifest.to_bytes());
         assert_eq!(refused, Err(ManifestError::TooLarge("manifest_groups_max")));
+    }
+
+    #[test]
+    fn modules_are_files_with_plain_names_and_bounds() {
+        let module = |path: &str, size| Module {
+            file: FileEntry {
+                path: path.into(),
+                sha256: "a".repeat(64),
+                size,
+                blob: Blob { sha256: "b".repeat(64), size: 1 },
+                ..FileEntry::default()
+            },
+            ..Module::default()
+        };
+        let parse = |name: &str, module: Module| {
+            let modules = BTreeMap::from([(name.to_owned(), module)]);
+            Manifest::parse(&Manifest { modules, ..Manifest::default() }.to_bytes())
+        };
+        assert_eq!(parse("rules", module("rules.wasm", 9)).unwrap().files().count(), 1);
+        assert!(matches!(parse("../x", module("x.wasm", 9)), Err(ManifestError::BadModule(_))));
+        assert!(matches!(parse("rules", module("../x.wasm", 9)), Err(ManifestError::UnsafePath(_))));
+        let large = parse("rules", module("x.wasm", limits::MODULE_BYTES_MAX + 1));
+        assert_eq!(large, Err(ManifestError::TooLarge("module_bytes_max")));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct UpdatePolicy {
     /// What is done where bytes cost money.
     #[serde(skip_serializing_if = "Metered::is_default")]
     pub metered: Metered,
+    /// When it goes live, once it is there and its conditions hold.
+    #[serde(skip_serializing_if = "Live::is_now")]
+    pub live: Live,
     /// Rules (POSIX `TZ`) of the time zones the expressions name, as they were when the release was built.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub zones: BTreeMap<String, String>,
@@ -31,6 +34,44 @@ impl UpdatePolicy {
     /// Nothing is said: every release is taken at once.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether there is anything to be looked at before a release is taken, beside the moment it goes live.
+    pub fn has_conditions(&self) -> bool {
+        !Self { live: Live::Now, ..self.clone() }.is_none()
+    }
+}
+
+/// When a release goes live. The user's *now* and what is critical go before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Live {
+    /// As soon as it is there; pages are loaded again with their state where that is needed.
+    #[default]
+    Now,
+    /// When a window next loads its page; other windows keep the page they have until they do. At the next launch in any
+    /// case.
+    NextLoad,
+    /// When the app is next launched.
+    NextLaunch,
+}
+
+impl Live {
+    fn is_now(&self) -> bool {
+        *self == Self::Now
+    }
+}
+
+impl std::str::FromStr for Live {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "now" => Ok(Self::Now),
+            "next-load" => Ok(Self::NextLoad),
+            "next-launch" => Ok(Self::NextLaunch),
+            _ => Err("it is now, next-load or next-launch".into()),
+        }
     }
 }
 

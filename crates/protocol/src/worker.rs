@@ -16,7 +16,9 @@
 //! same ordered stream, so the state that belongs to an answer a page has seen is never lost, not even when
 //! the worker is killed right after.
 
-use crate::{CallError, interface::Description, notice::UpdateEvent, policy::CustomValue};
+use crate::{
+    CallError, interface::Description, module::ModuleSpec, notice::UpdateEvent, policy::CustomValue,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,6 +45,15 @@ pub enum ToWorker {
         /// Where the snapshot is when it is not the body.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         attached: Option<Attached>,
+    },
+    /// These are the Wasm modules from now on, all of them or none. Body: their bytes, one after the other. Answered by
+    /// `ModulesTaken` or `ModulesRefused`. Calls of modules that are under way end on the ones before.
+    Modules {
+        /// What each is.
+        modules: Vec<ModuleSpec>,
+        /// They were in use before those that are: taken back without being tried.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        back: bool,
     },
     /// Let go of all exclusive resources, for another worker. Answered by `Released` or `ReleaseFailed`.
     Release,
@@ -142,6 +153,9 @@ pub struct Welcome {
     /// Folder for the app's own data; exists.
     #[serde(default)]
     pub data_dir: String,
+    /// The next frame is `Modules`: set-up waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub modules: bool,
 }
 
 /// The part of the chosen mode's values that Rust can ask for. The rest is for shell and page.
@@ -152,6 +166,14 @@ pub struct WorkerConfig {
     pub mode: String,
     /// Constants (`app.constant`).
     pub constants: BTreeMap<String, serde_json::Value>,
+}
+
+#[cfg(feature = "host")]
+impl WorkerConfig {
+    /// That part of all values.
+    pub fn of(config: &crate::manifest::ModeConfig) -> Self {
+        Self { mode: config.mode.clone(), constants: config.constants.clone() }
+    }
 }
 
 /// Worker to shell.
@@ -166,6 +188,15 @@ pub enum ToShell {
     RestoreFailed {
         /// Which declared state.
         state: String,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The Wasm modules are in place.
+    ModulesTaken,
+    /// The Wasm modules can not be used; those before are.
+    ModulesRefused {
+        /// Which one.
+        module: String,
         /// Why, and what to do.
         message: String,
     },

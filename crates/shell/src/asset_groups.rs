@@ -76,7 +76,7 @@ impl AssetGroups {
 
 /// Answers a request for a file of the page, once it is there.
 pub async fn serve(shell: &Arc<Shell>, method: Method, path: &str, headers: HeaderMap) -> Answer {
-    match shell.assets.look_up(&method, path, &headers) {
+    match shell.assets.look_up(("", false), &method, path, &headers) {
         Served::Answer(answer) => answer,
         Served::OnDemand(wanted) => deliver(shell, *wanted, method, headers).await,
     }

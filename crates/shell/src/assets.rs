@@ -12,8 +12,9 @@ use staysail_protocol::bridge::{API_PATH, UPDATE_NOTICE_PATH};
 use staysail_protocol::limits::INLINE_HASHES_MAX;
 use staysail_protocol::manifest::FileEntry;
 use staysail_update::store::Release;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
 
 /// Where the page's files come from.
@@ -31,17 +32,46 @@ pub enum Source {
 const API: &str = include_str!("../page/api.js");
 const UPDATE_NOTICE: &str = include_str!("../page/update-notice.js");
 
+impl Source {
+    fn is_release_of(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Release(one), Self::Release(other)) if one.hash() == other.hash())
+    }
+}
+
 /// Serves the page's files.
+#[derive(Default)]
 pub struct Assets {
-    source: RwLock<Source>,
-    policy: RwLock<Option<String>>,
+    shelves: RwLock<Shelves>,
     exchanged: Arc<Notify>,
 }
 
-impl Default for Assets {
+/// What files come from, and the policy pages are served with.
+#[derive(Clone)]
+struct Shelf {
+    source: Source,
+    policy: Option<String>,
+}
+
+impl Default for Shelf {
     fn default() -> Self {
-        Self { source: RwLock::new(Source::Nothing), policy: RwLock::default(), exchanged: Arc::default() }
+        Self { source: Source::Nothing, policy: None }
     }
+}
+
+impl Shelf {
+    fn policy(&self) -> &str {
+        self.policy.as_deref().unwrap_or(DEFAULT_POLICY)
+    }
+}
+
+/// One lock for all: the files of a page are those its document came with, also when they are exchanged meanwhile.
+#[derive(Default)]
+struct Shelves {
+    now: Shelf,
+    /// What windows go on with until they next load their page.
+    held: BTreeMap<String, Shelf>,
+    /// Windows that begin to load their page, and whether they have asked for its document.
+    loading: BTreeMap<String, bool>,
 }
 
 /// A whole answer.
@@ -68,9 +98,77 @@ pub struct Wanted {
 impl Assets {
     /// Exchanges the source, for everything that is asked for from now on.
     pub fn set(&self, source: Source, policy: Option<String>) {
-        *self.source.write().unwrap_or_else(std::sync::PoisonError::into_inner) = source;
-        *self.policy.write().unwrap_or_else(std::sync::PoisonError::into_inner) = policy;
+        self.exchange(source, policy, Vec::new());
+    }
+
+    /// Exchanges the source; these windows keep what they have until they next load their page.
+    pub fn exchange(&self, source: Source, policy: Option<String>, keeping: Vec<String>) {
+        let mut shelves = self.write();
+        let before = std::mem::replace(&mut shelves.now, Shelf { source, policy });
+        for window in keeping {
+            shelves.held.entry(window).or_insert_with(|| before.clone());
+        }
+        // Back at what a window kept: there is nothing left to keep.
+        let Shelves { now, held, .. } = &mut *shelves;
+        held.retain(|_, shelf| !shelf.source.is_release_of(&now.source));
+        drop(shelves);
         self.exchanged.notify_waiters();
+    }
+
+    /// Windows that have other files than those of now.
+    pub fn keeping(&self) -> BTreeSet<String> {
+        self.read_shelves().held.keys().cloned().collect()
+    }
+
+    /// A window is about to load its page: not a frame in it.
+    pub fn begins_load(&self, window: &str) {
+        self.write().loading.insert(window.to_owned(), false);
+    }
+
+    /// Whether a request is that for the page a window is about to load, and the first one.
+    pub fn is_load(&self, window: &str, method: &Method, headers: &HeaderMap) -> bool {
+        let accepted = headers.get(header::ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
+        // Frames ask like that, too; scripts and styles do not.
+        method == Method::GET
+            && accepted.starts_with(b"text/html")
+            && self.write().loading.get_mut(window).is_some_and(|asked| !std::mem::replace(asked, true))
+    }
+
+    /// Windows that have asked for their page and wait for it.
+    pub fn arriving(&self) -> BTreeSet<String> {
+        let shelves = self.read_shelves();
+        shelves.loading.iter().filter(|(_, asked)| **asked).map(|(window, _)| window.clone()).collect()
+    }
+
+    /// A window loads its page, or is gone: it has the files of now.
+    pub fn let_go(&self, window: &str) {
+        let mut shelves = self.write();
+        shelves.held.remove(window);
+        shelves.loading.remove(window);
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shelves> {
+        self.shelves.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_shelves(&self) -> RwLockReadGuard<'_, Shelves> {
+        self.shelves.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Shelf {
+        self.read_shelves().now.clone()
+    }
+
+    /// What a window has; with its document it gets what there is now.
+    fn shelf(&self, window: &str, loads: bool) -> Shelf {
+        if loads {
+            let mut shelves = self.write();
+            shelves.held.remove(window);
+            shelves.loading.remove(window);
+            return shelves.now.clone();
+        }
+        let shelves = self.read_shelves();
+        shelves.held.get(window).unwrap_or(&shelves.now).clone()
     }
 
     /// Waits for the next exchange of the source, from this call on.
@@ -80,78 +178,34 @@ impl Assets {
 
     /// The source now.
     pub fn source(&self) -> Source {
-        self.source.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.read_shelves().now.source.clone()
     }
 
     /// The policy pages are served with, before the hashes of what stands inline in them; empty when they have none.
     pub fn policy(&self) -> String {
-        let policy = self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        policy.clone().unwrap_or_else(|| DEFAULT_POLICY.into())
+        self.read_shelves().now.policy().to_owned()
     }
 
-    /// Answers a request for `path` (percent-encoded, beginning with `/`, without query).
-    pub fn look_up(&self, method: &Method, path: &str, headers: &HeaderMap) -> Served {
-        match self.find(method, path, headers) {
-            Ok(answer) => Served::Answer(self.guarded(answer)),
+    /// Answers a request of a window for `path` (percent-encoded, beginning with `/`, without query). It `loads` its page
+    /// with that, or goes on with the files it has.
+    pub fn look_up(
+        &self,
+        (window, loads): (&str, bool),
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Served {
+        let shelf = self.shelf(window, loads);
+        match find(&shelf, method, path, headers) {
+            Ok(answer) => Served::Answer(guard(answer, shelf.policy())),
             Err(wanted) => Served::OnDemand(wanted),
         }
     }
 
     /// The answer with the page's policy, unless it has one. Whatever is shown in a frame is a document of the app's own
     /// origin, also an error: none of them is without a policy.
-    pub fn guarded(&self, mut answer: Answer) -> Answer {
-        if !answer.headers().contains_key(header::CONTENT_SECURITY_POLICY)
-            && let Ok(policy) = HeaderValue::from_str(&self.policy())
-            && !policy.is_empty()
-        {
-            answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-        }
-        answer
-    }
-
-    fn find(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Answer, Box<Wanted>> {
-        if method != Method::GET && method != Method::HEAD {
-            return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"));
-        }
-        for (own, text) in [(API_PATH, API), (UPDATE_NOTICE_PATH, UPDATE_NOTICE)] {
-            if path == own {
-                return Ok(self.respond(method, own, text.as_bytes().to_vec(), headers));
-            }
-        }
-        let Some(path) = decode(path) else { return Ok(plain(StatusCode::BAD_REQUEST, "unreadable path")) };
-        let wanted = path.trim_start_matches('/');
-        let mut candidates = Vec::new();
-        if wanted.is_empty() || wanted.ends_with('/') {
-            candidates.push(format!("{wanted}index.html"));
-        } else {
-            candidates.push(wanted.to_string());
-        }
-        let is_route = !wanted.rsplit('/').next().unwrap_or("").contains('.');
-        if is_route {
-            candidates.push(format!("{}/index.html", wanted.trim_end_matches('/')));
-            candidates.push("index.html".into());
-        }
-        for candidate in &candidates {
-            match self.read(candidate) {
-                Ok(Some(bytes)) => return Ok(self.respond(method, candidate, bytes, headers)),
-                Ok(None) => self.of_group(candidate).map_or(Ok(()), Err)?,
-                Err(error) => {
-                    tracing::error!(path = candidate, %error, "a file of the page was refused");
-                    return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, &error));
-                }
-            }
-        }
-        Ok(match is_route {
-            true => missing_page(&self.source()),
-            false => plain(StatusCode::NOT_FOUND, "no such file"),
-        })
-    }
-
-    fn of_group(&self, path: &str) -> Option<Box<Wanted>> {
-        let Source::Release(release) = self.source() else { return None };
-        let (group, entry) = release.on_demand(path)?;
-        let (group, entry) = (group.to_owned(), entry.clone());
-        Some(Box::new(Wanted { release, group, entry }))
+    pub fn guarded(&self, answer: Answer) -> Answer {
+        guard(answer, self.read_shelves().now.policy())
     }
 
     /// A file of the page, by its path below the origin.
@@ -159,70 +213,129 @@ impl Assets {
     /// # Errors
     /// A sentence for people.
     pub fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let found = self.read(path.trim_start_matches('/'))?;
+        let found = read(&self.now().source, path.trim_start_matches('/'))?;
         found.ok_or_else(|| format!("the page has no file {path}"))
-    }
-
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        if staysail_protocol::manifest::check_path(path).is_err() {
-            return Ok(None);
-        }
-        match self.source() {
-            Source::Nothing => Ok(None),
-            Source::Folder(folder) => read_below(&folder, path),
-            Source::Release(release) => release.page_file(path).map_err(|error| error.to_string()),
-        }
     }
 
     /// The answer that hands out these bytes of a file.
     pub(crate) fn respond(&self, method: &Method, path: &str, bytes: Vec<u8>, headers: &HeaderMap) -> Answer {
-        let mime = mime_guess::from_path(path).first_or_octet_stream();
-        let mut content_type = mime.essence_str().to_string();
-        if mime.type_() == "text" || content_type.ends_with("javascript") || content_type.ends_with("json") {
-            content_type += "; charset=utf-8";
-        }
-        let tag = format!("\"{}\"", &crate::digest::hex(&Sha256::digest(&bytes))[..32]);
-        let mut answer = Response::builder()
-            .header(header::CONTENT_TYPE, &content_type)
-            .header(header::ETAG, &tag)
-            .header(header::ACCEPT_RANGES, "bytes")
-            .header(header::CACHE_CONTROL, "no-cache")
-            .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        if content_type.starts_with("text/html") {
-            let inline = inline_scripts::of(&bytes);
-            if inline.too_many {
-                tracing::warn!(
-                    path,
-                    "more than {INLINE_HASHES_MAX} inline scripts or styles (inline_hashes_max); the rest is blocked"
-                );
-            }
-            let policy = with_inline(&self.policy(), &inline);
-            if !policy.is_empty() {
-                answer = answer.header(header::CONTENT_SECURITY_POLICY, policy);
-            }
-        }
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag)) {
-            return finish(answer.status(StatusCode::NOT_MODIFIED), Vec::new());
-        }
-        let total = bytes.len();
-        let body = match text(header::RANGE).map(|range| parse_range(range, total)) {
-            None | Some(Range::Ignored) => bytes,
-            Some(Range::Unsatisfiable) => {
-                let answer = answer
-                    .status(StatusCode::RANGE_NOT_SATISFIABLE)
-                    .header(header::CONTENT_RANGE, format!("bytes */{total}"));
-                return finish(answer, Vec::new());
-            }
-            Some(Range::Part(first, last)) => {
-                answer = answer
-                    .status(StatusCode::PARTIAL_CONTENT)
-                    .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{total}"));
-                bytes[first..=last].to_vec()
-            }
-        };
-        finish(answer, if method == Method::HEAD { Vec::new() } else { body })
+        respond(&self.policy(), method, path, bytes, headers)
     }
+}
+
+fn guard(mut answer: Answer, policy: &str) -> Answer {
+    if !answer.headers().contains_key(header::CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(policy)
+        && !policy.is_empty()
+    {
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    answer
+}
+
+fn find(shelf: &Shelf, method: &Method, path: &str, headers: &HeaderMap) -> Result<Answer, Box<Wanted>> {
+    if method != Method::GET && method != Method::HEAD {
+        return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD"));
+    }
+    for (own, text) in [(API_PATH, API), (UPDATE_NOTICE_PATH, UPDATE_NOTICE)] {
+        if path == own {
+            return Ok(respond(shelf.policy(), method, own, text.as_bytes().to_vec(), headers));
+        }
+    }
+    let Some(path) = decode(path) else { return Ok(plain(StatusCode::BAD_REQUEST, "unreadable path")) };
+    let wanted = path.trim_start_matches('/');
+    let mut candidates = Vec::new();
+    if wanted.is_empty() || wanted.ends_with('/') {
+        candidates.push(format!("{wanted}index.html"));
+    } else {
+        candidates.push(wanted.to_string());
+    }
+    let is_route = !wanted.rsplit('/').next().unwrap_or("").contains('.');
+    if is_route {
+        candidates.push(format!("{}/index.html", wanted.trim_end_matches('/')));
+        candidates.push("index.html".into());
+    }
+    for candidate in &candidates {
+        match read(&shelf.source, candidate) {
+            Ok(Some(bytes)) => return Ok(respond(shelf.policy(), method, candidate, bytes, headers)),
+            Ok(None) => of_group(&shelf.source, candidate).map_or(Ok(()), Err)?,
+            Err(error) => {
+                tracing::error!(path = candidate, %error, "a file of the page was refused");
+                return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, &error));
+            }
+        }
+    }
+    Ok(match is_route {
+        true => missing_page(&shelf.source),
+        false => plain(StatusCode::NOT_FOUND, "no such file"),
+    })
+}
+
+fn of_group(source: &Source, path: &str) -> Option<Box<Wanted>> {
+    let Source::Release(release) = source else { return None };
+    let (group, entry) = release.on_demand(path)?;
+    let (group, entry) = (group.to_owned(), entry.clone());
+    Some(Box::new(Wanted { release: release.clone(), group, entry }))
+}
+
+fn read(source: &Source, path: &str) -> Result<Option<Vec<u8>>, String> {
+    if staysail_protocol::manifest::check_path(path).is_err() {
+        return Ok(None);
+    }
+    match source {
+        Source::Nothing => Ok(None),
+        Source::Folder(folder) => read_below(folder, path),
+        Source::Release(release) => release.page_file(path).map_err(|error| error.to_string()),
+    }
+}
+
+fn respond(policy: &str, method: &Method, path: &str, bytes: Vec<u8>, headers: &HeaderMap) -> Answer {
+    let mime = mime_guess::from_path(path).first_or_octet_stream();
+    let mut content_type = mime.essence_str().to_string();
+    if mime.type_() == "text" || content_type.ends_with("javascript") || content_type.ends_with("json") {
+        content_type += "; charset=utf-8";
+    }
+    let tag = format!("\"{}\"", &crate::digest::hex(&Sha256::digest(&bytes))[..32]);
+    let mut answer = Response::builder()
+        .header(header::CONTENT_TYPE, &content_type)
+        .header(header::ETAG, &tag)
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if content_type.starts_with("text/html") {
+        let inline = inline_scripts::of(&bytes);
+        if inline.too_many {
+            tracing::warn!(
+                path,
+                "more than {INLINE_HASHES_MAX} inline scripts or styles (inline_hashes_max); the rest is blocked"
+            );
+        }
+        let policy = with_inline(policy, &inline);
+        if !policy.is_empty() {
+            answer = answer.header(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag)) {
+        return finish(answer.status(StatusCode::NOT_MODIFIED), Vec::new());
+    }
+    let total = bytes.len();
+    let body = match text(header::RANGE).map(|range| parse_range(range, total)) {
+        None | Some(Range::Ignored) => bytes,
+        Some(Range::Unsatisfiable) => {
+            let answer = answer
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{total}"));
+            return finish(answer, Vec::new());
+        }
+        Some(Range::Part(first, last)) => {
+            answer = answer
+                .status(StatusCode::PARTIAL_CONTENT)
+                .header(header::CONTENT_RANGE, format!("bytes {first}-{last}/{total}"));
+            bytes[first..=last].to_vec()
+        }
+    };
+    finish(answer, if method == Method::HEAD { Vec::new() } else { body })
 }
 
 fn finish(answer: http::response::Builder, body: Vec<u8>) -> Answer {
@@ -285,7 +398,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::from_str(value).unwrap())
         });
-        match assets.look_up(&Method::GET, path, &headers.collect()) {
+        match assets.look_up(("main", false), &Method::GET, path, &headers.collect()) {
             Served::Answer(answer) => answer,
             Served::OnDemand(wanted) => panic!("{} is in {}", wanted.entry.path, wanted.group),
         }
@@ -356,6 +469,51 @@ mod tests {
         assert_eq!(get(&assets, "/f.bin", &[("range", "lines=1-2")]).status().as_u16(), 200);
         let tag = get(&assets, "/f.bin", &[]).headers()["etag"].to_str().unwrap().to_string();
         assert_eq!(get(&assets, "/f.bin", &[("if-none-match", &tag)]).status().as_u16(), 304);
+    }
+
+    #[test]
+    fn a_window_keeps_its_files_until_it_loads_its_page_and_a_frame_in_it_does_not_count() {
+        let (_old, assets) = folder(&[("index.html", "old"), ("part.js", "old part")]);
+        let new = tempfile::tempdir().unwrap();
+        std::fs::write(new.path().join("index.html"), "new").unwrap();
+        std::fs::write(new.path().join("part.js"), "new part").unwrap();
+        let mut document = HeaderMap::new();
+        document.insert("accept", HeaderValue::from_static("text/html,application/xhtml+xml;q=0.9"));
+        let is_load = |headers: &HeaderMap| assets.is_load("main", &Method::GET, headers);
+        let get = |window: &str, path: &str, loads: bool| match assets.look_up(
+            (window, loads),
+            &Method::GET,
+            path,
+            &HeaderMap::new(),
+        ) {
+            Served::Answer(answer) => String::from_utf8(answer.into_body()).unwrap(),
+            Served::OnDemand(_) => panic!("no group"),
+        };
+        let policy = Some("img-src *".to_owned());
+        assets.exchange(Source::Folder(new.path().into()), policy, vec!["main".into()]);
+        assert_eq!(
+            (get("main", "/part.js", false), get("second", "/part.js", false)),
+            ("old part".into(), "new part".into())
+        );
+        // A frame asks like a page does, but no window has begun to load.
+        assert!(!is_load(&document));
+        assets.begins_load("main");
+        assert!(!is_load(&HeaderMap::new()) && assets.arriving().is_empty(), "a script of the page before");
+        assert!(is_load(&document) && !is_load(&document), "a frame of the page that is going");
+        assert_eq!(assets.arriving(), BTreeSet::from(["main".to_owned()]));
+        assert_eq!(get("main", "/part.js", false), "old part");
+        assert_eq!(get("main", "/", true), "new");
+        assert_eq!(get("main", "/part.js", false), "new part");
+        assert!(assets.arriving().is_empty() && assets.keeping().is_empty());
+        // What a window keeps already it keeps, over a second exchange.
+        for text in ["newer", "newest"] {
+            let source = tempfile::tempdir().unwrap();
+            std::fs::write(source.path().join("part.js"), text).unwrap();
+            assets.exchange(Source::Folder(source.keep()), None, vec!["main".into()]);
+        }
+        assert_eq!(get("main", "/part.js", false), "new part");
+        assets.let_go("main");
+        assert_eq!(get("main", "/part.js", false), "newest");
     }
 
     #[test]

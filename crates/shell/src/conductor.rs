@@ -13,6 +13,7 @@
 //! until the named number of tries is used up.
 
 mod exclusive;
+pub mod modules;
 mod probation;
 mod recovery;
 pub mod shadow;
@@ -20,6 +21,7 @@ mod state;
 
 use crate::desktop::{self, Asker};
 use crate::shell::Shell;
+use crate::wasm::Modules;
 use crate::worker::{Launch, NotStarted, Worker};
 use state::{Content, Snapshot, restore};
 use staysail_link::Incoming;
@@ -46,6 +48,10 @@ struct Seat {
     left_out: AtomicBool,
     /// It was asked for its state, which is large.
     grows: AtomicBool,
+    /// The Wasm modules it has.
+    modules: PlainMutex<Modules>,
+    /// Held by whoever asks for its health: there is one answer at a time.
+    health_turn: Mutex<()>,
     drains: Drains,
 }
 
@@ -64,6 +70,7 @@ struct Replies {
     snapshot: Option<oneshot::Sender<Result<Content, String>>>,
     retired: Option<oneshot::Sender<()>>,
     healthy: Option<oneshot::Sender<Result<(), String>>>,
+    modules: Option<oneshot::Sender<Result<(), String>>>,
     released: exclusive::Question,
     acquired: exclusive::Question,
     pong: Option<oneshot::Sender<()>>,
@@ -258,11 +265,30 @@ impl Conductor {
         let lines = Arc::new(move |source: &str, line: String| {
             sink_shell.worker_line(source, &line);
         });
-        let welcome = shell.welcome(&launch.version);
+        let welcome = shell.welcome(&launch);
         let timeout = launch.patience(Duration::from_millis(config.hello_timeout_ms));
         let (worker, frames) = Worker::start(launch, welcome, timeout, lines).await?;
         let seat = Seat::of(worker);
+        let modules = &seat.worker.launch.modules;
+        let taken = seat.worker.takes_modules().then(|| {
+            let (answer_in, answer) = oneshot::channel();
+            seat.replies().modules = Some(answer_in);
+            answer
+        });
         shell.runtime.spawn(listen(shell.clone(), seat.clone(), frames));
+        match taken {
+            Some(answer) => {
+                if let Err(reason) = seat.modules_taken(answer, modules).await {
+                    seat.worker.kill();
+                    return Err(reason.into());
+                }
+            }
+            None if modules.is_empty() => {}
+            None => shell.worker_line(
+                "warn",
+                "there are Wasm modules, but this backend takes none; give the dependency `staysail` the feature `wasm`",
+            ),
+        }
         Ok(seat)
     }
 
@@ -293,6 +319,8 @@ impl Seat {
             gone: AtomicBool::new(false),
             left_out: AtomicBool::new(false),
             grows: AtomicBool::new(false),
+            modules: PlainMutex::default(),
+            health_turn: Mutex::default(),
             drains: Drains::default(),
         })
     }
@@ -433,6 +461,8 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
                 let _ = waiting.send(if ok { Ok(()) } else { Err(message) });
             }
         }
+        ToShell::ModulesTaken => modules_answered(seat, Ok(())),
+        ToShell::ModulesRefused { message, .. } => modules_answered(seat, Err(message)),
         ToShell::Pong { .. } => {
             if let Some(waiting) = seat.replies().pong.take() {
                 let _ = waiting.send(());
@@ -443,6 +473,12 @@ fn heed(shell: &Arc<Shell>, seat: &Arc<Seat>, message: ToShell, frame: Frame) {
         ToShell::Update(wish) => shell.observe(|observer| observer.update_wish(wish)),
         ToShell::Exit { code } => shell.ui.exit(code),
         ToShell::Checkpoint | ToShell::Hello(_) | ToShell::Unknown => {}
+    }
+}
+
+fn modules_answered(seat: &Seat, answer: Result<(), String>) {
+    if let Some(waiting) = seat.replies().modules.take() {
+        let _ = waiting.send(answer);
     }
 }
 

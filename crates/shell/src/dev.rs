@@ -8,14 +8,20 @@ use crate::conductor::{Refusal, SwapOptions};
 use crate::reload;
 use crate::shell::{Facts, Observer, Shell};
 use crate::tabs;
+use crate::wasm::Modules;
 use crate::worker::Launch;
 use staysail_link::{Incoming, Link, Socket};
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
-use staysail_protocol::control::{Start, ToShell, ToTool};
+use staysail_protocol::control::{Start, SwapTiming, ToShell, ToTool};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::Description;
+use staysail_protocol::module::ModuleFile;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
+
+/// Title of what lies over the page when modules were not taken.
+const NO_MODULES: &str = "The new Wasm modules were not taken over";
 
 /// The tool's side of the connection, before the windows exist.
 pub struct Connection {
@@ -117,6 +123,7 @@ struct Swap {
     id: u64,
     worker: String,
     fresh: bool,
+    modules: Vec<ModuleFile>,
 }
 
 async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Incoming) {
@@ -145,12 +152,12 @@ async fn heed(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, mut frames: Inco
             }
         };
         match message {
-            ToShell::Swap { id, worker, fresh } => {
+            ToShell::Swap { id, worker, fresh, modules } => {
                 let older = swaps
                     .newest
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .replace(Swap { id, worker, fresh });
+                    .replace(Swap { id, worker, fresh, modules });
                 if let Some(older) = older {
                     tool.tell(&ToTool::SwapFailed {
                         id: older.id,
@@ -179,8 +186,25 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
             swaps.wake.notified().await;
             continue;
         };
-        let launch =
-            Launch { executable: swap.worker.into(), version: version.clone(), interface: None, debugged };
+        let modules = match Modules::read(&swap.modules) {
+            Ok(modules) => modules,
+            Err(reason) => {
+                tool.tell(&ToTool::SwapFailed { id: swap.id, reason: reason.clone() });
+                show_failure(&shell, NO_MODULES, reason);
+                continue;
+            }
+        };
+        if !swap.fresh && runs(&shell, &swap.worker) && shell.conductor.has_other_modules(&modules).await {
+            exchange_modules(&shell, &tool, swap.id, &modules).await;
+            continue;
+        }
+        let launch = Launch {
+            executable: swap.worker.into(),
+            version: version.clone(),
+            modules,
+            debugged,
+            ..Launch::default()
+        };
         let options = SwapOptions { fresh: swap.fresh, at_switch: None };
         match shell.conductor.swap(&shell, launch, options).await {
             Ok(switched) => {
@@ -207,13 +231,44 @@ async fn exchange(shell: Arc<Shell>, swaps: Arc<Swaps>, tool: Tool, version: Str
     }
 }
 
+/// Whether the worker that serves is this executable.
+fn runs(shell: &Shell, worker: &str) -> bool {
+    shell.router.active().is_some_and(|active| active.launch.executable == Path::new(worker))
+}
+
+/// Exchanges the modules in the worker that runs.
+async fn exchange_modules(shell: &Arc<Shell>, tool: &Tool, id: u64, modules: &Modules) {
+    let exchanged = match shell.conductor.exchange_modules(modules).await {
+        Ok(exchanged) => exchanged,
+        Err(Refusal { reason, .. }) => {
+            tool.tell(&ToTool::SwapFailed { id, reason: reason.clone() });
+            return show_failure(shell, NO_MODULES, reason);
+        }
+    };
+    let total_ms = exchanged.milliseconds;
+    tool.tell(&ToTool::SwapDone { id, timing: SwapTiming { total_ms, ..SwapTiming::default() } });
+    shell.hide_overlay("worker");
+    let (shell, tool) = (shell.clone(), tool.clone());
+    shell.runtime.clone().spawn(async move {
+        // Where another worker or other modules have come meanwhile, nothing is to be taken back.
+        if let Some(Err(reason)) = shell.conductor.prove_modules(&shell, &exchanged).await
+            && !shell.conductor.has_other_modules(&exchanged.new).await
+        {
+            shell.conductor.take_modules_back(&exchanged).await;
+            tool.tell(&ToTool::WorkerLog { level: "error".into(), message: reason.clone() });
+            show_failure(&shell, "The new modules failed", reason);
+        }
+    });
+}
+
 async fn report_verdict(
     shell: Arc<Shell>,
     tool: Tool,
     verdict: tokio::sync::oneshot::Receiver<Result<(), String>>,
 ) {
     if let Ok(Err(reason)) = verdict.await {
-        tool.tell(&ToTool::WorkerLost { reason: reason.clone(), restarting: false });
+        let serving = shell.router.active().is_some();
+        tool.tell(&ToTool::WorkerLost { reason: reason.clone(), restarting: false, serving });
         show_failure(&shell, "The new backend failed", reason);
         reload::all(&shell);
     }
@@ -297,7 +352,7 @@ impl Observer for Tool {
     }
 
     fn worker_lost(&self, reason: &str, restarting: bool) {
-        self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting });
+        self.tell(&ToTool::WorkerLost { reason: reason.into(), restarting, serving: false });
     }
 
     fn start_fresh(&self) {

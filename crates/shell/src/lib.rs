@@ -43,4 +43,5 @@ pub mod shell;
 pub mod streams;
 pub mod tabs;
 mod update_story;
+pub mod wasm;
 pub mod worker;

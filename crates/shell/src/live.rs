@@ -10,20 +10,24 @@
 use crate::app::Wish;
 use crate::assets::Source;
 use crate::conditions::{self, Questions};
+use crate::conductor::modules::Exchanged;
 use crate::conductor::shadow::{self, report::Report, tally::Gate};
 use crate::conductor::{Refusal, SwapOptions};
 use crate::pages::Expected;
 use crate::reload;
 use crate::shell::{Observer, Shell};
+use crate::wasm::Modules;
 use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
+use staysail_protocol::manifest::Manifest;
 use staysail_protocol::notice::UpdateEvent;
-use staysail_protocol::worker::{ToWorker, UpdateWish};
-use staysail_update::Archive;
+use staysail_protocol::policy::Live as When;
+use staysail_protocol::worker::{ToWorker, UpdateWish, WorkerConfig};
 use staysail_update::engine::{ApplyFuture, EngineHandle, Host, HostFuture, NotApplied, ShadowFuture};
 use staysail_update::policy::Facts;
 use staysail_update::store::shell::ShellStart;
 use staysail_update::store::{Release, ReleaseStart, Store};
+use staysail_update::{Archive, awake};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
@@ -49,6 +53,8 @@ struct Trial {
     styles: Vec<String>,
     /// Of the worker; absent when it was not exchanged.
     verdict: Option<Verdict>,
+    /// The modules that the worker was given while it ran.
+    modules: Option<Exchanged>,
 }
 
 /// The update engine's host. See the module's theory of operation.
@@ -207,14 +213,13 @@ impl Live {
 
     /// Makes `release` the one whose files, version and configuration are live.
     fn show(&self, release: &Release) {
-        show(&self.shell, release);
+        show(&self.shell, release, false);
     }
 
     /// Compares answers of the release's backend with those of the one that serves, where it is another one.
     async fn rehearse(&self, release: Release) -> Result<(), NotApplied> {
         let (before, manifest) = (self.current(), release.manifest());
-        let Some(rules) =
-            manifest.shadow.as_deref().filter(|_| before.manifest().backend != manifest.backend)
+        let Some(rules) = manifest.shadow.as_deref().filter(|_| !same_backend(before.manifest(), manifest))
         else {
             return Ok(());
         };
@@ -255,13 +260,23 @@ impl Live {
         let before = self.current();
         let (old, new) = (before.manifest(), release.manifest());
         let change = page_change(old, new);
+        let (arriving, kept) = (self.shell.assets.arriving(), self.shell.assets.keeping());
+        // A page that is being loaded waits for it: others go on with what they have until they are loaded, too.
+        let at_load =
+            new.policy.live == When::NextLoad && old.interface == new.interface && !arriving.is_empty();
         let mut new_interface = false;
-        let mut verdict = None;
-        if old.backend == new.backend {
-            self.show(&release);
+        let (mut verdict, mut exchanged) = (None, None);
+        // A backend is told its constants at its start.
+        if old.backend == new.backend && WorkerConfig::of(&old.config) == WorkerConfig::of(&new.config) {
+            let modules = Modules::of(&release)?;
+            if self.shell.conductor.has_other_modules(&modules).await {
+                let taken = self.shell.conductor.exchange_modules(&modules).await;
+                exchanged = Some(taken.map_err(not_applied)?);
+            }
+            show(&self.shell, &release, at_load);
         } else {
             let (shell, shown) = (self.shell.clone(), release.clone());
-            let at_switch: Box<dyn FnOnce() + Send> = Box::new(move || show(&shell, &shown));
+            let at_switch: Box<dyn FnOnce() + Send> = Box::new(move || show(&shell, &shown, at_load));
             let options = SwapOptions { fresh: false, at_switch: Some(at_switch) };
             let switched = self.shell.conductor.swap(&self.shell, launch(&release)?, options).await;
             let switched = switched.map_err(not_applied)?;
@@ -271,17 +286,28 @@ impl Live {
         let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
         let (mut loads, mut styles) = (None, Vec::new());
         match change {
-            PageChange::Files => loads = Some(reload::all(&self.shell)),
             _ if new_interface => loads = Some(reload::all(&self.shell)),
+            _ if at_load => {
+                let mut begun = self.shell.pages.next_loads();
+                begun.retain(|label, _| arriving.contains(label));
+                loads = Some(begun);
+            }
+            PageChange::Files => loads = Some(reload::all(&self.shell)),
             PageChange::Styles(paths) => {
                 self.shell.pages.tell(None, &PageEvent::StylesChanged { paths: paths.clone() });
                 styles = paths;
             }
             PageChange::Nothing => {}
         }
+        if !at_load && loads.is_none() && !kept.is_empty() {
+            // They would stay behind it.
+            let mut others = BTreeSet::from_iter(self.shell.pages.labels());
+            others.retain(|label| !kept.contains(label));
+            loads = Some(reload::except(&self.shell, &others));
+        }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = release;
         *self.trial.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(Trial { before, loads, styles, verdict });
+            Some(Trial { before, loads, styles, verdict, modules: exchanged });
         Ok(milliseconds)
     }
 
@@ -301,41 +327,57 @@ impl Live {
         let worker_good = async {
             match trial.verdict {
                 Some(verdict) => verdict.await.unwrap_or_else(|_| Err("the backend was ended".into())),
-                None => {
-                    tokio::time::sleep(probation).await;
-                    Ok(())
-                }
+                None => match &trial.modules {
+                    Some(exchanged) => {
+                        let proved = self.shell.conductor.prove_modules(&self.shell, exchanged).await;
+                        proved.unwrap_or_else(|| Err("the backend ended with the new modules".into()))
+                    }
+                    None => {
+                        awake::sleep(probation).await;
+                        Ok(())
+                    }
+                },
             }
         };
         // Both at once: a backend that dies is known before a page that waits for it gives up.
         let Err(reason) = tokio::try_join!(page_up, worker_good) else { return Ok(()) };
         tracing::warn!(reason, "the new version proved bad; returning to the one before");
+        let kept = self.shell.assets.keeping();
         self.show(&trial.before);
         if worker_swapped && !self.is_worker_of(&trial.before) {
             self.shell.conductor.go_back(&self.shell, &reason).await;
         }
+        if let Some(exchanged) = &trial.modules {
+            self.shell.conductor.take_modules_back(exchanged).await;
+        }
         *self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trial.before.clone();
         // Pages go back the way they came; what was not touched is not touched now.
         if trial.loads.is_some() {
-            let loads = reload::all(&self.shell);
+            let loads = reload::except(&self.shell, &kept);
             if let Err(error) = self.shell.pages.wait_ready(&loads, timeout).await {
                 tracing::error!(error, "the page of the version before did not come up again at once");
             }
-        } else if !trial.styles.is_empty() {
+        }
+        if !trial.styles.is_empty() {
             self.shell.pages.tell(None, &PageEvent::StylesChanged { paths: trial.styles });
         }
         Err(reason)
     }
 
     fn is_worker_of(&self, release: &Release) -> bool {
-        let active = self.shell.router.active().map(|worker| worker.launch.executable.clone());
-        active.is_some() && active == release.worker().ok()
+        let (active, wanted) = (self.shell.router.active(), launch(release));
+        let same = |active: &Launch, wanted: &Launch| {
+            active.executable == wanted.executable && active.config == wanted.config
+        };
+        matches!((active, wanted), (Some(active), Ok(wanted)) if same(&active.launch, &wanted))
     }
 }
 
-fn show(shell: &Arc<Shell>, release: &Release) {
+/// With `at_load`, open windows keep their files until they next load their page.
+fn show(shell: &Arc<Shell>, release: &Release, at_load: bool) {
     let manifest = release.manifest();
-    shell.assets.set(Source::Release(release.clone()), manifest.config.csp.clone());
+    let keeping = if at_load { shell.pages.labels() } else { Vec::new() };
+    shell.assets.exchange(Source::Release(release.clone()), manifest.config.csp.clone(), keeping);
     shell.change_facts(|facts| {
         facts.version.clone_from(&manifest.version);
         // What the webview keeps stays where it is until the next start.
@@ -351,15 +393,19 @@ fn launch(release: &Release) -> Result<Launch, staysail_update::Error> {
         executable: release.worker()?,
         version: release.manifest().version.clone(),
         interface: Some(release.manifest().interface.clone()),
+        config: Some(WorkerConfig::of(&release.manifest().config)),
+        modules: Modules::of(release)?,
         debugged: false,
     })
 }
 
-fn page_change(
-    old: &staysail_protocol::manifest::Manifest,
-    new: &staysail_protocol::manifest::Manifest,
-) -> PageChange {
-    let hashes = |manifest: &staysail_protocol::manifest::Manifest| {
+/// Whether the same code answers calls.
+fn same_backend(old: &Manifest, new: &Manifest) -> bool {
+    old.backend == new.backend && old.modules == new.modules
+}
+
+fn page_change(old: &Manifest, new: &Manifest) -> PageChange {
+    let hashes = |manifest: &Manifest| {
         let files = manifest
             .page
             .iter()
@@ -367,7 +413,13 @@ fn page_change(
             .map(|file| (file.path.clone(), file.sha256.clone()));
         files.collect::<std::collections::BTreeMap<_, _>>()
     };
+    // What a page is told and served with as it is loaded. What it is allowed is looked up as it asks.
+    let (before, after) = (&old.config, &new.config);
+    let reconfigured = WorkerConfig::of(before) != WorkerConfig::of(after) || before.csp != after.csp;
     let (old, new) = (hashes(old), hashes(new));
+    if reconfigured {
+        return PageChange::Files;
+    }
     if old == new {
         return PageChange::Nothing;
     }
@@ -456,6 +508,10 @@ impl Observer for ProductionObserver {
         }
     }
 
+    fn page_loads(&self) -> Option<oneshot::Receiver<()>> {
+        self.live.upgrade()?.engine.get()?.as_ref()?.page_loads()
+    }
+
     fn apply(&self, file: &Path) {
         let Some(live) = self.live.upgrade() else { return };
         match Archive::open(file) {
@@ -475,6 +531,20 @@ impl Observer for ProductionObserver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use staysail_protocol::manifest::Manifest;
+
+    #[test]
+    fn what_a_page_is_told_at_its_load_has_it_loaded_again_and_what_the_shell_reads_has_not() {
+        let (old, mut new) = (Manifest::default(), Manifest::default());
+        new.config.probation_s += 1;
+        new.config.webview.storage = Some("$CACHE/web".into());
+        assert_eq!(page_change(&old, &new), PageChange::Nothing);
+        new.config.constants.insert("colour".into(), "red".into());
+        assert_eq!(page_change(&old, &new), PageChange::Files);
+        let mut other = old.clone();
+        other.config.csp = Some("default-src 'self'".into());
+        assert_eq!(page_change(&old, &other), PageChange::Files);
+    }
 
     #[test]
     fn a_release_is_blamed_for_what_is_its_own_fault_alone() {

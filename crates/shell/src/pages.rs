@@ -16,6 +16,7 @@ use staysail_protocol::control::may_be_tab;
 use staysail_protocol::limits::{
     EVENT_BATCH_BYTES_MAX, EVENT_QUEUE_BYTES_MAX, EVENT_QUEUE_MAX, OPENED_WAITING_MAX,
 };
+use staysail_update::awake;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -291,7 +292,7 @@ impl Pages {
                 }
             }
         };
-        tokio::time::timeout(timeout, all_ready).await.unwrap_or_else(|_| {
+        awake::timeout(timeout, all_ready).await.unwrap_or_else(|_| {
             Err(format!("the page did not come up within {} ms (page_ready_timeout_ms)", timeout.as_millis()))
         })
     }

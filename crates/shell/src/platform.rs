@@ -123,9 +123,10 @@ use crate::shell::{ORIGIN, Shell};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use staysail_protocol::bridge::{BODY_PATH, CALL_PATH};
 use staysail_protocol::interface::WindowSpec;
-use staysail_protocol::limits::PAGE_REQUEST_BYTES_MAX;
+use staysail_protocol::limits::{PAGE_LOAD_PATIENCE_MS, PAGE_REQUEST_BYTES_MAX};
 use staysail_protocol::{CallError, ErrorCode};
 use std::sync::Arc;
+use std::time::Duration;
 use wry::{WebContext, WebView, WebViewBuilder};
 
 pub use system::{
@@ -285,13 +286,35 @@ pub(crate) fn serve(
         };
         return answer(cors(shell.assets.guarded(response)));
     }
-    match shell.assets.look_up(&request.method, &request.path, &request.headers) {
-        Served::Answer(response) => answer(cors(response)),
+    let loads = shell.assets.is_load(window, &request.method, &request.headers);
+    let answer = move |answered| answer(cors(answered));
+    let mut release = None;
+    if loads {
+        shell.observe(|observer| release = observer.page_loads());
+    }
+    let Some(release) = release else { return file(shell, (window, loads), request, answer) };
+    let (shell_then, window) = (shell.clone(), window.to_string());
+    shell.runtime.spawn(async move {
+        // One that takes longer goes live all the same; this page is that of before then.
+        let _ = tokio::time::timeout(Duration::from_millis(PAGE_LOAD_PATIENCE_MS), release).await;
+        file(&shell_then, (&window, loads), request, answer);
+    });
+}
+
+/// Answers a request for a file of the page.
+fn file(
+    shell: &Arc<Shell>,
+    of: (&str, bool),
+    request: SchemeRequest,
+    answer: impl FnOnce(Answer) + Send + 'static,
+) {
+    match shell.assets.look_up(of, &request.method, &request.path, &request.headers) {
+        Served::Answer(response) => answer(response),
         Served::OnDemand(wanted) => {
             let shell_then = shell.clone();
             shell.runtime.spawn(async move {
                 let SchemeRequest { method, headers, .. } = request;
-                answer(cors(asset_groups::deliver(&shell_then, *wanted, method, headers).await));
+                answer(asset_groups::deliver(&shell_then, *wanted, method, headers).await);
             });
         }
     }

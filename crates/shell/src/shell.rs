@@ -13,6 +13,7 @@ use crate::pages::Pages;
 use crate::router::Router;
 use crate::streams::Streams;
 use crate::update_story;
+use crate::worker::Launch;
 use staysail_protocol::bridge::{Overlay, PageEvent, PageReport};
 use staysail_protocol::capability::Granted;
 use staysail_protocol::manifest::ModeConfig;
@@ -21,6 +22,7 @@ use staysail_protocol::worker::{UpdateWish, Welcome, WorkerConfig};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use tokio::sync::oneshot;
 
 /// The page's own origin.
 #[cfg(not(windows))]
@@ -63,6 +65,10 @@ pub trait Observer: Send + Sync {
     fn worker_lost(&self, _reason: &str, _restarting: bool) {}
     /// App or page have a wish about updates.
     fn update_wish(&self, _wish: UpdateWish) {}
+    /// A window is about to load its page. What it is to wait for, if anything: the end of it.
+    fn page_loads(&self) -> Option<oneshot::Receiver<()>> {
+        None
+    }
     /// The user gave the app a file with a release.
     fn apply(&self, _file: &Path) {}
     /// The user wants the newest backend without the state that was kept.
@@ -172,11 +178,11 @@ impl Shell {
     }
 
     /// What a worker is told at its start.
-    pub fn welcome(&self, version: &str) -> Welcome {
+    pub fn welcome(&self, launch: &Launch) -> Welcome {
         let facts = self.facts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let config =
-            WorkerConfig { mode: facts.config.mode.clone(), constants: facts.config.constants.clone() };
-        Welcome { protocol: 0, version: version.into(), config, data_dir: facts.data_dir.clone() }
+        let config = launch.config.clone().unwrap_or_else(|| WorkerConfig::of(&facts.config));
+        let version = launch.version.clone();
+        Welcome { protocol: 0, version, config, data_dir: facts.data_dir.clone(), modules: false }
     }
 
     /// Origins whose pages may call from a window, compared whole (CVE-2026-42184: comparing the first label was not enough).

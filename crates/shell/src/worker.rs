@@ -1,14 +1,17 @@
 //! One worker process: its start, its handshake, its connection.
 
+use crate::wasm::Modules;
 use serde::Serialize;
 use staysail_link::{Courier, Incoming, Link, Socket};
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits;
 use staysail_protocol::worker::{
     ATTACHMENTS_VARIABLE, DEBUG_VARIABLE, Hello, SOCKET_VARIABLE, TOKEN_VARIABLE, ToShell, ToWorker, Welcome,
+    WorkerConfig,
 };
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use staysail_supervise::{Spawn, Tree};
+use staysail_update::awake;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -25,6 +28,10 @@ pub struct Launch {
     pub version: String,
     /// Interface hash it must show; any when absent (development).
     pub interface: Option<String>,
+    /// What it is told of its configuration; that of now when absent (development).
+    pub config: Option<WorkerConfig>,
+    /// Its Wasm modules.
+    pub modules: Modules,
     /// It waits for a debugger, and somebody may look at it for as long as they like.
     pub debugged: bool,
 }
@@ -141,7 +148,7 @@ impl Worker {
             }
         }
         let (link, mut frames) = Link::start(socket);
-        let hello = match tokio::time::timeout(hello_timeout, first_hello(&mut frames)).await {
+        let hello = match awake::timeout(hello_timeout, first_hello(&mut frames)).await {
             Ok(Ok(hello)) => hello,
             Ok(Err(reason)) => {
                 let ended = tokio::task::spawn_blocking({
@@ -188,8 +195,18 @@ impl Worker {
             tree,
         });
         let protocol = worker.hello.protocol_max.min(PROTOCOL_VERSION);
-        worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, ..welcome })));
+        let modules = worker.takes_modules();
+        worker.tell(&ToWorker::Welcome(Box::new(Welcome { protocol, modules, ..welcome })));
+        if modules {
+            let (message, body) = worker.launch.modules.frame(false);
+            worker.tell_with(&message, body);
+        }
         Ok((worker, frames))
+    }
+
+    /// Whether it is handed modules at its start.
+    pub fn takes_modules(&self) -> bool {
+        self.hello.description.modules && !self.launch.modules.is_empty()
     }
 
     /// Process id.

@@ -95,7 +95,7 @@ mod tests {
         let executable = folder.join(name);
         std::fs::copy(std::env::current_exe().unwrap(), &executable).unwrap();
         let listener = UnixListener::bind(folder.join("test.socket")).unwrap();
-        let launch = Launch { executable, version: "1.0.0".into(), interface: None, debugged: false };
+        let launch = Launch { executable, version: "1.0.0".into(), ..Launch::default() };
         let lines = Arc::new(|_: &str, line: String| eprintln!("{line}"));
         let started = Worker::start(launch, Welcome::default(), Duration::from_secs(20), lines);
         let (worker, _frames) = runtime.block_on(started).unwrap();

@@ -289,6 +289,7 @@ impl App {
             events,
             types,
             states: self.kept.names().map(|name| StateSpec { name: name.into() }).collect(),
+            modules: cfg!(feature = "wasm"),
             interface: String::new(),
         }))
     }

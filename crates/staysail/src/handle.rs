@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub welcome: OnceLock<Welcome>,
     pub asked: Asked,
     pub streams: Streams,
+    #[cfg(feature = "wasm")]
+    pub modules: crate::modules::Shelf,
 }
 
 /// The app, from inside: cheap to clone, usable on any thread.

@@ -52,6 +52,8 @@ mod handover;
 mod integer;
 mod kept;
 mod lane;
+#[cfg(feature = "wasm")]
+mod modules;
 mod native;
 mod packing;
 mod runtime;
@@ -76,6 +78,8 @@ pub use exclusive::{Exclusive, Held};
 pub use handle::{AppHandle, Updates, WindowHandle};
 pub use integer::{BigInt, Integer, Number};
 pub use kept::{FromVersion, Kept, KeptState, KeptWriter};
+#[cfg(feature = "wasm")]
+pub use modules::{Module, ModuleError};
 pub use native::Request;
 pub use service::Service;
 pub use window::Window;

@@ -125,11 +125,16 @@ pub(crate) fn run(mut app: App, description: Description, invitation: &Invitatio
             Some(_) => return Err(Error::Setup("the shell did not welcome this worker first".into())),
             None => std::process::exit(0),
         }
+        let modules = match worker.app.inner.welcome.get().is_some_and(|welcome| welcome.modules) {
+            true => next(&mut incoming).await,
+            false => None,
+        };
         let (begun, done) = (worker.clone(), tokio::sync::oneshot::channel());
         // On a thread of its own: set-up may open files and wait.
         std::thread::spawn(move || {
             let _context = handle.enter();
-            let result = setup.into_iter().try_for_each(|setup| setup(&begun.app));
+            let modules = modules.map_or(Ok(()), |frame| begun.take_modules(&frame));
+            let result = modules.and_then(|()| setup.into_iter().try_for_each(|setup| setup(&begun.app)));
             let _ = done.0.send(result.and_then(|()| begun.services.start(&begun.app, &handle)));
         });
         match done.1.await {
@@ -168,6 +173,8 @@ impl Worker {
             welcome: OnceLock::new(),
             asked: Asked::default(),
             streams: Streams::default(),
+            #[cfg(feature = "wasm")]
+            modules: crate::modules::Shelf::default(),
         };
         Ok(Self {
             app: AppHandle { inner: Arc::new(inner) },
@@ -221,6 +228,9 @@ impl Worker {
             ToWorker::Restore { attached, .. } => {
                 self.in_order(move |worker| handover::take_over(&worker.app.inner, &frame.body, attached));
             }
+            ToWorker::Modules { .. } => self.in_order(move |worker| {
+                let _ = worker.take_modules(&frame);
+            }),
             ToWorker::Release => self.in_order(|worker| handover::release(&worker.app)),
             ToWorker::Acquire => self.in_order(|worker| handover::acquire(&worker.app)),
             ToWorker::Activate => {
@@ -228,6 +238,8 @@ impl Worker {
                 calls.retiring = false;
                 calls.activating += 1;
                 drop(calls);
+                #[cfg(feature = "wasm")]
+                self.app.inner.modules.forget_failures();
                 self.in_order(|worker| {
                     handover::acquire_late(&worker.app);
                     worker.run_hooks(&worker.activate);
@@ -285,6 +297,35 @@ impl Worker {
             ToWorker::Shutdown => self.shut_down(),
             ToWorker::Welcome(_) | ToWorker::Unknown => {}
         }
+    }
+
+    /// Takes the Wasm modules of a frame, all or none, and answers.
+    fn take_modules(&self, frame: &Frame) -> std::result::Result<(), String> {
+        let taken = self.modules_of(frame);
+        self.tell(&match &taken {
+            Ok(()) => ToShell::ModulesTaken,
+            Err((module, message)) => {
+                ToShell::ModulesRefused { module: module.clone(), message: message.clone() }
+            }
+        });
+        taken.map_err(|(_, message)| message)
+    }
+
+    #[cfg(feature = "wasm")]
+    fn modules_of(&self, frame: &Frame) -> std::result::Result<(), (String, String)> {
+        match frame.message() {
+            Ok(ToWorker::Modules { modules, back }) => {
+                self.app.inner.modules.take(&self.app, &modules, &frame.body, back)
+            }
+            _ => Err((String::new(), "the shell sent something else in place of the modules".into())),
+        }
+    }
+
+    /// Nobody sends modules to a worker that says it takes none.
+    #[cfg(not(feature = "wasm"))]
+    fn modules_of(&self, _frame: &Frame) -> std::result::Result<(), (String, String)> {
+        let message = "this backend takes no modules; give the dependency `staysail` the feature `wasm`";
+        Err((String::new(), message.into()))
     }
 
     fn stream(&self, call: u64, stream: u64, news: News) {
@@ -478,6 +519,8 @@ impl Worker {
                 .unwrap_or_else(|panic| Err(panicked("a health check", panic.as_ref()).message))
         };
         let result = self.health.iter().try_for_each(check);
+        #[cfg(feature = "wasm")]
+        let result = result.and_then(|()| self.app.inner.modules.health());
         let message = result.as_ref().err().cloned().unwrap_or_default();
         self.tell(&ToShell::Healthy { ok: result.is_ok(), message });
     }

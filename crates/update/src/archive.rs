@@ -201,6 +201,7 @@ impl Archive {
             .page
             .iter()
             .chain(manifest.group_files())
+            .chain(manifest.module_files())
             .chain(manifest.backend.get(TARGET).into_iter().flatten())
             .chain(store.other_shell(manifest).map(|(entry, _)| entry));
         if files.any(lacks) {

@@ -12,7 +12,8 @@
 use crate::{Error, disk, hash, pack};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use staysail_protocol::manifest::{Blob, FileEntry, Manifest, UpdateSource, check_path};
+use staysail_protocol::manifest::{Blob, FileEntry, Manifest, Module, UpdateSource, check_path};
+use staysail_protocol::module::ModuleLimits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -116,6 +117,7 @@ impl Contents {
         let own: BTreeSet<&str> = manifest
             .page
             .iter()
+            .chain(manifest.module_files())
             .chain(manifest.backend.values().flatten())
             .map(|entry| entry.blob.sha256.as_str())
             .collect();
@@ -135,6 +137,16 @@ impl Contents {
         let first = !self.manifest.backend.contains_key(target);
         let entry = self.entry(path, file, first)?;
         self.manifest.backend.entry(target.to_owned()).or_default().push(entry);
+        Ok(())
+    }
+
+    /// Adds a Wasm module of the backend.
+    ///
+    /// # Errors
+    /// See [`Contents::add_page`].
+    pub fn add_module(&mut self, name: &str, limits: ModuleLimits, file: &Path) -> Result<(), Error> {
+        let file = self.entry(&format!("{name}.wasm"), file, false)?;
+        self.manifest.modules.insert(name.to_owned(), Module { file, limits });
         Ok(())
     }
 

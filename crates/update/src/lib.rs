@@ -3,6 +3,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`archive`] | a repository in one file, for machines without network |
+//! | [`awake`] | time limits that a sleeping machine does not use up |
 //! | [`bundle`] | the first release, attached to the shipped executable |
 //! | [`store`] | releases on the user's disk, by content; what boots; floors and bans |
 //! | [`lifecycle`] | what to do next, as a pure function |
@@ -11,6 +12,8 @@
 //! | [`trust`] | TUF metadata, verified from the pinned root on, with or without network |
 //! | [`publisher`] | keys and the repository of releases |
 //!
+//! Used without the rest of Staysail: `examples/standalone.rs` is a whole program, `docs/guide/engine.md` tells how.
+//!
 //! **Invariant:** builds and runs without any webview library, knows nothing of windows or workers (a host is told
 //! through [`engine::Host`]), and hands out no byte that was not verified just before.
 
@@ -18,6 +21,7 @@
 mod failpoint;
 
 pub mod archive;
+pub mod awake;
 pub mod bundle;
 mod crypto;
 pub mod disk;
@@ -34,6 +38,8 @@ pub mod trust;
 pub use archive::Archive;
 pub use engine::{Engine, EngineHandle, Host};
 pub use error::Error;
+/// Manifests, events and wishes: what an engine is told and tells.
+pub use staysail_protocol as protocol;
 pub use store::{Boot, Release, Store};
 
 /// The target triple this build runs on; the key of [`staysail_protocol::manifest::Manifest::backend`].

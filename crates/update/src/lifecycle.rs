@@ -21,12 +21,17 @@ pub use state::{Candidate, Effect, Event, Gate, Phase, State};
 use crate::policy::{Choice, Decision, Question, Verdict, decide};
 use staysail_protocol::limits::{LATER_MAX_S, POLICY_PAUSE_S, SKIPS_MAX};
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::Live;
 use staysail_protocol::worker::UpdateWish;
 use std::collections::BTreeSet;
 
 /// Said of a release that brings the shell it needs.
 const NEXT_START: &str =
     "it needs the Staysail it brings along, which takes over when the app is next started";
+/// Said of a release that is to go live at the next launch.
+const NEXT_LAUNCH: &str = "it goes live when the app is next started";
+/// Said of a release that is to go live at the next load of a page.
+const NEXT_LOAD: &str = "it goes live when a page is next loaded";
 
 /// Decides. `now` is in milliseconds since any fixed moment.
 pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
@@ -77,9 +82,15 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
                 settle(&mut state, &mut effects, now);
             }
         }
+        Event::Loads if matches!(state.phase, Phase::Idle | Phase::Waiting) => {
+            state.loading = true;
+            state.loading = approach(&mut state, &mut effects, Gate::Apply, now);
+        }
         Event::Woken if state.phase == Phase::Waiting => settle(&mut state, &mut effects, now),
         Event::Weighed { hash, gate, condition, overdue, quiet } if state.phase == Phase::Waiting => {
-            if let Some(release) = at(&state, gate).filter(|release| release.hash == hash) {
+            if let Some(release) = at(&state, gate).filter(|release| release.hash == hash)
+                && held_back(&state, gate, release, choice(&state, gate, release, now)).is_none()
+            {
                 let (critical, choice) = (release.critical, choice(&state, gate, release, now));
                 let question = Question { critical, choice, condition, overdue, quiet };
                 pass(&mut state, &mut effects, gate, &question, now);
@@ -114,7 +125,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
             settle(&mut state, &mut effects, now);
         }
         Event::Applied(milliseconds) if state.phase == Phase::Applying => {
-            state.phase = Phase::Probation;
+            (state.phase, state.loading) = (Phase::Probation, false);
             let version = state.staged.as_ref().map(|staged| staged.version.clone()).unwrap_or_default();
             effects.push(Effect::Tell(UpdateEvent::Applied { version, milliseconds }));
             effects.push(Effect::Watch);
@@ -177,7 +188,7 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
 fn look(state: &mut State, effects: &mut Vec<Effect>) {
     if matches!(state.phase, Phase::Idle | Phase::Waiting) {
         state.phase = Phase::Checking;
-        state.look_again = false;
+        (state.look_again, state.loading) = (false, false);
         effects.push(Effect::Look);
     } else {
         state.look_again = true;
@@ -286,8 +297,9 @@ fn go(state: &mut State, effects: &mut Vec<Effect>, gate: Gate) {
         Gate::Download => (Phase::Downloading, Effect::Download),
         Gate::Apply => (Phase::Applying, Effect::Apply),
     };
-    if gate == Gate::Apply {
-        forget_later(state, effects);
+    match gate {
+        Gate::Apply => forget_later(state, effects),
+        Gate::Download => state.loading = false,
     }
     state.wait_told = None;
     state.phase = phase;
@@ -299,9 +311,9 @@ fn go(state: &mut State, effects: &mut Vec<Effect>, gate: Gate) {
 fn approach(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, now: u64) -> bool {
     let Some(release) = at(state, gate) else { return false };
     let choice = choice(state, gate, release, now);
-    if gate == Gate::Apply && release.next_start && (choice != Choice::Skip || release.critical) {
+    if let Some(reason) = held_back(state, gate, release, choice) {
         let version = release.version.clone();
-        tell_waiting(state, effects, version, NEXT_START.to_owned());
+        tell_waiting(state, effects, version, reason.to_owned());
         return false;
     }
     // What the user puts off is looked at like what has conditions: that, too, ends when it is overdue in the quiet.
@@ -322,6 +334,20 @@ fn approach(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, now: u64) 
     true
 }
 
+/// Why a release is not even asked about now: it has another moment to go live at.
+fn held_back(state: &State, gate: Gate, release: &Candidate, choice: Choice) -> Option<&'static str> {
+    if gate == Gate::Download || choice == Choice::Skip && !release.critical {
+        return None;
+    }
+    match release.live {
+        _ if release.next_start => Some(NEXT_START),
+        _ if release.critical || choice == Choice::Now => None,
+        Live::NextLaunch => Some(NEXT_LAUNCH),
+        Live::NextLoad if !state.loading => Some(NEXT_LOAD),
+        Live::NextLoad | Live::Now => None,
+    }
+}
+
 fn leave(state: &mut State, gate: Gate) {
     match gate {
         Gate::Download => state.candidate = None,
@@ -338,6 +364,7 @@ fn pass(state: &mut State, effects: &mut Vec<Effect>, gate: Gate, question: &Que
             settle(state, effects, now);
         }
         Decision::Wait => {
+            state.loading = false;
             tell_wait(state, effects, gate, question);
             // What is staged already need not wait for the download of what is newer.
             if gate == Gate::Download && approach(state, effects, Gate::Apply, now) {
@@ -395,7 +422,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>, now: u64) {
     let keep = |release: Option<Candidate>| release.filter(|release| !follow::is_useless(state, release));
     let (staged, candidate) = (keep(state.staged.clone()), keep(state.candidate.clone()));
     (state.staged, state.candidate) = (staged, candidate);
-    state.phase = Phase::Idle;
+    (state.phase, state.loading) = (Phase::Idle, false);
     if state.look_again {
         return again(state, effects);
     }

@@ -100,6 +100,46 @@ fn brought() -> Vec<Event> {
     ]
 }
 
+/// The same where releases go live at another moment: the fourth at the next load of a page, and the fifth, which has
+/// conditions, too; the sixth at the next launch.
+fn awaited() -> Vec<Event> {
+    let awaited = |sequence| Candidate {
+        live: if sequence == 6 { Live::NextLaunch } else { Live::NextLoad },
+        conditional: sequence == 5,
+        ..release(sequence)
+    };
+    let found = |sequence| Event::Found(Some(awaited(sequence)));
+    let weighed = |condition| Event::Weighed {
+        hash: release(5).hash,
+        gate: Gate::Apply,
+        condition,
+        overdue: false,
+        quiet: false,
+    };
+    vec![
+        Event::Look,
+        found(4),
+        found(5),
+        found(6),
+        Event::LookFailed("x".into()),
+        Event::Staged,
+        Event::Loads,
+        weighed(Verdict::True),
+        weighed(Verdict::False),
+        Event::Wish(UpdateWish::Apply),
+        Event::Wish(UpdateWish::Defer { seconds: 60 }),
+        Event::Wish(UpdateWish::Skip { version: release(4).version }),
+        Event::Woken,
+        Event::Applied(1.0),
+        Event::ApplyFailed("x".into()),
+        Event::ApplyPostponed("x".into()),
+        Event::Good,
+        Event::Bad("x".into()),
+        Event::Committed,
+        Event::ShutDown,
+    ]
+}
+
 /// Every state that can be reached, with what each event does there, before and after a wait of a minute.
 pub(super) fn visit(events: &[Event], mut seen: impl FnMut(&State, &Event, &State, &[Effect])) -> usize {
     let mut known = BTreeMap::from([(format!("{:?}", start()), ())]);
@@ -133,6 +173,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Wish(UpdateWish::Pin { .. }) => "Wish: pin",
         Event::ChannelGone { .. } => "ChannelGone",
         Event::Wish(UpdateWish::DownloadRate { .. }) => "Wish: download rate",
+        Event::Loads => "Loads",
         Event::Woken => "Woken",
         Event::Weighed { .. } => "Weighed",
         Event::Applied(_) => "Applied",
@@ -205,8 +246,8 @@ fn generated() -> String {
             edge.push(event_name(event));
         }
     };
-    let [states, followed, with_shells] =
-        [events(), choices(), brought()].map(|events| visit(&events, &mut note));
+    let [states, followed, with_shells, later] =
+        [events(), choices(), brought(), awaited()].map(|events| visit(&events, &mut note));
     const PHASES: [Phase; 8] = [
         Phase::Idle,
         Phase::Checking,
@@ -218,8 +259,8 @@ fn generated() -> String {
         Phase::Stopped,
     ];
     let mut text = format!(
-        "{states} states can be reached with three releases, {followed} with two channels and a version to stay at, and {with_shells} where \
-         releases bring the shell they need.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
+        "{states} states can be reached with three releases, {followed} with two channels and a version to stay at, {with_shells} where \
+         releases bring the shell they need, and {later} where they go live at the next load or launch.\n\n```mermaid\nstateDiagram-v2\n    [*] --> Idle\n"
     );
     for ((from, to), mut labels) in edges.into_iter().filter(|((from, to), _)| from != to) {
         labels.sort_unstable();
@@ -272,6 +313,12 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         if did("Apply").is_some() {
             let staged = after.staged.as_ref().unwrap();
             assert!(!staged.next_start, "{before:?} {event:?}");
+            let moment = match staged.live {
+                Live::Now => true,
+                Live::NextLoad => after.wanted_now || after.loading,
+                Live::NextLaunch => after.wanted_now,
+            };
+            assert!(moment, "{before:?} {event:?}");
             assert!(
                 !after.banned.contains(&staged.hash) && staged.channel == after.channel,
                 "{before:?} {event:?}"
@@ -288,11 +335,19 @@ fn in_no_state_that_can_be_reached_does_an_event_break_a_law() {
         // Something is always under way, or a wake-up is ordered, or nothing is left to do.
         if after.phase == Phase::Idle {
             assert!(after.candidate.is_none() && !after.look_again, "{after:?}");
-            assert!(after.staged.as_ref().is_none_or(|staged| staged.next_start), "{after:?}");
+            let waits = |staged: &Candidate| staged.next_start || staged.live != Live::Now;
+            assert!(after.staged.as_ref().is_none_or(waits), "{after:?}");
         }
+        // A window that waits before it loads its page waits for something.
+        let weighs = after.phase == Phase::Waiting && after.staged.is_some();
+        assert!(
+            !after.loading || weighs || matches!(after.phase, Phase::Applying | Phase::Stopped),
+            "{after:?}"
+        );
     };
     assert!(visit(&choices(), law) > 500);
     assert!(visit(&brought(), law) > 500);
+    assert!(visit(&awaited(), law) > 500);
     let states = visit(&events(), law);
     assert!(states > 500, "{states}");
 }

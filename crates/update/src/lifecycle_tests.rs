@@ -544,3 +544,40 @@ fn a_release_that_needs_the_shell_it_brings_waits_for_the_next_start_and_is_told
     let (state, _) = play(state, [Event::Wish(UpdateWish::Skip { version: "1.3.0".into() })]);
     assert_eq!(state.staged, None);
 }
+
+#[test]
+fn a_release_for_the_next_load_goes_live_when_a_page_is_loaded_and_one_for_the_next_launch_does_not() {
+    let staged = |release: Candidate| [Event::Look, Event::Found(Some(release)), Event::Staged];
+    let told = |effects: &[Effect], what: &str| matches!(effects.last(), Some(Effect::Tell(UpdateEvent::Waiting { reason, .. })) if reason.contains(what));
+    let next_load = || Candidate { live: Live::NextLoad, ..release(3) };
+    let (waits, effects) = play(running(), staged(next_load()));
+    assert!(waits.phase == Phase::Idle && told(&effects, "next loaded"), "{effects:?}");
+    let (state, effects) = play(waits.clone(), [Event::Loads]);
+    assert_eq!((state.phase, state.loading, effects), (Phase::Applying, true, vec![Effect::Apply]));
+    let (state, _) = play(state, [Event::Applied(1.0)]);
+    assert_eq!((state.phase, state.loading), (Phase::Probation, false));
+    // Its conditions are asked for by the load; where they do not hold, the page is loaded as it was.
+    let conditional = Candidate { conditional: true, ..next_load() };
+    let weighed_at =
+        |gate, condition| Event::Weighed { hash: "h3".into(), gate, condition, overdue: false, quiet: false };
+    let weighed = |condition| weighed_at(Gate::Apply, condition);
+    let [look, found, brought] = staged(conditional);
+    let steps = [look, found, weighed_at(Gate::Download, Verdict::True), brought];
+    let (state, effects) = play(running(), steps);
+    assert!(state.phase == Phase::Idle && !effects.contains(&Effect::Weigh(Gate::Apply)), "{effects:?}");
+    let (refused, _) = play(state.clone(), [Event::Loads, weighed(Verdict::False)]);
+    assert_eq!((refused.phase, refused.loading), (Phase::Waiting, false));
+    assert_eq!(play(refused, [weighed(Verdict::True)]).0.phase, Phase::Waiting, "the load is over");
+    assert_eq!(play(state, [Event::Loads, weighed(Verdict::True)]).0.phase, Phase::Applying);
+
+    let next_launch = || Candidate { live: Live::NextLaunch, ..release(3) };
+    let (state, effects) = play(running(), staged(next_launch()));
+    assert!(told(&effects, "next started"), "{effects:?}");
+    let (state, effects) = play(state, [Event::Loads, Event::Woken, Event::Loads]);
+    assert_eq!((state.phase, state.loading, effects), (Phase::Idle, false, vec![]));
+    // What is critical, and what the user wants now, does not wait.
+    assert_eq!(play(state, [Event::Wish(UpdateWish::Apply)]).0.phase, Phase::Applying);
+    assert_eq!(play(waits, [Event::Wish(UpdateWish::Apply)]).0.phase, Phase::Applying);
+    let critical = Candidate { critical: true, ..next_launch() };
+    assert_eq!(play(running(), staged(critical)).0.phase, Phase::Applying);
+}

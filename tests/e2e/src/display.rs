@@ -121,6 +121,30 @@ impl Display {
         self.window_manager = None;
     }
 
+    /// Starts a compositor: what lies below a transparent window is seen through it as long as the answer is kept.
+    ///
+    /// # Errors
+    /// When there is none on this machine.
+    pub fn composite(&self) -> anyhow::Result<Program> {
+        let mut compositor = Command::new("xcompmgr");
+        compositor.env("DISPLAY", &self.name).env_remove(MARK);
+        Program::start("xcompmgr", compositor)
+    }
+
+    /// The colour of one place of the screen as people see it: red, green, blue.
+    ///
+    /// # Errors
+    /// When `import` fails.
+    pub fn colour_at(&self, x: i32, y: i32) -> anyhow::Result<[u8; 3]> {
+        let place = format!("1x1+{x}+{y}");
+        let text = self.tool("import", &["-window", "root", "-crop", &place, "-depth", "8", "txt:-"])?;
+        let hex = text.lines().last().and_then(|line| line.split('#').nth(1)).unwrap_or_default();
+        let part =
+            |index: usize| hex.get(index..index + 2).and_then(|part| u8::from_str_radix(part, 16).ok());
+        let colour = part(0).zip(part(2)).zip(part(4)).map(|((red, green), blue)| [red, green, blue]);
+        colour.with_context(|| format!("import said {text}"))
+    }
+
     /// Its name, for `DISPLAY`.
     pub fn name(&self) -> &str {
         &self.name

@@ -51,6 +51,23 @@ fn a_crash_loop_ends_after_the_named_number_of_tries_with_words_a_retry_and_the_
         ensure!(page.load()? == load, "the page was loaded again");
         let typed = page.run("return document.querySelector('#name').value", &[])?;
         ensure!(typed == "still here", "the field holds {typed}");
+
+        // One that ends on probation: the one before serves on, which the terminal says, and once.
+        let from = dev.position();
+        project.backend(&Backend {
+            answer: "ends".into(),
+            at_start: "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(400)); \
+                       std::process::abort() });",
+            health: "Ok(())",
+        })?;
+        let said = dev.wait("worker_lost", from, EDIT)?;
+        ensure!(said["serving"] == true && said["restarting"] == false, "{said}");
+        page.wait_served_by("repaired", EDIT)?;
+        project.backend(&Backend::good("better"))?;
+        page.wait_served_by("better", EDIT)?;
+        let lines = dev.program.lines();
+        let told = lines.iter().skip(from).filter(|line| line.contains("\"worker_lost\"")).count();
+        ensure!(told == 1, "told {told} times");
         Ok(())
     });
 }

@@ -257,3 +257,182 @@ fn a_file_goes_live_in_the_open_window_or_at_the_start_without_network() {
         running.stop()
     });
 }
+
+/// The place that the page says, and the one that the backend says.
+fn wait_place(page: &Page, place: &str) -> anyhow::Result<()> {
+    let shown = format!("return window.fixture?.staysail.constants.place === '{place}'");
+    page.wait_for(place, &shown, EDIT)?;
+    page.wait_up()?;
+    staysail_e2e::wait_until(&format!("a backend at {place}"), EDIT, || {
+        let answer = page.call("place", &serde_json::json!({})).map_err(|error| format!("{error:#}"))?;
+        if answer["value"] == place { Ok(()) } else { Err(answer.to_string()) }
+    })
+}
+
+/// What the page has put into its storage.
+fn kept(page: &Page) -> anyhow::Result<serde_json::Value> {
+    page.run_async(
+        "const open = indexedDB.open('kept', 1); open.onupgradeneeded = () => open.result.createObjectStore('all'); \
+         const base = await new Promise((done, fail) => { open.onsuccess = () => done(open.result); open.onerror = fail; }); \
+         const get = base.transaction('all').objectStore('all').get('one'); \
+         await new Promise((done, fail) => { get.onsuccess = done; get.onerror = fail; }); base.close(); \
+         return [localStorage.getItem('one'), get.result ?? null]",
+        &[],
+    )
+}
+
+#[test]
+fn configuration_goes_live_and_back_with_page_and_backend_and_what_the_page_stored_stays() {
+    play("configuration", |stage| {
+        let project = Project::fixture(stage)?;
+        let main = "backend/app/src/main.rs";
+        let place = "/// Where it is.\n#[command]\nfn place(app: AppHandle) -> String {\n    \
+                     app.constant(\"place\").unwrap_or_default()\n}\n\n";
+        project.edit(main, "/// The app's version.", &format!("{place}/// The app's version."))?;
+        project.edit(main, "die, version, ", "die, version, place, ")?;
+        let shipped = Shipped::build(stage, project)?;
+        let project = &shipped.project;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let window = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        wait_place(&page, "sea")?;
+        kept(&page)?;
+        page.run_async(
+            "localStorage.setItem('one', 'before'); const open = indexedDB.open('kept', 1); \
+             const base = await new Promise((done, fail) => { open.onsuccess = () => done(open.result); open.onerror = fail; }); \
+             const change = base.transaction('all', 'readwrite'); change.objectStore('all').put('stored', 'one'); \
+             await new Promise((done, fail) => { change.oncomplete = done; change.onerror = fail; }); base.close(); return true",
+            &[],
+        )?;
+        let stored = serde_json::json!(["before", "stored"]);
+        let configured = |from: &str, to: &str| {
+            project.edit("staysail.toml", &format!("place = \"{from}\""), &format!("place = \"{to}\""))
+        };
+
+        // Nothing but configuration, and in it another place for what the webview keeps.
+        configured("sea", "moon")?;
+        let settings = project.read("staysail.toml")?;
+        project.write("staysail.toml", &(settings + "\n[webview]\nstorage = \"$CACHE/web\"\n"))?;
+        shipped.publish(stage, "0.1.1")?;
+        wait_place(&page, "moon")?;
+        page.wait_served_by("v0", EDIT)?;
+        page.wait_event("committed", "0.1.1")?;
+        anyhow::ensure!(kept(&page)? == stored, "{} is kept", kept(&page)?);
+
+        // All three at once; its health is bad, and all three go back.
+        let sick = Backend { answer: "sick".into(), at_start: "", health: "Err(\"a sick release\".into())" };
+        project.backend(&sick)?;
+        project.edit("frontend/index.html", "page-0", "page-1")?;
+        configured("moon", "mars")?;
+        shipped.publish(stage, "0.2.1")?;
+        page.wait_event("rolled_back", "0.2.1")?;
+        wait_place(&page, "moon")?;
+        page.wait_served_by("v0", EDIT)?;
+        anyhow::ensure!(page.text(&page.find("#heading")?)? == "page-0", "the page stayed");
+        anyhow::ensure!(kept(&page)? == stored, "{} is kept", kept(&page)?);
+
+        project.backend(&Backend::good("v1"))?;
+        shipped.publish(stage, "0.3.1")?;
+        wait_place(&page, "mars")?;
+        page.wait_served_by("v1", EDIT)?;
+        anyhow::ensure!(page.text(&page.find("#heading")?)? == "page-1", "the page is that of before");
+        page.wait_event("committed", "0.3.1")?;
+        anyhow::ensure!(kept(&page)? == stored, "{} is kept", kept(&page)?);
+        let same = stage.display.window("Counter under test", Duration::from_secs(10))?;
+        anyhow::ensure!(same == window, "the window was {window}, now it is {same}");
+
+        // The next start reads where the webview keeps it.
+        drop(page);
+        running.stop()?;
+        stage.wait_nothing_left_of("counter")?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        wait_place(&page, "mars")?;
+        let stored = kept(&page)?;
+        anyhow::ensure!(stored == serde_json::json!([null, null]), "{stored} is kept at another place");
+        drop(page);
+        running.stop()
+    });
+}
+
+/// A module of which `name` answers with a letter, or traps.
+fn rules(letter: char, traps: bool) -> anyhow::Result<Vec<u8>> {
+    let work = if traps { "unreachable" } else { "(i64.const 1)" };
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{letter}")
+            (func (export "staysail_alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "name") (param i32 i32) (result i64) {work}))"#
+    );
+    Ok(wat::parse_str(text)?)
+}
+
+/// Has the page ask the module without a pause: `window.asked` are all answers, an error as its text.
+const ASK: &str = "window.asked = [];
+    (async () => {
+        while (true) {
+            const answer = await fixture.invoke('rule', {}).catch((error) => `${error}`);
+            if (asked.at(-1)?.answer !== answer) asked.push({ answer, times: 0 });
+            asked.at(-1).times++;
+        }
+    })();";
+
+#[test]
+fn a_release_that_changes_only_a_module_goes_live_in_the_worker_that_runs_and_back_when_it_traps() {
+    play("module_release", |stage| {
+        let project = Project::fixture(stage)?;
+        let manifest = "backend/app/Cargo.toml";
+        project.edit(manifest, "staysail\" }", "staysail\", features = [\"wasm\"] }")?;
+        let file = "backend/app/src/main.rs";
+        let command = "#[command]\nfn rule(app: AppHandle) -> Result<String, staysail::ModuleError> {\n    \
+                       let answer = app.module(\"rules\")?.call(\"name\", b\"\")?;\n    \
+                       Ok(format!(\"{} of {}\", String::from_utf8_lossy(&answer), std::process::id()))\n}\n\n";
+        project.edit(
+            file,
+            "/// The app's version.",
+            &format!("/// Of the module.\n{command}/// The app's version."),
+        )?;
+        project.edit(file, "die, version, ", "die, version, rule, ")?;
+        let settings = project.read("staysail.toml")?;
+        project.write("staysail.toml", &format!("{settings}\n[modules.rules]\nfile = \"rules.wasm\"\n"))?;
+        std::fs::write(project.file("rules.wasm"), rules('a', false)?)?;
+
+        let shipped = Shipped::build(stage, project)?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let first = page.call("rule", &serde_json::json!({}))?;
+        let of_a = first["value"].as_str().context("an answer")?.to_owned();
+        anyhow::ensure!(of_a.starts_with("a of "), "{first}");
+        let load = page.load()?;
+        page.run(ASK, &[])?;
+
+        // The worker and the page stay what they are: only the module is another.
+        std::fs::write(shipped.project.file("rules.wasm"), rules('b', false)?)?;
+        shipped.publish(stage, "0.2.0")?;
+        let of_b = of_a.replacen('a', "b", 1);
+        let answers = format!("return asked.at(-1).answer === '{of_b}'");
+        page.wait_for("the answers of the new module", &answers, EDIT)?;
+        page.wait_event("committed", "0.2.0")?;
+
+        // Its calls fail, and so it goes back and is banned.
+        std::fs::write(shipped.project.file("rules.wasm"), rules('c', true)?)?;
+        shipped.publish(stage, "0.3.0")?;
+        page.wait_event("rolled_back", "0.3.0")?;
+        page.wait_for("the answers of the module before", &answers, EDIT)?;
+        let asked = page.run("return asked.map((one) => one.answer)", &[])?;
+        let asked: Vec<&str> =
+            asked.as_array().context("answers")?.iter().filter_map(|one| one.as_str()).collect();
+        let [a, b, trapped, again] = asked[..] else { anyhow::bail!("{asked:?}") };
+        anyhow::ensure!(a == of_a && b == of_b && again == of_b && trapped.contains("trapped"), "{asked:?}");
+        anyhow::ensure!(page.load()? == load, "the page was loaded again");
+        let starts = ledger::starts(&stage.ledger_file())?;
+        anyhow::ensure!(starts.len() == 1, "a worker was started beside the first: {}", starts.len());
+        drop(page);
+        running.stop()?;
+
+        // What was committed is what the next start has.
+        let (again, page) = Running::live(stage, &shipped.executable)?;
+        let next = page.call("rule", &serde_json::json!({}))?;
+        anyhow::ensure!(next["value"].as_str().is_some_and(|answer| answer.starts_with("b of ")), "{next}");
+        drop(page);
+        again.stop()
+    });
+}

@@ -6,8 +6,10 @@ use staysail_e2e::built::{Running, Shipped};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
+use staysail_e2e::processes::Process;
 use staysail_e2e::project::{Backend, Project};
 use staysail_e2e::stage::{Stage, play};
+use std::path::PathBuf;
 use std::time::Duration;
 
 fn wait_rolled_back(page: &Page, version: &str) -> anyhow::Result<Value> {
@@ -199,6 +201,64 @@ fn an_app_whose_attached_release_does_not_start_says_so_and_takes_a_repaired_one
         stage.wait_nothing_left_of("counter")?;
         let (running, page) = Running::live(stage, &shipped.executable)?;
         page.wait_served_by("v1", EDIT)?;
+        drop(page);
+        running.stop()
+    });
+}
+
+/// Has every process of the app stop, or go on: the shell first, then its backend and the webview's.
+fn signal_all(stage: &Stage, shell: &Running, signal: i32) {
+    let webdriver = |process: &Process| process.command_line.contains("WebDriver");
+    let mut all: Vec<i32> =
+        stage.processes().iter().filter(|one| !webdriver(one)).map(|one| one.id).collect();
+    all.sort_by_key(|id| *id != shell.program.id());
+    for id in all {
+        // SAFETY: sends a signal to a process this test has caused.
+        unsafe { libc::kill(id, signal) };
+        if id == shell.program.id() && signal == libc::SIGCONT {
+            // It looks at its clock before anybody else can answer.
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_sleeps_while_a_release_is_on_probation_has_it_neither_taken_back_nor_banned() {
+    play("sleep", |stage| {
+        let shipped = Shipped::build(stage, Project::fixture(stage)?)?;
+        let project = &shipped.project;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let ledger = stage.ledger_file().display().to_string();
+        let (asked, go) = (PathBuf::from(ledger.clone() + ".asked"), PathBuf::from(ledger + ".go"));
+        // Its health is a question that is open while the machine sleeps.
+        let health = "{ let ledger = std::env::var(\"STAYSAIL_E2E_LEDGER\").unwrap_or_default(); \
+                      let _ = std::fs::write(format!(\"{ledger}.asked\"), \"\"); \
+                      while !std::path::Path::new(&format!(\"{ledger}.go\")).exists() { \
+                      std::thread::sleep(std::time::Duration::from_millis(5)) } Ok(()) }";
+        project.backend(&Backend { answer: "v1".into(), at_start: "", health })?;
+        project.edit("frontend/index.html", "page-0", "page-1")?;
+        shipped.publish(stage, "0.2.0")?;
+        staysail_e2e::wait_until("the question for its health", EDIT, || {
+            if asked.exists() { Ok(()) } else { Err("not asked".into()) }
+        })?;
+        signal_all(stage, &running, libc::SIGSTOP);
+        // Longer than the answer may take (`hello_timeout_ms`), the page may (5 s), the probation lasts (3 s), and than all
+        // signs of life together that may be missed (10 s).
+        std::thread::sleep(Duration::from_secs(16));
+        std::fs::write(&go, "")?;
+        signal_all(stage, &running, libc::SIGCONT);
+        page.wait_event("committed", "0.2.0")?;
+        page.wait_served_by("v1", EDIT)?;
+        ensure!(page.text(&page.find("#heading")?)? == "page-1", "the page is that of before");
+
+        // The same with no release under way: nobody is ended for it.
+        let process = page.call("process", &json!({}))?;
+        signal_all(stage, &running, libc::SIGSTOP);
+        std::thread::sleep(Duration::from_secs(12));
+        signal_all(stage, &running, libc::SIGCONT);
+        page.wait_served_by("v1", EDIT)?;
+        let now = page.call("process", &json!({}))?;
+        ensure!(now == process, "{process}, then {now}");
         drop(page);
         running.stop()
     });

@@ -200,7 +200,7 @@ fn modal_transparent_and_icon_windows_are_what_the_desktop_takes_them_for() {
         std::fs::write(project.file("frontend/icon.png"), icon())?;
         project.write(
             "frontend/clear.html",
-            "<!doctype html><meta charset=utf-8><body style='margin:40px;background:transparent'><p style='background:#fc6'>paper</p>",
+            "<!doctype html><meta charset=utf-8><body style='margin:40px;background:transparent'><p style='background:#fc6;padding:20px'>paper</p>",
         )?;
         let (_dev, page) = Dev::live(stage, &project)?;
         done(
@@ -244,6 +244,24 @@ fn modal_transparent_and_icon_windows_are_what_the_desktop_takes_them_for() {
         let clear = stage.display.window("Clear one", EDIT)?;
         let info = stage.display.tool("xwininfo", &["-id", &clear])?;
         ensure!(info.contains("Depth: 32"), "no alpha channel: {info}");
+        // What lies below is seen beside the paper, and the paper where it is.
+        let [x, y, width, height] = place(stage, &main)?;
+        page.run("document.documentElement.style.background = '#1346a0'; document.body.hidden = true", &[])?;
+        let _compositor = stage.display.composite()?;
+        stage.display.focus(&clear)?;
+        let (middle_x, middle_y) = (x + width / 2, y + height / 2);
+        let left_top = [(middle_x - 150).to_string(), (middle_y - 100).to_string()];
+        stage.display.tool("xdotool", &["windowmove", "--sync", &clear, &left_top[0], &left_top[1]])?;
+        for (what, at, wanted) in [
+            ("the window below", (middle_x, middle_y - 80), [0x13, 0x46, 0xa0]),
+            ("the paper", (middle_x + 90, middle_y - 36), [0xff, 0xcc, 0x66]),
+        ] {
+            staysail_e2e::wait_until(what, EDIT, || match stage.display.colour_at(at.0, at.1) {
+                Ok(colour) if colour == wanted => Ok(()),
+                other => Err(format!("{other:?}")),
+            })?;
+        }
+        stage.screenshot("transparent");
 
         done(&page, "await currentWindow.set({ icon: '/icon.png' })")?;
         wait_property(stage, &main, "_NET_WM_ICON", |text| text.contains("16 x 16"))?;

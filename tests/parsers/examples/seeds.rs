@@ -15,6 +15,7 @@ use staysail_protocol::desktop::menu::MenuItem;
 use staysail_protocol::frame::Frame;
 use staysail_protocol::interface::{CommandSpec, Description, WindowSpec};
 use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, ModeConfig, UpdateSource};
+use staysail_protocol::module::{ModuleFile, ModuleLimits};
 use staysail_protocol::notice::{UpdateEvent, UpdateNotice};
 use staysail_protocol::permission::Permission;
 use staysail_protocol::scope::{Access, FileScope};
@@ -186,13 +187,33 @@ fn to_and_from_tool() -> Seeds {
         description: Some(description()),
         ..control::Start::default()
     };
+    let module = ModuleFile {
+        name: "rules".into(),
+        path: "target/rules.wasm".into(),
+        limits: ModuleLimits { fuel_per_call: 1_000, ..ModuleLimits::default() },
+    };
     let timing = control::SwapTiming { hello_ms: 2.5, total_ms: 31.0, ..control::SwapTiming::default() };
     vec![
         ("start", text(&control::ToShell::Start(Box::new(start)))),
-        ("swap", text(&control::ToShell::Swap { id: 3, worker: "target/worker-3".into(), fresh: false })),
+        (
+            "swap",
+            text(&control::ToShell::Swap {
+                id: 3,
+                worker: "target/worker-3".into(),
+                fresh: false,
+                modules: vec![module],
+            }),
+        ),
         ("styles", text(&control::ToShell::StylesChanged { paths: vec!["/style.css".into()] })),
         ("done", text(&control::ToTool::SwapDone { id: 3, timing })),
-        ("lost", text(&control::ToTool::WorkerLost { reason: "signal 11".into(), restarting: true })),
+        (
+            "lost",
+            text(&control::ToTool::WorkerLost {
+                reason: "signal 11".into(),
+                restarting: true,
+                serving: false,
+            }),
+        ),
     ]
 }
 

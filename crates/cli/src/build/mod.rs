@@ -8,7 +8,7 @@ use crate::bundler::Bundler;
 use crate::commands::ProjectArguments;
 use crate::dev::server;
 use crate::project::{Mode, Project};
-use crate::{cargo, shell_binary, style, types};
+use crate::{cargo, modules, shell_binary, style, types};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use groups::Groups;
@@ -57,6 +57,14 @@ pub fn build(project: &Project) -> Result<PathBuf> {
         packed(&mut manifest.backend.values().flatten().map(|file| file.size)),
         packed(&mut manifest.backend.values().flatten().map(|file| file.blob.size))
     );
+    if !manifest.modules.is_empty() {
+        println!(
+            "  modules  {:>10}  (compressed {}, {} of Wasm)",
+            packed(&mut manifest.module_files().map(|file| file.size)),
+            packed(&mut manifest.module_files().map(|file| file.blob.size)),
+            manifest.modules.len()
+        );
+    }
     println!(
         "  page     {:>10}  (compressed {}, {} files)",
         packed(&mut manifest.page.iter().map(|file| file.size)),
@@ -150,6 +158,7 @@ pub fn assemble(project: &Project) -> Result<Contents> {
             project.file().display()
         );
     }
+    let takes_modules = description.modules;
     let manifest = Manifest {
         format: MANIFEST_FORMAT,
         app: id.clone(),
@@ -171,6 +180,15 @@ pub fn assemble(project: &Project) -> Result<Contents> {
     groups.finish(&mut contents, &dist)?;
     let name = executable.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     contents.add_backend(staysail_update::TARGET, &name, &executable)?;
+    if !project.config.modules.is_empty() && !takes_modules {
+        bail!(
+            "{} has [modules], but the backend takes none.\n  Give its dependency on staysail the feature `wasm`:  cargo add staysail --features wasm",
+            project.file().display()
+        );
+    }
+    for module in modules::make(project)? {
+        contents.add_module(&module.name, module.limits, Path::new(&module.path))?;
+    }
     if let Some(update) = &project.config.update {
         let path = project.root.join(&update.root);
         let root = std::fs::read(&path).with_context(|| {

@@ -15,6 +15,8 @@ pub enum Kind {
     Page,
     /// Compiled.
     Backend,
+    /// A Wasm module, or what one is made of.
+    Module,
     /// The project file.
     Project,
 }
@@ -28,6 +30,8 @@ pub struct Filter {
     types: PathBuf,
     /// Where cargo builds.
     target: PathBuf,
+    /// Files of Wasm modules, and folders of crates that become some.
+    modules: Vec<PathBuf>,
     /// Git's.
     pub rules: Rules,
     sources: HashSet<PathBuf>,
@@ -43,10 +47,16 @@ impl Filter {
             page: page.map(Into::into),
             types: types.into(),
             target: target.into(),
+            modules: Vec::new(),
             rules: Rules::new(&[root.to_path_buf()]),
             sources: HashSet::new(),
             outside: HashSet::new(),
         }
+    }
+
+    /// Knows these files of Wasm modules, and folders of crates that become some, too.
+    pub fn with_modules(self, modules: Vec<PathBuf>) -> Self {
+        Self { modules, ..self }
     }
 
     /// Folders to begin at.
@@ -71,7 +81,7 @@ impl Filter {
         if let Some(below) = in_page {
             return !hidden_or_foreign(below, &["node_modules"]);
         }
-        if self.outside.contains(folder) {
+        if self.outside.contains(folder) || self.modules.iter().any(|module| module.starts_with(folder)) {
             return true;
         }
         holds_page && folder.starts_with(&self.root) || self.folder_counts_by_rules(folder)
@@ -104,7 +114,13 @@ impl Filter {
         if file == self.root.join(FILE_NAME) {
             kinds.push(Kind::Project);
         }
-        if self.sources.contains(file) || self.looks_like_backend(file, folder, name) {
+        let of_module = self.modules.iter().any(|module| {
+            file == module || file.starts_with(module) && self.looks_like_backend(file, folder, name)
+        });
+        if of_module {
+            kinds.push(Kind::Module);
+        }
+        if self.sources.contains(file) || !of_module && self.looks_like_backend(file, folder, name) {
             kinds.push(Kind::Backend);
         }
         kinds
@@ -144,6 +160,7 @@ mod tests {
         let page = root.join("frontend");
         let mut filter =
             Filter::new(root, Some(&page), &page.join("staysail.d.ts"), &root.join("target/staysail"));
+        filter = filter.with_modules(vec![root.join("build/rules.wasm"), root.join("modules/tax")]);
         filter.set_sources(vec![root.join("frontend/data.json"), root.join("target/staysail/out.rs")]);
         for (path, kinds) in [
             ("frontend/app.js", vec![Kind::Page]),
@@ -161,6 +178,11 @@ mod tests {
             ("scratch/deep/x.rs", vec![]),
             ("target/staysail/out.rs", vec![]),
             ("build/x.rs", vec![]),
+            ("build/rules.wasm", vec![Kind::Module]),
+            ("rules.wasm", vec![]),
+            ("modules/tax/src/lib.rs", vec![Kind::Module]),
+            ("modules/tax/Cargo.toml", vec![Kind::Module]),
+            ("modules/tax/README.md", vec![]),
             ("a/target/x.rs", vec![]),
         ] {
             assert_eq!(filter.kinds(&root.join(path)), kinds, "{path}");

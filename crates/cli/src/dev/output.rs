@@ -17,7 +17,9 @@
 //! | `swap_done` | `id`, `build`, `watch_to_build`, `cargo_ms`, `swap_ms`, `total_ms`, `hello_ms`, `quiesce_ms`, `restore_ms`, `gate_ms`, `replayed` |
 //! | `swap_explained` | `swap`, `total_ms`, `parts` (`name`, `ms`, `note`), `advice`; with `--explain` |
 //! | `swap_failed` | `id`, `build`, `reason` |
-//! | `worker_lost` | `reason`, `restarting` |
+//! | `modules_exchanged` | `id`, `names`, `total_ms`: from the first file event to live |
+//! | `modules_refused` | `id`, `reason`: those before stay in use |
+//! | `worker_lost` | `reason`, `restarting`, `serving` (the backend before it) |
 //! | `styles_changed`, `page_changed` | `paths`, `watch_ms`: from the first file event to the shell |
 //! | `page_report` | `report` (`kind`, `level`, `message`, `place`), from the page |
 //! | `worker_log` | `level`, `message` |
@@ -92,9 +94,19 @@ pub enum Said {
         #[serde(skip)]
         serving: bool,
     },
+    ModulesExchanged {
+        id: u64,
+        names: Vec<String>,
+        total_ms: f64,
+    },
+    ModulesRefused {
+        id: u64,
+        reason: String,
+    },
     WorkerLost {
         reason: String,
         restarting: bool,
+        serving: bool,
     },
     StylesChanged {
         paths: Vec<String>,
@@ -317,12 +329,20 @@ fn words(said: &Said) -> Option<String> {
         Said::SwapFailed { reason, serving, .. } => {
             format!("{}; {}\n  {reason}", style::bad("swap failed"), still(*serving))
         }
-        Said::WorkerLost { reason, restarting: true } => {
+        Said::ModulesExchanged { names, total_ms, .. } => {
+            format!("{} in {} s  {}", style::good("modules exchanged"), seconds(*total_ms), list(names))
+        }
+        Said::ModulesRefused { reason, .. } => {
+            format!("{}; those before stay in use\n  {reason}", style::bad("modules refused"))
+        }
+        Said::WorkerLost { reason, restarting: true, .. } => {
             format!("{}: {reason}; it is being started again", style::warn("backend lost"))
         }
+        Said::WorkerLost { reason, serving: true, .. } => {
+            format!("{}; {}\n  {reason}", style::bad("the new backend failed"), still(true))
+        }
         Said::WorkerLost { reason, .. } => {
-            let advice =
-                "save a fix; the window says whether the one before serves on, or press Try again there";
+            let advice = "save a fix, or press Try again in the window";
             format!("{}: {reason}; {advice}", style::bad("backend lost"))
         }
         Said::StylesChanged { paths, .. } => format!("{} {}", style::good("exchanged in place"), list(paths)),
@@ -386,6 +406,14 @@ mod tests {
             let errors = "error".into();
             let failed = Said::BuildFailed { build: 1, cargo_ms: 1.0, errors, replayed: false, serving };
             let refused = Said::SwapFailed { id: 1, build: 1, reason: "it ended".into(), serving };
+            let lost = Said::WorkerLost { reason: "it ended".into(), restarting: false, serving };
+            let text = style::without_colours(&words(&lost).unwrap());
+            let expected = if serving {
+                "the new backend failed; the backend before goes on"
+            } else {
+                "backend lost: it ended"
+            };
+            assert!(text.starts_with(expected), "{text}");
             for said in [failed, refused] {
                 let text = words(&said).unwrap();
                 assert!(text.contains(still), "{text}");

@@ -2,6 +2,7 @@
 
 mod asked;
 mod backend;
+mod modules;
 mod over;
 
 use super::browser::{Browser, Exchange, Flags};
@@ -22,6 +23,7 @@ use crate::style;
 use anyhow::{Context, Result, bail};
 use staysail_protocol::control::{Start, ToShell, ToTool};
 use staysail_protocol::interface::Description;
+use staysail_protocol::module::ModuleFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +44,7 @@ pub enum Incoming {
     ServerAgain,
     ServerBack,
     Described(PathBuf, Box<Result<Description>>),
+    Modules(u64, Instant, Result<Vec<ModuleFile>, String>),
     Key(Key),
     Quit,
 }
@@ -71,6 +74,7 @@ pub struct Session {
     frontend: Frontend,
     versions: Versions,
     replay: Replay,
+    modules: modules::Modules,
     builds: u64,
     swaps: BTreeMap<u64, Swap>,
     swaps_asked: u64,
@@ -109,6 +113,7 @@ impl Session {
         let target = project.target();
         std::fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
         let filter = Filter::new(&project.root, served.as_deref(), &project.types(), &target);
+        let filter = filter.with_modules(project.module_places());
         let seen = sender.clone();
         let watch = Watch::start(filter, options.poll, move |what| drop(seen.send(Incoming::Seen(what))))
             .context("files can not be watched; try `staysail dev --poll`")?;
@@ -130,6 +135,7 @@ impl Session {
             frontend,
             versions,
             replay,
+            modules: modules::Modules::default(),
             builds: 0,
             swaps: BTreeMap::new(),
             swaps_asked: 0,
@@ -151,6 +157,7 @@ impl Session {
 
     /// Runs to the end.
     pub fn run(&mut self, inbox: &Receiver<Incoming>) -> Result<ExitCode> {
+        self.make_modules(Instant::now());
         self.start_build(&[], None)?;
         if description::cached(&self.project.app_folder()).is_none() {
             self.output.tell(&style::dim(
@@ -185,6 +192,7 @@ impl Session {
                 Incoming::ServerAgain => self.server_again(),
                 Incoming::ServerBack => self.server_back(),
                 Incoming::Described(path, result) => self.described(&path, *result),
+                Incoming::Modules(number, saved, made) => self.modules_made(number, saved, made),
                 Incoming::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
                 Incoming::Key(key) => self.key(key)?,
                 Incoming::Quit => return Ok(ExitCode::SUCCESS),
@@ -279,6 +287,9 @@ impl Session {
         if changes.project {
             self.project_file_changed();
         }
+        if changes.modules {
+            self.make_modules(first);
+        }
         if !changes.page.is_empty()
             && let Some(folder) = self.project.served()
         {
@@ -344,7 +355,9 @@ impl Session {
                 self.page_begins_anew();
                 self.output.say(&Said::PageReady { window, generation })
             }
+            ToTool::SwapDone { id, .. } if self.modules_exchanged(id) => {}
             ToTool::SwapDone { id, timing } => self.swapped(id, timing),
+            ToTool::SwapFailed { id, reason } if self.modules_refused(id, &reason) => {}
             ToTool::SwapFailed { id, reason } => {
                 if let Some(swap) = self.swaps.remove(&id) {
                     self.versions.forget();
@@ -353,9 +366,9 @@ impl Session {
                     self.describe(swap.path, swap.built);
                 }
             }
-            ToTool::WorkerLost { reason, restarting } => {
-                self.status.lost = !restarting;
-                self.output.say(&Said::WorkerLost { reason, restarting })
+            ToTool::WorkerLost { reason, restarting, serving } => {
+                self.status.lost = !restarting && !serving;
+                self.output.say(&Said::WorkerLost { reason, restarting, serving })
             }
             ToTool::Page(mut report) => {
                 report.place = super::place::of(&report.place, &self.project);

@@ -16,6 +16,8 @@ pub struct Changes {
     pub page: BTreeSet<PathBuf>,
     /// Files of the backend.
     pub backend: BTreeSet<PathBuf>,
+    /// Wasm modules, and what they are made of.
+    pub modules: bool,
     /// The project file.
     pub project: bool,
 }
@@ -110,6 +112,7 @@ impl Filter {
                 match kind {
                     Kind::Page => drop(changes.page.insert(path.clone())),
                     Kind::Backend => drop(changes.backend.insert(path.clone())),
+                    Kind::Module => changes.modules = true,
                     Kind::Project => changes.project = true,
                 }
             }

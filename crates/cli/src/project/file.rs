@@ -5,7 +5,7 @@ use super::{ProjectError, capabilities};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
 use staysail_protocol::limits;
-use staysail_protocol::policy::Metered;
+use staysail_protocol::policy::{Live, Metered};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -36,6 +36,9 @@ pub struct Config {
     /// `[assets]`
     #[serde(default)]
     pub assets: Assets,
+    /// `[modules.NAME]`
+    #[serde(default)]
+    pub modules: BTreeMap<String, super::modules::Module>,
     /// `[update]`
     pub update: Option<Update>,
 }
@@ -209,6 +212,8 @@ pub struct Policy {
     pub apply: Option<String>,
     /// What is done where bytes cost money.
     pub metered: Metered,
+    /// When a release goes live.
+    pub live: Live,
     /// Days a release can be postponed.
     pub postpone_days_max: Option<u32>,
 }
@@ -343,6 +348,9 @@ fn check(config: &Config) -> Result<(), Wrong> {
             let problem = format!("the asset group `{name}`: {problem}");
             return Err(("[assets.groups", problem, "A pattern is such as \"maps/**\" or \"*.ogg\".".into()));
         }
+    }
+    if let Err((problem, remedy)) = super::modules::check(&config.modules) {
+        return Err(("[modules", problem, remedy));
     }
     let is_address =
         |url: &str| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));

@@ -2,11 +2,13 @@
 
 mod capabilities;
 mod file;
+mod modules;
 mod policy;
 mod scopes;
 mod shadow;
 
 pub use file::{AssetGroup, Config, address, check_id, parse};
+pub use modules::Source;
 
 use staysail_protocol::limits;
 use staysail_protocol::manifest::ModeConfig;
@@ -193,6 +195,12 @@ impl Project {
             drain_s: section.drain_s.unwrap_or(limits::DRAIN_S),
             page_ready_timeout_ms: section.page_ready_timeout_ms.unwrap_or(limits::PAGE_READY_TIMEOUT_MS),
         }
+    }
+
+    /// Files of Wasm modules, and folders of crates that become some.
+    pub fn module_places(&self) -> Vec<PathBuf> {
+        let sources = self.config.modules.values().map(modules::Module::source);
+        sources.map(|(Source::File(path) | Source::Crate(path))| self.root.join(path)).collect()
     }
 
     /// What is compared before a release goes live, as it travels with it.

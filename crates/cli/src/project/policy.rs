@@ -61,6 +61,7 @@ pub fn resolve(policy: &Policy) -> Result<UpdatePolicy, Bad> {
         download: policy.download.clone(),
         apply: policy.apply.clone(),
         metered: policy.metered,
+        live: policy.live,
         postpone_days_max: policy.postpone_days_max,
         zones: rules,
     })
@@ -93,12 +94,19 @@ fn last_line(file: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use staysail_protocol::policy::Live;
 
     #[test]
     fn zones_become_rules_that_travel() {
         let apply = "within('22:00', '06:00', 'Europe/Berlin') || within('1:00', '2:00', 'Australia/Sydney')";
-        let policy = Policy { apply: Some(apply.into()), postpone_days_max: Some(3), ..Policy::default() };
+        let policy = Policy {
+            apply: Some(apply.into()),
+            postpone_days_max: Some(3),
+            live: Live::NextLoad,
+            ..Policy::default()
+        };
         let resolved = resolve(&policy).unwrap();
+        assert_eq!(resolved.live, Live::NextLoad);
         assert_eq!(resolved.zones["Europe/Berlin"], "CET-1CEST,M3.5.0,M10.5.0/3");
         assert_eq!(resolved.zones["Australia/Sydney"], "AEST-10AEDT,M10.1.0,M4.1.0/3");
         assert_eq!((resolved.apply.as_deref(), resolved.postpone_days_max), (Some(apply), Some(3)));

@@ -6,7 +6,7 @@
 use crate::keys;
 use anyhow::{Context, bail};
 use clap::Args;
-use staysail_protocol::policy::Urgency;
+use staysail_protocol::policy::{Live, Urgency};
 use staysail_update::bundle::Contents;
 use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server, Share};
 use std::path::PathBuf;
@@ -53,6 +53,9 @@ pub struct PublishArgs {
     /// Those who run a version below this one take it at once.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub critical_below: Option<String>,
+    /// When it goes live where it was downloaded: now, next-load or next-launch; default: `live` of the project's policy.
+    #[arg(long, value_name = "WHEN")]
+    pub live: Option<Live>,
     /// Oldest Staysail that runs it: an older app starts the shell that the release carries, or does not take it.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub minimum_shell: Option<String>,
@@ -114,6 +117,9 @@ pub fn run(
     }
     contents.manifest.urgency =
         Urgency { critical: arguments.critical, critical_below: arguments.critical_below };
+    if let Some(live) = arguments.live {
+        contents.manifest.policy.live = live;
+    }
     contents.manifest.minimum_shell = arguments.minimum_shell;
     contents.manifest.barrier = arguments.barrier;
     let shell = contents.shell.as_ref().map(|shell| shell.version.clone());

@@ -13,6 +13,7 @@
 use super::{Refusal, Replies, Seat};
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
+use staysail_update::awake;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -172,7 +173,7 @@ async fn ask(
 ) -> Result<(), Failure> {
     let answer = seat.ask(|replies| &mut question(replies).waiting, message, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::EXCLUSIVE_TIMEOUT_MS));
-    match tokio::time::timeout(patience, answer).await {
+    match awake::timeout(patience, answer).await {
         Ok(Ok(result)) => result.map_err(Failure::Failed),
         Ok(Err(_)) => Err(Failure::Gone),
         Err(_) => {

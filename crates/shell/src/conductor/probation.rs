@@ -3,13 +3,15 @@
 use super::state::restore;
 use super::{Seat, exclusive};
 use crate::shell::Shell;
+use crate::worker::Launch;
 use staysail_protocol::limits;
 use staysail_protocol::worker::ToWorker;
 use staysail_protocol::{CallError, ErrorCode};
+use staysail_update::awake;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Lets the worker before finish its calls under a deadline. Then it is frozen; ended, when by then nobody would return
@@ -61,8 +63,8 @@ pub(super) fn watch(
 }
 
 async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
-    let begun = Instant::now();
-    let probation = Duration::from_secs(probation_s);
+    // Only while the shell runs is anybody watched.
+    let mut left = Duration::from_secs(probation_s);
     let mut missed = 0;
     let mut on_probation = true;
     loop {
@@ -74,12 +76,13 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
             if let Err((reason, answers)) = health(&seat).await {
                 return fail(&shell, &seat, &format!("its health check failed: {reason}"), answers).await;
             }
-            let left = probation.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 on_probation = false;
                 commit(&shell, &seat).await;
             } else {
-                tokio::time::sleep(left.min(interval)).await;
+                let pause = left.min(interval);
+                awake::sleep(pause).await;
+                left -= pause;
             }
             continue;
         }
@@ -100,14 +103,15 @@ async fn watch_active(shell: Arc<Shell>, seat: Arc<Seat>, probation_s: u64) {
 
 async fn ping(seat: &Arc<Seat>, within: Duration) -> bool {
     let answer = seat.ask(|replies| &mut replies.pong, &ToWorker::Ping { n: 0 }, Vec::new());
-    matches!(tokio::time::timeout(within, answer).await, Ok(Ok(())))
+    matches!(awake::timeout(within, answer).await, Ok(Ok(())))
 }
 
 /// On an error why, and whether the worker answers at all.
-async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
+pub(super) async fn health(seat: &Arc<Seat>) -> Result<(), (String, bool)> {
+    let _turn = seat.health_turn.lock().await;
     let answer = seat.ask(|replies| &mut replies.healthy, &ToWorker::Health, Vec::new());
     let patience = seat.worker.launch.patience(Duration::from_millis(limits::HELLO_TIMEOUT_MS));
-    match tokio::time::timeout(patience, answer).await {
+    match awake::timeout(patience, answer).await {
         Ok(Ok(result)) => result.map_err(|reason| (reason, true)),
         Ok(Err(_)) => Err(("the backend ended".into(), false)),
         Err(_) => Err((format!("no answer within {} ms", limits::HELLO_TIMEOUT_MS), false)),
@@ -166,7 +170,7 @@ pub(super) async fn go_back(shell: &Arc<Shell>, of: Option<&Arc<Seat>>, reason: 
     let interface = |seat: &Arc<Seat>| seat.worker.hello.description.interface.clone();
     let new_interface = bad.as_ref().is_some_and(|bad| interface(bad) != interface(&old));
     shell.router.switch(old.worker.clone(), new_interface);
-    lineup.last_launch = Some(old.worker.launch.clone());
+    lineup.last_launch = Some(Launch { modules: old.modules(), ..old.worker.launch.clone() });
     if let Some(verdict) = lineup.verdict.take() {
         let _ = verdict.send(Err(reason.to_string()));
     }

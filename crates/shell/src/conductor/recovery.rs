@@ -35,7 +35,7 @@ pub(super) async fn lost(shell: &Arc<Shell>, seat: &Arc<Seat>) {
     if can_return
         && probation::go_back(shell, Some(seat), &format!("the backend ended: {reason}"), false).await
     {
-        shell.observe(|observer| observer.worker_lost(&reason, false));
+        // Who waits for the verdict on it hears of that.
         return;
     }
     restart(shell, Some(seat), &reason).await;

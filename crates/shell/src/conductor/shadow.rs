@@ -98,7 +98,7 @@ impl<'a> Rehearsal<'a> {
         launch: Launch,
         rules: &'a ShadowRules,
     ) -> Result<Self, NotStarted> {
-        let welcome = shell.welcome(&launch.version);
+        let welcome = shell.welcome(&launch);
         let timeout = Duration::from_millis(shell.facts().config.hello_timeout_ms);
         let (worker, mut frames) = Worker::start(launch, welcome, timeout, lines(shell)).await?;
         frames.limit_bodies(rules.bytes_max);

@@ -16,6 +16,7 @@ use staysail_link::Attachment;
 use staysail_protocol::frame::Frame;
 use staysail_protocol::limits;
 use staysail_protocol::worker::{Attached, ToWorker};
+use staysail_update::awake;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -106,10 +107,10 @@ impl Conductor {
         old.grows.store(false, Ordering::SeqCst);
         let mut answer = old.ask(|replies| &mut replies.snapshot, &ToWorker::Snapshot, Vec::new());
         let patience = Duration::from_millis(limits::SNAPSHOT_TIMEOUT_MS);
-        let mut answered = tokio::time::timeout(patience, &mut answer).await;
+        let mut answered = awake::timeout(patience, &mut answer).await;
         if answered.is_err() && old.grows.load(Ordering::SeqCst) {
             let patience = Duration::from_millis(limits::SNAPSHOT_APART_TIMEOUT_MS);
-            answered = tokio::time::timeout(patience, answer).await;
+            answered = awake::timeout(patience, answer).await;
             if answered.is_err() {
                 return Err(format!(
                     "the backend before did not hand over its large state within {} ms (snapshot_apart_timeout_ms)",
@@ -187,7 +188,7 @@ pub(super) async fn restore(seat: &Arc<Seat>, snapshot: &Snapshot) -> Result<(),
         false => (limits::RESTORE_TIMEOUT_MS, "restore_timeout_ms"),
         true => (limits::SNAPSHOT_APART_TIMEOUT_MS, "snapshot_apart_timeout_ms"),
     };
-    match tokio::time::timeout(seat.worker.launch.patience(Duration::from_millis(usual)), answer).await {
+    match awake::timeout(seat.worker.launch.patience(Duration::from_millis(usual)), answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err("the new backend ended while it took over the state".into()),
         Err(_) => Err(format!("the new backend did not take over the state within {usual} ms ({name})")),

@@ -234,20 +234,22 @@ impl Outbox {
         if context.is_owner() {
             return answer(ticket, &text);
         }
-        let mut answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        answers.push((ticket, text));
-        if answers.len() == 1 {
+        if self.keep(ticket, text) {
             let outbox = self.clone();
-            context.invoke_with_priority(glib::Priority::HIGH, move || outbox.deliver());
+            let deliver = move || outbox.taken().into_iter().for_each(|(ticket, text)| answer(ticket, &text));
+            context.invoke_with_priority(glib::Priority::HIGH, deliver);
         }
     }
 
-    fn deliver(&self) {
-        let answers =
-            std::mem::take(&mut *self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for (ticket, text) in answers {
-            answer(ticket, &text);
-        }
+    /// Whether this thread has to be woken: it is on its way already when other answers wait.
+    fn keep(&self, ticket: u64, text: Vec<u8>) -> bool {
+        let mut answers = self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        answers.push((ticket, text));
+        answers.len() == 1
+    }
+
+    fn taken(&self) -> Vec<(u64, Vec<u8>)> {
+        std::mem::take(&mut *self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
@@ -415,4 +417,21 @@ fn read_request(request: &URISchemeRequest) -> SchemeRequest {
         }
     }
     SchemeRequest { method, path: path.unwrap_or_else(|| "/".into()), headers, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outbox;
+
+    #[test]
+    fn however_many_small_answers_wait_the_thread_of_the_windows_is_woken_once_for_all() {
+        let outbox = Outbox::default();
+        for round in 0..2 {
+            let woken = (0..500_u64).filter(|ticket| outbox.keep(*ticket, b"{}".to_vec())).count();
+            assert_eq!(woken, 1, "round {round}");
+            let tickets: Vec<u64> = outbox.taken().into_iter().map(|(ticket, _)| ticket).collect();
+            assert_eq!(tickets, (0..500).collect::<Vec<_>>());
+        }
+        assert!(outbox.taken().is_empty());
+    }
 }

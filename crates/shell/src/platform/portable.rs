@@ -99,11 +99,16 @@ fn decide<'a>(
     let (asks_shell, asks_label) = own();
     builder
         .with_navigation_handler(move |address| {
-            if cfg!(windows) {
+            let goes = if cfg!(windows) {
                 // WebView2 asks for the window itself only.
-                return navigation::window_goes(&goes_shell, &goes_label, &address, None);
+                navigation::window_goes(&goes_shell, &goes_label, &address, None)
+            } else {
+                navigation::somewhere(&goes_shell, &goes_label, &address, None) != Verdict::Stay
+            };
+            if goes {
+                goes_shell.assets.begins_load(&goes_label);
             }
-            navigation::somewhere(&goes_shell, &goes_label, &address, None) != Verdict::Stay
+            goes
         })
         .with_new_window_req_handler(move |address, _| {
             navigation::new_window(&new_shell, &new_label, &address, None);

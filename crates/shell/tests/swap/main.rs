@@ -8,6 +8,8 @@ mod debugger;
 #[cfg(target_os = "linux")]
 mod exclusive;
 #[cfg(target_os = "linux")]
+mod modules;
+#[cfg(target_os = "linux")]
 mod protocol;
 #[cfg(target_os = "linux")]
 mod roles;
@@ -22,7 +24,14 @@ mod theatre;
 fn main() {
     if !roles::play() {
         theatre::run(
-            &[state::TESTS, exclusive::TESTS, debugger::TESTS, protocol::TESTS, shadow::TESTS],
+            &[
+                state::TESTS,
+                exclusive::TESTS,
+                debugger::TESTS,
+                protocol::TESTS,
+                shadow::TESTS,
+                modules::TESTS,
+            ],
             &[("measure the hand-over of state", state::measure)],
         );
     }

@@ -26,7 +26,9 @@ pub fn play() -> bool {
         Some("stuck-delivering") => app::<Notes<STUCK_DELIVERING>>(),
         Some("stuck-taking-over") => app::<Notes<STUCK_TAKING_OVER>>(),
         Some("panicking") => app::<Notes<PANICKING>>(),
-        Some(other) if crate::exclusive::play(other) || crate::shadow::play(other) => {}
+        Some(other)
+            if crate::exclusive::play(other) || crate::shadow::play(other) || crate::modules::play(other) => {
+        }
         Some(other) => crate::state::play(other),
     }
     true

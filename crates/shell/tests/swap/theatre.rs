@@ -5,11 +5,13 @@ use staysail_protocol::CallError;
 use staysail_protocol::manifest::ModeConfig;
 use staysail_protocol::shadow::ShadowRules;
 use staysail_shell::app::without_windows;
+use staysail_shell::conductor::modules::Exchanged;
 use staysail_shell::conductor::shadow::{rehearse, tally::Gate, tally::Tally};
 use staysail_shell::conductor::{Refusal, SwapOptions, Switched};
 use staysail_shell::payload::Payload;
 use staysail_shell::router::{Call, Caller};
 use staysail_shell::shell::{Facts, Observer, Shell};
+use staysail_shell::wasm::Modules;
 use staysail_shell::worker::Launch;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,7 +103,7 @@ impl Theatre {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let executable = self.folder.join(format!("{number}-{role}"));
         std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &executable).unwrap();
-        Launch { executable, version: "1.0.0".into(), interface: None, debugged: false }
+        Launch { executable, version: "1.0.0".into(), ..Launch::default() }
     }
 
     /// Exchanges the worker that serves for one that plays this role.
@@ -111,6 +113,28 @@ impl Theatre {
 
     pub fn swap_with(&self, role: &str, options: SwapOptions) -> Result<Switched, Refusal> {
         self.runtime().block_on(self.shell.conductor.swap(&self.shell, self.launch(role), options))
+    }
+
+    /// With a worker that has these Wasm modules.
+    pub fn swap_with_modules(&self, role: &str, modules: Modules) -> Result<Switched, Refusal> {
+        let launch = Launch { modules, ..self.launch(role) };
+        self.runtime().block_on(self.shell.conductor.swap(&self.shell, launch, SwapOptions::default()))
+    }
+
+    /// Gives the worker that serves these modules.
+    pub fn exchange_modules(&self, modules: &Modules) -> Result<Exchanged, Refusal> {
+        self.runtime().block_on(self.shell.conductor.exchange_modules(modules))
+    }
+
+    /// Watches them until they are proved or fail, and takes those before back when they fail.
+    pub fn prove_modules(&self, exchanged: &Exchanged) -> Option<Result<(), String>> {
+        self.runtime().block_on(async {
+            let proved = self.shell.conductor.prove_modules(&self.shell, exchanged).await;
+            if matches!(proved, Some(Err(_))) {
+                self.shell.conductor.take_modules_back(exchanged).await;
+            }
+            proved
+        })
     }
 
     /// Has a worker that plays this role answer calls beside the one that serves, in the background.

@@ -138,7 +138,8 @@ async fn carry(remote: &Remote, store: &Store, list: &List<'_>, arrived: Arrived
 /// Hashes of what a release can not be without on this machine.
 fn needed(manifest: &Manifest) -> BTreeSet<&str> {
     let backend = manifest.backend.get(TARGET).into_iter().flatten();
-    manifest.page.iter().chain(backend).chain(carried(manifest)).map(|entry| entry.sha256.as_str()).collect()
+    let own = manifest.page.iter().chain(manifest.module_files()).chain(backend);
+    own.chain(carried(manifest)).map(|entry| entry.sha256.as_str()).collect()
 }
 
 /// Fetches one file, by its delta or as a whole, and puts it in its place.

@@ -16,12 +16,14 @@ use memory::good_start;
 use staysail_protocol::limits;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::Live;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -35,6 +37,8 @@ pub(crate) enum Message {
     Staged(Release),
     /// The user wants what this file holds.
     Archive(Arc<Archive>),
+    /// A window is about to load its page, and waits until this is dropped.
+    Loads(oneshot::Sender<()>),
 }
 
 /// What an engine works with.
@@ -65,6 +69,9 @@ pub(crate) struct Driver {
     /// Waits until the conditions of what runs allow a look.
     before_look: Option<JoinHandle<()>>,
     wake: Option<u64>,
+    /// Windows that wait for what becomes of a release before they load their pages.
+    loads: Vec<oneshot::Sender<()>>,
+    awaits_load: Arc<AtomicBool>,
     /// Weak: the driver ends when nobody else can speak to it.
     messages: mpsc::WeakUnboundedSender<Message>,
     trial: Arc<Mutex<OnTrial>>,
@@ -78,6 +85,7 @@ impl Driver {
         messages: mpsc::WeakUnboundedSender<Message>,
         trial: Arc<Mutex<OnTrial>>,
         troubles: Arc<Troubles>,
+        awaits_load: Arc<AtomicBool>,
     ) -> Self {
         Self {
             parts,
@@ -90,6 +98,8 @@ impl Driver {
             job: None,
             before_look: None,
             wake: None,
+            loads: Vec::new(),
+            awaits_load,
             messages,
             trial,
             troubles,
@@ -109,6 +119,11 @@ impl Driver {
         ));
         let mut next_look = Instant::now();
         let mut listening = true;
+        // It waited for this launch, and for no network.
+        if self.staged.as_ref().is_some_and(|staged| staged.manifest().policy.live != Live::Now) {
+            self.state.phase = Phase::Waiting;
+            self.handle(Message::Event(Event::Woken)).await;
+        }
         while self.state.phase != Phase::Stopped {
             let wake = self.wake.map(|at| self.started + Duration::from_millis(at));
             let message = tokio::select! {
@@ -204,6 +219,10 @@ impl Driver {
                 self.archive = Some(archive);
                 Event::Look
             }
+            Message::Loads(load) => {
+                self.loads.push(load);
+                Event::Loads
+            }
         };
         let found = matches!(event, Event::Found(_));
         let mut effects = VecDeque::from(self.decide(event));
@@ -225,11 +244,17 @@ impl Driver {
                 effects.push_front(effect);
             }
         }
+        if !self.state.loading {
+            self.loads.clear();
+        }
     }
 
     fn decide(&mut self, event: Event) -> Vec<Effect> {
         let (state, effects) = step(std::mem::take(&mut self.state), event, self.now());
         self.state = state;
+        let rests = matches!(self.state.phase, Phase::Idle | Phase::Waiting);
+        let awaits = self.state.staged.as_ref().is_some_and(|staged| staged.live == Live::NextLoad);
+        self.awaits_load.store(rests && awaits, Ordering::Release);
         effects
     }
 

@@ -248,7 +248,8 @@ fn weigh(store: &Store, current: &Release, carried: bool, channel: &str, read: R
         same_as_current: same_content(current.manifest(), &manifest),
         unusable: foreign.or(misfit.filter(|_| !next_start)),
         next_start,
-        conditional: !manifest.policy.is_none(),
+        conditional: manifest.policy.has_conditions(),
+        live: manifest.policy.live,
         critical,
         channel: channel.to_owned(),
         towards: towards.map(|newest| newest.version),
@@ -282,9 +283,16 @@ fn foreign(manifest: &Manifest, current: &Release) -> Option<String> {
     if manifest.app != *app {
         return Some(format!("it belongs to {}, not to {app}", manifest.app));
     }
-    if manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
+    // A program that uses the engine alone has files and no backend; an app with one never becomes an app without.
+    let alone = current.manifest().backend.is_empty();
+    if !(alone && manifest.backend.is_empty()) && manifest.backend.get(TARGET).is_none_or(Vec::is_empty) {
         let available = manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Some(format!("it has no backend for {TARGET}, only for {available}"));
+        let others = if available.is_empty() {
+            "and for no other".to_owned()
+        } else {
+            format!("only for {available}")
+        };
+        return Some(format!("it has no backend for {TARGET}, {others}"));
     }
     // Of barriers the signed list is asked: one that a manifest names may be lifted since.
     None

@@ -34,8 +34,9 @@ use staysail_protocol::worker::UpdateWish;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use trouble::{Trouble, Troubles};
 
 /// Longest time a look for a release may take, however steadily it drips.
@@ -187,6 +188,7 @@ pub struct EngineHandle {
     trial: Arc<Mutex<OnTrial>>,
     troubles: Arc<Troubles>,
     rate: RateLimit,
+    awaits_load: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for EngineHandle {
@@ -228,6 +230,7 @@ impl Engine {
                     trial: Arc::default(),
                     troubles: Arc::default(),
                     rate,
+                    awaits_load: Arc::default(),
                 };
                 handle.troubles.raise_error(Trouble::NotStarted, &error);
                 handle
@@ -252,10 +255,12 @@ impl Engine {
             trial: Arc::clone(&trial),
             troubles: Arc::clone(&troubles),
             rate: surroundings.rate.clone(),
+            awaits_load: Arc::default(),
         };
+        let awaits_load = Arc::clone(&handle.awaits_load);
         let remote = Remote::new(&surroundings).at_once(source.download_parallel_max);
         let parts = driver::Parts { store, source, root, current, host, surroundings, remote };
-        tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles).run(received));
+        tokio::spawn(Driver::new(parts, events.downgrade(), trial, troubles, awaits_load).run(received));
         handle
     }
 }
@@ -274,6 +279,16 @@ impl EngineHandle {
     /// way back. What becomes of it the host is told, also when there is nothing newer in it.
     pub fn apply_archive(&self, archive: Archive) {
         let _ = self.events.send(Message::Archive(Arc::new(archive)));
+    }
+
+    /// A window is about to load its page. When a release waits for that, what is returned ends once it is live or is not going
+    /// to be by this load; the page is to be loaded then.
+    pub fn page_loads(&self) -> Option<oneshot::Receiver<()>> {
+        if !self.awaits_load.load(Ordering::Acquire) {
+            return None;
+        }
+        let (load, end) = oneshot::channel();
+        self.events.send(Message::Loads(load)).ok().map(|()| end)
     }
 
     /// How often each thing went wrong since the engine was started; what never did is left out.

@@ -2,6 +2,7 @@
 
 use crate::policy::Verdict;
 use staysail_protocol::notice::UpdateEvent;
+use staysail_protocol::policy::Live;
 use staysail_protocol::worker::UpdateWish;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,8 @@ pub struct Candidate {
     pub towards: Option<String>,
     /// It runs in the shell it brings along, from the next start of the app on; not in the one that runs.
     pub next_start: bool,
+    /// When it goes live; at once where it was staged by an earlier run.
+    pub live: Live,
     /// It is in a file that was given to the app while another release was staged: it is wanted now, and that one waits on.
     pub given: bool,
     /// Hashes of newer releases that this install is not to take, or not yet: they are given out in waves.
@@ -102,6 +105,8 @@ pub struct State {
     pub skipped: BTreeSet<String>,
     /// The user wants what comes next at once.
     pub wanted_now: bool,
+    /// A window is about to load its page, and waits for what becomes of the staged release.
+    pub loading: bool,
     /// Version and reason of the wait that was told last; it is not told again.
     pub wait_told: Option<(String, String)>,
     /// Version and reason of what was last told not to be taken; it is not told again.
@@ -130,6 +135,8 @@ pub enum Event {
     DownloadFailed(String),
     /// The page or the app wishes.
     Wish(UpdateWish),
+    /// A window is about to load its page.
+    Loads,
     /// The time a wake-up was ordered for has come.
     Woken,
     /// What the policy of a release says at this moment.

@@ -183,7 +183,8 @@ fn blobs<'a>(releases: impl Iterator<Item = &'a Manifest>, targets: &[String]) -
         let of = |target| manifest.backend.get(target).into_iter().chain(manifest.shell.get(target));
         let backends = targets.iter().flat_map(of).flatten();
         // Where there is no network nothing is fetched later.
-        let files = manifest.page.iter().chain(manifest.group_files()).chain(backends);
+        let files = manifest.page.iter().chain(manifest.group_files()).chain(manifest.module_files());
+        let files = files.chain(backends);
         blobs.extend(files.map(|entry| entry.blob.clone()).filter(|blob| seen.insert(blob.sha256.clone())));
     }
     blobs

@@ -9,7 +9,7 @@ use crate::bundle::Contents;
 use crate::{Error, hash, pack};
 use serde_json::{Map, Value};
 use staysail_protocol::limits;
-use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest};
+use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, Module};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A patch is published when it is smaller than this part of the whole file.
@@ -46,12 +46,14 @@ fn older(
     last.iter().skip(1).chain(&barrier).filter_map(manifest).collect()
 }
 
-/// Pairs of old and new files that may be worth a patch: the same page path, the same place in the same target's backend.
+/// Pairs of old and new files that may be worth a patch: the same page path, the same module, the same place in the same target's backend.
 fn pairs<'a>(old: &'a Manifest, new: &'a Manifest) -> Vec<(&'a FileEntry, &'a FileEntry)> {
     let addressed = |manifest: &'a Manifest| manifest.page.iter().chain(manifest.group_files());
     let page: BTreeMap<_, _> = addressed(old).map(|entry| (entry.path.as_str(), entry)).collect();
     let mut pairs: Vec<_> =
         addressed(new).filter_map(|entry| Some((*page.get(entry.path.as_str())?, entry))).collect();
+    let module = |(name, module): (&String, &'a Module)| Some((&old.modules.get(name)?.file, &module.file));
+    pairs.extend(new.modules.iter().filter_map(module));
     for (target, files) in &new.backend {
         let old = old.backend.get(target).map(Vec::as_slice).unwrap_or_default();
         for (at, entry) in files.iter().enumerate() {

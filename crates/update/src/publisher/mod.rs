@@ -379,7 +379,7 @@ fn summary(manifest: &Manifest, patches: &[(Delta, Vec<u8>)], previous: Option<&
     // What groups hold is fetched by those who ask for it.
     let files = |manifest: &Manifest| -> Vec<FileEntry> {
         let native = manifest.backend.values().chain(manifest.shell.values()).flatten();
-        manifest.page.iter().chain(native).cloned().collect()
+        manifest.page.iter().chain(manifest.module_files()).chain(native).cloned().collect()
     };
     let all = files(manifest);
     let update_bytes = previous.map(|previous| {

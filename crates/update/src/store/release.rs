@@ -4,7 +4,7 @@ use super::{Inner, compare_versions};
 use crate::bundle::Attached;
 use crate::disk::Lock;
 use crate::{Error, TARGET, hash, pack};
-use staysail_protocol::manifest::{FileEntry, Manifest};
+use staysail_protocol::manifest::{FileEntry, Manifest, Module};
 use staysail_protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -112,7 +112,7 @@ impl Release {
         }
     }
 
-    /// Whether a switch between the two would change nothing: same version, page, backend for this machine, and values.
+    /// Whether a switch between the two would change nothing: same version, page, backend for this machine, modules and values.
     pub fn same_content(&self, other: &Manifest) -> bool {
         same_content(&self.inner.manifest, other)
     }
@@ -132,6 +132,18 @@ impl Release {
             return Ok(Some(content));
         }
         self.inner.store.page_content(entry).map(Some)
+    }
+
+    /// The bytes of a Wasm module, hashed just now; healed like a file of the page.
+    ///
+    /// # Errors
+    /// [`Error::Tampered`] when the content is not what was released, disk errors.
+    pub fn module(&self, module: &Module) -> Result<Vec<u8>, Error> {
+        let attached = self.attached().map(|attached| attached.content(&module.file)).transpose()?;
+        match attached.flatten() {
+            Some(content) => Ok(content),
+            None => self.inner.store.page_content(&module.file),
+        }
     }
 
     /// The group a file of the page is in, and the file; `None` when there is no such file in any group.
@@ -209,9 +221,15 @@ impl Release {
     /// # Errors
     /// The first that can not be had as it was released.
     pub fn verify(&self) -> Result<(), Error> {
-        self.worker()?;
-        for entry in &self.inner.manifest.page {
+        let manifest = &self.inner.manifest;
+        if !manifest.backend.is_empty() {
+            self.worker()?;
+        }
+        for entry in &manifest.page {
             self.page_file(&entry.path)?;
+        }
+        for module in self.inner.manifest.modules.values() {
+            self.module(module)?;
         }
         Ok(())
     }
@@ -220,7 +238,8 @@ impl Release {
 /// Why this program can not run a release that another version of Staysail could, if so.
 pub(crate) fn misfit(manifest: &Manifest) -> Option<String> {
     let (oldest, newest) = manifest.protocol;
-    if oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN {
+    let speaks = !manifest.backend.is_empty();
+    if speaks && (oldest > PROTOCOL_VERSION || newest < PROTOCOL_VERSION_MIN) {
         return Some(format!(
             "its backend speaks protocol {oldest} to {newest}, this app {PROTOCOL_VERSION_MIN} to {PROTOCOL_VERSION}; \
              install the app again"
@@ -239,8 +258,15 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
     let backend = |manifest: &Manifest| manifest.backend.get(TARGET).cloned().unwrap_or_default();
     let same_groups = a.groups.keys().eq(b.groups.keys())
         && a.groups.values().zip(b.groups.values()).all(|(a, b)| same_files(&a.files, &b.files));
+    let modules = |manifest: &Manifest| -> Vec<_> {
+        let of =
+            |(name, module): (&String, &Module)| (name.clone(), module.file.sha256.clone(), module.limits);
+        manifest.modules.iter().map(of).collect()
+    };
+    let same_modules = modules(a) == modules(b);
     a.app == b.app
         && same_groups
+        && same_modules
         && a.version == b.version
         && a.windows == b.windows
         && a.desktop == b.desktop
@@ -250,7 +276,7 @@ pub(crate) fn same_content(a: &Manifest, b: &Manifest) -> bool {
         && same_files(&backend(a), &backend(b))
 }
 
-/// SHA-256 over everything of a release that runs on this machine: interface, windows, menus, values, page and backend, but not
+/// SHA-256 over everything of a release that runs on this machine: interface, windows, menus, values, page, backend and modules, but not
 /// its number. What proved bad under one number is bad under every other (PRODUCT, law 5).
 pub(crate) fn content_hash(manifest: &Manifest) -> String {
     let mut text = format!("{}\n{}\n", manifest.app, manifest.interface);
@@ -266,6 +292,10 @@ pub(crate) fn content_hash(manifest: &Manifest) -> String {
     let backend = manifest.backend.get(TARGET).into_iter().flatten();
     for file in manifest.page.iter().chain(manifest.group_files()).chain(backend) {
         text += &format!("{} {} {}\n", file.sha256, file.executable, file.path);
+    }
+    for (name, module) in &manifest.modules {
+        let limits = serde_json::to_string(&module.limits).unwrap_or_default();
+        text += &format!("module {name} {} {limits}\n", module.file.sha256);
     }
     hash::of(text.as_bytes())
 }

@@ -20,11 +20,15 @@ pub(crate) const ON_DEMAND_LOCK: &str = "on-demand.lock";
 
 /// The files of a release this machine needs, each with the place it belongs.
 pub(crate) fn wanted(store: &Store, manifest: &Manifest) -> Vec<(FileEntry, PathBuf)> {
-    let page = manifest.page.iter().map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256)));
+    let by_content = manifest.page.iter().chain(manifest.module_files());
+    let by_content = by_content.map(|entry| (entry.clone(), store.inner.content_path(&entry.sha256)));
     let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
     let folder = store.inner.backend_folder(backend);
     let shell = store.other_shell(manifest).map(|(entry, path)| (entry.clone(), path));
-    page.chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path)))).chain(shell).collect()
+    by_content
+        .chain(backend.iter().map(|entry| (entry.clone(), folder.join(&entry.path))))
+        .chain(shell)
+        .collect()
 }
 
 /// The files of asset groups, each with the place it has when it was fetched.
@@ -115,7 +119,9 @@ impl Store {
             let backend = manifest.backend.get(TARGET).map(Vec::as_slice).unwrap_or_default();
             let folder = self.inner.backend_folder(backend);
             let shell = carried(manifest);
-            let mut entries = manifest.page.iter().chain(manifest.group_files()).chain(backend).chain(shell);
+            let by_content =
+                manifest.page.iter().chain(manifest.group_files()).chain(manifest.module_files());
+            let mut entries = by_content.chain(backend).chain(shell);
             let entry = entries.find(|entry| entry.sha256 == sha256)?;
             self.inner.base(entry, &[folder, self.inner.backend_folder(std::slice::from_ref(entry))])
         })

@@ -4,14 +4,16 @@ mod barriers;
 mod channels;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod modules;
 mod shells;
+mod standalone;
 mod starts;
 mod targets;
 mod waves;
 
 use fixture::{Lab, LabDisk, Live, Seen, noise};
 use staysail_protocol::notice::UpdateEvent;
-use staysail_protocol::policy::{UpdatePolicy, Urgency};
+use staysail_protocol::policy::{Live as When, UpdatePolicy, Urgency};
 use staysail_protocol::shadow::ShadowRules;
 use staysail_protocol::worker::UpdateWish;
 use staysail_server::{Options, Running};
@@ -579,4 +581,41 @@ async fn a_release_with_rules_for_it_is_tried_before_it_is_on_trial() {
     session.engine.wish(UpdateWish::Check);
     assert_eq!(session.committed().await, "1.3.0");
     assert_eq!(*session.host.tried.lock().unwrap(), ["1.1.0", "1.1.2", "1.2.0", "1.2.0"]);
+}
+
+/// Neither is applied before its moment; the launch they waited for takes them without the network.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_waits_for_the_next_load_or_launch_and_the_launch_needs_no_network() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let publish = |version: &str, live| {
+        let mut contents = lab.contents(version, version);
+        contents.manifest.policy.live = live;
+        lab.publish(contents)
+    };
+    let waits = |seen: &Seen| match seen {
+        Seen::Event(UpdateEvent::Waiting { reason, .. }) => Some(reason.clone()),
+        Seen::Live(live) => panic!("{live:?} went live"),
+        _ => None,
+    };
+    let mut session = app.start(&lab.file_url());
+    assert!(session.engine.page_loads().is_none());
+    publish("1.1.0", When::NextLoad);
+    session.engine.wish(UpdateWish::Check);
+    assert!(session.wait("the wait", waits).await.contains("next loaded"));
+    // The load goes on once it is live.
+    let load = session.engine.page_loads().expect("it waits for a load");
+    assert!(load.await.is_err());
+    assert_eq!(session.outcome().await.unwrap().version, "1.1.0");
+    assert!(session.engine.page_loads().is_none());
+    assert_eq!(session.committed().await, "1.1.0");
+
+    publish("1.2.0", When::NextLaunch);
+    session.engine.wish(UpdateWish::Check);
+    assert!(session.wait("the wait", waits).await.contains("next started"));
+    assert!(session.engine.page_loads().is_none());
+    session.engine.shut_down();
+    let mut session = app.start("http://127.0.0.1:9");
+    assert_eq!(session.outcome().await.unwrap().version, "1.2.0");
+    assert_eq!(session.committed().await, "1.2.0");
 }

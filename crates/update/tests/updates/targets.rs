@@ -103,3 +103,14 @@ fn what_does_not_belong_to_the_release_is_refused_by_name() {
     std::fs::write(&signed, bytes).unwrap();
     refused(&signed, "its shell was changed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_with_a_backend_never_becomes_one_without() {
+    let lab = Lab::new();
+    let app = lab.install(&lab.contents("1.0.0", "one"));
+    let mut contents = lab.contents("1.1.0", "two");
+    contents.manifest.backend.clear();
+    lab.publish(contents);
+    let reason = app.start(&lab.file_url()).failed().await;
+    assert!(reason.contains("it has no backend for") && reason.ends_with("and for no other"), "{reason}");
+}

@@ -79,7 +79,12 @@ impl Session {
             replayed: false,
         };
         self.swaps.insert(self.swaps_asked, swap);
-        self.send(&ToShell::Swap { id: self.swaps_asked, worker, fresh: true });
+        self.send(&ToShell::Swap {
+            id: self.swaps_asked,
+            worker,
+            fresh: true,
+            modules: self.modules.made.clone(),
+        });
     }
 
     /// Swapping on save, on or off; what was saved meanwhile is built when it goes on again.

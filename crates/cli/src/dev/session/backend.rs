@@ -106,7 +106,12 @@ impl Session {
             trace,
             replayed: build.replayed,
         };
-        self.send(&ToShell::Swap { id, worker: version.display().to_string(), fresh: false });
+        self.send(&ToShell::Swap {
+            id,
+            worker: version.display().to_string(),
+            fresh: false,
+            modules: self.modules.made.clone(),
+        });
         self.swaps.insert(id, swap);
         self.newest = Some(version.clone());
         Ok(())

@@ -7,17 +7,18 @@ use super::Session;
 use staysail_protocol::bridge::{Overlay, PageReport};
 use staysail_protocol::control::ToShell;
 
-/// The messages; that of the build goes first, for a backend that is missing is reason enough for a page to fail.
+/// The messages; that of the build goes first, that of the modules next, for a backend that is missing is reason enough for a page to fail.
 #[derive(Default)]
 pub(super) struct Over {
     build: Option<Overlay>,
+    modules: Option<Overlay>,
     page: Option<Overlay>,
 }
 
 impl Over {
     /// What is to be seen.
     pub(super) fn shown(&self) -> Option<Overlay> {
-        self.build.clone().or_else(|| self.page.clone())
+        self.build.clone().or_else(|| self.modules.clone()).or_else(|| self.page.clone())
     }
 }
 
@@ -30,13 +31,21 @@ impl Session {
         }
     }
 
+    /// Shows this of the Wasm modules, or takes it away.
+    pub(super) fn over_by_modules(&mut self, overlay: Option<Overlay>) {
+        let before = std::mem::replace(&mut self.over.modules, overlay);
+        if before.is_some() || self.over.modules.is_some() {
+            self.send(&ToShell::Overlay { overlay: self.over.shown() });
+        }
+    }
+
     /// Shows what kept the page from starting: the first error, which the others follow from.
     pub(super) fn over_by_page(&mut self, report: &PageReport) {
         if self.over.page.is_some() || !stops_the_page(report, self.frontend.url.is_some()) {
             return;
         }
         self.over.page = Some(overlay(report));
-        if self.over.build.is_none() {
+        if self.over.build.is_none() && self.over.modules.is_none() {
             self.send(&ToShell::Overlay { overlay: self.over.shown() });
         }
     }
@@ -44,7 +53,7 @@ impl Session {
     /// The page is loaded again: whether it starts is to be seen.
     pub(super) fn page_begins_anew(&mut self) {
         if self.over.page.take().is_some() && self.over.build.is_none() {
-            self.send(&ToShell::Overlay { overlay: None });
+            self.send(&ToShell::Overlay { overlay: self.over.shown() });
         }
     }
 }
@@ -97,7 +106,7 @@ mod tests {
         let page = overlay(&report("boot", "SyntaxError: no\n", "frontend/main.js:20:0"));
         assert_eq!(page.detail, "SyntaxError: no\n  --> frontend/main.js:20:0");
         let build = Overlay { kind: "build".into(), ..Overlay::default() };
-        let over = Over { build: Some(build), page: Some(page) };
+        let over = Over { build: Some(build), modules: None, page: Some(page) };
         assert_eq!(over.shown().unwrap().kind, "build");
         assert_eq!(Over { build: None, ..over }.shown().unwrap().kind, "page");
     }

@@ -85,6 +85,7 @@ impl Windows {
             }
             self.labels.remove(&open.window.id());
             self.shell.pages.close(label);
+            self.shell.assets.let_go(label);
             self.shell.streams.forget(label);
             self.shell.bodies.forget(label);
             Wishes::forget_page(&self.shell, label, u64::MAX);

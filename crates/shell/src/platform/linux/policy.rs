@@ -13,7 +13,7 @@ use staysail_protocol::permission::Permission;
 use std::cell::RefCell;
 use std::sync::Arc;
 use webkit2gtk::{
-    NavigationAction, NavigationPolicyDecision, NavigationPolicyDecisionExt, NavigationType,
+    LoadEvent, NavigationAction, NavigationPolicyDecision, NavigationPolicyDecisionExt, NavigationType,
     PermissionRequest, PermissionRequestExt, PolicyDecision, PolicyDecisionExt, PolicyDecisionType,
     ResponsePolicyDecision, ResponsePolicyDecisionExt, URIRequestExt, UserMediaPermissionRequest,
     UserMediaPermissionRequestExt, WebView as GtkWebView, WebViewExt,
@@ -44,6 +44,13 @@ pub fn decide(view: &GtkWebView, shell: &Arc<Shell>, label: &str) {
         }
         // What is not forbidden is left to whoever else has something to say of it, a download for instance.
         stay
+    });
+    let (shell_then, label_then) = (shell.clone(), label.to_string());
+    // Of the window only: frames load without it. It comes before the page is asked for.
+    view.connect_load_changed(move |_, event| {
+        if event == LoadEvent::Started {
+            shell_then.assets.begins_load(&label_then);
+        }
     });
     let (shell_then, label_then) = (shell.clone(), label.to_string());
     view.connect_create(move |_, action| {

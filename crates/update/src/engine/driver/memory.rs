@@ -28,11 +28,12 @@ fn describe(release: &Release) -> Candidate {
     }
 }
 
+/// What an earlier run staged: the launch it may have waited for is this one.
 fn staged_as(release: &Release, current_version: &str) -> Candidate {
     let manifest = release.manifest();
     Candidate {
         next_start: misfit(manifest).is_some(),
-        conditional: !manifest.policy.is_none(),
+        conditional: manifest.policy.has_conditions(),
         critical: is_critical(&manifest.urgency, current_version),
         ..describe(release)
     }

@@ -14,6 +14,7 @@ use super::super::{
 use super::{Driver, Message, Parts};
 use crate::Error;
 use crate::archive::Archive;
+use crate::awake;
 use crate::lifecycle::{Event, Gate};
 use crate::store::{Release, Store, Trial};
 use crate::trust::CHANNEL;
@@ -154,7 +155,7 @@ impl Driver {
                 Ok(true) => {
                     failpoint!("on trial");
                     let applied =
-                        tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release)).await;
+                        awake::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(release)).await;
                     failpoint!("switched");
                     match applied {
                         Ok(Ok(milliseconds)) => Event::Applied(milliseconds),
@@ -193,7 +194,7 @@ impl Driver {
         let probation_s = staged.map_or(0, |manifest| manifest.config.probation_s);
         let patience_s = probation_s.saturating_add(PROBATION_SLACK_S);
         self.job(async move {
-            let watched = tokio::time::timeout(Duration::from_secs(patience_s), host.probation()).await;
+            let watched = awake::timeout(Duration::from_secs(patience_s), host.probation()).await;
             let (reason, back) = match watched {
                 Ok(Ok(())) => return Message::Event(Event::Good),
                 Ok(Err(reason)) => (reason, Ok(())),
@@ -229,7 +230,7 @@ async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Tr
         return Err(postponed(explain(&what, &error)));
     }
     let patience_s = rules.clone().bounded().seconds_max + SHADOW_SLACK_S;
-    match tokio::time::timeout(Duration::from_secs(patience_s), host.shadow(release.clone())).await {
+    match awake::timeout(Duration::from_secs(patience_s), host.shadow(release.clone())).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(NotApplied::AtFault(reason))) => {
             troubles.raise(Trouble::ShadowFailed, &reason);
@@ -243,7 +244,7 @@ async fn shadow(host: &dyn Host, store: &Store, release: &Release, troubles: &Tr
 
 /// The host gave no verdict: the release before is applied as if it were a new one.
 async fn go_back(host: &dyn Host, before: Release) -> Result<(), String> {
-    match tokio::time::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(before)).await {
+    match awake::timeout(Duration::from_secs(APPLY_TIMEOUT_S), host.apply(before)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(NotApplied::AtFault(reason) | NotApplied::NotNow(reason))) => Err(reason),
         Err(_) => Err(format!("it was not live after {APPLY_TIMEOUT_S} s")),
