@@ -1,6 +1,6 @@
 //! Releases that are given out in waves.
 
-use super::fixture::{App, Lab, LabDisk, Seen, Session, options};
+use super::fixture::{App, Lab, LabDisk, PATIENCE, Seen, Session, options};
 use super::serve;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
@@ -171,11 +171,14 @@ async fn what_waits_to_be_applied_is_left_when_its_rollout_is_paused() {
     // It would be applied now, and at the next start, if that still were to be.
     session.host.tell("ready", true);
     session.engine.wish(UpdateWish::Check);
-    while session.store.state().staged.is_some() {
-        let seen = session.seen.try_recv();
-        assert!(!matches!(seen, Ok(Seen::Live(_))), "{seen:?}");
-        tokio::task::yield_now().await;
-    }
+    let left = async {
+        while session.store.state().staged.is_some() {
+            let seen = session.seen.try_recv();
+            assert!(!matches!(seen, Ok(Seen::Live(_))), "{seen:?}");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, left).await.expect("what waits is left");
     session.engine.shut_down();
     change(&lab, None, Change::Resume).unwrap();
     let mut session = app.start(&lab.file_url());
