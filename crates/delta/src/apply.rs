@@ -1,12 +1,12 @@
 //! Applying a patch.
 
-use super::predict::{Copy, Mapping, Predictor};
-use super::references::References;
+use super::memory;
+use super::predict::{Copy, Learned, Mapping, Predictor};
+use super::references::{References, processors};
 use super::wire::{self, Reader, Streams};
-use super::{COPIES_MAX, Error};
-
-/// Of all references, those that the first processor corrects: the other one has to follow them.
-const SHARE_PERCENT: usize = 55;
+use super::{COPIES_MAX, Error, SECTION_BYTES};
+use std::panic::resume_unwind;
+use std::sync::Mutex;
 
 /// Makes the new file of `size` bytes from the old one.
 ///
@@ -24,38 +24,40 @@ pub fn apply(old: &[u8], patch: &[u8], size: u64) -> Result<Vec<u8>, Error> {
     if u64::from(to.end) != size {
         return Err(Error::Damaged("it leads to a file of another size"));
     }
-    // Finding the references needs nothing of the streams: what is copied is read and laid out meanwhile.
+    // Finding the references needs nothing of the streams: they are unpacked meanwhile.
     let (references, made) = std::thread::scope(|scope| {
         let references = scope.spawn(|| References::find(from, old));
         let made = packed.unpack().and_then(|streams| {
             let copies =
                 copies(&streams, old.len(), to.end).ok_or(Error::Damaged("its copies are damaged"))?;
             let mapping = Mapping::new(&copies, from, to);
-            let out = layout(old, to.end, &copies, &streams.bytes);
-            Ok((streams, copies, mapping, out))
+            Ok((streams, copies, mapping, memory::zeros(to.end as usize)))
         });
-        (references.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), made)
+        (references.join().unwrap_or_else(|panic| resume_unwind(panic)), made)
     });
-    let (streams, copies, mapping, out) = made?;
-    let predictor = Predictor::new(old, to, &references);
-    let out = out.and_then(|mut out| {
-        let corrector = Corrector::new(predictor, mapping, &streams)?;
-        corrector.halves(&copies, &mut out).map(|()| out)
-    });
-    out.ok_or(Error::Damaged("its corrections are damaged"))
+    let (streams, copies, mapping, mut out) = made?;
+    let sections = sections(&streams, &copies, to.end).ok_or(Error::Damaged("its sections are damaged"))?;
+    let corrected = {
+        let work = Mutex::new(sections.iter().zip(out.chunks_mut(SECTION_BYTES)));
+        shared(sections.len(), || {
+            let predictor = Predictor::new(old, to, &references);
+            let mut corrector = Corrector { predictor, mapping: &mapping, learned: Learned::new() };
+            let mut next = std::iter::from_fn(|| work.lock().ok()?.next());
+            next.try_for_each(|(section, out)| corrector.make(section, out))
+        })
+    };
+    corrected.map(|()| out).ok_or(Error::Damaged("its corrections are damaged"))
 }
 
-/// The new file with everything where it belongs, and references and differences as in the old one.
-fn layout(old: &[u8], size: u32, copies: &[Copy], mut literals: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(size as usize);
-    for copy in copies {
-        let (literal, rest) = literals.split_at_checked((copy.new as usize).checked_sub(out.len())?)?;
-        out.extend_from_slice(literal);
-        literals = rest;
-        out.extend_from_slice(old.get(copy.old as usize..)?.get(..copy.length as usize)?);
-    }
-    out.extend_from_slice(literals);
-    (out.len() == size as usize).then_some(out)
+/// Does the same on several processors, for at most `parts` parts of the work; `None` when one of them can not.
+fn shared(parts: usize, work: impl Fn() -> Option<()> + Sync) -> Option<()> {
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..processors().min(parts)).map(|_| scope.spawn(&work)).collect();
+        let made = work();
+        let others =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        others.fold(made, Option::and)
+    })
 }
 
 /// Reads the copies. All are within both files, in the new one's order and without overlap there.
@@ -81,8 +83,51 @@ fn copies(streams: &Streams, old: usize, new: u32) -> Option<Vec<Copy>> {
     (rest && copied + streams.bytes.len() as u64 == u64::from(new)).then_some(copies)
 }
 
+/// What makes one section of the new file.
+struct Section<'a> {
+    /// Offset of its first byte.
+    start: usize,
+    copies: &'a [Copy],
+    literals: &'a [u8],
+    right: &'a [u8],
+    corrections: &'a [u8],
+    equal: &'a [u8],
+    differences: &'a [u8],
+}
+
+/// Parts what makes the new file of `size` bytes. `None` when something is left, or not enough.
+fn sections<'a>(streams: &'a Streams, mut copies: &'a [Copy], size: u32) -> Option<Vec<Section<'a>>> {
+    let [mut literals, mut right, mut corrections, mut equal, mut differences, mut counts] = [
+        &streams.bytes,
+        &streams.right,
+        &streams.corrections,
+        &streams.equal,
+        &streams.differences,
+        &streams.sections,
+    ]
+    .map(|stream| Reader(stream));
+    let mut sections = Vec::new();
+    for start in (0..size as usize).step_by(SECTION_BYTES) {
+        let end = (start + SECTION_BYTES).min(size as usize);
+        let (those, rest) = copies.split_at(copies.partition_point(|copy| (copy.new as usize) < end));
+        copies = rest;
+        let copied: usize = those.iter().map(|copy| copy.length as usize).sum();
+        let mut part = |stream: &mut Reader<'a>| stream.bytes(usize::try_from(counts.number()?).ok()?);
+        sections.push(Section {
+            start,
+            copies: those,
+            literals: literals.bytes((end - start).checked_sub(copied)?)?,
+            right: part(&mut right)?,
+            corrections: part(&mut corrections)?,
+            equal: part(&mut equal)?,
+            differences: part(&mut differences)?,
+        });
+    }
+    let all = [literals, right, corrections, equal, differences, counts];
+    all.iter().all(|stream| stream.0.is_empty()).then_some(sections)
+}
+
 /// How far it is to the next thing to be done; `None` behind the last one.
-#[derive(Clone)]
 struct Gaps<'a> {
     reader: Reader<'a>,
     next: Option<u64>,
@@ -101,144 +146,86 @@ impl<'a> Gaps<'a> {
     }
 }
 
-/// Makes the references and the other bytes of the copies what they are in the new file.
-#[derive(Clone)]
+/// Makes sections of the new file, one after the other.
 struct Corrector<'a> {
     predictor: Predictor<'a>,
-    mapping: Mapping,
-    right: Gaps<'a>,
-    corrections: Reader<'a>,
-    equal: Gaps<'a>,
-    differences: &'a [u8],
+    mapping: &'a Mapping,
+    learned: Learned,
 }
 
-impl<'a> Corrector<'a> {
-    fn new(predictor: Predictor<'a>, mapping: Mapping, streams: &'a Streams) -> Option<Self> {
-        Some(Self {
-            predictor,
-            mapping,
-            right: Gaps::new(&streams.right)?,
-            corrections: Reader(&streams.corrections),
-            equal: Gaps::new(&streams.equal)?,
-            differences: &streams.differences,
-        })
-    }
-
-    /// Corrects all copies: one processor the first ones, another one the others. What corrections teach depends on those
-    /// before, so the other one follows the first ones, too, but of their references only those that are corrected.
-    fn halves(mut self, copies: &[Copy], out: &mut [u8]) -> Option<()> {
-        let mut other = self.clone();
-        let (first, second) = copies.split_at(self.middle(copies));
-        let middle = second.first().map_or(out.len(), |copy| copy.new as usize);
-        let (front, back) = out.split_at_mut_checked(middle)?;
-        let (first, other) = std::thread::scope(|scope| {
-            let other = scope.spawn(move || {
-                other.follow(first)?;
-                other.correct(second, back, middle)?;
-                other.is_used_up().then_some(())
-            });
-            let first = self.correct(first, front, 0);
-            (first, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
-        first.and(other)
-    }
-
-    /// The number of copies that have a bit more than half of all references.
-    fn middle(&mut self, copies: &[Copy]) -> usize {
-        let mut left = self.predictor.references() * SHARE_PERCENT / 100;
-        let passed = copies.iter().take_while(|copy| {
-            let lists = self.predictor.lists(**copy);
-            let count: usize = lists.map(|list| self.predictor.run(list, **copy).numbers.len()).sum();
-            left = left.saturating_sub(count);
-            left > 0
-        });
-        passed.count()
-    }
-
-    /// Corrects some copies. `out` begins at `start` of the new file.
-    fn correct(&mut self, copies: &[Copy], out: &mut [u8], start: usize) -> Option<()> {
-        for copy in copies {
-            let Self { predictor, mapping, right, corrections, .. } = self;
-            let new = predictor.new;
+impl Corrector<'_> {
+    /// Makes one section in `out`: all where it belongs first, then references and other bytes as they are in the new file.
+    fn make(&mut self, section: &Section, out: &mut [u8]) -> Option<()> {
+        lay_out(self.predictor.bytes, section, out)?;
+        self.learned.forget();
+        let (mut right, mut equal) = (Gaps::new(section.right)?, Gaps::new(section.equal)?);
+        let mut corrections = Reader(section.corrections);
+        let mut differences = section.differences.iter();
+        let Self { predictor, mapping, learned } = self;
+        let new = predictor.new;
+        for copy in section.copies {
             predictor.each(*copy, |mut moved| {
-                let address = match &mut right.next {
-                    Some(0) => new.address(learn(mapping, right, corrections, moved.target)?),
-                    Some(next) => {
-                        *next -= 1;
-                        mapping.address(moved.target, new)
-                    }
-                    None => mapping.address(moved.target, new),
+                let known = learned.get(moved.target);
+                let address = if right.next == Some(0) {
+                    let expected = known.unwrap_or_else(|| mapping.get(moved.target));
+                    let target = corrected(expected, &mut corrections)?;
+                    learned.learn(moved.target, target);
+                    right.advance()?;
+                    new.address(target)
+                } else {
+                    right.next = right.next.map(|next| next - 1);
+                    known.map_or_else(|| mapping.address(moved.target, new), |known| new.address(known))
                 };
-                moved.at -= start;
+                moved.at -= section.start;
                 if let Some(address) = address {
                     moved.write(out, address);
                 }
                 Some(())
             })?;
-            let bytes = out.get_mut((copy.new as usize).checked_sub(start)?..)?;
-            let bytes = bytes.get_mut(..copy.length as usize)?;
-            self.differ(bytes.len(), |at, difference| bytes[at] = bytes[at].wrapping_add(difference))?;
+            let bytes = out.get_mut((copy.new as usize).checked_sub(section.start)?..)?;
+            differ(bytes.get_mut(..copy.length as usize)?, &mut equal, &mut differences)?;
         }
-        Some(())
-    }
-
-    /// Takes from the streams what belongs to some copies, and learns from it.
-    fn follow(&mut self, copies: &[Copy]) -> Option<()> {
-        for copy in copies {
-            for list in self.predictor.lists(*copy) {
-                let run = self.predictor.run(list, *copy);
-                let mut numbers = run.numbers.clone();
-                while let Some(next) = self.right.next {
-                    if next >= numbers.len() as u64 {
-                        self.right.next = Some(next - numbers.len() as u64);
-                        break;
-                    }
-                    numbers.start += next as usize + 1;
-                    let target = run.target(numbers.start - 1);
-                    learn(&mut self.mapping, &mut self.right, &mut self.corrections, target)?;
-                }
-            }
-            self.differ(copy.length as usize, |_, _| {})?;
-        }
-        Some(())
-    }
-
-    /// Calls `each` with the differences in the next `length` copied bytes.
-    #[inline(always)]
-    fn differ(&mut self, length: usize, mut each: impl FnMut(usize, u8)) -> Option<()> {
-        let mut at = 0;
-        while let Some(next) = self.equal.next {
-            let left = (length - at) as u64;
-            if next >= left {
-                self.equal.next = Some(next - left);
-                break;
-            }
-            at += next as usize;
-            let (difference, rest) = self.differences.split_first()?;
-            self.differences = rest;
-            each(at, *difference);
-            at += 1;
-            self.equal.advance()?;
-        }
-        Some(())
-    }
-
-    fn is_used_up(&self) -> bool {
-        self.right.next.is_none()
-            && self.equal.next.is_none()
-            && self.corrections.0.is_empty()
-            && self.differences.is_empty()
+        let done = right.next.is_none() && equal.next.is_none() && corrections.0.is_empty();
+        (done && differences.as_slice().is_empty()).then_some(())
     }
 }
 
-/// Reads what the next reference, which is not right, refers to, and remembers it.
+/// Puts literal and copied bytes where they belong in a section; `None` when a copy leads out of it.
+fn lay_out(old: &[u8], section: &Section, out: &mut [u8]) -> Option<()> {
+    let (mut rest, mut literals, mut at) = (out, section.literals, section.start);
+    for copy in section.copies {
+        let (literal, others) = literals.split_at_checked((copy.new as usize).checked_sub(at)?)?;
+        literals = others;
+        rest.split_off_mut(..literal.len())?.copy_from_slice(literal);
+        let copied = old.get(copy.old as usize..)?.get(..copy.length as usize)?;
+        rest.split_off_mut(..copied.len())?.copy_from_slice(copied);
+        at = (copy.new + copy.length) as usize;
+    }
+    (rest.len() == literals.len()).then(|| rest.copy_from_slice(literals))
+}
+
+/// Reads by how much an expected offset is wrong.
 #[cold]
-fn learn(mapping: &mut Mapping, right: &mut Gaps, corrections: &mut Reader, old: u32) -> Option<u32> {
-    let target = i64::from(mapping.get(old)).checked_add(corrections.signed()?)?;
-    let target = u32::try_from(target).ok()?;
-    mapping.learn(old, target);
-    right.advance()?;
-    Some(target)
+fn corrected(expected: u32, corrections: &mut Reader) -> Option<u32> {
+    u32::try_from(i64::from(expected).checked_add(corrections.signed()?)?).ok()
+}
+
+/// Adds the differences that fall into some copied bytes.
+#[inline(always)]
+fn differ(bytes: &mut [u8], equal: &mut Gaps, differences: &mut std::slice::Iter<u8>) -> Option<()> {
+    let mut at = 0;
+    while let Some(next) = equal.next {
+        let left = (bytes.len() - at) as u64;
+        if next >= left {
+            equal.next = Some(next - left);
+            break;
+        }
+        at += next as usize;
+        bytes[at] = bytes[at].wrapping_add(*differences.next()?);
+        at += 1;
+        equal.advance()?;
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -258,6 +245,11 @@ mod tests {
         let image = |end| Image { end, ..Image::default() };
         let mut patch = Patch { old: image(10), new: image(10), streams };
         more(&mut patch);
+        if patch.streams.sections.is_empty() {
+            let Streams { right, corrections, equal, differences, .. } = &patch.streams;
+            let counts = [right, corrections, equal, differences].map(|stream| stream.len() as u64);
+            counts.into_iter().for_each(|count| put(&mut patch.streams.sections, count));
+        }
         wire::write(&patch).unwrap()
     }
 
@@ -300,6 +292,71 @@ mod tests {
         assert_eq!(outcome(&patch(&[(9, 2, 0)], b"x", nothing)), None);
         assert_eq!(outcome(&patch(&[(9, 0, 0)], b"xy", nothing)), None);
         assert_eq!(outcome(&patch(&[(10, 0, 0)], b"", |patch| put(&mut patch.streams.seeks, 0))), None);
+    }
+
+    /// Two sections of code, of which each begins with two calls of the same place.
+    fn two_sections(more: impl FnOnce(&mut Patch)) -> (Vec<u8>, Vec<u8>) {
+        let length = SECTION_BYTES as u32;
+        let mut old = vec![0x90; 2 * SECTION_BYTES];
+        for at in [0, 5, SECTION_BYTES, SECTION_BYTES + 5] {
+            old[at] = 0xE8;
+            old[at + 1..at + 5].copy_from_slice(&(1_000 - at as i32 - 5).to_le_bytes());
+        }
+        let segments = vec![Segment { offset: 0, length: 2 * length, address: 0 }];
+        let old_image = Image {
+            regions: vec![Region { offset: 0, length: 2 * length, form: Form::X86 }],
+            end: 2 * length,
+            segments,
+            ..Image::default()
+        };
+        let new = Image { regions: Vec::new(), ..old_image.clone() };
+        let mut patch = Patch { old: old_image, new, streams: Streams::default() };
+        for _ in 0..2 {
+            put(&mut patch.streams.lengths, u64::from(length));
+            put(&mut patch.streams.literals, 0);
+            put_signed(&mut patch.streams.seeks, 0);
+        }
+        // The first call of the first section is wrong by 7, all others are as learned or predicted.
+        put(&mut patch.streams.right, 0);
+        put_signed(&mut patch.streams.corrections, 7);
+        patch.streams.sections = vec![1, 1, 0, 0, 0, 0, 0, 0];
+        more(&mut patch);
+        (old, wire::write(&patch).unwrap())
+    }
+
+    #[test]
+    fn what_a_section_taught_is_forgotten_in_the_next_one() {
+        let (old, patch) = two_sections(|_| {});
+        let new = apply(&old, &patch, old.len() as u64).unwrap();
+        let target = |at: usize| {
+            let field = new[at + 1..].first_chunk().copied().map(i32::from_le_bytes).unwrap();
+            at as i32 + 5 + field
+        };
+        assert_eq!([0, 5, SECTION_BYTES, SECTION_BYTES + 5].map(target), [1_007, 1_007, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn sections_have_what_the_patch_says_and_no_copy_leads_from_one_into_another() {
+        let changes: [fn(&mut Streams); 6] = [
+            |streams| streams.sections = vec![1, 1, 0, 0],
+            |streams| streams.sections.push(0),
+            |streams| streams.sections[2] = 1,
+            |streams| streams.sections = vec![1, 0, 0, 0, 0, 1, 0, 0],
+            |streams| streams.sections = vec![0; 8],
+            |streams| {
+                // One byte before the border, and all but one byte behind it.
+                streams.lengths.clear();
+                put(&mut streams.lengths, SECTION_BYTES as u64);
+                (streams.literals, streams.seeks) = (Vec::new(), vec![0]);
+                put(&mut streams.literals, SECTION_BYTES as u64 - 1);
+                streams.bytes = vec![0; SECTION_BYTES];
+                (streams.right, streams.corrections, streams.sections) = (Vec::new(), Vec::new(), vec![0; 8]);
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let (old, patch) = two_sections(|patch| change(&mut patch.streams));
+            assert!(apply(&old, &patch, old.len() as u64).is_err(), "change {number}");
+        }
     }
 
     #[test]

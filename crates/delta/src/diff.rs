@@ -2,11 +2,12 @@
 
 use super::image::{Form, Image, u32_at};
 use super::matching::{Budget, copies};
-use super::predict::{Copy, Mapping, Predictor};
+use super::predict::{Copy, Learned, Mapping, Predictor};
 use super::references::{Kind, References};
 use super::wire::{self, Patch, Streams, put, put_signed};
 use super::{
-    Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, UNKNOWN_FILE_BYTES_MAX, arm64, elf, macho, pe,
+    Error, PATCHED_FILE_BYTES_MAX, SECTION_BYTES, STREAMS_BYTES_MAX, UNKNOWN_FILE_BYTES_MAX, arm64, elf,
+    macho, pe,
 };
 
 /// Makes the patch from `old` to `new`; `None` when they are too large, or too different for one.
@@ -87,27 +88,50 @@ fn streams(old: &[u8], new: &[u8], from: &Image, to: &Image) -> Option<Streams> 
         let old = blank(old, from, &references, |target| mapping.get(target));
         found = compare(&old, &blank(new, to, &new_references, |target| target))?;
     }
+    let found = cut(&found);
     let mapping = Mapping::new(&found, from, to);
     let predictor = Predictor::new(old, to, &references);
-    let mut writer = Writer { predictor, new, mapping, streams: Streams::default(), right: 0, equal: 0 };
+    let (streams, learned) = (Streams::default(), Learned::new());
+    let mut writer = Writer { predictor, new, mapping, learned, streams, begun: [0; 4], right: 0, equal: 0 };
     writer.copies(&found);
     let streams = writer.streams;
     (streams.bytes_total() <= STREAMS_BYTES_MAX).then_some(streams)
+}
+
+/// Cuts copies where sections of the new file end.
+fn cut(copies: &[Copy]) -> Vec<Copy> {
+    let mut cut = Vec::with_capacity(copies.len());
+    for copy in copies {
+        let Copy { mut old, mut new, mut length } = *copy;
+        while length > 0 {
+            let part = length.min(SECTION_BYTES as u32 - new % SECTION_BYTES as u32);
+            cut.push(Copy { old, new, length: part });
+            (old, new, length) = (old + part, new + part, length - part);
+        }
+    }
+    cut
 }
 
 struct Writer<'a> {
     predictor: Predictor<'a>,
     new: &'a [u8],
     mapping: Mapping,
+    learned: Learned,
     streams: Streams,
+    /// Lengths that the streams of a section had where it began.
+    begun: [usize; 4],
     right: u64,
     equal: u64,
 }
 
 impl Writer<'_> {
     fn copies(&mut self, copies: &[Copy]) {
-        let (mut at, mut old_at) = (0, 0);
+        let (mut at, mut old_at, mut section_end) = (0, 0, SECTION_BYTES);
         for copy in copies {
+            while copy.new as usize >= section_end {
+                self.end_section();
+                section_end += SECTION_BYTES;
+            }
             put(&mut self.streams.lengths, u64::from(copy.length));
             put(&mut self.streams.literals, u64::from(copy.new - at));
             put_signed(&mut self.streams.seeks, i64::from(copy.old) - i64::from(old_at));
@@ -117,15 +141,29 @@ impl Writer<'_> {
             self.differences(&predicted, copy.new as usize);
         }
         self.streams.bytes.extend_from_slice(&self.new[at as usize..]);
+        let begun = section_end / SECTION_BYTES - 1;
+        (begun..self.new.len().div_ceil(SECTION_BYTES)).for_each(|_| self.end_section());
+    }
+
+    /// Tells how much belongs to a section, and begins the next one with nothing known of it.
+    fn end_section(&mut self) {
+        let Streams { right, corrections, equal, differences, sections, .. } = &mut self.streams;
+        let ends = [right, corrections, equal, differences].map(|stream| stream.len());
+        for (begun, end) in self.begun.iter().zip(ends) {
+            put(sections, (end - begun) as u64);
+        }
+        self.begun = ends;
+        self.learned.forget();
+        (self.right, self.equal) = (0, 0);
     }
 
     /// The copied bytes with their references as the reader will have them.
     fn predicted(&mut self, copy: Copy) -> Vec<u8> {
-        let Self { predictor, new, mapping, streams, right, .. } = self;
+        let Self { predictor, new, mapping, learned, streams, right, .. } = self;
         let (old, to) = (predictor.bytes, predictor.new);
         let mut predicted = old[copy.old as usize..][..copy.length as usize].to_vec();
         predictor.each(copy, |mut moved| {
-            let expected = mapping.get(moved.target);
+            let expected = learned.get(moved.target).unwrap_or_else(|| mapping.get(moved.target));
             let before = moved.at - copy.new as usize + copy.old as usize;
             let actual = moved.actual(new, to, (before, old)).unwrap_or(expected);
             if actual == expected {
@@ -133,7 +171,7 @@ impl Writer<'_> {
             } else {
                 put(&mut streams.right, *right);
                 put_signed(&mut streams.corrections, i64::from(actual) - i64::from(expected));
-                mapping.learn(moved.target, actual);
+                learned.learn(moved.target, actual);
                 *right = 0;
             }
             moved.at -= copy.new as usize;

@@ -21,17 +21,20 @@
 //!    copies found tell what became of each place of the old file; a second comparison knows that and tells apart what
 //!    refers to different things.
 //! 4. For every copy, each reference in it is predicted (`predict`): what the old one referred to, where that lies now. A
-//!    wrong guess is corrected once, and the correction is remembered for all later references to the same place.
+//!    wrong guess is corrected once, and the correction is remembered for other references to the same place nearby: what is
+//!    learned in one section of the new file is forgotten in the next one, which makes patches smaller, not larger (code
+//!    that is near was moved together; what was learned far away misleads more than it helps).
 //! 5. What still differs is written byte by byte. Copies, corrections and differences are streams of their own, each
 //!    compressed with zstd (`wire`).
 //!
 //! What applying takes goes to steps 2 and 4 for the most part, and both are shared by processors with
 //! nothing for them to wait for: code is swept in small parts of which each processor takes the next one, several at once, as
-//! an instruction's length is known only after a chain of loads (`x86`, `references`). What a correction teaches depends on all
-//! before it, so of the copies a second processor corrects the latter half after it has followed the corrections of the first
-//! half, and only those: one or two references in a hundred (`apply`). For that a reference counts whether or not it can be predicted. A
-//! reference's target is found out once and kept beside it, and whole copies and pieces of the mapping know what makes addresses
-//! of their offsets. Streams are unpacked, and copies laid out, while references are found.
+//! an instruction's length is known only after a chain of loads (`x86`, `references`); and each section of the new file is made
+//! apart from all others, from its own part of the streams (`apply`): filled and corrected while it is in a processor's cache.
+//! A reference's target is found out once and kept beside it, and whole copies and pieces of the mapping know what makes
+//! addresses of their offsets. Streams are unpacked while references are found. Memory that is touched for the first time
+//! costs more than what is written to it: references are gathered in few large pieces, and a large result is asked for in
+//! large pages (`memory`).
 //!
 //! The patch carries step 1's result for the reader, which knows no file formats (`apply`). Both sides predict by the same
 //! code, and whatever it predicts wrongly is corrected: a mistake in steps 1 to 4 costs bytes, never correctness. The
@@ -48,6 +51,7 @@ mod go;
 mod image;
 mod macho;
 mod matching;
+mod memory;
 mod pe;
 mod predict;
 mod references;
@@ -73,8 +77,10 @@ pub const COMPARED_BYTES_MIN: u64 = 1 << 28;
 pub const COPIES_MAX: usize = 1 << 19;
 /// Most references of an old file that are followed; those behind are bytes like others.
 pub const REFERENCES_MAX: usize = 5 << 20;
-/// Most corrections that are remembered.
-pub const LEARNED_MAX: usize = 1 << 19;
+/// Bytes of the new file that are made apart from the others.
+pub const SECTION_BYTES: usize = 1 << 18;
+/// Corrections that are remembered within a section.
+pub const LEARNED_MAX: usize = 1 << 11;
 
 /// Why a patch can not be made or applied.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,6 @@ use super::LEARNED_MAX;
 use super::arm64;
 use super::image::{Form, Image, Segment, u32_at, u64_at};
 use super::references::{Kind, List, Reference, References, TABLE_ENTRIES_MAX};
-use std::collections::HashMap;
 use std::ops::Range;
 
 /// Bytes copied from the old file to the new one, some of which differ.
@@ -39,36 +38,38 @@ pub(super) struct Mapping {
     pieces: Vec<Piece>,
     /// For each page of the old file the last piece that begins at or before its first byte.
     index: Vec<u32>,
-    /// What corrections taught.
-    learned: HashMap<u32, u32, Scatter>,
 }
 
-/// Marks pages of the index in which something was learned: of most targets nothing is, which is told faster here.
-const LEARNED: u32 = 1 << 31;
+/// What corrections taught in one section: of targets that share an entry the last one.
+#[derive(Debug, Clone)]
+pub(super) struct Learned(Vec<(u32, u32)>);
 
-/// A hash for keys that are offsets: nobody gains from collisions, as all memory and time stay bounded by the patch.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Scatter(u64);
+/// No target's offset.
+const NONE: u32 = u32::MAX;
 
-impl std::hash::BuildHasher for Scatter {
-    type Hasher = Self;
-    fn build_hasher(&self) -> Self {
-        Self(0)
+impl Learned {
+    pub fn new() -> Self {
+        Self(vec![(NONE, 0); LEARNED_MAX])
     }
-}
 
-impl std::hash::Hasher for Scatter {
-    fn finish(&self) -> u64 {
-        self.0
+    pub fn forget(&mut self) {
+        self.0.fill((NONE, 0));
     }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
+
+    fn entry(old: u32) -> usize {
+        (old.wrapping_mul(0x9E37_79B1) >> (u32::BITS - LEARNED_MAX.ilog2())) as usize
+    }
+
+    #[inline(always)]
+    pub fn get(&self, old: u32) -> Option<u32> {
+        let (known, new) = *self.0.get(Self::entry(old))?;
+        (known == old).then_some(new)
+    }
+
+    pub fn learn(&mut self, old: u32, new: u32) {
+        if let Some(entry) = self.0.get_mut(Self::entry(old)) {
+            *entry = (old, new);
         }
-    }
-    fn write_u32(&mut self, value: u32) {
-        self.0 = (self.0 ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 ^= self.0 >> 29;
     }
 }
 
@@ -114,7 +115,7 @@ impl Mapping {
             }
             index.push(piece as u32);
         }
-        Self { pieces, index, learned: HashMap::default() }
+        Self { pieces, index }
     }
 
     /// Where a target of the old file is presumably to be found in the new one.
@@ -133,27 +134,11 @@ impl Mapping {
     #[inline(always)]
     fn find(&self, old: u32) -> (u32, u64) {
         let page = self.index.get((old >> PAGE_BITS) as usize).or(self.index.last());
-        let page = page.copied().unwrap_or(LEARNED);
-        if page & LEARNED != 0
-            && let Some(new) = self.learned.get(&old)
-        {
-            return (*new, LOOK_UP);
-        }
-        let mut piece = (page & !LEARNED) as usize;
+        let mut piece = page.copied().unwrap_or(0) as usize;
         while self.pieces.get(piece + 1).is_some_and(|next| next.start <= old) {
             piece += 1;
         }
         self.pieces.get(piece).map_or((old, LOOK_UP), |piece| (old.wrapping_add(piece.shift), piece.bias))
-    }
-
-    pub fn learn(&mut self, old: u32, new: u32) {
-        if self.learned.len() < LEARNED_MAX {
-            let last = self.index.len().saturating_sub(1);
-            if let Some(page) = self.index.get_mut(((old >> PAGE_BITS) as usize).min(last)) {
-                *page |= LEARNED;
-            }
-            self.learned.insert(old, new);
-        }
     }
 }
 
@@ -174,47 +159,45 @@ pub(super) struct Moved {
 pub(super) struct Predictor<'a> {
     pub bytes: &'a [u8],
     pub new: &'a Image,
-    lists: &'a [List<'a>],
+    references: &'a References<'a>,
     /// Where each list was last looked into.
     near: Vec<usize>,
 }
 
 /// The references of one list that lie within a copy.
-pub(super) struct Run<'a> {
+struct Run<'a> {
     list: &'a List<'a>,
+    references: &'a [Reference],
     new: &'a Image,
     copy: Copy,
-    pub numbers: Range<usize>,
+    numbers: Range<usize>,
     /// What makes addresses of offsets in the new file, if that is the same for all of them.
     bias: Option<u64>,
 }
 
 impl<'a> Predictor<'a> {
     pub fn new(bytes: &'a [u8], new: &'a Image, references: &'a References) -> Self {
-        Self { bytes, new, lists: &references.0, near: vec![0; references.0.len()] }
-    }
-
-    /// How many references the old file has.
-    pub fn references(&self) -> usize {
-        self.lists.iter().map(|list| list.references.len()).sum()
+        Self { bytes, new, references, near: vec![0; references.lists.len()] }
     }
 
     /// The numbers of the lists with references that may lie within a copy.
-    pub fn lists(&self, copy: Copy) -> Range<usize> {
-        let first = self.lists.partition_point(|list| list.end <= copy.old);
-        let behind = self.lists[first..].iter().take_while(|list| list.start < copy.old + copy.length);
+    fn lists(&self, copy: Copy) -> Range<usize> {
+        let lists = &self.references.lists;
+        let first = lists.partition_point(|list| list.end <= copy.old);
+        let behind = lists[first..].iter().take_while(|list| list.start < copy.old + copy.length);
         first..first + behind.count()
     }
 
     /// The references of a list that lie within a copy.
     #[inline(always)]
-    pub fn run(&mut self, list: usize, copy: Copy) -> Run<'a> {
+    fn run(&mut self, list: usize, copy: Copy) -> Run<'a> {
         let near = &mut self.near[list];
-        let list = &self.lists[list];
+        let list = &self.references.lists[list];
+        let references = self.references.of(list);
         let end = copy.old + copy.length;
-        let first = seek(&list.references, *near, copy.old);
-        let mut behind = seek(&list.references, first, end);
-        while behind > first && list.references[behind - 1].end() > end {
+        let first = seek(references, *near, copy.old);
+        let mut behind = seek(references, first, end);
+        while behind > first && references[behind - 1].end() > end {
             behind -= 1;
         }
         // The next copy presumably begins where this one ends.
@@ -222,7 +205,7 @@ impl<'a> Predictor<'a> {
         let (start, end) = (list.start.max(copy.old), list.end.min(end));
         let segment = self.new.segment(start - copy.old + copy.new, end - start);
         let bias = segment.map(Segment::bias);
-        Run { list, new: self.new, copy, numbers: first..behind, bias }
+        Run { list, references, new: self.new, copy, numbers: first..behind, bias }
     }
 
     /// Hands out each reference of the old file that lies within a copy, moved with it. Stops where `each` does.
@@ -235,7 +218,7 @@ impl<'a> Predictor<'a> {
             let code = if run.list.region.form == Form::X86 { run.bias } else { None };
             for number in run.numbers.clone() {
                 let moved = match code {
-                    Some(bias) => run.list.references[number].relative(copy, bias),
+                    Some(bias) => run.references[number].relative(copy, bias),
                     None => run.moved(number, &mut table),
                 };
                 each(moved)?;
@@ -256,16 +239,11 @@ impl Reference {
 }
 
 impl Run<'_> {
-    /// What a reference refers to in the old file.
-    pub fn target(&self, number: usize) -> u32 {
-        self.list.references[number].target
-    }
-
     /// A reference moved with the copy. A place without an address in the new file counts as address 0. `table`: where the
     /// table begins that the reference before belongs to, if that is known.
     #[inline(always)]
-    pub fn moved(&self, number: usize, table: &mut Option<u32>) -> Moved {
-        let reference = self.list.references[number];
+    fn moved(&self, number: usize, table: &mut Option<u32>) -> Moved {
+        let reference = self.references[number];
         let (old, kind, target) = (reference.offset(), reference.kind(), reference.target);
         let at = old - self.copy.old + self.copy.new;
         let address = match self.bias {
@@ -281,7 +259,7 @@ impl Run<'_> {
                 _ => 0,
             },
             Kind::Entry => {
-                let first = table.or_else(|| beginning(&self.list.references[..number])).unwrap_or(old);
+                let first = table.or_else(|| beginning(&self.references[..number])).unwrap_or(old);
                 *table = Some(first);
                 address.wrapping_sub(u64::from(old - first))
             }
@@ -375,13 +353,13 @@ mod tests {
     }
 
     #[test]
-    fn places_map_by_the_copy_that_holds_them_or_the_one_before_unless_learned() {
+    fn places_map_by_the_copy_that_holds_them_or_the_one_before() {
         let image = |end| Image { end, ..Image::default() };
         let copy = |old, new, length| Copy { old, new, length };
         // The second one begins within the first one, and the last two are the same place twice.
         let copies =
             [copy(1_000, 5_000, 100), copy(1_050, 0, 100), copy(3_000, 200, 10), copy(3_000, 900, 10)];
-        let mut mapping = Mapping::new(&copies, &image(10_000), &image(10_000));
+        let mapping = Mapping::new(&copies, &image(10_000), &image(10_000));
         let cases = [
             (1_000, 5_000),
             (1_099, 5_099),
@@ -395,13 +373,18 @@ mod tests {
             assert_eq!(mapping.get(old), new, "{old}");
         }
         assert_eq!(mapping.get(0), 4_000, "in front of all: with the first one");
-        for old in [1_099, 9_999] {
-            mapping.learn(old, 77);
-            assert_eq!(
-                (mapping.get(old), mapping.get(old - 1)),
-                (77, if old == 1_099 { 5_098 } else { 7_198 })
-            );
-        }
         assert_eq!(Mapping::new(&[], &image(5), &image(5)).get(3), 3);
+    }
+
+    #[test]
+    fn what_was_learned_lasts_until_it_is_forgotten_or_another_target_takes_its_entry() {
+        let mut learned = Learned::new();
+        let other = (1..).find(|old| Learned::entry(*old) == Learned::entry(0)).unwrap();
+        learned.learn(0, 70);
+        assert_eq!([0, 1, other].map(|old| learned.get(old)), [Some(70), None, None]);
+        learned.learn(other, 80);
+        assert_eq!([0, other].map(|old| learned.get(old)), [None, Some(80)]);
+        learned.forget();
+        assert_eq!(learned.get(other), None);
     }
 }

@@ -1,22 +1,25 @@
 //! Where a file refers to addresses: found in its code by sweeps, and in its tables by their form.
 
-use super::image::{Form, Image, Region, Segment, u32_at, u64_at};
-use super::{REFERENCES_MAX, arm64, go, x86};
+mod code;
+
+use super::image::{Form, Image, Region, u32_at, u64_at};
+use super::{REFERENCES_MAX, go};
 use std::ops::{Range, RangeInclusive};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const _: () =
     assert!(super::PATCHED_FILE_BYTES_MAX <= 1 << 28, "an offset fits beside a reference's kind in 32 bits");
 /// Most entries of one table of distances.
 pub(super) const TABLE_ENTRIES_MAX: usize = 1 << 12;
-/// Code is swept in parts of so many bytes, each for itself: several at once on each of several processors.
-const PART_BYTES: usize = 16 << 10;
-/// Parts whose references are found before the next ones are begun: what is beyond the limit is not kept till the end.
-const ROUND_PARTS: usize = 512;
 /// Most processors used at once.
-const SWEEP_THREADS_MAX: usize = 4;
+const PROCESSORS_MAX: usize = 4;
 /// Bytes in front that are never the target of a pointer: small numbers are not addresses.
 const HEADER_BYTES: u64 = 0x400;
+
+/// How many processors to use at once.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS_MAX))
+}
 
 /// How one field holds its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +113,9 @@ pub(super) struct List<'a> {
     /// The offsets at which its references may begin.
     pub start: u32,
     pub end: u32,
-    pub references: Vec<Reference>,
+    /// Which references they are: in which batch, and where in it.
+    batch: usize,
+    numbers: Range<usize>,
 }
 
 impl<'a> List<'a> {
@@ -118,13 +123,16 @@ impl<'a> List<'a> {
         let bytes = bytes.get(region.offset as usize..)?.get(..region.length as usize)?;
         let address = image.address(region.offset)?;
         let (start, end) = (region.offset, region.offset + region.length);
-        Some(List { region, address, bytes, start, end, references: Vec::new() })
+        Some(List { region, address, bytes, start, end, batch: 0, numbers: 0..0 })
     }
 }
 
-/// All references of a file, in order.
+/// All references of a file: the lists in order, and the batches as they were found, as few as possible.
 #[derive(Debug)]
-pub(super) struct References<'a>(pub Vec<List<'a>>);
+pub(super) struct References<'a> {
+    pub lists: Vec<List<'a>>,
+    batches: Vec<Vec<Reference>>,
+}
 
 impl<'a> References<'a> {
     /// Finds them.
@@ -134,110 +142,31 @@ impl<'a> References<'a> {
 
     /// Finds so many of them, and holds hardly more at any time.
     fn find_some(image: &Image, bytes: &'a [u8], mut room: usize) -> Self {
-        let mut lists = Vec::new();
+        let mut all = Self { lists: Vec::new(), batches: vec![Vec::new()] };
         let marks = Marks::new(image);
         for mut list in image.regions.iter().filter_map(|region| List::new(image, *region, bytes)) {
             match list.region.form {
-                Form::X86 | Form::Arm64 => code(image, &list, &marks, &mut room, &mut lists),
-                Form::Tables => lists.push(list),
+                Form::X86 | Form::Arm64 => all.code(image, &list, &marks, &mut room),
+                Form::Tables => all.lists.push(list),
                 _ => {
-                    Finder { image, list: &mut list, room: &mut room }.find(&marks);
-                    lists.push(list);
+                    Finder { image, list: &mut list, room: &mut room, found: &mut all.batches[0] }
+                        .find(&marks);
+                    all.lists.push(list);
                 }
             }
         }
+        let Self { lists, batches } = &mut all;
         for list in lists.iter_mut().filter(|list| list.region.form == Form::Tables) {
-            Finder { image, list, room: &mut room }.find(&marks);
+            Finder { image, list, room: &mut room, found: &mut batches[0] }.find(&marks);
         }
-        Self(lists)
+        all
     }
-}
 
-/// Finds the references of code, on several processors when there is much of it. All of them are marked, and the first
-/// ones kept, as many as there is room for.
-fn code<'a>(image: &Image, code: &List<'a>, marks: &Marks, room: &mut usize, lists: &mut Vec<List<'a>>) {
-    let length = code.bytes.len();
-    let parts = (0..length).step_by(PART_BYTES).map(|start| start..(start + PART_BYTES).min(length));
-    let parts: Vec<_> = parts.collect();
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(SWEEP_THREADS_MAX));
-    let mut reach = 0;
-    for parts in parts.chunks(ROUND_PARTS) {
-        let next = AtomicUsize::new(0);
-        let mut found = std::thread::scope(|scope| {
-            let others = 1..threads.min(parts.len());
-            let others: Vec<_> =
-                others.map(|_| scope.spawn(|| swept(image, code, marks, parts, &next))).collect();
-            let mut found = swept(image, code, marks, parts, &next);
-            for other in others {
-                found.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            found
-        });
-        found.sort_unstable_by_key(|(part, _)| *part);
-        for (part, mut references) in found {
-            // A part may have begun within the last field of the one before.
-            let overlapping = references.iter().take_while(|reference| reference.offset() < reach).count();
-            references.drain(..overlapping);
-            references.truncate(*room);
-            references.shrink_to_fit();
-            *room -= references.len();
-            reach = references.last().map_or(reach, |last| last.end());
-            let [start, end] = [parts[part].start, parts[part].end].map(|at| code.region.offset + at as u32);
-            lists.push(List { start, end, references, ..code.clone() });
-        }
+    /// The references of a list, in order.
+    #[inline(always)]
+    pub fn of(&self, list: &List) -> &[Reference] {
+        self.batches.get(list.batch).and_then(|batch| batch.get(list.numbers.clone())).unwrap_or_default()
     }
-}
-
-/// The references of parts of code, as many of them as this thread comes to.
-fn swept(
-    image: &Image,
-    code: &List,
-    marks: &Marks,
-    parts: &[Range<usize>],
-    next: &AtomicUsize,
-) -> Vec<(usize, Vec<Reference>)> {
-    let (bytes, address, offset) = (code.bytes, code.address, code.region.offset as usize);
-    // Most of what code refers to is code.
-    let home = image.home(code.region.offset).unwrap_or(Segment { offset: 0, length: 0, address: 0 });
-    let mut lists: Vec<_> = parts.iter().map(|_| Vec::new()).collect();
-    let mut found = |part: usize, at: usize, kind, target: u64| {
-        let inside = target.wrapping_sub(home.address);
-        let to = if inside < u64::from(home.length) {
-            Some(home.offset + inside as u32)
-        } else {
-            image.offset(target)
-        };
-        if let Some(to) = to {
-            marks.set(target);
-            let list: &mut Vec<_> = &mut lists[part];
-            if list.len() == list.capacity() {
-                list.reserve(PART_BYTES / 16);
-            }
-            list.push(Reference::new(offset + at, kind, to));
-        }
-    };
-    let parts = std::iter::from_fn(|| {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        Some((number, parts.get(number)?.clone()))
-    });
-    if code.region.form == Form::X86 {
-        x86::sweep(bytes, parts, |part, at, behind| {
-            let value = u32_at(bytes, at).unwrap_or(0) as i32;
-            let next = address.wrapping_add((at + 4 + behind) as u64);
-            let kind = Kind::Relative { behind: behind as u32 };
-            found(part, at, kind, next.wrapping_add_signed(i64::from(value)));
-        });
-    } else {
-        for (number, part) in parts {
-            arm64::sweep(bytes, part, |at, field| {
-                let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
-                if let Some(target) = target {
-                    found(number, at, Kind::Instruction, target);
-                }
-            });
-        }
-    }
-    lists.into_iter().enumerate().filter(|(_, list)| !list.is_empty()).collect()
 }
 
 /// Which words of the regions with tables code refers to.
@@ -282,10 +211,18 @@ struct Finder<'a, 'b> {
     image: &'a Image,
     list: &'a mut List<'b>,
     room: &'a mut usize,
+    /// The batch of what is not code's.
+    found: &'a mut Vec<Reference>,
 }
 
 impl Finder<'_, '_> {
-    fn find(&mut self, marks: &Marks) {
+    fn find(mut self, marks: &Marks) {
+        let start = self.found.len();
+        self.look(marks);
+        self.list.numbers = start..self.found.len();
+    }
+
+    fn look(&mut self, marks: &Marks) {
         match self.list.region.form {
             Form::X86 | Form::Arm64 => {}
             Form::Pointers => self.pointers(),
@@ -302,7 +239,7 @@ impl Finder<'_, '_> {
         if *self.room > 0 {
             *self.room -= 1;
             let offset = self.list.region.offset as usize + at;
-            self.list.references.push(Reference::new(offset, kind, target));
+            self.found.push(Reference::new(offset, kind, target));
         }
         true
     }
@@ -410,6 +347,7 @@ impl Finder<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use super::code::{PART_BYTES, ROUND_PARTS};
     use super::*;
 
     /// Calls and nothing else, in more than one round.
@@ -426,9 +364,9 @@ mod tests {
     fn references_beyond_the_limit_are_not_even_collected() {
         let (image, bytes) = calls();
         let found = |room| {
-            let lists = References::find_some(&image, &bytes, room).0;
-            let capacity: usize = lists.iter().map(|list| list.references.capacity()).sum();
-            let references: Vec<_> = lists.into_iter().flat_map(|list| list.references).collect();
+            let found = References::find_some(&image, &bytes, room);
+            let capacity: usize = found.batches.iter().map(Vec::capacity).sum();
+            let references: Vec<_> = found.lists.iter().flat_map(|list| found.of(list)).copied().collect();
             (references, capacity)
         };
         let all = found(REFERENCES_MAX).0;
@@ -436,7 +374,7 @@ mod tests {
         for room in [0, 10, PART_BYTES, all.len() - 1] {
             let (references, capacity) = found(room);
             assert!(references[..] == all[..room], "others than the first {room}");
-            assert!(capacity <= room, "{capacity} for {room}");
+            assert!(capacity < room + 2 * PART_BYTES, "{capacity} for {room}");
         }
     }
 }

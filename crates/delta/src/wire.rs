@@ -3,14 +3,14 @@
 use super::image::{Form, Image, Region, Segment};
 use super::{Error, PATCHED_FILE_BYTES_MAX, STREAMS_BYTES_MAX, go};
 
-const MAGIC: &[u8; 4] = b"SSD2";
+const MAGIC: &[u8; 4] = b"SSD3";
 /// Most segments of a file, regions of a file, and bases.
 const PARTS_MAX: u64 = 64;
 /// Largest offset, those of memory without bytes in a file included.
 const REACH_MAX: u32 = 1 << 29;
 /// The level whose results are smallest; patches are made once and small.
 const LEVEL: i32 = 22;
-pub(super) const STREAMS: usize = 8;
+pub(super) const STREAMS: usize = 9;
 
 /// The streams, in the order they have in a patch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,12 +31,14 @@ pub(super) struct Streams {
     pub equal: Vec<u8>,
     /// What to add to each byte that is not.
     pub differences: Vec<u8>,
+    /// How many bytes of the four streams before belong to each section of the new file.
+    pub sections: Vec<u8>,
 }
 
 impl Streams {
     fn all(&self) -> [&Vec<u8>; STREAMS] {
-        let Self { lengths, literals, seeks, bytes, right, corrections, equal, differences } = self;
-        [lengths, literals, seeks, bytes, right, corrections, equal, differences]
+        let Self { lengths, literals, seeks, bytes, right, corrections, equal, differences, sections } = self;
+        [lengths, literals, seeks, bytes, right, corrections, equal, differences, sections]
     }
 
     pub fn bytes_total(&self) -> usize {
@@ -291,8 +293,8 @@ impl Packed<'_> {
                 return Err(STREAMS_DAMAGED);
             }
         }
-        let [lengths, literals, seeks, bytes, right, corrections, equal, differences] = all;
-        Ok(Streams { lengths, literals, seeks, bytes, right, corrections, equal, differences })
+        let [lengths, literals, seeks, bytes, right, corrections, equal, differences, sections] = all;
+        Ok(Streams { lengths, literals, seeks, bytes, right, corrections, equal, differences, sections })
     }
 }
 

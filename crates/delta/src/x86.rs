@@ -256,7 +256,7 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
 
 /// Parts of code that are swept at once: where an instruction begins is known only when the one before it is decoded, and
 /// a processor waits less when there are several such chains.
-const LANES: usize = 4;
+pub(super) const LANES: usize = 4;
 /// Instructions of each lane between two looks at what was found.
 const STEPS: usize = 64;
 
@@ -271,12 +271,12 @@ struct Lane {
 }
 
 /// Calls `found` for each relative 32-bit field that begins in one of the parts of `code`, which are asked for as they are
-/// begun: with the part's number, the field's place, and the bytes of the instruction behind it. In each part they come in
+/// begun: with the lane (see [`LANES`]) and the part's number, the field's place, and the bytes of the instruction behind it. In each part they come in
 /// order.
 pub(super) fn sweep(
     code: &[u8],
     parts: impl Iterator<Item = (usize, Range<usize>)>,
-    mut found: impl FnMut(usize, usize, usize),
+    mut found: impl FnMut(usize, usize, usize, usize),
 ) {
     let mut parts = parts.filter(|(_, range)| !range.is_empty());
     let limit = code.len().saturating_sub(STEPS * WINDOW);
@@ -285,9 +285,9 @@ pub(super) fn sweep(
     let mut notes = [[0; STEPS]; LANES];
     loop {
         let mut idle = 0;
-        for (lane, at) in lanes.iter_mut().zip(&mut places) {
+        for (number, (lane, at)) in lanes.iter_mut().zip(&mut places).enumerate() {
             while *at >= lane.limit {
-                finish(code, *lane, *at, &mut found);
+                finish(code, (number, *lane), *at, &mut found);
                 // Behind the last part the lane goes idle, at places where nothing is found.
                 let Some((part, range)) = parts.next() else {
                     (*lane, *at) = (Lane { part: 0, limit: 1, end: 0 }, 0);
@@ -314,21 +314,26 @@ pub(super) fn sweep(
                 counts[lane] += relative;
             }
         }
-        for ((lane, notes), count) in lanes.iter().zip(&notes).zip(counts) {
+        for (number, ((lane, notes), count)) in lanes.iter().zip(&notes).zip(counts).enumerate() {
             for note in &notes[..count] {
                 let behind = behind((note >> 32) as u16);
                 let at = *note as u32 as usize - 4 - behind;
                 if at < lane.end {
-                    found(lane.part, at, behind);
+                    found(number, lane.part, at, behind);
                 }
             }
         }
     }
-    lanes.into_iter().zip(places).for_each(|(lane, at)| finish(code, lane, at, &mut found));
+    lanes.into_iter().enumerate().zip(places).for_each(|(lane, at)| finish(code, lane, at, &mut found));
 }
 
 /// Sweeps what is left of one part, up to the end of the code.
-fn finish(code: &[u8], lane: Lane, mut at: usize, found: &mut impl FnMut(usize, usize, usize)) {
+fn finish(
+    code: &[u8],
+    (number, lane): (usize, Lane),
+    mut at: usize,
+    found: &mut impl FnMut(usize, usize, usize, usize),
+) {
     while at < lane.end {
         let Instruction { length, what, relative } = match code[at..].first_chunk() {
             Some(window) => instruction(window),
@@ -344,7 +349,7 @@ fn finish(code: &[u8], lane: Lane, mut at: usize, found: &mut impl FnMut(usize, 
             let behind = behind(what);
             let field = at - 4 - behind;
             if field < lane.end {
-                found(lane.part, field, behind);
+                found(number, lane.part, field, behind);
             }
         }
     }
@@ -402,7 +407,7 @@ mod tests {
                     let mut code = vec![first; length];
                     code[length - 1] = second;
                     let parts = [0..length / 2, length / 2..length, 0..0, 0..length];
-                    sweep(&code, parts.into_iter().enumerate(), |_, at, behind| {
+                    sweep(&code, parts.into_iter().enumerate(), |_, _, at, behind| {
                         assert!(at + 4 + behind <= length)
                     });
                 }

@@ -5,7 +5,7 @@ mod programs;
 use programs::{Container, Machine, Program, Random};
 
 const CONTAINERS: [Container; 3] = [Container::Elf, Container::Pe, Container::MachO];
-use staysail_delta::{Error, UNKNOWN_FILE_BYTES_MAX, apply, diff};
+use staysail_delta::{Error, SECTION_BYTES, UNKNOWN_FILE_BYTES_MAX, apply, diff};
 
 fn patch(old: &[u8], new: &[u8]) -> Vec<u8> {
     let patch = diff(old, new).unwrap().expect("small files are always compared");
@@ -60,6 +60,19 @@ fn whatever_the_files_are_a_patch_leads_from_one_to_the_other() {
 }
 
 #[test]
+fn files_of_several_sections_are_made_in_each_of_them() {
+    let mut random = Random(7);
+    let old = random.bytes(3 * SECTION_BYTES + 1_000);
+    let mut new = old.clone();
+    new.splice(SECTION_BYTES - 50..SECTION_BYTES + 50, random.bytes(2 * SECTION_BYTES));
+    new.splice(10..10, *b"in front");
+    let patch = patch(&old, &new);
+    assert!(patch.len() < 2 * SECTION_BYTES + 1_000, "{}", patch.len());
+    self::patch(&new, &old);
+    self::patch(&old, &old[..2 * SECTION_BYTES]);
+}
+
+#[test]
 fn an_edited_text_needs_little_more_than_the_edit() {
     let old = (0..2_000).map(|line| format!("line {line} of a page\n")).collect::<String>().into_bytes();
     let mut new = old.clone();
@@ -107,7 +120,7 @@ fn bytes_that_are_no_patch_are_refused() {
     for length in [0, 1, 4, 10, 300] {
         let mut bytes = random.bytes(length);
         assert!(apply(b"old", &bytes, 3).is_err());
-        bytes.splice(..0, *b"SSD2");
+        bytes.splice(..0, *b"SSD3");
         assert!(apply(b"old", &bytes, 3).is_err());
     }
 }

@@ -127,7 +127,7 @@ pub struct Delta {
     pub from: String,
     /// SHA-256 of the new content.
     pub to: String,
-    /// `zstd-patch-from`: the blob is a zstd frame made with the old content as its dictionary. `staysail-delta-2`: a
+    /// `zstd-patch-from`: the blob is a zstd frame made with the old content as its dictionary. `staysail-delta-3`: a
     /// patch for executables (`docs/spec/delta.md`). Readers leave deltas of other methods alone.
     pub method: String,
     /// The patch.

@@ -363,7 +363,10 @@ export declare const update: Readonly<{
      * has come up. What happens afterwards is told by events.
      */
     story: () => readonly UpdateEvent[];
-    /** Calls `handler` with each step of an update. */
+    /**
+     * Calls `handler` with each step of an update. A page that comes up with a release is told that it was `applied`, which happened
+     * while nobody was there to hear it, when it asks before it is complete (`document.readyState`).
+     */
     onEvent: (handler: (event: UpdateEvent) => void) => Unlisten;
 }>;
 /** Calls `handler` when the backend is exchanged, lost, or serves again. */

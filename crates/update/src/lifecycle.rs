@@ -54,6 +54,8 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
                 settle(&mut state, &mut effects, now);
             }
         }
+        // It runs: there is nothing left to leave out.
+        Event::Wish(UpdateWish::Skip { version }) if is_live(&state, &version) => {}
         Event::Wish(UpdateWish::Skip { version }) => {
             if state.skipped.insert(version.clone()) {
                 while state.skipped.len() > SKIPS_MAX {
@@ -183,6 +185,13 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         _ => {}
     }
     (state, effects)
+}
+
+/// Whether the release of this version runs, or is being switched to.
+fn is_live(state: &State, version: &str) -> bool {
+    let on_trial = matches!(state.phase, Phase::Applying | Phase::Probation | Phase::Committing);
+    let trial = state.staged.as_ref().filter(|_| on_trial);
+    trial.unwrap_or(&state.current).version == version
 }
 
 fn look(state: &mut State, effects: &mut Vec<Effect>) {

@@ -400,9 +400,14 @@ impl Reference {
                     self.rest(now);
                 }
             }
-            (_, Event::Wish(UpdateWish::Skip { version })) => {
+            (phase, Event::Wish(UpdateWish::Skip { version })) => {
+                let version = version[2..3].parse().unwrap();
+                let trial = matches!(phase, Phase::Applying | Phase::Probation | Phase::Committing);
+                if version == if trial { self.staged.unwrap_or(self.current) } else { self.current } {
+                    return;
+                }
                 self.wanted = false;
-                self.skipped.insert(version[2..3].parse().unwrap());
+                self.skipped.insert(version);
                 if resting {
                     self.rest(now);
                 }

@@ -180,6 +180,12 @@ fn a_critical_release_is_taken_whatever_was_said_and_a_skipped_one_is_not() {
     // "Now" takes it back, and finds it again.
     let (state, _) = play(state, [Event::Wish(UpdateWish::Apply), found(&release(1)), Event::Staged]);
     assert_eq!((state.phase, state.skipped.len()), (Phase::Applying, 0));
+    // What is live, or about to be, is not skipped any more.
+    for events in [vec![], vec![Event::Applied(1.0)]] {
+        let (live, _) = play(state.clone(), events);
+        let (after, effects) = play(live.clone(), [skip()]);
+        assert_eq!((&after, effects.is_empty()), (&live, true), "{:?}", live.phase);
+    }
     // However many are skipped, a bounded number is remembered.
     let many = (0..100).map(|n| Event::Wish(UpdateWish::Skip { version: format!("2.{n}.0") }));
     assert_eq!(play(running(), many).0.skipped.len(), SKIPS_MAX);

@@ -11,7 +11,7 @@ use zstd::zstd_safe::{CParameter, DParameter};
 /// Name of the delta method in a manifest: a zstd frame with the old content as its prefix.
 pub const PATCH_FROM: &str = "zstd-patch-from";
 /// Name of the delta method in a manifest: a patch of `staysail-delta` (`docs/spec/delta.md`).
-pub const CODE_AWARE: &str = "staysail-delta-2";
+pub const CODE_AWARE: &str = "staysail-delta-3";
 /// Level for what is published once and downloaded often.
 pub const PUBLISH_LEVEL: i32 = 19;
 /// Largest window, as a power of two: files beyond this size get no delta, and no download makes us allocate more.

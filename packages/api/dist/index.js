@@ -570,8 +570,25 @@ var update = Object.freeze({
    * has come up. What happens afterwards is told by events.
    */
   story: () => runtime6 ? runtime6.updateStory() : [],
-  /** Calls `handler` with each step of an update. */
-  onEvent: (handler) => listen("staysail:update", handler)
+  /**
+   * Calls `handler` with each step of an update. A page that comes up with a release is told that it was `applied`, which happened
+   * while nobody was there to hear it, when it asks before it is complete (`document.readyState`).
+   */
+  onEvent: (handler) => {
+    let unlisten = listen("staysail:update", handler);
+    if (globalThis.document?.readyState !== "complete") {
+      const begin = () => {
+        const applied = unlisten && update.story().find((event) => event.kind === "applied");
+        if (applied) handler(applied);
+      };
+      void ready.then(begin, () => {
+      });
+    }
+    return () => {
+      unlisten?.();
+      unlisten = void 0;
+    };
+  }
 });
 function onBackend(handler) {
   return listen("staysail:worker", handler);

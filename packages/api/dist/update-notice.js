@@ -48,8 +48,10 @@ function watchUpdate(handler) {
   ];
   if (state === noUpdate) handler(state);
   let ended = false;
+  const early = globalThis.document?.readyState !== "complete";
   const begin = () => {
-    if (!ended && state === noUpdate && update.story().length > 0) change(update.story().reduce(nextUpdateState, state));
+    const counts = !ended && (early || state === noUpdate) && update.story().length > 0;
+    if (counts) change(update.story().reduce(nextUpdateState, state));
   };
   void ready.then(begin, () => {
   });

@@ -483,8 +483,25 @@ export const update = Object.freeze({
    * has come up. What happens afterwards is told by events.
    */
   story: (): readonly UpdateEvent[] => (runtime ? runtime.updateStory() : []),
-  /** Calls `handler` with each step of an update. */
-  onEvent: (handler: (event: UpdateEvent) => void): Unlisten => listen("staysail:update", handler),
+  /**
+   * Calls `handler` with each step of an update. A page that comes up with a release is told that it was `applied`, which happened
+   * while nobody was there to hear it, when it asks before it is complete (`document.readyState`).
+   */
+  onEvent: (handler: (event: UpdateEvent) => void): Unlisten => {
+    let unlisten: Unlisten | undefined = listen("staysail:update", handler);
+    // Later the story is an old one.
+    if (globalThis.document?.readyState !== "complete") {
+      const begin = () => {
+        const applied = unlisten && update.story().find((event) => event.kind === "applied");
+        if (applied) handler(applied);
+      };
+      void ready.then(begin, () => {});
+    }
+    return () => {
+      unlisten?.();
+      unlisten = undefined;
+    };
+  },
 });
 
 /** Calls `handler` when the backend is exchanged, lost, or serves again. */

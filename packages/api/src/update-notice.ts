@@ -102,10 +102,12 @@ export function watchUpdate(handler: (state: UpdateState) => void): Unlisten {
     preserve<UpdateState>("staysail:update", { save: () => state, restore: change }),
   ];
   if (state === noUpdate) handler(state);
-  // A page that comes up while an update is under way begins where that is.
+  // A page that comes up while an update is under way begins where that is, and not where the load before it was.
   let ended = false;
+  const early = globalThis.document?.readyState !== "complete";
   const begin = () => {
-    if (!ended && state === noUpdate && update.story().length > 0) change(update.story().reduce(nextUpdateState, state));
+    const counts = !ended && (early || state === noUpdate) && update.story().length > 0;
+    if (counts) change(update.story().reduce(nextUpdateState, state));
   };
   void ready.then(begin, () => {});
   return () => {

@@ -19,7 +19,7 @@ async function page(html = "<staysail-update></staysail-update>", options = {}) 
   /** Tells events, and waits until the last one was heard. */
   shell.hear = async (...events) => {
     let heard = 0;
-    const end = shell.api.update.onEvent(() => (heard += 1));
+    const end = shell.api.listen("staysail:update", () => (heard += 1));
     shell.tell(...events.map((payload) => ({ t: "event", name: "staysail:update", payload })));
     await until(() => heard === events.length);
     end();
@@ -179,6 +179,30 @@ test("a page that comes up while a release waits shows it without having heard o
   assert.equal(shell.part(".headline").textContent, "Version 1.1.0 is ready.");
   await shell.hear({ kind: "skipped", version: "1.1.0" });
   assert.equal(shell.element.hidden, true);
+});
+
+test("a page that a release brought is told of it, though the load before it knew only that it waits", async () => {
+  const before = await page();
+  await before.hear(available, staged);
+  await until(() => before.of("ready").length === 1);
+  before.tell({ t: "reload" });
+  await until(() => before.reloads === 1);
+  const applied = { kind: "applied", version: "1.1.0", milliseconds: 9 };
+  const state = JSON.parse(before.of("keep_state")[0].payload);
+  for (const readyState of ["interactive", "complete"]) {
+    const come_up = ({ document }) => Object.defineProperty(document, "readyState", { value: readyState });
+    const after = await page(undefined, { before: come_up, welcome: { state, update: [available, staged, applied] } });
+    const heard = [];
+    const end = after.api.update.onEvent((event) => heard.push(event.kind));
+    await until(() => !after.element.hidden);
+    // Who asks when the page has long been there would get old news.
+    const early = readyState === "interactive";
+    assert.equal(after.part(".headline").textContent, early ? "This is version 1.1.0 now." : "Version 1.1.0 is ready.");
+    await after.hear({ kind: "waiting", version: "1.1.0", reason: "" });
+    end();
+    await after.hear(available);
+    assert.deepEqual(heard, early ? ["applied", "waiting"] : ["waiting"]);
+  }
 });
 
 test("channels and versions to stay at are wishes", async () => {
