@@ -295,7 +295,8 @@ impl Updates {
         self.wish(UpdateWish::Check);
     }
 
-    /// Applies the staged release now, whatever was deferred.
+    /// Applies the staged release now, whatever was deferred. Where none waits, one is looked for, also one in waves whose turn this
+    /// install's is not yet.
     pub fn apply(&self) {
         self.wish(UpdateWish::Apply);
     }

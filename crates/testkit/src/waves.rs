@@ -39,7 +39,8 @@ struct Published {
 
 const ALL: [For; DAYS] = [For::All; DAYS];
 
-/// What was withdrawn is never offered again, what proved bad neither, and the last one is for everybody.
+/// On the third day the newest one is bad and the one before is to be taken; on the fourth both are paused, also for who has one of
+/// them waiting; the last one is for everybody.
 const PLAN: [Published; 4] = [
     Published { day: 1, version: "1.1.0", content: 1, given: ALL },
     Published {
@@ -49,10 +50,10 @@ const PLAN: [Published; 4] = [
         given: [For::All, For::All, For::Others, For::Us, For::Nobody, For::All],
     },
     Published {
-        day: 4,
+        day: 3,
         version: "1.3.0",
         content: BAD,
-        given: [For::All, For::All, For::All, For::All, For::Us, For::All],
+        given: [For::All, For::All, For::All, For::Us, For::Nobody, For::All],
     },
     Published { day: 5, version: "1.5.0", content: 5, given: ALL },
 ];

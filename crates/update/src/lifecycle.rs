@@ -46,8 +46,10 @@ pub fn step(mut state: State, event: Event, now: u64) -> (State, Vec<Effect>) {
         Event::Wish(UpdateWish::Apply) => {
             forget_later(&mut state, &mut effects);
             state.wanted_now = true;
-            // What was skipped is wanted again, and has to be found again.
-            state.look_again |= forget_skips(&mut state, &mut effects);
+            // What was skipped is wanted again, and has to be found again. Where nothing waits, what others have already may be
+            // there: it comes in waves.
+            let nothing = state.candidate.is_none() && state.staged.is_none();
+            state.look_again |= forget_skips(&mut state, &mut effects) | nothing;
             if matches!(state.phase, Phase::Idle | Phase::Waiting) {
                 settle(&mut state, &mut effects, now);
             }

@@ -97,6 +97,7 @@ impl Reference {
             },
             (_, Event::Wish(UpdateWish::Apply)) => {
                 self.wanted = true;
+                self.again |= self.candidate.is_none() && self.staged.is_none();
                 if resting {
                     self.rest();
                 }

@@ -395,6 +395,7 @@ impl Reference {
                 self.until = 0;
                 self.wanted = true;
                 self.again |= !std::mem::take(&mut self.skipped).is_empty();
+                self.again |= self.candidate.is_none() && self.staged.is_none();
                 if resting {
                     self.rest(now);
                 }

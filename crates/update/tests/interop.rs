@@ -5,9 +5,9 @@
 
 mod fixture;
 
-use fixture::Lab;
+use fixture::{Lab, options};
 use staysail_update::disk::OsDisk;
-use staysail_update::publisher::{self, Folder, keys::Algorithm};
+use staysail_update::publisher::{self, Folder, Options, keys::Algorithm};
 use staysail_update::trust::{Client, MetadataFolder, Web};
 use std::path::Path;
 use std::process::Command;
@@ -39,10 +39,18 @@ fn theirs_reads_ours(variable: &str) {
     publisher::delegate(&place, &lab.keys, "stable", key, None, jiff::Timestamp::now()).unwrap();
     drop(place);
     let newest = lab.publish(lab.contents("1.2.0", "three"));
+    // And one in waves: others find it, what says how many get it, and what is for everybody where it was.
+    let options = Options { rollout: Some("5%".parse().unwrap()), ..options() };
+    let wave = lab.publish_with(lab.contents("1.3.0", "four"), &options).unwrap();
     let repository = lab.repository.to_str().unwrap();
-    let lines = other(variable, &["read", repository, root.to_str().unwrap(), "releases/stable.json"]);
-    let bytes = staysail_update::hash::unhex(&lines[0]).unwrap();
-    assert_eq!(staysail_update::hash::of(&bytes), newest.hash);
+    let read = |target: &str| {
+        let lines = other(variable, &["read", repository, root.to_str().unwrap(), target]);
+        staysail_update::hash::unhex(&lines[0]).unwrap()
+    };
+    assert_eq!(staysail_update::hash::of(&read("releases/stable.json")), newest.hash);
+    assert_eq!(staysail_update::hash::of(&read("releases/stable.wave-4.json")), wave.hash);
+    let said = String::from_utf8(read("rollouts/stable.json")).unwrap();
+    assert!(said.contains("\"share\": 500"), "{said}");
 }
 
 async fn download(repository: &Path, root: &Path, own: &Path, name: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use staysail_update::TARGET;
 use staysail_update::bundle::Contents;
 use staysail_update::publisher::keys::{Algorithm, Signing};
 use staysail_update::publisher::{self, Folder, Keys, Options, Role, metadata as written};
-use staysail_update::trust::{Delegated, Proof};
+use staysail_update::trust::{Delegated, Proof, SHARE_WHOLE, place_in_order, share_of};
 use std::sync::LazyLock;
 
 /// A repository whose channel has a role of its own, with the keys to it.
@@ -101,8 +101,20 @@ pub fn metadata(bytes: &[u8]) -> bool {
         0 => Metadata::<Root>::from_slice(&file).is_ok(),
         1 => Metadata::<Timestamp>::from_slice(&file).is_ok(),
         2 => Metadata::<Snapshot>::from_slice(&file).is_ok(),
-        _ => Metadata::<Targets>::from_slice(&file).is_ok(),
+        _ => Metadata::<Targets>::from_slice(&file).is_ok_and(|targets| shares(targets.signed())),
     }
+}
+
+/// Whatever is said of a release in waves, its share and an install's place in it are within bounds.
+fn shares(targets: &Targets) -> bool {
+    for custom in targets.targets.values().filter_map(|target| target.custom.as_ref()) {
+        for sequence in [0, 2, u64::MAX] {
+            assert!(share_of(Some(custom), sequence) <= SHARE_WHOLE, "{custom}");
+        }
+        let salt = custom.get("salt").and_then(Value::as_str).unwrap_or_default();
+        assert!(place_in_order("00000000000000000000000000000000", salt) < SHARE_WHOLE, "{salt}");
+    }
+    true
 }
 
 fn edited(which: usize, edits: &[u8]) -> Vec<u8> {
@@ -134,6 +146,14 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("delegated", "delegated-signed", &proof.delegated[0].metadata),
     ];
     let mut seeds = vec![("untouched", vec![64]), ("edited", vec![68, 100, 0, b'x', 9, 1, b'}'])];
+    let mut waves: Value = serde_json::from_slice(&proof.delegated[0].metadata).expect("metadata are JSON");
+    let list = &mut waves["signed"]["targets"];
+    list["releases/stable.wave-2.json"] = list["releases/stable.json"].clone();
+    list["releases/stable.wave-2.json"]["custom"]["salt"] = "0123456789abcdef".into();
+    let said =
+        serde_json::json!({ "waves": { "2": { "share": 500, "paused": false }, "3": { "share": 10_001 } } });
+    list["rollouts/stable.json"] = serde_json::json!({ "length": 2, "hashes": {}, "custom": said });
+    seeds.push(("waves-signed", [&[132], waves["signed"].to_string().as_bytes()].concat()));
     for (number, (name, signed, file)) in (0_u8..).zip(files) {
         let value: Value = serde_json::from_slice(file).expect("metadata are JSON");
         seeds.push((name, [&[number], file.as_slice()].concat()));

@@ -1,6 +1,6 @@
 //! Releases that are given out in waves.
 
-use super::fixture::{App, Lab, LabDisk, Seen, Session, options};
+use super::fixture::{App, Lab, LabDisk, PATIENCE, Seen, Session, options};
 use super::serve;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::notice::UpdateEvent;
@@ -135,42 +135,57 @@ async fn who_says_now_does_not_wait_for_a_wave_but_for_the_end_of_a_pause() {
     let mut session = app.start(&lab.file_url());
     assert_eq!(session.committed().await, "1.1.0");
     session.engine.wish(UpdateWish::Apply);
-    assert_eq!(next(&mut session).await, "1.2.0");
+    assert_eq!(session.outcome().await.unwrap().version, "1.2.0");
     assert_eq!(session.committed().await, "1.2.0");
 
-    publish(&lab, "1.3.0", Some("1%"));
-    change(&lab, Some("1.3.0"), Change::Pause).unwrap();
+    // That nothing is taken shows in what is for everybody, and can not be installed here.
+    let mut foreign = lab.contents("1.3.0", "1.3.0");
+    let backend = foreign.manifest.backend.remove(staysail_update::TARGET).unwrap();
+    foreign.manifest.backend.insert("another-machine".into(), backend);
+    lab.publish(foreign);
+    publish(&lab, "1.4.0", Some("1%"));
+    change(&lab, Some("1.4.0"), Change::Pause).unwrap();
     session.engine.wish(UpdateWish::Apply);
-    session.engine.wish(UpdateWish::Check);
-    publish(&lab, "1.4.0", None);
-    assert_eq!(next(&mut session).await, "1.4.0");
+    let reason = session.outcome().await.unwrap_err();
+    assert!(reason.contains("version 1.3.0 can not be installed"), "{reason}");
+    change(&lab, Some("1.4.0"), Change::Resume).unwrap();
+    session.engine.wish(UpdateWish::Apply);
+    assert_eq!(session.outcome().await.unwrap().version, "1.4.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_to_be_applied_is_left_when_its_rollout_is_paused() {
     let lab = Lab::new();
     publish(&lab, "1.1.0", None);
+    let app = lab.install(&lab.contents("1.0.0", "1.0.0"));
+    assert_eq!(app.take_over(&lab.file_url()).await, "1.1.0");
     let mut contents = lab.contents("1.2.0", "1.2.0");
     contents.manifest.policy = UpdatePolicy { apply: Some("custom.ready".into()), ..UpdatePolicy::default() };
     let options = Options { rollout: Some(share("100%")), ..options() };
     lab.publish_with(contents, &options).unwrap();
-    let app = lab.install(&lab.contents("1.0.0", "1.0.0"));
+    let waits = |seen: &Seen| matches!(seen, Seen::Event(UpdateEvent::Waiting { .. })).then_some(());
     let mut session = app.start(&lab.file_url());
-    session
-        .wait("the wait", |seen| matches!(seen, Seen::Event(UpdateEvent::Waiting { .. })).then_some(()))
-        .await;
+    session.wait("the wait", waits).await;
     assert!(session.store.state().staged.is_some());
     change(&lab, None, Change::Pause).unwrap();
-    // Also where the pause was heard of, and the app ended before it could be of use.
-    assert_eq!(next(&mut session).await, "1.1.0");
-    assert_eq!(session.committed().await, "1.1.0");
+    // It would be applied now, and at the next start, if that still were to be.
+    session.host.tell("ready", true);
+    session.engine.wish(UpdateWish::Check);
+    let left = async {
+        while session.store.state().staged.is_some() {
+            let seen = session.seen.try_recv();
+            assert!(!matches!(seen, Ok(Seen::Live(_))), "{seen:?}");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, left).await.expect("what waits is left");
     session.engine.shut_down();
-    assert_eq!(session.store.state().staged, None);
     change(&lab, None, Change::Resume).unwrap();
     let mut session = app.start(&lab.file_url());
-    session
-        .wait("the wait", |seen| matches!(seen, Seen::Event(UpdateEvent::Waiting { .. })).then_some(()))
-        .await;
+    session.wait("the wait", waits).await;
+    session.host.tell("ready", true);
+    session.engine.wish(UpdateWish::Check);
+    assert_eq!(session.committed().await, "1.2.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
