@@ -112,6 +112,7 @@ impl Host for SimulatedHost {
             }
             self.faults.note(|| format!("      apply {}", release.manifest().version));
             self.model_now().wanted_now(release.hash());
+            locked(&self.model).starts.over();
             if self.busy.swap(false, Ordering::Relaxed) {
                 return Err(NotApplied::NotNow("simulated: its state can not be handed over yet".into()));
             }

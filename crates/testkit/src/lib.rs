@@ -24,7 +24,8 @@
 //! ([`circumstances`], [`lives`]). What is looked for, downloaded and applied is held against the conditions' twins, and
 //! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`). In the third
 //! there are two [`channels`] with barriers; the user changes the channel, pins versions and limits how fast files come, and what
-//! is applied is held against what was chosen ([`choices`]).
+//! is applied is held against what was chosen ([`choices`]). In the fourth what runs takes the app down at its [`starts`], or is
+//! seen not to come up, again and again; in all of them starts are written down, and held against what became of the process.
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
@@ -43,5 +44,6 @@ pub mod progress;
 pub mod promises;
 pub mod schedule;
 mod signatures;
+pub mod starts;
 pub mod terms;
 pub mod world;

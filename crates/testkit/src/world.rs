@@ -66,11 +66,18 @@ pub enum Setting {
     Terms,
     /// They are on two channels, with barriers and asset groups, and a user chooses what is followed, and how fast it comes.
     Channels,
+    /// As in the plain one, and what runs takes the app down at its start, or is seen not to come up, often in a row.
+    Starts,
 }
 
 impl Setting {
     /// All of them; the place in here is the number.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Terms, Self::Channels];
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Terms, Self::Channels, Self::Starts];
+
+    /// Whether releases have conditions, so that it takes days until one is overdue.
+    pub fn has_terms(self) -> bool {
+        matches!(self, Self::Terms | Self::Channels)
+    }
 }
 
 /// The files of a repository.
@@ -216,7 +223,7 @@ impl World {
         static WORLDS: [OnceLock<World>; 2 + WORLDS_OF_TERMS] =
             [const { OnceLock::new() }; 2 + WORLDS_OF_TERMS];
         let number = match setting {
-            Setting::Plain => 0,
+            Setting::Plain | Setting::Starts => 0,
             Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
             Setting::Channels => 1 + WORLDS_OF_TERMS,
         };
