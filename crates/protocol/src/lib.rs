@@ -23,6 +23,8 @@ pub mod control;
 pub mod desktop;
 pub mod error;
 pub mod frame;
+#[cfg(test)]
+mod golden;
 pub mod interface;
 pub mod limits;
 #[cfg(feature = "host")]

@@ -206,7 +206,7 @@ pub fn begin(
     if module.is_some() {
         return (store.boot(embedded, root), None);
     }
-    let (boot, start) = store.begin(embedded, root);
+    let (boot, start) = store.begin(embedded, root, std::process::id());
     (boot, start.map(|start| Begun(Arc::new(start))))
 }
 

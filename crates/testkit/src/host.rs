@@ -113,6 +113,7 @@ impl Host for SimulatedHost {
             self.faults.note(|| format!("      apply {}", release.manifest().version));
             let kind = self.faults.state().kind;
             self.model_now().wanted_now(release.hash(), kind);
+            locked(&self.model).starts.over();
             if self.busy.swap(false, Ordering::Relaxed) {
                 return Err(NotApplied::NotNow("simulated: its state can not be handed over yet".into()));
             }

@@ -25,7 +25,9 @@
 //! against what the user said ([`promises`]). There releases have asset groups, too, and come as files (`--apply`). In the third
 //! there are two [`channels`] with barriers; the user changes the channel, pins versions and limits how fast files come, and what
 //! is applied is held against what was chosen ([`choices`]). In the fourth releases come in [`waves`], whose shares change, with a
-//! release that is withdrawn while it waits and a bad one; the user says now.
+//! release that is withdrawn while it waits and a bad one; the user says now. In the fifth what runs takes the app down at its
+//! [`starts`], or is seen not to come up, again and again; in all of them starts are written down, and held against what became
+//! of the process.
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
@@ -44,6 +46,7 @@ pub mod progress;
 pub mod promises;
 pub mod schedule;
 mod signatures;
+pub mod starts;
 pub mod terms;
 pub mod waves;
 pub mod world;

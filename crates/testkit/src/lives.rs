@@ -4,6 +4,7 @@ use crate::chance::Chance;
 use crate::channels::OTHER;
 use crate::circumstances::Circumstances;
 use crate::host::Fails;
+use crate::starts::{SHOWN_S, Start};
 use crate::world::{DAYS, Setting};
 
 /// What a user does while the app runs.
@@ -46,11 +47,21 @@ pub struct Life {
     pub acts: Vec<(u64, Act)>,
     /// At its start, and from a later second on.
     pub circumstances: (Circumstances, Option<(u64, Circumstances)>),
+    /// How what boots takes its start.
+    pub start: Start,
     /// Seconds in which the app does not run, before it is started.
     pub pause_s: u64,
 }
 
+/// How most starts go, where they are not seen to fail.
+const MOSTLY_UP: [Start; 6] = [Start::Up, Start::Up, Start::Up, Start::Up, Start::Up, Start::NotShown];
+
 impl Life {
+    /// Whether what was started is shown before it ends.
+    pub fn is_shown(&self) -> bool {
+        self.start == Start::Up && self.seconds > SHOWN_S
+    }
+
     /// What holds after so many seconds, and for how many it has held.
     pub fn circumstances_at(&self, second: u64) -> (&Circumstances, u64) {
         match &self.circumstances {
@@ -67,6 +78,7 @@ pub fn lives(setting: Setting, scenario: u64) -> Vec<Life> {
         Setting::Terms => with_terms(scenario),
         Setting::Channels => with_channels(scenario),
         Setting::Waves => in_waves(scenario),
+        Setting::Starts => with_starts(scenario),
     }
 }
 
@@ -82,6 +94,7 @@ fn plain(scenario: u64) -> Vec<Life> {
                 seconds: chance.one_of(&[600, 8, 4_000, 40]),
                 orderly: chance.coin(),
                 fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
+                start: Start::Up,
                 acts: (chance.below(5) == 0).then_some((0, Act::Later(30))).into_iter().collect(),
                 busy: false,
                 circumstances: (Circumstances::quiet(), None),
@@ -109,6 +122,26 @@ fn in_waves(scenario: u64) -> Vec<Life> {
     lives
 }
 
+/// Long lives in which something is taken over, and after each of them some in which what was taken over does harm.
+fn with_starts(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0x57A4_5A11);
+    let (mut day, mut lives) = (1, Vec::new());
+    for counts in [[0, 1, 2, 4], [3, 4, 5, 7]] {
+        let long = Life { day, ..calm(Setting::Starts) };
+        lives.push(Life { orderly: chance.coin(), ..long.clone() });
+        let fails = chance.below(4) == 0;
+        for _ in 0..chance.one_of(&counts) {
+            let start = if fails { Start::Fails } else { chance.one_of(&MOSTLY_UP) };
+            // Gone before it was shown, just after that, or long after it has proven itself.
+            let seconds = chance.one_of(&[0, 2, 2, 2, 8, 8, 8, 40]);
+            let orderly = start != Start::Up || chance.below(8) == 0;
+            lives.push(Life { start, seconds, orderly, ..long.clone() });
+        }
+        day = (day + 1 + chance.below(3)).min(DAYS - 2);
+    }
+    lives
+}
+
 fn with_terms(scenario: u64) -> Vec<Life> {
     let mut chance = Chance::new(scenario ^ 0x7E12_5A11);
     let mut day = chance.below(2);
@@ -129,6 +162,7 @@ fn with_terms(scenario: u64) -> Vec<Life> {
                 orderly: chance.coin(),
                 fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
                 busy: chance.below(6) == 0,
+                start: Start::Up,
                 acts,
                 circumstances: (first, then),
                 // Minutes to days, over the night in which clocks change.
@@ -169,6 +203,7 @@ fn with_channels(scenario: u64) -> Vec<Life> {
                 orderly: chance.coin(),
                 fails: chance.one_of(&[Fails::Starting, Fails::OnProbation]),
                 busy: chance.below(8) == 0,
+                start: Start::Up,
                 acts,
                 circumstances: (first, None),
                 pause_s: chance.one_of(&[0, 60, 7_000, 50_000, 200_000]),
@@ -194,7 +229,7 @@ fn choice(chance: &mut Chance, day: usize) -> Act {
 /// A life in which nothing goes wrong and nobody is there, and nothing but days and quiet lets a release pass.
 pub fn calm(setting: Setting) -> Life {
     let (acts, pause_s) = match setting {
-        Setting::Plain => (Vec::new(), 0),
+        Setting::Plain | Setting::Starts => (Vec::new(), 0),
         // Longer than the user had put it off.
         Setting::Waves => (Vec::new(), 2 * 86_400),
         Setting::Terms => (vec![(300, Act::Files)], 8 * 86_400),
@@ -208,6 +243,7 @@ pub fn calm(setting: Setting) -> Life {
         orderly: true,
         fails: Fails::OnProbation,
         busy: false,
+        start: Start::Up,
         acts,
         circumstances: (Circumstances::quiet(), None),
         pause_s,

@@ -3,6 +3,7 @@
 use crate::choices::{Choice, Choices, lacks_other};
 use crate::faults::{Faults, Kind};
 use crate::promises::Promises;
+use crate::starts::Starts;
 use crate::waves::For;
 use crate::world::{Known, World};
 use staysail_protocol::notice::UpdateEvent;
@@ -34,6 +35,10 @@ pub struct Model {
     pub passed: BTreeMap<&'static str, u64>,
     /// The release that must boot, if it is known.
     pub committed: Option<String>,
+    /// The good one before it, which boots when that is given up.
+    pub previous: Option<String>,
+    /// What is known of starts.
+    pub starts: Starts,
     /// What else may boot: a release whose verdict was under way when the process ended.
     pub maybe: Option<String>,
     /// On trial right now.
@@ -75,6 +80,8 @@ impl Model {
             current: None,
             passed: BTreeMap::new(),
             committed: None,
+            previous: None,
+            starts: Starts::default(),
             maybe: None,
             on_trial: None,
             rejected: BTreeSet::new(),
@@ -170,6 +177,13 @@ impl Model {
         self.on_trial = Some(hash.to_owned());
     }
 
+    /// This release is what boots, and what did so before it is the next.
+    fn commit(&mut self, hash: Option<String>) {
+        if self.committed != hash {
+            self.previous = std::mem::replace(&mut self.committed, hash);
+        }
+    }
+
     /// Page and app were told.
     pub fn told(&mut self, event: &UpdateEvent, kind: Kind) {
         match event {
@@ -183,9 +197,11 @@ impl Model {
                 self.promises.failed();
             }
             UpdateEvent::Committed { .. } => {
-                self.committed = self.on_trial.take();
+                let committed = self.on_trial.take();
+                self.commit(committed);
                 // It is told once it is durable, and so is the floor.
                 if let Some(hash) = self.committed.clone() {
+                    self.starts.committed(&hash);
                     self.runs(&hash);
                     let release = self.world.known(&hash).map(|release| (release.channel, release.sequence));
                     release
@@ -215,12 +231,20 @@ impl Model {
     /// Whether a release may be waited for no longer: it is good, not given up, and nothing holds it up. Progress.
     pub fn is_due(&self, release: &Known) -> bool {
         let ended = self.ended_on_trial.get(&release.content).copied().unwrap_or_default();
-        release.good && ended < TRIALS_MAX && !self.rejected.contains(&release.content)
+        let rejected = self.rejected.contains(&release.content) || self.is_given_up(release);
+        release.good && ended < TRIALS_MAX && !rejected
+    }
+
+    /// Whether this content may be banned for its starts.
+    fn is_given_up(&self, release: &Known) -> bool {
+        let mut same = self.world.releases.iter().filter(|(_, known)| known.content == release.content);
+        same.any(|(hash, _)| self.starts.is_given_up(hash))
     }
 
     /// The process ended, by a fault or not, with these trials on disk; `quit` when the user had ended it before the fault.
     pub fn ended(&mut self, by_fault: bool, quit: bool, trials: &BTreeMap<String, u32>) {
         let on_trial = self.on_trial.take();
+        self.starts.gone();
         // A trial that ends in order does not count, and one that a fault ends meanwhile need not.
         if let Some(release) = on_trial.as_deref().filter(|_| quit).and_then(|hash| self.world.known(hash)) {
             self.applied.entry(release.content).and_modify(|applied| *applied -= 1);
@@ -244,12 +268,18 @@ impl Model {
         }
     }
 
-    /// The app was started with this release. Laws 4 and 6.
-    pub fn booted(&mut self, hash: &str, struck_now: bool, kind: Kind) {
+    /// The app was started with this release, where these are banned by now. Laws 4 and 6.
+    pub fn booted(&mut self, hash: &str, struck_now: bool, kind: Kind, is_banned: impl Fn(&str) -> bool) {
         let World { embedded, .. } = self.world;
         let Some(release) = self.world.known(hash) else {
             return self.broke("law 4", format!("{hash} was started and never released"));
         };
+        let given_up = |hash: &String| is_banned(hash) && self.starts.is_given_up(hash);
+        if self.committed.as_ref().is_some_and(given_up) {
+            let given_up = std::mem::replace(&mut self.committed, self.previous.take());
+            let known = given_up.and_then(|hash| self.world.known(&hash));
+            self.rejected.extend(known.map(|known| known.content));
+        }
         let expected = self.committed.as_ref().unwrap_or(embedded);
         let allowed = hash == expected || self.maybe.as_deref() == Some(hash);
         // Nobody knows any more what was good: the last resort starts, and nothing else.
@@ -263,9 +293,19 @@ impl Model {
             self.broke("law 5", format!("the bad version {} was started", release.version));
         }
         if allowed || forgotten {
-            self.committed = (hash != embedded).then(|| hash.to_owned());
+            self.commit((hash != embedded).then(|| hash.to_owned()));
         }
         self.maybe = None;
+    }
+
+    /// What was committed does not come up, and the app went on with this release. Law 6.
+    pub fn fell_back(&mut self, hash: &str, struck_now: bool, kind: Kind, is_banned: impl Fn(&str) -> bool) {
+        let next = self.previous.as_ref().filter(|previous| !is_banned(previous));
+        let expected = next.unwrap_or(&self.world.embedded);
+        let excused = kind.forgets() || (struck_now && kind.refuses_writes());
+        if hash != expected && !excused {
+            self.broke("law 6", format!("the app went on with {hash} where {expected} was good"));
+        }
     }
 
     /// The floor of a channel as it is stored now. Law 5.
@@ -281,7 +321,7 @@ impl Model {
     pub fn bans_are<'a>(&mut self, banned: impl Iterator<Item = &'a String>) {
         for release in banned.filter_map(|hash| self.world.known(hash)) {
             let ended = self.ended_on_trial.get(&release.content).copied().unwrap_or_default();
-            if release.good && ended < TRIALS_MAX {
+            if release.good && ended < TRIALS_MAX && !self.is_given_up(release) {
                 self.broke("progress", format!("the good version {} is banned", release.version));
             }
         }

@@ -1,15 +1,19 @@
 //! One app's life from one seed.
 
+mod boot;
+
 use crate::chance::Chance;
 use crate::choices::{Change, lacks_other};
 use crate::disk::{Machine, STORE};
 use crate::faults::{End, Faults, Kind, Sort};
-use crate::host::{SimulatedHost, locked, look_at, now_ms};
+use crate::host::{SimulatedHost, locked, now_ms};
 use crate::lives::{Act, Life, calm, lives};
 use crate::model::Model;
 use crate::network::{Meter, SimulatedNetwork};
 use crate::progress::must_be_committed;
+use crate::starts::Start;
 use crate::world::{OWN, Setting, World};
+use boot::Booted;
 use staysail_protocol::manifest::UpdateSource;
 use staysail_protocol::worker::UpdateWish;
 use staysail_update::engine::{Host, OnDemand, RateLimit, Surroundings};
@@ -24,9 +28,11 @@ use tokio::time::Instant;
 const AT_BITS: u32 = 14;
 /// Bits of a seed that say which sort of fault strikes.
 const KIND_BITS: u32 = 6;
-/// The bits of a seed that say in which setting; both are that of waves.
+/// The bits of a seed that say in which setting; the first two together are that of waves.
 const TERMS_BIT: u64 = 1 << 63;
 const CHANNELS_BIT: u64 = 1 << 62;
+const STARTS_BIT: u64 = 1 << 61;
+const SETTING_BITS: u64 = TERMS_BIT | CHANNELS_BIT | STARTS_BIT;
 /// Starts in which the app must have come to the newest release once faults have stopped; where there are terms, with days
 /// between them in which a look and a release can become overdue.
 const STARTS_TO_PROGRESS_MAX: usize = 3;
@@ -54,6 +60,7 @@ impl Seed {
             Setting::Terms => TERMS_BIT,
             Setting::Channels => CHANNELS_BIT,
             Setting::Waves => TERMS_BIT | CHANNELS_BIT,
+            Setting::Starts => STARTS_BIT,
         };
         setting
             | (self.scenario << (AT_BITS + KIND_BITS))
@@ -66,12 +73,13 @@ impl Seed {
         let kind = (number >> AT_BITS) & ((1 << KIND_BITS) - 1);
         Self {
             setting: match (number & TERMS_BIT, number & CHANNELS_BIT) {
+                (0, 0) if number & STARTS_BIT != 0 => Setting::Starts,
                 (0, 0) => Setting::Plain,
                 (0, _) => Setting::Channels,
                 (_, 0) => Setting::Terms,
                 _ => Setting::Waves,
             },
-            scenario: (number & !(TERMS_BIT | CHANNELS_BIT)) >> (AT_BITS + KIND_BITS),
+            scenario: (number & !SETTING_BITS) >> (AT_BITS + KIND_BITS),
             kind: Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::None),
             at: number & ((1 << AT_BITS) - 1),
         }
@@ -149,7 +157,7 @@ impl Simulation {
         }
         self.faults.stop();
         self.faults.note(|| "--- faults have stopped".into());
-        let (newest, plain) = (&self.world.newest, self.seed.setting == Setting::Plain);
+        let (newest, plain) = (&self.world.newest, !self.seed.setting.has_terms());
         let starts = if plain { STARTS_TO_PROGRESS_MAX } else { STARTS_TO_PROGRESS_WITH_TERMS_MAX };
         let version = &self.world.releases[newest].version;
         for _ in 0..starts {
@@ -201,6 +209,8 @@ impl Simulation {
         let elapsed = runtime.block_on(async {
             let start = Instant::now();
             let death = Arc::clone(&self.faults.death);
+            // The death of a process before this one, which ended before it could be told.
+            let _ = tokio::time::timeout(Duration::ZERO, death.notified()).await;
             tokio::select! {
                 biased;
                 () = death.notified() => {}
@@ -228,8 +238,11 @@ impl Simulation {
     async fn app(&self, life: &Life, started: (u64, Instant)) {
         let disk = self.machine.process();
         let Ok(store) = Store::open_on(Path::new(STORE), disk) else { return };
-        let Some(current) = self.boot(&store) else { return };
+        let Some(Booted { release: current, start }) = self.start(&store, life) else { return };
         self.starts(&current, life.day, started);
+        if let Some(start) = start.as_ref().filter(|_| life.start == Start::Up) {
+            self.watch(start, current.hash());
+        }
         let host = Arc::new(SimulatedHost {
             model: Arc::clone(&self.model),
             faults: self.faults.clone(),
@@ -270,6 +283,15 @@ impl Simulation {
             engine.shut_down();
             // The driver takes note of it.
             tokio::time::sleep(Duration::from_millis(1)).await;
+            start.iter().for_each(|start| start.ended());
+            if !self.died() {
+                let starts = &mut locked(&self.model).starts;
+                if start.is_some() && life.is_shown() {
+                    starts.good(current.hash());
+                } else {
+                    starts.over();
+                }
+            }
         }
     }
 
@@ -377,55 +399,6 @@ impl Simulation {
             && model.committed.as_deref() != Some(hash)
         {
             model.broke("progress", format!("{why}, and it is not taken"));
-        }
-    }
-
-    /// Starts what boots, and looks at every byte of it. Law 4: something always does.
-    fn boot(&self, store: &Store) -> Option<Release> {
-        let world = self.world;
-        let embedded = match store.embed(&world.attached) {
-            Ok(embedded) => embedded,
-            Err(error) => {
-                locked(&self.model).broke("law 4", format!("nothing starts: {error}"));
-                return None;
-            }
-        };
-        let boot = store.boot(&embedded, Some(&world.root));
-        if self.died() {
-            return None;
-        }
-        self.faults
-            .note(|| format!("      boots {} ({:?})", boot.release.manifest().version, boot.fallback_reason));
-        let (kind, struck) = {
-            let state = self.faults.state();
-            (state.excuse(), state.struck && !state.stopped)
-        };
-        locked(&self.model).booted(boot.release.hash(), struck, kind);
-        let looks = self.machine.onlooker();
-        let looked = look_at(&boot.release, &*looks, &self.model);
-        let struck = {
-            let state = self.faults.state();
-            state.struck && !state.stopped
-        };
-        match looked {
-            Err(_) if self.died() => None,
-            // The disk refuses what it gave a moment ago: the shell falls back to the version of last resort.
-            Err(_)
-                if !boot.release.is_embedded()
-                    && struck
-                    && (kind.refuses_writes() || kind == Kind::BitRot) =>
-            {
-                let looked = look_at(&embedded, &*looks, &self.model);
-                if let Err(error) = looked {
-                    locked(&self.model).broke("law 4", format!("the version of last resort: {error}"));
-                }
-                Some(embedded)
-            }
-            Err(error) => {
-                locked(&self.model).broke("law 4", format!("what boots can not be read: {error}"));
-                None
-            }
-            Ok(()) => Some(boot.release),
         }
     }
 

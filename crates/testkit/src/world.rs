@@ -71,11 +71,18 @@ pub enum Setting {
     Channels,
     /// They come in waves, and a user says now.
     Waves,
+    /// As in the plain one, and what runs takes the app down at its start, or is seen not to come up, often in a row.
+    Starts,
 }
 
 impl Setting {
     /// All of them; the place in here is the number.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Terms, Self::Channels, Self::Waves];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Terms, Self::Channels, Self::Waves, Self::Starts];
+
+    /// Whether releases have conditions, or are put off, so that it takes days until one is overdue.
+    pub fn has_terms(self) -> bool {
+        matches!(self, Self::Terms | Self::Channels | Self::Waves)
+    }
 }
 
 /// The files of a repository.
@@ -232,7 +239,7 @@ impl World {
         static WORLDS: [OnceLock<World>; 3 + WORLDS_OF_TERMS] =
             [const { OnceLock::new() }; 3 + WORLDS_OF_TERMS];
         let number = match setting {
-            Setting::Plain => 0,
+            Setting::Plain | Setting::Starts => 0,
             Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
             Setting::Channels => 1 + WORLDS_OF_TERMS,
             Setting::Waves => 2 + WORLDS_OF_TERMS,
@@ -242,7 +249,7 @@ impl World {
             match setting {
                 Setting::Channels => crate::channels::build(),
                 Setting::Waves => crate::waves::build(),
-                Setting::Plain | Setting::Terms => Self::build(number),
+                Setting::Plain | Setting::Terms | Setting::Starts => Self::build(number),
             }
         })
     }

@@ -112,10 +112,32 @@ fn lives_in_waves_hold_shares_that_grow_and_pause() {
     assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
 }
 
+/// The same of the scenarios in which what runs takes the app down, or does not come up.
+#[test]
+fn lives_with_bad_starts_hold_all_that_can_become_of_a_start() {
+    let mut traces = Vec::new();
+    for scenario in 0..100 {
+        let seed = Seed { setting: Setting::Starts, scenario, kind: Kind::None, at: 1 };
+        let Outcome { broken, trace, .. } = run(seed, true);
+        assert_eq!(broken, None, "{scenario}");
+        traces.extend(trace);
+    }
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found = [
+        "boots 1.0.0 (Some(\"version 1.1.0 is never tried again: the app was started 3 times",
+        "boots 1.1.0 (Some(\"version 1.3.0 is never tried again: the app was started 3 times",
+        "does not come up",
+        "start: NotShown",
+        "Committed { version: \"1.5.0\" }",
+    ]
+    .map(|part| (part, counted(part)));
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+}
+
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found: [(&str, &[u64]); 10] = [
+    let found: [(&str, &[u64]); 11] = [
         (
             "a listing that failed counted as empty; the clean-up removed what was committed",
             &[2_162_910, 2_179_177],
@@ -131,7 +153,7 @@ fn what_was_broken_once_holds() {
         ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
         (
             "the clean-up removed what the floor was to be found again from",
-            &[2_310_745, 2_310_787, 9_223_372_036_857_086_629],
+            &[2_310_752, 2_310_795, 9_223_372_036_857_086_642],
         ),
         (
             "the store's folder itself, made by a process that was killed, was never made durable",
@@ -140,6 +162,10 @@ fn what_was_broken_once_holds() {
         (
             "a barrier that an earlier run staged did not fit the version to stay at, and what it leads to was not asked",
             &[4_611_707_817_013_805_057, 4_611_707_818_317_185_025],
+        ),
+        (
+            "what ended the app while another release was on trial was held against the one it was started with",
+            &[6_291_457, 4_611_686_018_428_436_481],
         ),
     ];
     for (what, number) in

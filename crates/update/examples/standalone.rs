@@ -119,7 +119,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let store = Store::open(&program.with_extension("data"))?;
     let embedded = store.embed(&attached)?;
     // The newest release that proved good; one that ends the program at its start is left after the third time.
-    let (boot, start) = store.begin(&embedded, attached.root.as_deref());
+    let (boot, start) = store.begin(&embedded, attached.root.as_deref(), std::process::id());
     if let Some(reason) = &boot.fallback_reason {
         println!("not the newest: {reason}");
     }

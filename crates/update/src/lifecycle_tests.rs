@@ -123,6 +123,15 @@ fn what_is_older_equal_below_the_floor_or_unusable_is_ignored() {
 }
 
 #[test]
+fn what_is_newer_than_what_runs_and_older_than_what_once_ran_well_is_not_taken() {
+    let state = State { floor: 6, current: release(4), ..State::default() };
+    for (sequence, phase) in [(5, Phase::Idle), (6, Phase::Downloading), (7, Phase::Downloading)] {
+        let (state, _) = play(state.clone(), [Event::Look, Event::Found(Some(release(sequence)))]);
+        assert_eq!((state.phase, state.floor), (phase, 6), "{sequence}");
+    }
+}
+
+#[test]
 fn the_same_content_only_raises_the_floor() {
     let same = Candidate { same_as_current: true, ..release(1) };
     let (state, effects) = play(running(), [Event::Look, Event::Found(Some(same))]);

@@ -7,6 +7,12 @@ use staysail_e2e::ledger;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project};
 use staysail_e2e::stage::{Stage, play};
+use staysail_e2e::wait_until;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// A policy that asks the desktop how long nobody has touched anything.
+const QUIET: &str = "\n[update.policy]\napply = \"idle > duration('8s')\"\n";
 
 /// Waits until the notice says so.
 fn notice(page: &Page, headline: &str) -> anyhow::Result<()> {
@@ -33,7 +39,7 @@ fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
         ensure!(said.contains("Did you mean `idle`?") && said.contains("column 1"), "{said}");
         let policy =
             "\n[update.policy]\napply = \"!custom.editing && free_disk > 0 && load_per_core >= 0.0\"\n";
-        project.write("staysail.toml", &(settings + policy))?;
+        project.write("staysail.toml", &format!("{settings}{policy}"))?;
 
         let (running, page) = Running::live(stage, &shipped.executable)?;
         page.run(
@@ -74,6 +80,33 @@ fn a_release_waits_for_the_page_and_the_user_can_skip_it_or_take_it_at_once() {
             !events.iter().any(|event| event["kind"] == "applied" && event["version"] == "0.3.0"),
             "{events:?}"
         );
+
+        // While somebody types, in whatever window, it is not quiet. Nobody did so far.
+        project.write("staysail.toml", &format!("{settings}{QUIET}"))?;
+        let (done, typing) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let display = &stage.display;
+            scope.spawn(move || {
+                while typing.recv_timeout(Duration::from_millis(200)) == Err(RecvTimeoutError::Timeout) {
+                    let _ = display.key("Shift_L");
+                }
+            });
+            display.key("Shift_L")?;
+            publish("0.5.0")?;
+            let waiting = page.wait_event("waiting", "0.5.0")?;
+            drop(done);
+            ensure!(waiting["reason"].as_str().is_some_and(|why| why.contains("does not hold")), "{waiting}");
+            anyhow::Ok(())
+        })?;
+        // Then the time grows until it is enough, and is looked at again.
+        wait_until("the quiet", EDIT, || {
+            let look = "fixture.staysail.update.check()";
+            page.run(look, &[]).map_err(|error| format!("{error:#}"))?;
+            let events = page.events().map_err(|error| format!("{error:#}"))?;
+            let found =
+                events.iter().any(|event| event["kind"] == "committed" && event["version"] == "0.5.0");
+            found.then_some(()).ok_or_else(|| format!("{events:?}"))
+        })?;
         running.stop()
     });
 }

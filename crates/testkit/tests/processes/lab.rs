@@ -160,7 +160,7 @@ impl App {
         let (world, release) = (World::get(), newest(day));
         let store = Store::open(&self.store).unwrap();
         let booted = store.boot(&store.embed(&world.attached).unwrap(), Some(&world.root)).release;
-        self.model.booted(booted.hash(), false, Kind::Killed);
+        self.model.booted(booted.hash(), false, Kind::Killed, |_| false);
         assert_eq!(self.model.broken, None);
         assert_eq!(booted.hash() == release, is_good(day), "day {day}: {booted:?}");
         // By its mark, if the process was killed before the state said it, too.
@@ -173,7 +173,7 @@ impl App {
         for line in said.lines().filter_map(|line| line.strip_prefix(MARK)) {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
-                "boots" => self.model.booted(rest, false, Kind::Killed),
+                "boots" => self.model.booted(rest, false, Kind::Killed, |_| false),
                 "applying" => self.model.applying(rest, &faults),
                 "broken" => self.model.broke("in the app", rest),
                 "told" => {

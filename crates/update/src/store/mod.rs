@@ -72,6 +72,8 @@ pub(crate) struct Inner {
     compared: Mutex<BTreeSet<String>>,
     /// Where the last resort's worker lies when the store can not be written.
     private: Mutex<Option<PathBuf>>,
+    /// The mark of this process's start, until another release is to blame for what happens.
+    start: Mutex<Option<PathBuf>>,
 }
 
 impl Drop for Inner {
@@ -120,6 +122,7 @@ impl Store {
                 banned: Mutex::default(),
                 compared: Mutex::default(),
                 private: Mutex::default(),
+                start: Mutex::default(),
             }),
         })
     }

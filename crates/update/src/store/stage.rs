@@ -209,6 +209,7 @@ impl Store {
             before.into_iter().for_each(|before| self.take_back(&names, before));
             return Err(error);
         }
+        self.start_is_over();
         Ok(Trial { store: self.clone(), names, _lock: lock })
     }
 

@@ -4,6 +4,7 @@
 mod delegations;
 mod floors;
 mod keys;
+mod process;
 mod refresh;
 mod simulator;
 mod targets;

@@ -1,9 +1,7 @@
 //! Starts of a release that take the whole app down with them, so that nobody is left to see it.
 
-use super::fixture::{App, Lab, LabDisk, files};
-use staysail_update::Store;
+use super::fixture::{App, Lab, Seen, files};
 use staysail_update::store::ReleaseStart;
-use std::sync::Arc;
 
 /// The app is started: the version that boots, and its start.
 fn start(app: &App) -> (String, Option<ReleaseStart>) {
@@ -104,12 +102,42 @@ async fn while_another_instance_lives_nothing_is_held_against_a_release() {
 async fn where_no_start_can_be_written_down_the_release_starts_all_the_same() {
     let lab = Lab::new();
     let app = lab.updated().await;
-    let disk = Arc::new(LabDisk::default());
-    *disk.room.lock().unwrap() = Some(0);
+    let hash = app.store().state().current.unwrap();
+    std::fs::write(app.store_folder().join("releases").join(hash).join("starts"), "no folder").unwrap();
     for _ in 0..5 {
-        let store = Store::open_on(&app.store_folder(), Arc::clone(&disk) as Arc<_>).unwrap();
-        let (boot, start) = app.begin(&store);
-        assert!(boot.release.manifest().version == "1.1.0" && start.is_none());
+        let (version, start) = start(&app);
+        assert!(version == "1.1.0" && start.is_none());
     }
+    assert_eq!(marks(&app), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_nobody_removed_hides_no_other_start() {
+    let lab = Lab::new();
+    let app = lab.updated().await;
+    // Of two crashes the first one's mark is gone; what is left has the number the next one would get.
+    crash(&app, "1.1.0");
+    crash(&app, "1.1.0");
+    let hash = app.store().state().current.unwrap();
+    let folder = app.store_folder().join("releases").join(hash).join("starts");
+    std::fs::remove_file(folder.join(format!("0-{}", std::process::id()))).unwrap();
+    crash(&app, "1.1.0");
+    assert_eq!(marks(&app), 2);
+    crash(&app, "1.1.0");
+    assert_eq!(start(&app).0, "1.0.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_the_app_while_another_release_is_on_trial_is_not_held_against_the_one_it_was_started_with()
+{
+    let lab = Lab::new();
+    let app = lab.updated().await;
+    let store = app.store();
+    let (boot, start) = app.begin(&store);
+    start.iter().for_each(ReleaseStart::is_up);
+    assert_eq!((boot.release.manifest().version.as_str(), marks(&app)), ("1.1.0", 1));
+    lab.publish(lab.contents("1.2.0", "three"));
+    let mut session = app.start_from(store, boot.release, &lab.file_url());
+    session.wait("live", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
     assert_eq!(marks(&app), 0);
 }
