@@ -79,7 +79,8 @@ pub fn run(line: CommandLine) -> Result<ExitCode> {
         Command::Run(arguments) => run::run(arguments),
         Command::Keys(arguments) => keys::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Publish(Publish { project, publish }) => {
-            publish::run(publish, || build::release(&project.load(Mode::Production)?))
+            let project = project.load(Mode::Production)?;
+            publish::run(publish, project.trust_root(), || build::release(&project))
                 .map(|_| ExitCode::SUCCESS)
         }
         Command::Rollout(arguments) => rollout::run(arguments).map(|()| ExitCode::SUCCESS),

@@ -46,8 +46,34 @@ fn main() -> ExitCode {
     match commands::run(commands::CommandLine::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{} {error:#}", style::bad("error:"));
+            eprintln!("{} {}", style::bad("error:"), said(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error and what is behind it, each thing once: some errors say themselves what the system said.
+fn said(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    #[test]
+    fn what_the_system_said_is_said_once() {
+        let source = std::io::Error::other("no room");
+        let disk = staysail_update::Error::Disk { operation: "writing", path: "x".into(), source };
+        let error = Err::<(), _>(disk).context("y was not made").unwrap_err();
+        assert_eq!(super::said(&error), "y was not made: writing x: no room");
     }
 }

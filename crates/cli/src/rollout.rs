@@ -4,7 +4,7 @@
 //! online anyway ([`staysail_update::publisher::rollout`]).
 
 use crate::keys::{self, DEFAULT_FOLDER, PassphraseArgs};
-use crate::publish::{apart, place};
+use crate::publish::{apart, existing_place};
 use clap::{Args, Subcommand};
 use staysail_update::publisher::rollout::{self, Change, Rollout, Wave};
 use staysail_update::publisher::{Keys, Role, Share};
@@ -85,7 +85,7 @@ pub fn run(arguments: RolloutArgs) -> anyhow::Result<()> {
 fn show(arguments: &Place) -> anyhow::Result<()> {
     let keys = Keys::at(&arguments.keys);
     let Rollout { for_everybody, waves } =
-        apart(|| Ok(rollout::show(&*place(&arguments.to)?, &keys, &arguments.channel)?))?;
+        apart(|| Ok(rollout::show(&*existing_place(&arguments.to)?, &keys, &arguments.channel)?))?;
     match for_everybody {
         Some(version) => println!("{version} is for everybody on {}.", arguments.channel),
         None => println!("Nothing is published on {}.", arguments.channel),
@@ -112,7 +112,7 @@ fn change(arguments: &OneArgs, change: Change) -> anyhow::Result<()> {
     let roles = [Role::Snapshot, Role::Timestamp];
     let passphrase = keys::passphrase_for(&keys, &roles, None, &arguments.passphrase)?;
     let wave = apart(|| {
-        let (place, now) = (place(to)?, jiff::Timestamp::now());
+        let (place, now) = (existing_place(to)?, jiff::Timestamp::now());
         let which = (channel.as_str(), arguments.version.as_deref());
         Ok(rollout::change(&*place, &keys, which, change, passphrase.as_deref(), now)?)
     })?;

@@ -118,6 +118,30 @@ pub fn write_if_changed(path: &Path, description: &Description) -> io::Result<bo
     Ok(true)
 }
 
+/// Puts a file there that lets everything pass, when there is none yet: a new project, or a fresh clone of one, would greet with
+/// type errors for as long as its backend has not been compiled for the first time.
+pub fn promise(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut text = String::from(
+        "// The backend has not been compiled yet: until then anything passes. Do not edit.\n\n\
+         // eslint-disable-next-line @typescript-eslint/no-explicit-any\ntype Anything = any;\n\n",
+    );
+    for module in MODULES {
+        let _ = writeln!(
+            text,
+            "declare module \"{module}\" {{\n  interface Commands {{\n    [name: string]: {{ args: Anything; result: Anything; \
+             error: Anything }};\n  }}\n  interface Events {{\n    [name: string]: Anything;\n  }}\n}}\n"
+        );
+    }
+    text.push_str("export {};\n");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +201,21 @@ mod tests {
         let path = folder.path().join("deep/staysail.d.ts");
         assert!(write_if_changed(&path, &Description::default()).unwrap());
         assert!(!write_if_changed(&path, &Description::default()).unwrap());
+    }
+
+    #[test]
+    fn before_the_backend_is_known_anything_passes_and_what_is_known_is_never_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("src/staysail.d.ts");
+        promise(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            MODULES.iter().all(|module| text.contains(&format!("declare module \"{module}\""))),
+            "{text}"
+        );
+        assert!(write_if_changed(&path, &Description::default()).unwrap());
+        let known = std::fs::read_to_string(&path).unwrap();
+        promise(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), known);
     }
 }

@@ -116,7 +116,11 @@ fn a_channels_key_is_kept_when_only_the_answer_was_lost_and_removed_when_it_was_
     let company = Company::new(&[]);
     let app = company.install();
     let before = private(&company);
-    company.fails(&["repo", "delegate", "stable", "--to", "empty", "--unencrypted"], "holds no release yet");
+    let delegate = |to| ["repo", "delegate", "stable", "--to", to, "--unencrypted"];
+    company.fails(&delegate("nowhere"), "nowhere is no folder");
+    assert!(!company.folder.path().join("nowhere").exists());
+    std::fs::create_dir(company.folder.path().join("empty")).unwrap();
+    company.fails(&delegate("empty"), "holds no release yet");
     assert_eq!(private(&company), before);
     let address = forgetful_server(company.repository());
     let output = Command::new(env!("CARGO_BIN_EXE_staysail"))

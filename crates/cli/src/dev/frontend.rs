@@ -101,6 +101,8 @@ impl Frontend {
         let line = move |line| drop(lines.send(Incoming::ServerLine(line)));
         let ended = move |status| drop(ends.send(Incoming::ServerEnded(status)));
         self.started = Instant::now();
+        // What can not be written is told when there are types to write.
+        let _ = crate::types::promise(&project.types());
         self.server = Some(DevServer::start(project, command, &self.bundler, line, ended)?);
         Ok(())
     }

@@ -353,7 +353,7 @@ fn check(config: &Config) -> Result<(), Wrong> {
         return Err(("[modules", problem, remedy));
     }
     let is_address =
-        |url: &str| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
+        |url: &str| ["https://", "http://", "file:///"].iter().any(|scheme| url.starts_with(scheme));
     if let Some(update) = &config.update {
         let addresses = update.mirrors.iter().map(|mirror| ("mirrors", mirror));
         let wrong = std::iter::once(("url", &update.url)).chain(addresses).find(|(_, url)| !is_address(url));

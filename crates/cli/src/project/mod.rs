@@ -152,6 +152,12 @@ impl Project {
         self.root.join(&self.config.frontend.types)
     }
 
+    /// The root that built apps trust; none where the project has none, or it can not be read.
+    pub fn trust_root(&self) -> Option<Vec<u8>> {
+        let update = self.config.update.as_ref()?;
+        std::fs::read(self.root.join(&update.root)).ok()
+    }
+
     /// Where the commands of the frontend run: the folder with a package.json nearest to the page, up to the root.
     pub fn frontend_folder(&self) -> PathBuf {
         let dist = self.dist();

@@ -9,7 +9,7 @@ use clap::Args;
 use staysail_protocol::policy::{Live, Urgency};
 use staysail_update::bundle::Contents;
 use staysail_update::publisher::{self, Folder, Keys, Options, Place, Published, Role, Server, Share};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Environment variable with the token for publishing to a `staysail-server`.
 pub const TOKEN_VARIABLE: &str = "STAYSAIL_PUBLISH_TOKEN";
@@ -83,6 +83,7 @@ fn version(text: &str) -> Result<String, String> {
 /// A sentence for the terminal; the repository then is as it was.
 pub fn run(
     arguments: PublishArgs,
+    root: Option<Vec<u8>>,
     assemble: impl FnOnce() -> anyhow::Result<Contents>,
 ) -> anyhow::Result<Published> {
     let folder_keys = Keys::at(&arguments.keys);
@@ -110,7 +111,8 @@ pub fn run(
         rollout: arguments.rollout,
     };
     let (to, now) = (arguments.to, jiff::Timestamp::now);
-    apart(|| Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, now())?))?;
+    let ready = || Ok(publisher::check_ready(&*place(&to)?, &folder_keys, &options, root.as_deref(), now())?);
+    let is_there = apart(ready)?;
     let mut contents = assemble()?;
     for executable in &arguments.with {
         contents.add_built(executable)?;
@@ -126,6 +128,11 @@ pub fn run(
     let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
+    if !is_there {
+        println!(
+            "  a new repository: apps that have seen another one at its address refuse it. Is the path right?"
+        );
+    }
     if let Some(share) = options.rollout {
         println!("  for {share} of all installs; more by `staysail rollout set {} SHARE`", report.version);
     }
@@ -165,10 +172,26 @@ pub fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow
 
 /// The repository at an address or in a folder.
 ///
+/// The place of a repository that is there.
+///
+/// # Errors
+/// See [`place`]; a folder that is none.
+pub fn existing_place(to: &str) -> anyhow::Result<Box<dyn Place>> {
+    let folder = Path::new(to.strip_prefix("file://").unwrap_or(to));
+    if !is_server(to) && !folder.is_dir() {
+        bail!("{to} is no folder, so no repository; nothing was changed. Is the path right?");
+    }
+    place(to)
+}
+
+fn is_server(to: &str) -> bool {
+    to.starts_with("http://") || to.starts_with("https://")
+}
+
 /// # Errors
 /// A folder that can not be opened; a token that is missing.
 pub fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
-    if to.starts_with("http://") || to.starts_with("https://") {
+    if is_server(to) {
         let token = std::env::var(TOKEN_VARIABLE).unwrap_or_default();
         if token.is_empty() {
             bail!("publishing to {to} needs its token in {TOKEN_VARIABLE}; nothing was changed");

@@ -3,7 +3,7 @@
 //! **Invariant:** judges nothing itself: a check is what an app does ([`publisher::check`]).
 
 use crate::keys::{self, DEFAULT_FOLDER, PassphraseArgs};
-use crate::publish::{apart, place};
+use crate::publish::{apart, existing_place};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use staysail_update::Error;
@@ -97,7 +97,9 @@ pub fn run(arguments: RepoArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// A file that can not be read.
 pub fn read_root(path: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("reading the trust root {}", path.display()))
+    std::fs::read(path).with_context(|| {
+        format!("reading the trust root {} (outside the project, name it with --root)", path.display())
+    })
 }
 
 /// The address of a repository that is named by it, or by its folder.
@@ -176,7 +178,7 @@ fn renew(arguments: RenewArgs) -> anyhow::Result<()> {
     }
     let passphrase = keys::passphrase_for(&folder_keys, &roles, None, &arguments.passphrase)?;
     apart(move || {
-        let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
+        let (place, now) = (existing_place(&arguments.to)?, jiff::Timestamp::now());
         let sign = if arguments.resign { publisher::resign } else { publisher::renew };
         Ok(sign(&*place, &folder_keys, passphrase.as_deref(), now)?)
     })?;
@@ -198,7 +200,7 @@ fn delegate(arguments: &DelegateArgs) -> anyhow::Result<()> {
     let made = all.make_for_channel(channel, arguments.algorithm.into(), new.as_deref())?;
     let id = made.id.clone();
     let delegated = apart(|| {
-        let (place, now) = (place(&arguments.to)?, jiff::Timestamp::now());
+        let (place, now) = (existing_place(&arguments.to)?, jiff::Timestamp::now());
         Ok(publisher::delegate(&*place, &all, channel, made, opened.as_deref(), now)?)
     });
     if let Err(error) = delegated {

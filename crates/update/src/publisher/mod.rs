@@ -233,8 +233,9 @@ pub fn publish(
     Ok(published)
 }
 
-/// Whether a release could be published as these options say: that the repository can be read, and that all keys which must
-/// sign are here and open. Before anything is compiled.
+/// Whether a release could be published as these options say: that the repository can be read, that all keys which must sign are
+/// here and open, that the version is a new one, and that apps built with `root` trust these keys. Before anything is compiled.
+/// Answers whether there is a repository yet.
 ///
 /// # Errors
 /// See [`publish`].
@@ -242,9 +243,22 @@ pub fn check_ready(
     place: &dyn Place,
     keys: &Keys,
     options: &Options,
+    root: Option<&[u8]>,
     now: jiff::Timestamp,
-) -> Result<(), Error> {
-    open(place, keys, options, now).map(drop)
+) -> Result<bool, Error> {
+    if root.is_some_and(|root| !keys.roots().is_ok_and(|roots| roots.values().any(|ours| ours == root))) {
+        return Err(refused(
+            "the app is built to trust other keys (`root` in [update] of staysail.toml) than these, and would refuse the release; \
+             nothing was published. Name the folder of its keys with --keys",
+        ));
+    }
+    let Opened { current, list, .. } = open(place, keys, options, now)?;
+    if let Some(version) = &options.version {
+        let previous =
+            previous(place, &list.targets, &rollout::newest_path(&list.targets, &options.channel))?;
+        check_version(&Manifest { version: version.clone(), ..Manifest::default() }, previous.as_ref())?;
+    }
+    Ok(current.is_some())
 }
 
 /// What there is before a release, and the keys that sign it.
