@@ -277,3 +277,30 @@ async fn publishing_through_a_server_needs_its_token_and_reaches_listeners() {
     session.engine.shut_down();
     server.stop().await;
 }
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_compiled() {
+    let lab = Lab::new();
+    let now = jiff::Timestamp::now();
+    let ready = |options: &Options, root: Option<&[u8]>| {
+        let place = Folder::open(&lab.repository)?;
+        publisher::check_ready(&place, &lab.keys, options, root, now)
+    };
+    let version = |version: &str| Options { version: Some(version.into()), ..options() };
+    let root = lab.keys.root().unwrap();
+    // Whether there is a repository yet; an app may have been built with any root there ever was.
+    assert!(!ready(&version("1.0.0"), Some(&root)).unwrap());
+    lab.publish(lab.contents("1.0.0", "one"));
+    assert!(ready(&version("1.1.0"), Some(&root)).unwrap());
+    let others = Lab::new().keys.root().unwrap();
+    for (options, root, says) in [
+        (version("1.0.0"), &root, "is published already"),
+        (version("0.9.0"), &root, "is lower than 1.0.0"),
+        (version("1.1"), &root, "no semantic version"),
+        (Options { channel: "Be ta".into(), ..options() }, &root, "Be ta"),
+        (version("1.1.0"), &others, "trust other keys"),
+    ] {
+        let refused = ready(&options, Some(root)).unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+}
