@@ -4,6 +4,7 @@
 //! included. Data among code puts the sweep off for a few instructions, which costs bytes of a patch and nothing else.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// The opcode is followed by a ModRM byte.
 const MODRM: u8 = 0x10;
@@ -55,59 +56,16 @@ const fn two_bytes(opcode: u8) -> u8 {
     }
 }
 
-/// Bits of [`OPCODES`] that hold the bytes of the opcode and of the immediate.
-const OWN: u16 = 0x0F;
-/// The opcode has two bytes.
-const TWO: u16 = 0x100;
-/// Where [`OPCODES`] holds which bits of [`MODES`] count: all of them or, without a ModRM byte, none.
-const MODE_SHIFT: u32 = 9;
-
-/// What follows an opcode, in one number: the flags above, and its own bytes added to the immediate's.
-const fn entry(what: u8, two: bool) -> u16 {
-    let own = if two { TWO | 2 } else { 1 };
-    let modes = if what & MODRM != 0 { 0x3F << MODE_SHIFT } else { 0 };
-    (own + (what & IMMEDIATE) as u16) | (what & (APART | JUMP | SIZED)) as u16 | modes
-}
-
-/// Index: the opcode; 256 more behind 0F; 512 more with a REX prefix that makes operands wide.
-static OPCODES: [u16; 1024] = {
-    let mut table = [0; 1024];
-    let mut index = 0;
-    while index < 1024 {
-        let (opcode, two, wide) = (index as u8, index & 256 != 0, index & 512 != 0);
-        let what = match opcode {
-            0xB8..=0xBF if !two && wide => 8,
-            _ if two => two_bytes(opcode),
-            _ => one_byte(opcode),
-        };
-        table[index] = entry(what, two);
-        index += 1;
-    }
-    table
-};
-
-/// What a first byte is: 8, the bits to skip, if it is a REX prefix, and one more if it makes operands wide.
-static PREFIXES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut rex = 0x40;
-    while rex < 0x50 {
-        table[rex] = 8 | (rex as u8 >> 3 & 1);
-        rex += 1;
-    }
-    table
-};
-
-/// What follows an opcode of the map behind 0F.
-fn behind_0f(opcode: u8) -> u16 {
-    OPCODES[256 + usize::from(opcode)]
-}
-
-/// Bits of [`MODES`] that hold the bytes of ModRM, scale-index-base and displacement.
+/// Bits of a step that hold the bytes it takes: of a ModRM byte itself, scale-index-base and displacement.
 const LENGTH: u8 = 0x0F;
-/// The displacement is relative to the next instruction.
+/// The last field of 32 bits in front of the immediate is relative to the next instruction.
 const RELATIVE: u8 = 0x10;
 /// A displacement of four bytes follows if the base in the byte behind ModRM is 5.
 const BASELESS: u8 = 0x20;
+/// What the third byte adds as ModRM is still to be added.
+const THIRD: u8 = 0x40;
+/// [`decode`] is to be asked.
+const ASK: u8 = 0x80;
 
 const fn mode(modrm: u8) -> u8 {
     match (modrm >> 6, modrm & 7) {
@@ -121,6 +79,7 @@ const fn mode(modrm: u8) -> u8 {
     }
 }
 
+/// What a ModRM byte adds.
 static MODES: [u8; 256] = {
     let mut modes = [0; 256];
     let mut modrm = 0;
@@ -131,68 +90,144 @@ static MODES: [u8; 256] = {
     modes
 };
 
-/// What one instruction amounts to.
+/// What the first two bytes of an instruction tell.
+struct Pairs {
+    /// The step to take, see [`LENGTH`] and those behind it. Prefixes are steps of their own where nothing depends on them.
+    steps: Box<[u8; 1 << 16]>,
+    /// Bytes behind a relative field.
+    behind: Box<[u8; 1 << 16]>,
+}
+
+/// Made at first use: in the program it would take more room than what makes it.
+static PAIRS: LazyLock<Pairs> = LazyLock::new(|| {
+    let mut pairs = Pairs { steps: Box::new([1; 1 << 16]), behind: Box::new([0; 1 << 16]) };
+    let steps = pairs.steps.as_chunks_mut::<256>().0;
+    let behind = pairs.behind.as_chunks_mut::<256>().0;
+    for (first, (steps, behind)) in (0..=255).zip(steps.iter_mut().zip(behind)) {
+        match first {
+            0x0F | 0x40..=0x4F | 0x66 => {
+                for (second, (step, behind)) in (0..=255).zip(steps.iter_mut().zip(behind)) {
+                    (*step, *behind) = pair(first, second);
+                }
+            }
+            0xC4 | 0xC5 | 0x62 => steps.fill(ASK),
+            0xF6 | 0xF7 => {
+                for (modrm, (step, behind)) in (0..=255).zip(steps.iter_mut().zip(behind)) {
+                    *behind = tested(first, modrm) & IMMEDIATE;
+                    *step = 1 + *behind + mode(modrm);
+                }
+            }
+            _ => {
+                let what = one_byte(first);
+                if what & MODRM != 0 {
+                    behind.fill(what & IMMEDIATE);
+                    steps.copy_from_slice(&MODES);
+                    steps.iter_mut().for_each(|step| *step += 1 + (what & IMMEDIATE));
+                } else if what & APART == 0 {
+                    steps.fill(plain(1, what));
+                }
+            }
+        }
+    }
+    pairs
+});
+
+/// The step of an instruction of `own` bytes and what follows them, without a ModRM byte.
+const fn plain(own: u8, what: u8) -> u8 {
+    own + (what & IMMEDIATE) + if what & JUMP != 0 { RELATIVE } else { 0 }
+}
+
+/// The step and the bytes behind a relative field for two bytes of which the second one is an opcode or decides about it.
+const fn pair(first: u8, second: u8) -> (u8, u8) {
+    let what = match (first, second) {
+        (0x0F, 0x38 | 0x3A)
+        | (0x66, 0x26 | 0x2E | 0x36 | 0x3E | 0x40..=0x4F | 0x64..=0x67 | 0xF0 | 0xF2 | 0xF3 | 0xF7) => {
+            return (ASK, 0);
+        }
+        (0x0F, _) => two_bytes(second),
+        (0x48..=0x4F, 0xB8..=0xBF) => 8,
+        (0x66, _) if one_byte(second) & SIZED != 0 => one_byte(second) - 2,
+        // The other ones are not changed by this prefix.
+        (0x66, _) => return (1, 0),
+        _ => one_byte(second),
+    };
+    if what & APART != 0 {
+        (1, 0)
+    } else if what & MODRM != 0 {
+        (THIRD | (2 + (what & IMMEDIATE)), what & IMMEDIATE)
+    } else {
+        (plain(2, what), 0)
+    }
+}
+
+/// What follows F6 or F7: only their test has an immediate.
+const fn tested(opcode: u8, modrm: u8) -> u8 {
+    match (modrm & 0x30 == 0, opcode) {
+        (false, _) => MODRM,
+        (true, 0xF6) => MODRM | 1,
+        (true, _) => MODRM | 4 | SIZED,
+    }
+}
+
+/// What one instruction amounts to, or a prefix of it.
 #[derive(Debug, Clone, Copy)]
 struct Instruction {
     length: usize,
-    /// Its entry of [`OPCODES`].
-    what: u16,
     /// 1 when it has a relative field of 32 bits.
     relative: usize,
+    /// Its first two bytes, or beyond those [`KNOWN`] and the bytes behind the relative field.
+    what: u32,
 }
 
-const UNKNOWN: Instruction = Instruction { length: 1, what: 1, relative: 0 };
+/// Bytes of the immediate that are in [`Instruction::what`] itself.
+const KNOWN: u32 = 1 << 16;
 
-/// Bytes behind the relative field of an instruction: its immediate, if that is not the field.
-fn behind(what: u16) -> usize {
-    if what & u16::from(JUMP) != 0 { 0 } else { usize::from((what & OWN) - own(what)) }
+impl Pairs {
+    /// Decodes the instruction at the beginning, or a prefix of it. Without branches as far as possible: what comes next is
+    /// hard to foresee. Its first bytes are loaded once, as loads that wait for each other are what takes longest.
+    #[inline(always)]
+    fn instruction(&self, code: &[u8; WINDOW]) -> Instruction {
+        let what = u16::from_be_bytes([code[0], code[1]]);
+        let step = self.steps[usize::from(what)];
+        let third = MODES[usize::from(code[2])] & all_if(step & THIRD != 0);
+        let step = (step & !THIRD) + third;
+        if step & (ASK | BASELESS) != 0 {
+            return if step & ASK != 0 { decode(code) } else { baseless(code, third != 0, step, what) };
+        }
+        let (length, relative) = (usize::from(step & LENGTH), usize::from(step / RELATIVE & 1));
+        Instruction { length, relative, what: u32::from(what) }
+    }
+
+    /// Bytes of an instruction behind its relative field.
+    #[inline(always)]
+    fn behind(&self, what: u32) -> usize {
+        if what & KNOWN != 0 {
+            (what & !KNOWN) as usize
+        } else {
+            usize::from(self.behind[what as usize & 0xFFFF])
+        }
+    }
 }
 
-/// Bytes of an opcode.
-fn own(what: u16) -> u16 {
-    1 + what / TWO % 2
+/// All bits, or none.
+const fn all_if(condition: bool) -> u8 {
+    (condition as u8).wrapping_neg()
+}
+
+/// An operand that perhaps has no base.
+#[inline(always)]
+fn baseless(code: &[u8; WINDOW], third: bool, step: u8, what: u16) -> Instruction {
+    let base = if third { code[3] } else { code[2] } & 7;
+    let length = usize::from(step & LENGTH) + if base == 5 { 4 } else { 0 };
+    Instruction { length, relative: 0, what: u32::from(what) }
 }
 
 /// No instruction and its prefixes reach further.
 const WINDOW: usize = 32;
 
-/// Eight of the bytes, the first one lowest.
-#[inline(always)]
-fn eight(code: &[u8; WINDOW], at: usize) -> u64 {
-    code[at..].first_chunk().copied().map_or(0, u64::from_le_bytes)
-}
-
-/// Decodes the instruction at the beginning. Without branches as far as possible: what comes next is hard to foresee. Its
-/// first bytes are loaded once and shifted, as loads that wait for each other are what takes longest.
-#[inline(always)]
-fn instruction(code: &[u8; WINDOW]) -> Instruction {
-    let first = eight(code, 0);
-    let prefix = PREFIXES[usize::from(code[0])];
-    let behind = first >> (prefix & 8);
-    let two = u64::from(behind as u8 == 0x0F);
-    let opcode = behind >> (8 * two);
-    let what = OPCODES[usize::from(prefix & 1) << 9 | (two as usize) << 8 | usize::from(opcode as u8)];
-    if what & u16::from(APART) != 0 {
-        return apart(code);
-    }
-    operands(opcode >> 8, usize::from(prefix >> 3), what)
-}
-
-/// Decodes what follows an opcode at `at`: ModRM, if there is one, is the lowest byte of `rest`.
-#[inline(always)]
-fn operands(rest: u64, at: usize, what: u16) -> Instruction {
-    let mode = MODES[usize::from(rest as u8)] & (what >> MODE_SHIFT) as u8;
-    let mut length = at + usize::from(what & OWN) + usize::from(mode & LENGTH);
-    if mode & BASELESS != 0 && rest >> 8 & 7 == 5 {
-        length += 4;
-    }
-    let relative = usize::from(((what as u8 / JUMP) | (mode / RELATIVE)) & 1);
-    Instruction { length, what, relative }
-}
-
-/// Decodes instructions that the tables do not tell. With an operand-size prefix others may follow.
+/// Decodes any instruction. With an operand-size prefix others may follow.
 #[cold]
-fn apart(code: &[u8; WINDOW]) -> Instruction {
+fn decode(code: &[u8; WINDOW]) -> Instruction {
     let (mut at, mut narrow) = (0, false);
     if code[0] == 0x66 {
         narrow = true;
@@ -203,9 +238,9 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
             at += 1;
         }
     }
-    let mut wide = 0;
+    let mut wide = false;
     if code[at] & 0xF0 == 0x40 {
-        wide = usize::from(code[at] >> 3 & 1);
+        wide = code[at] & 8 != 0;
         at += 1;
     }
     let opcode = code[at];
@@ -217,9 +252,9 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
             match second {
                 0x38 | 0x3A => {
                     at += 1;
-                    entry(MODRM | u8::from(second == 0x3A), false)
+                    MODRM | u8::from(second == 0x3A)
                 }
-                _ => behind_0f(second),
+                _ => two_bytes(second),
             }
         }
         0xC4 | 0xC5 | 0x62 => {
@@ -232,26 +267,37 @@ fn apart(code: &[u8; WINDOW]) -> Instruction {
             let opcode = code[at];
             at += 1;
             match map {
-                1 => behind_0f(opcode) & !u16::from(JUMP),
-                2 | 5 | 6 => entry(MODRM, false),
-                3 => entry(MODRM | 1, false),
-                _ => entry(APART, false),
+                1 => two_bytes(opcode) & !JUMP,
+                2 | 5 | 6 => MODRM,
+                3 => MODRM | 1,
+                _ => APART,
             }
         }
-        0xF6 | 0xF7 => match (code[at] & 0x30 == 0, opcode) {
-            (false, _) => entry(MODRM, false),
-            (true, 0xF6) => entry(MODRM | 1, false),
-            (true, _) => entry(MODRM | 4 | SIZED, false),
-        },
-        _ => OPCODES[wide << 9 | usize::from(opcode)],
+        0xF6 | 0xF7 => tested(opcode, code[at]),
+        0xB8..=0xBF if wide => 8,
+        _ => one_byte(opcode),
     };
-    if what & u16::from(APART) != 0 {
-        return UNKNOWN;
+    if what & APART != 0 {
+        return Instruction { length: 1, relative: 0, what: KNOWN };
     }
-    if narrow && what & u16::from(SIZED) != 0 {
+    if narrow && what & SIZED != 0 {
         what -= 2;
     }
-    operands(eight(code, at), at - usize::from(own(what)), what)
+    let immediate = usize::from(what & IMMEDIATE);
+    let mut mode = 0;
+    if what & MODRM != 0 {
+        mode = MODES[usize::from(code[at])];
+        if mode & BASELESS != 0 && code[at + 1] & 7 == 5 {
+            at += 4;
+        }
+    }
+    let jump = what & JUMP != 0;
+    let behind = if jump { 0 } else { immediate };
+    Instruction {
+        length: at + usize::from(mode & LENGTH) + immediate,
+        relative: usize::from(jump || mode & RELATIVE != 0),
+        what: KNOWN | behind as u32,
+    }
 }
 
 /// Parts of code that are swept at once: where an instruction begins is known only when the one before it is decoded, and
@@ -278,16 +324,17 @@ pub(super) fn sweep(
     parts: impl Iterator<Item = (usize, Range<usize>)>,
     mut found: impl FnMut(usize, usize, usize, usize),
 ) {
+    let pairs = &*PAIRS;
     let mut parts = parts.filter(|(_, range)| !range.is_empty());
     let limit = code.len().saturating_sub(STEPS * WINDOW);
     let (mut lanes, mut places) = ([Lane::default(); LANES], [0; LANES]);
-    // The end and the entry of each instruction, those without a field overwritten by the next one.
+    // The end of each instruction and what it is, those without a field overwritten by the next one.
     let mut notes = [[0; STEPS]; LANES];
     loop {
         let mut idle = 0;
         for (number, (lane, at)) in lanes.iter_mut().zip(&mut places).enumerate() {
             while *at >= lane.limit {
-                finish(code, (number, *lane), *at, &mut found);
+                finish(pairs, code, (number, *lane), *at, &mut found);
                 // Behind the last part the lane goes idle, at places where nothing is found.
                 let Some((part, range)) = parts.next() else {
                     (*lane, *at) = (Lane { part: 0, limit: 1, end: 0 }, 0);
@@ -308,7 +355,7 @@ pub(super) fn sweep(
         for _ in 0..STEPS {
             for (lane, at) in places.iter_mut().enumerate() {
                 let Some(window) = code.get(*at..).and_then(|code| code.first_chunk()) else { break };
-                let Instruction { length, what, relative } = instruction(window);
+                let Instruction { length, relative, what } = pairs.instruction(window);
                 *at += length;
                 notes[lane][counts[lane] % STEPS] = *at as u64 | u64::from(what) << 32;
                 counts[lane] += relative;
@@ -316,7 +363,7 @@ pub(super) fn sweep(
         }
         for (number, ((lane, notes), count)) in lanes.iter().zip(&notes).zip(counts).enumerate() {
             for note in &notes[..count] {
-                let behind = behind((note >> 32) as u16);
+                let behind = pairs.behind((note >> 32) as u32);
                 let at = *note as u32 as usize - 4 - behind;
                 if at < lane.end {
                     found(number, lane.part, at, behind);
@@ -324,29 +371,34 @@ pub(super) fn sweep(
             }
         }
     }
-    lanes.into_iter().enumerate().zip(places).for_each(|(lane, at)| finish(code, lane, at, &mut found));
+    lanes
+        .into_iter()
+        .enumerate()
+        .zip(places)
+        .for_each(|(lane, at)| finish(pairs, code, lane, at, &mut found));
 }
 
 /// Sweeps what is left of one part, up to the end of the code.
 fn finish(
+    pairs: &Pairs,
     code: &[u8],
     (number, lane): (usize, Lane),
     mut at: usize,
     found: &mut impl FnMut(usize, usize, usize, usize),
 ) {
     while at < lane.end {
-        let Instruction { length, what, relative } = match code[at..].first_chunk() {
-            Some(window) => instruction(window),
+        let Instruction { length, relative, what } = match code[at..].first_chunk() {
+            Some(window) => pairs.instruction(window),
             // The last ones, as if zeros followed.
             None => {
                 let mut window = [0; WINDOW];
                 window[..code.len() - at].copy_from_slice(&code[at..]);
-                instruction(&window)
+                pairs.instruction(&window)
             }
         };
         at += length;
         if relative != 0 && at <= code.len() {
-            let behind = behind(what);
+            let behind = pairs.behind(what);
             let field = at - 4 - behind;
             if field < lane.end {
                 found(number, lane.part, field, behind);
@@ -393,9 +445,45 @@ mod tests {
         for (bytes, length, field) in cases {
             let mut window = [0xCC; WINDOW];
             window[..bytes.len()].copy_from_slice(bytes);
-            let found = instruction(&window);
-            let found_field = found.relative * found.length.saturating_sub(4 + behind(found.what));
-            assert_eq!((found.length, found_field), (length, field), "{bytes:02X?}");
+            for stepped in [false, true] {
+                let (end, found) = until(&window, stepped);
+                assert_eq!((end, found.map_or(0, |(field, _)| field)), (length, field), "{bytes:02X?}");
+            }
+        }
+    }
+
+    /// Where an instruction ends, and its relative field with the bytes behind that: decoded whole, or in steps.
+    fn until(window: &[u8; WINDOW], stepped: bool) -> (usize, Option<(usize, usize)>) {
+        let whole = decode(window);
+        let field = |end: usize, found: Instruction| {
+            let behind = PAIRS.behind(found.what);
+            (found.relative != 0).then(|| (end - 4 - behind, behind))
+        };
+        if !stepped {
+            return (whole.length, field(whole.length, whole));
+        }
+        let (mut at, mut found) = (0, None);
+        while at < whole.length {
+            let mut rest = [0; WINDOW];
+            rest[..WINDOW - at].copy_from_slice(&window[at..]);
+            let step = PAIRS.instruction(&rest);
+            at += step.length;
+            found = found.or(field(at, step));
+        }
+        (at, found)
+    }
+
+    /// All beginnings, with bytes behind them that are and are not what their first bytes ask about.
+    #[test]
+    fn steps_lead_where_decoding_leads() {
+        let mut window = [0x25; WINDOW];
+        for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second))) {
+            for third in [0x04, 0x05, 0x0F, 0x38, 0x41, 0x44, 0x66, 0x81, 0x84, 0xB9, 0xC0, 0xF3, 0xF7] {
+                for fourth in [0x00, 0x05, 0x68, 0xC7] {
+                    window[..4].copy_from_slice(&[first, second, third, fourth]);
+                    assert_eq!(until(&window, true), until(&window, false), "{window:02X?}");
+                }
+            }
         }
     }
 
