@@ -415,9 +415,9 @@ pub fn describe(executable: &Path) -> Result<staysail_protocol::interface::Descr
             true => "\n  Does its main call `App::new(…)…run()`, and nothing that fails before?",
             false => "",
         };
-        bail!("the backend did not describe itself ({status}): {said}{advice}");
+        bail!("the backend, started to learn its commands and events, failed ({status}): {said}{advice}");
     }
-    serde_json::from_str(json).context("the backend's description of itself is unreadable; does its main print to standard output before `run()`?")
+    serde_json::from_str(json).context("the backend's list of its commands and events is unreadable; does its main print to standard output before `run()`?")
 }
 
 #[cfg(test)]

@@ -301,6 +301,8 @@ fn a_check_sees_what_an_app_would_and_warns_before_anything_expires() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("SOON: staysail repo renew") && said.matches("SOON").count() == 1, "{said}");
     company.fails(&["repo", "check", "nowhere"], "is no folder");
+    // Nobody listens there.
+    company.fails(&["repo", "check", "http://127.0.0.1:1"], "could not even read it: http://127.0.0.1:1");
     let blobs = company.repository().join("blobs");
     let blob = std::fs::read_dir(blobs).unwrap().next().unwrap().unwrap().path();
     let good = std::fs::read(&blob).unwrap();

@@ -154,6 +154,28 @@ fn an_export_says_how_the_copy_opens_and_takes_no_id_that_means_two_keys() {
     assert!(said.contains("the same passphrase"), "{said}");
 }
 
+#[test]
+fn keys_get_another_passphrase_without_a_change_of_who_may_sign() {
+    let company = Company::new(&[]);
+    let root = company.keys().root().unwrap();
+    std::fs::write(company.path("old"), "correct horse\n").unwrap();
+    std::fs::write(company.path("new"), "battery staple\n").unwrap();
+    company.fails(&["keys", "passphrase"], "--new-passphrase-file");
+    company.does(&["keys", "passphrase", "--new-passphrase-file", "old"]);
+    let before = private(&company);
+    company.fails(&["keys", "passphrase", "--new-passphrase-file", "new"], "encrypted");
+    company.fails(
+        &["keys", "passphrase", "--passphrase-file", "new", "--unencrypted"],
+        "wrong passphrase for the",
+    );
+    company.fails(&["keys", "passphrase", "none", "--unencrypted"], "no private key none");
+    let change = ["keys", "passphrase", "--passphrase-file", "old", "--new-passphrase-file", "new"];
+    assert!(company.does(&change).contains("4 private keys"));
+    assert_eq!((private(&company), company.keys().root().unwrap()), (before, root));
+    company.fails(&["keys", "renew", "--passphrase-file", "old"], "wrong passphrase");
+    company.does(&["keys", "renew", "--passphrase-file", "new"]);
+}
+
 /// A project that compiles in a moment: its backend only describes itself.
 fn project(company: &Company, version: &str) {
     let write = |name: &str, text: &str| {

@@ -9,7 +9,9 @@ fn main() -> ExitCode {
     match staysail_shell::launch::launch() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("staysail-shell: {error}");
+            // Under the name the user knows the app by.
+            let program = std::env::current_exe().unwrap_or_default();
+            eprintln!("{}: {error}", program.file_stem().unwrap_or_default().display());
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,13 @@
-//! `staysail keys status`, `export` and `import`: what there is, and moving it.
+//! `staysail keys status`, `export`, `import` and `passphrase`: what there is, moving it, and how it opens.
 
-use super::{DEFAULT_FOLDER, RoleName};
+use super::{DEFAULT_FOLDER, FolderArgs, PassphraseArgs, RoleName};
+use super::{ask_new_passphrase, ask_passphrase, given_passphrase, new_passphrase};
 use crate::repo::days_until;
 use anyhow::{Context, bail};
 use clap::Args;
 use staysail_update::publisher::keys::{Kept, short};
 use staysail_update::publisher::{Keys, Role, metadata};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Days before the root's expiry from which on it is warned of.
@@ -41,6 +43,20 @@ pub(super) struct ImportArgs {
     /// Folder of the keys.
     #[arg(long, default_value = DEFAULT_FOLDER)]
     keys: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChangePassphraseArgs {
+    /// Only these keys, by their ids or the beginnings of them; otherwise all that are here.
+    ids: Vec<String>,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// File whose first line is the new passphrase.
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Leave the private keys unencrypted.
+    #[arg(long, conflicts_with = "new_passphrase_file")]
+    unencrypted: bool,
 }
 
 /// What a key is for. It only names the file: who is trusted for what stands in the root and in the list of releases.
@@ -124,5 +140,38 @@ pub(super) fn import(arguments: &ImportArgs) -> anyhow::Result<()> {
         (None, None) => bail!("say what the key is for: --role, or --channel for a channel's own key"),
     };
     println!("Took the private key {id} to {}.", arguments.keys.display());
+    Ok(())
+}
+
+pub(super) fn change_passphrase(arguments: &ChangePassphraseArgs) -> anyhow::Result<()> {
+    let keys = Keys::at(&arguments.folder.keys);
+    let mut those = if arguments.ids.is_empty() {
+        keys.found()?
+    } else {
+        arguments.ids.iter().map(|id| keys.one(id)).collect::<Result<Vec<_>, _>>()?
+    };
+    those.retain(|found| found.file.kept() != Kept::External);
+    if those.is_empty() {
+        bail!("no private key is in {}; nothing was changed", keys.folder().display());
+    }
+    let old = match given_passphrase(arguments.folder.passphrase.passphrase_file.as_deref())? {
+        None if those.iter().any(|found| found.file.is_encrypted()) => ask_passphrase(&keys)?,
+        given => given,
+    };
+    // The environment has the old one.
+    let new = match &arguments.new_passphrase_file {
+        None if !arguments.unencrypted && !std::io::stdin().is_terminal() => {
+            bail!(
+                "no new passphrase; nothing was changed. Give one with --new-passphrase-file, or pass --unencrypted"
+            )
+        }
+        None if !arguments.unencrypted => Some(ask_new_passphrase()?),
+        file => new_passphrase(&PassphraseArgs { passphrase_file: file.clone() }, arguments.unencrypted)?,
+    };
+    let count = keys.change_passphrase(those, old.as_deref(), new.as_deref())?.len();
+    println!(
+        "{count} private keys in {} open with the new passphrase. Copies made before open with the one they had.",
+        keys.folder().display()
+    );
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | made once | [`init`] |
 //! | exchanged, added, taken away, signed by several | [`change`] |
-//! | looked at, moved | [`look`] |
+//! | looked at, moved, encrypted anew | [`look`] |
 //!
 //! **Invariant:** a private key is never printed, never overwritten, and never lies in the clear unless that was asked for.
 
@@ -51,6 +51,8 @@ enum KeysCommand {
     Export(look::ExportArgs),
     /// Take a private key from a file.
     Import(look::ImportArgs),
+    /// Give the private keys here another passphrase.
+    Passphrase(look::ChangePassphraseArgs),
 }
 
 /// Where the keys are and how they open.
@@ -125,6 +127,7 @@ pub fn run(arguments: KeysArgs) -> anyhow::Result<()> {
         KeysCommand::Sign(arguments) => change::sign(&arguments),
         KeysCommand::Export(arguments) => look::export(&arguments),
         KeysCommand::Import(arguments) => look::import(&arguments),
+        KeysCommand::Passphrase(arguments) => look::change_passphrase(&arguments),
     }
 }
 
@@ -148,11 +151,15 @@ pub fn new_passphrase(given: &PassphraseArgs, unencrypted: bool) -> anyhow::Resu
              or pass --unencrypted"
         );
     }
+    ask_new_passphrase().map(Some)
+}
+
+/// A new passphrase, asked for twice on the terminal.
+fn ask_new_passphrase() -> anyhow::Result<String> {
     dialoguer::Password::new()
-        .with_prompt("Passphrase for the new keys")
+        .with_prompt("New passphrase for the keys")
         .with_confirmation("Once more", "The two differ; try again")
         .interact()
-        .map(Some)
         .context("no passphrase was read; nothing was written")
 }
 
@@ -192,7 +199,12 @@ pub fn passphrase_for(
     }
     let encrypted = roles.iter().any(|role| keys.is_encrypted(*role))
         || channel.is_some_and(|channel| keys.is_channel_encrypted(channel));
-    if !encrypted || !std::io::stdin().is_terminal() {
+    if encrypted { ask_passphrase(keys) } else { Ok(None) }
+}
+
+/// The passphrase of keys, asked for on the terminal; none where there is no terminal.
+fn ask_passphrase(keys: &Keys) -> anyhow::Result<Option<String>> {
+    if !std::io::stdin().is_terminal() {
         return Ok(None);
     }
     let prompt = format!("Passphrase of the keys in {}", keys.folder().display());

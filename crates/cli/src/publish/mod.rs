@@ -126,6 +126,8 @@ pub fn run(
     contents.manifest.barrier = arguments.barrier;
     let shell = contents.shell.as_ref().map(|shell| shell.version.clone());
     let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
+    // With a shell that takes some seconds.
+    eprintln!("Compressing and signing {}…", contents.manifest.version);
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     if !is_there {

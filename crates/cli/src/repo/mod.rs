@@ -123,7 +123,14 @@ fn check(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
     let report = apart(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let checked = runtime.block_on(publisher::check::check(&url, &root, own.path(), files, now));
-        checked.with_context(|| format!("an app would refuse {}", arguments.from))
+        checked.map_err(|error| {
+            let what = match error {
+                // Of what can not be read nothing is known.
+                Error::Network(_) => "not checked, as an app could not even read it:",
+                _ => "an app would refuse",
+            };
+            anyhow::Error::new(error).context(format!("{what} {}", arguments.from))
+        })
     })?;
     let late = print(&report, now, arguments.warn_days);
     Ok(if late { ExitCode::from(2) } else { ExitCode::SUCCESS })

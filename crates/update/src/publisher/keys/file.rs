@@ -95,16 +95,50 @@ impl KeyFile {
     /// Writes a new key file, which nobody else can read. What is there is never overwritten, and a full disk or an end in the
     /// middle leaves no half a key under this name.
     pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+        self.write_beside(path, name_new)
+    }
+
+    /// Writes a key file in the place of the one there, which stays as it is until this one is whole.
+    pub(super) fn replace(&self, path: &Path) -> Result<(), Error> {
+        self.write_beside(path, |whole, path| {
+            fs::rename(whole, path).map_err(Error::disk("replacing", path))?;
+            sync_parent(path)
+        })
+    }
+
+    /// Writes a file beside `path` that nobody else can read, and has `name` give it that name.
+    fn write_beside(
+        &self,
+        path: &Path,
+        name: impl Fn(&Path, &Path) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
         json.push(b'\n');
         let mut salt = [0; 4];
         random(&mut salt)?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}", hash::hex(&salt)));
-        let half = path.with_file_name(name);
-        let written = write_new(&half, &json).and_then(|()| name_new(&half, path));
+        let mut beside = path.file_name().unwrap_or_default().to_owned();
+        beside.push(format!(".{}", hash::hex(&salt)));
+        let half = path.with_file_name(beside);
+        let written = write_new(&half, &json).and_then(|()| name(&half, path));
         let _ = fs::remove_file(&half);
         written
+    }
+
+    /// The same key under another passphrase; `None` when the private key is elsewhere.
+    ///
+    /// # Errors
+    /// See [`KeyFile::open`].
+    pub(super) fn sealed_anew(
+        &self,
+        name: &str,
+        passphrase: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
+        let Some(secret) = self.secret(name, passphrase)? else { return Ok(None) };
+        // Also a key in the clear may be damaged, and would be so for ever once it is encrypted.
+        self.open(name, passphrase)?;
+        let private = seal(&secret, &self.public, new)?;
+        Ok(Some(Self { private, ..self.clone() }))
     }
 
     /// Its public key as metadata spell it, and its id.
@@ -131,13 +165,26 @@ impl KeyFile {
     /// # Errors
     /// [`Error::Refused`] when the passphrase is wrong or missing, or the file is damaged.
     pub fn open(&self, name: &str, passphrase: Option<&str>) -> Result<Signing, Error> {
-        let damaged = || refused(format!("the {name} is damaged; restore it from your backup"));
+        if let Private::External { command } = &self.private {
+            return Signing::external(command, &self.scheme, &self.public);
+        }
         let algorithm = match self.scheme.as_str() {
             "ed25519" => Algorithm::Ed25519,
             _ => Algorithm::Ecdsa,
         };
+        let secret = self.secret(name, passphrase)?.unwrap_or_default();
+        let signing = Signing::new(algorithm, &secret).map_err(|_| damaged(name))?;
+        if signing.public["keyval"]["public"] != *self.public {
+            return Err(damaged(name));
+        }
+        Ok(signing)
+    }
+
+    /// The private key; `None` when it is elsewhere.
+    fn secret(&self, name: &str, passphrase: Option<&str>) -> Result<Option<Vec<u8>>, Error> {
+        let damaged = || damaged(name);
         let secret = match &self.private {
-            Private::External { command } => return Signing::external(command, &self.scheme, &self.public),
+            Private::External { .. } => return Ok(None),
             Private::Plain { seed } => hash::unhex(seed).ok_or_else(damaged)?,
             Private::Encrypted { memory_kib, passes, salt, nonce, ciphertext } => {
                 let passphrase = passphrase.ok_or_else(|| {
@@ -159,12 +206,12 @@ impl KeyFile {
                 })?
             }
         };
-        let signing = Signing::new(algorithm, &secret).map_err(|_| damaged())?;
-        if signing.public["keyval"]["public"] != *self.public {
-            return Err(damaged());
-        }
-        Ok(signing)
+        Ok(Some(secret))
     }
+}
+
+fn damaged(name: &str) -> Error {
+    refused(format!("the {name} is damaged; restore it from your backup"))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -192,6 +239,11 @@ fn name_new(whole: &Path, path: &Path) -> Result<(), Error> {
         }
         Err(_) => fs::rename(whole, path).map_err(Error::disk("creating", path))?,
     }
+    sync_parent(path)
+}
+
+/// Makes what was named in a folder durable.
+fn sync_parent(path: &Path) -> Result<(), Error> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => disk::sync_folder(folder).map_err(Error::disk("syncing", folder)),
         None => disk::sync_folder(Path::new(".")).map_err(Error::disk("syncing", path)),

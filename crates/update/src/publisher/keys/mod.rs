@@ -512,8 +512,12 @@ impl Found {
     /// # Errors
     /// See [`KeyFile::open`].
     pub fn open(&self, passphrase: Option<&str>) -> Result<Signing, Error> {
-        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        self.file.open(&format!("{name} key"), passphrase)
+        self.file.open(&self.name(), passphrase)
+    }
+
+    /// What messages call it.
+    fn name(&self) -> String {
+        format!("{} key", self.path.file_stem().unwrap_or_default().to_string_lossy())
     }
 }
 

@@ -110,6 +110,34 @@ impl Keys {
         Ok(found)
     }
 
+    /// Has private keys open with another passphrase from now on, or with none. First all of them are opened, so that a wrong
+    /// one changes nothing; those that open with the new one already, after an end in the middle, are left. Gives the keys
+    /// changed. Keys of external signers have no passphrase here.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the passphrase is wrong or missing, or a file is damaged; disk errors.
+    pub fn change_passphrase(
+        &self,
+        keys: Vec<Found>,
+        passphrase: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<Vec<Found>, Error> {
+        let mut changed = Vec::new();
+        for found in keys {
+            let done = found.file.is_encrypted() == new.is_some() && found.open(new).is_ok();
+            if done {
+                continue;
+            }
+            if let Some(file) = found.file.sealed_anew(&found.name(), passphrase, new)? {
+                changed.push(Found { file, ..found });
+            }
+        }
+        for found in &changed {
+            found.file.replace(&found.path)?;
+        }
+        Ok(changed)
+    }
+
     /// The private key with this id, or this beginning of one.
     ///
     /// # Errors

@@ -35,6 +35,44 @@ fn encrypted_keys_open_with_their_passphrase_only_and_are_never_overwritten() {
 }
 
 #[test]
+fn another_passphrase_opens_the_same_keys_and_a_wrong_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let keys = Keys::create(&path, Some("first"), now()).unwrap();
+    let files =
+        || keys.found().unwrap().iter().map(|found| fs::read(&found.path).unwrap()).collect::<Vec<_>>();
+    let ids = || keys.found().unwrap().into_iter().map(|found| found.id).collect::<Vec<_>>();
+    let (before, known) = (files(), ids());
+    for wrong in [None, Some("wrong")] {
+        let error = keys.change_passphrase(keys.found().unwrap(), wrong, Some("second")).unwrap_err();
+        assert!(error.to_string().contains("passphrase"), "{error}");
+    }
+    assert_eq!(files(), before);
+    // As if the last time had ended in the middle: one key is done already.
+    let one = keys.found().unwrap().into_iter().take(1).collect();
+    assert_eq!(keys.change_passphrase(one, Some("first"), Some("second")).unwrap().len(), 1);
+    let changed = keys.change_passphrase(keys.found().unwrap(), Some("first"), Some("second")).unwrap();
+    assert_eq!((changed.len(), ids()), (known.len() - 1, known));
+    for role in Role::ALL {
+        assert!(keys.signers(role, Some("first")).is_err());
+        assert!(keys.signers(role, Some("second")).is_ok());
+    }
+    #[cfg(unix)]
+    for found in keys.found().unwrap() {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&found.path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(
+        fs::read_dir(&path)
+            .unwrap()
+            .flatten()
+            .all(|entry| !entry.file_name().to_string_lossy().contains(".key."))
+    );
+    keys.change_passphrase(keys.found().unwrap(), Some("second"), None).unwrap();
+    assert!(!keys.is_encrypted(Role::Root) && keys.signers(Role::Root, None).is_ok());
+}
+
+#[test]
 fn a_renewed_root_is_accepted_by_who_pins_the_first_one() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys::create(&folder.path().join("keys"), None, now()).unwrap();
