@@ -118,11 +118,18 @@ pub fn holds_name(folder: &Path, name: &std::ffi::OsStr) -> bool {
 fn present(facts: io::Result<std::fs::Metadata>) -> io::Result<Option<std::fs::Metadata>> {
     match facts {
         Ok(facts) => Ok(Some(facts)),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
-            _ => Err(error),
-        },
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// Whether nothing is at a path any more. A link that leads round in circles may have taken the place of a folder above.
+pub fn is_gone(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::ELOOP) {
+        return true;
+    }
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn seen(path: &Path, facts: &std::fs::Metadata, follow: bool) -> io::Result<Option<Seen>> {
@@ -201,12 +208,7 @@ pub fn content(path: &Path, longest: u64) -> io::Result<Option<(Stamp, Option<u6
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let mut file = match options.open(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        // A link that leads round in circles may have taken its place as well.
-        #[cfg(unix)]
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
         file => file?,
     };
     let facts = file.metadata()?;
@@ -267,6 +269,8 @@ mod tests {
         std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         std::os::unix::fs::symlink("round", at("round")).unwrap();
         assert!(content(&at("round"), 1).unwrap().is_none(), "as if it were gone");
+        assert_eq!(look(&at("round/file"), false).unwrap(), None, "as if it were gone");
+        assert!(is_gone(&list(&at("round"), false).unwrap_err()));
         std::fs::remove_file(at("round")).unwrap();
         assert!(matches!(look(&at("link"), false).unwrap(), Some(Seen::Link(..))));
         assert!(matches!(look(&at("link"), true).unwrap(), Some(Seen::File(_, true))));

@@ -462,7 +462,7 @@ impl Scan {
     }
 
     fn denied(&mut self, path: &Path, error: &io::Error) {
-        if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        if disk::is_gone(error) {
             return;
         }
         let message = format!(

@@ -239,7 +239,7 @@ impl Scan {
         }
         let entries = match disk::list(folder, self.settings.follow) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error) if disk::is_gone(&error) => {
                 found.gone.insert(folder.into());
                 return;
             }
