@@ -10,6 +10,7 @@ use crate::world::{
     downloaded, edited, forged, key, make, no_archives, put, root, sign,
 };
 use serde_json::{Value, json};
+use staysail_protocol::policy::Live;
 use staysail_update::hash;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -90,7 +91,7 @@ impl Building {
             None => edited(&self.worker, u64::from(*content)),
         };
         let (sequence, page) = (list.sequence, 40 + u64::from(*content));
-        let plan = Plan { version, sequence, content: *content, page, group: true };
+        let plan = Plan { version, sequence, content: *content, page, group: true, live: Live::Now };
         let mut made: Made = make(plan, &self.worker, None);
         made.patched_from(&old, &self.worker);
         made.manifest.barrier = !barrier.is_empty();
@@ -138,7 +139,7 @@ pub(crate) fn build() -> World {
     let first = key(1);
     let pinned = root(1, &first, &[&first]);
     let worker = Chance::new(2).noise(1_500);
-    let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 40, group: true };
+    let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 40, group: true, live: Live::Now };
     let installed = make(plan, &worker, None);
     let embedded = hash::of(&installed.manifest.to_bytes());
     let mut building = Building {

@@ -27,7 +27,8 @@
 //! is applied is held against what was chosen ([`choices`]). In the fourth releases come in [`waves`], whose shares change, with a
 //! release that is withdrawn while it waits and a bad one; the user says now. In the fifth what runs takes the app down at its
 //! [`starts`], or is seen not to come up, again and again; in all of them starts are written down, and held against what became
-//! of the process.
+//! of the process. In the sixth each release has its [`moments`]: it goes live at once, with the next load of a page or at the
+//! next launch; pages are loaded, and none is let wait for ever.
 //!
 //! **Invariant:** never part of what is shipped; knows the engine only by what is public.
 
@@ -40,6 +41,7 @@ pub mod faults;
 pub mod host;
 pub mod lives;
 pub mod model;
+pub mod moments;
 pub mod network;
 mod platter;
 pub mod progress;

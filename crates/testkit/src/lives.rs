@@ -28,6 +28,8 @@ pub enum Act {
     Pin(Option<&'static str>),
     /// Nothing comes faster than so many bytes per second, or everything as fast as it can.
     Rate(Option<u64>),
+    /// A window loads its page.
+    Load,
 }
 
 /// A start of the app until its end, as the scenario has it.
@@ -79,6 +81,7 @@ pub fn lives(setting: Setting, scenario: u64) -> Vec<Life> {
         Setting::Channels => with_channels(scenario),
         Setting::Waves => in_waves(scenario),
         Setting::Starts => with_starts(scenario),
+        Setting::Moments => with_moments(scenario),
     }
 }
 
@@ -138,6 +141,33 @@ fn with_starts(scenario: u64) -> Vec<Life> {
             lives.push(Life { start, seconds, orderly, ..long.clone() });
         }
         day = (day + 1 + chance.below(3)).min(DAYS - 2);
+    }
+    lives
+}
+
+/// As where releases are taken as they come, with one more life, and now and then a page is loaded, and the user does not wait
+/// for that.
+fn with_moments(scenario: u64) -> Vec<Life> {
+    let mut chance = Chance::new(scenario ^ 0x70AD_5A11);
+    let mut lives = plain(scenario ^ 0x70AD);
+    let mut more = lives.last().cloned().into_iter().collect::<Vec<_>>();
+    more.iter_mut().for_each(|life| life.day = (life.day + 1).min(DAYS - 2));
+    lives.append(&mut more);
+    for life in &mut lives {
+        life.busy = chance.below(6) == 0;
+        let mut acts: Vec<_> = (0..chance.below(4))
+            .map(|_| {
+                let act = match chance.below(8) {
+                    0 => Act::Now,
+                    1 => Act::Look,
+                    2 => Act::Later(30),
+                    _ => Act::Load,
+                };
+                (chance.one_of(&[0, 1, 2, 6, 20, 60, 330]), act)
+            })
+            .collect();
+        acts.sort_by_key(|(at, _)| *at);
+        life.acts = acts;
     }
     lives
 }
@@ -230,6 +260,7 @@ fn choice(chance: &mut Chance, day: usize) -> Act {
 pub fn calm(setting: Setting) -> Life {
     let (acts, pause_s) = match setting {
         Setting::Plain | Setting::Starts => (Vec::new(), 0),
+        Setting::Moments => (vec![(300, Act::Load)], 0),
         // Longer than the user had put it off.
         Setting::Waves => (Vec::new(), 2 * 86_400),
         Setting::Terms => (vec![(300, Act::Files)], 8 * 86_400),

@@ -2,6 +2,7 @@
 
 use crate::choices::{Choice, Choices, lacks_other};
 use crate::faults::{Faults, Kind};
+use crate::moments::Moments;
 use crate::promises::Promises;
 use crate::starts::Starts;
 use crate::waves::For;
@@ -25,6 +26,8 @@ pub struct Model {
     pub promises: Promises,
     /// What was chosen to be followed.
     pub choices: Choices,
+    /// What is known of the moments at which releases go live.
+    pub moments: Moments,
     /// The repository's day.
     pub day: usize,
     /// The user has said now in this process.
@@ -75,6 +78,7 @@ impl Model {
             announced: None,
             promises: Promises::default(),
             choices: Choices::default(),
+            moments: Moments::default(),
             day: 0,
             said_now: false,
             current: None,
@@ -100,8 +104,12 @@ impl Model {
     /// A release is to be applied now: whether that was promised. Requirement R10.
     pub fn wanted_now(&mut self, hash: &str, kind: Kind) {
         let (Some(release), Some(running)) = (self.world.known(hash), self.running()) else { return };
+        let (now_ms, wanted) = (self.promises.now_ms(), self.promises.is_wanted());
         if let Err(why) = self.promises.may_apply(release, running) {
             self.broke("policy", format!("version {} is applied although {why}", release.version));
+        }
+        if !wanted && let Err(why) = self.moments.may_apply(release, now_ms) {
+            self.broke("moments", format!("version {} is applied although {why}", release.version));
         }
         // What the repository says of shares can not be known where it was not to be had, nor remembered where nothing can.
         let unknown = kind.refuses_writes()
@@ -119,7 +127,6 @@ impl Model {
         }
         let Some(current) = self.current.as_ref().and_then(|hash| self.world.known(hash)) else { return };
         let passed = |channel: &str| self.passed.get(channel).copied().unwrap_or_default();
-        let now_ms = self.promises.now_ms();
         if let Err(why) = self.choices.may_apply(release, current, (self.world, self.day), now_ms, passed) {
             self.broke(
                 "choice",
@@ -188,6 +195,7 @@ impl Model {
     pub fn told(&mut self, event: &UpdateEvent, kind: Kind) {
         match event {
             UpdateEvent::Available { version, .. } => self.announced = Some(version.clone()),
+            UpdateEvent::Staged { version } => self.moments.staged(version),
             UpdateEvent::Skipped { version } => self.promises.skip(version),
             UpdateEvent::Failed { reason } => {
                 if reason.contains("is good, but that could not be stored") {

@@ -5,10 +5,13 @@ use crate::lives::{Act, Life};
 use crate::model::Model;
 use crate::terms::Gate;
 use crate::world::{Known, World};
+use staysail_protocol::policy::Live;
 use staysail_update::policy::Facts;
 
 /// Whoever lives so long has the time to take a release.
 const TIME_TO_TAKE_S: u64 = 300;
+/// Whoever lives so long after it went live has seen whether it is good.
+const PROBATION_S: u64 = 30;
 
 /// The release that must be committed when a life ends, and why; nothing when it can not be said. `from_ms` and `to_ms` is
 /// when it began and ends, `skipped` whether the user is known not to want a version, `put_off` whether to have put off all.
@@ -28,7 +31,13 @@ pub fn must_be_committed(
     if life.busy || !model.is_due(newest) || newest.sequence <= running.sequence {
         return None;
     }
+    let at_once = newest.live == Live::Now;
     match *life.acts {
+        [(at_s, Act::Load)] if at_s >= TIME_TO_TAKE_S && life.seconds >= at_s + PROBATION_S => {
+            let goes = newest.live != Live::NextLaunch && !put_off;
+            goes.then(|| (hash, format!("a page was loaded while version {} was there", newest.version)))
+        }
+        [] if !at_once => None,
         [] if life.seconds >= TIME_TO_TAKE_S
             && life.circumstances.1.is_none()
             && !put_off

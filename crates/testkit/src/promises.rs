@@ -162,6 +162,11 @@ impl Promises {
         self.ended();
     }
 
+    /// Whether the user wants what comes, now.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted_until >= self.now_ms
+    }
+
     /// Whether an answer lets something pass: at some moment the clock has told since.
     fn passes(&self, told: &Told, known: &Known, gate: Gate, since: Option<i64>, later: bool) -> bool {
         told.readings.iter().any(|now_s| {
@@ -183,7 +188,7 @@ impl Promises {
     /// Why not.
     pub fn may_apply(&mut self, known: &Known, running: &Known) -> Result<(), String> {
         let now = self.now_ms;
-        if self.wanted_until >= now || known.terms.is_critical(&running.version) {
+        if self.is_wanted() || known.terms.is_critical(&running.version) {
             self.later = None;
             return Ok(());
         }

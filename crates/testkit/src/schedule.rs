@@ -9,6 +9,7 @@ use crate::faults::{End, Faults, Kind, Sort};
 use crate::host::{SimulatedHost, locked, now_ms};
 use crate::lives::{Act, Life, calm, lives};
 use crate::model::Model;
+use crate::moments::Moments;
 use crate::network::{Meter, SimulatedNetwork};
 use crate::progress::must_be_committed;
 use crate::starts::Start;
@@ -28,15 +29,24 @@ use tokio::time::Instant;
 const AT_BITS: u32 = 14;
 /// Bits of a seed that say which sort of fault strikes.
 const KIND_BITS: u32 = 6;
-/// The bits of a seed that say in which setting; the first two together are that of waves.
-const TERMS_BIT: u64 = 1 << 63;
-const CHANNELS_BIT: u64 = 1 << 62;
-const STARTS_BIT: u64 = 1 << 61;
-const SETTING_BITS: u64 = TERMS_BIT | CHANNELS_BIT | STARTS_BIT;
+/// Where the bits of a seed begin that say in which setting.
+const SETTING_SHIFT: u32 = 61;
+/// What those bits say.
+const SETTINGS: [(Setting, u64); 6] = [
+    (Setting::Plain, 0),
+    (Setting::Starts, 1),
+    (Setting::Channels, 2),
+    (Setting::Moments, 3),
+    (Setting::Terms, 4),
+    (Setting::Waves, 6),
+];
 /// Starts in which the app must have come to the newest release once faults have stopped; where there are terms, with days
 /// between them in which a look and a release can become overdue.
 const STARTS_TO_PROGRESS_MAX: usize = 3;
 const STARTS_TO_PROGRESS_WITH_TERMS_MAX: usize = 7;
+
+/// No page that is loaded waits longer for a release that goes live with it.
+const LOAD_WAITS_MAX_S: u64 = 5;
 
 /// Which schedule: everything that happens in it follows from these four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +65,8 @@ impl Seed {
     /// As one number.
     pub fn number(self) -> u64 {
         let kind = Kind::ALL.iter().position(|kind| *kind == self.kind).unwrap_or_default() as u64;
-        let setting = match self.setting {
-            Setting::Plain => 0,
-            Setting::Terms => TERMS_BIT,
-            Setting::Channels => CHANNELS_BIT,
-            Setting::Waves => TERMS_BIT | CHANNELS_BIT,
-            Setting::Starts => STARTS_BIT,
-        };
-        setting
+        let setting = SETTINGS.iter().find(|(setting, _)| *setting == self.setting);
+        setting.map_or(0, |(_, bits)| bits << SETTING_SHIFT)
             | (self.scenario << (AT_BITS + KIND_BITS))
             | (kind << AT_BITS)
             | self.at.min((1 << AT_BITS) - 1)
@@ -72,14 +76,11 @@ impl Seed {
     pub fn from_number(number: u64) -> Self {
         let kind = (number >> AT_BITS) & ((1 << KIND_BITS) - 1);
         Self {
-            setting: match (number & TERMS_BIT, number & CHANNELS_BIT) {
-                (0, 0) if number & STARTS_BIT != 0 => Setting::Starts,
-                (0, 0) => Setting::Plain,
-                (0, _) => Setting::Channels,
-                (_, 0) => Setting::Terms,
-                _ => Setting::Waves,
-            },
-            scenario: (number & !SETTING_BITS) >> (AT_BITS + KIND_BITS),
+            setting: SETTINGS
+                .iter()
+                .find(|(_, bits)| *bits == number >> SETTING_SHIFT)
+                .map_or(Setting::Plain, |(setting, _)| *setting),
+            scenario: (number & ((1 << SETTING_SHIFT) - 1)) >> (AT_BITS + KIND_BITS),
             kind: Kind::ALL.get(kind as usize).copied().unwrap_or(Kind::None),
             at: number & ((1 << AT_BITS) - 1),
         }
@@ -264,6 +265,7 @@ impl Simulation {
             self.surroundings(&process, Some(Arc::clone(&self.model))),
         );
         let end = started.1 + Duration::from_secs(life.seconds);
+        let mut loads = Vec::new();
         for (at_s, act) in life.acts.iter().filter(|(at_s, _)| *at_s < life.seconds) {
             let at = started.1 + Duration::from_secs(*at_s);
             if at > Instant::now() {
@@ -273,11 +275,20 @@ impl Simulation {
             if *act == Act::Files {
                 let live = locked(&host.live).clone().unwrap_or_else(|| current.clone());
                 let _ = tokio::time::timeout_at(end, self.files(&pages, &live)).await;
+            } else if *act == Act::Load {
+                host.model_now().moments.loads(now_ms(started));
+                loads.extend(engine.page_loads().map(|load| (*at_s, load)));
             } else {
                 self.act(*act, &process, &engine, &host);
             }
         }
         tokio::time::sleep_until(end).await;
+        for (at_s, mut load) in loads {
+            let waits = load.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty);
+            if waits && at_s + LOAD_WAITS_MAX_S < life.seconds {
+                locked(&self.model).broke("progress", "a page that is loaded is let wait for ever");
+            }
+        }
         self.taken(life, started);
         if life.orderly {
             engine.shut_down();
@@ -301,6 +312,7 @@ impl Simulation {
         let mut model = locked(&self.model);
         (model.started_with, model.announced) = (Some(current.hash().to_owned()), None);
         model.said_now = false;
+        model.moments = Moments::default();
         if let Some(running) = model.running() {
             let forgetful = kind.refuses_writes() || kind.forgets();
             model.promises.started(running, started, forgetful, kind == Kind::ClockJumps);
@@ -354,7 +366,7 @@ impl Simulation {
                 process.meter.limit(bytes_per_s_max, Instant::now() > process.started.1);
                 UpdateWish::DownloadRate { bytes_per_s_max }
             }
-            Act::Files => return,
+            Act::Files | Act::Load => return,
         };
         engine.wish(wish);
     }

@@ -7,6 +7,7 @@ use crate::world::{
     make, no_archives, put, root, sign,
 };
 use serde_json::{Value, json};
+use staysail_protocol::policy::Live;
 use staysail_update::hash;
 use std::collections::BTreeMap;
 
@@ -72,7 +73,7 @@ pub(crate) fn build() -> World {
     let (top, online) = (key(1), key(4));
     let pinned = root(1, &top, &[&top]);
     let mut worker = Chance::new(3).noise(1_500);
-    let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 60, group: false };
+    let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 60, group: false, live: Live::Now };
     let installed = make(plan, &worker, None);
     let embedded = hash::of(&installed.manifest.to_bytes());
     let mut releases: BTreeMap<String, Known> = [(embedded.clone(), installed.known.clone())].into();
@@ -87,7 +88,7 @@ pub(crate) fn build() -> World {
             let (sequence, page) = (releases.len() as u64, 60 + u64::from(*content));
             let old = worker;
             worker = edited(&old, sequence);
-            let plan = Plan { version, sequence, content: *content, page, group: false };
+            let plan = Plan { version, sequence, content: *content, page, group: false, live: Live::Now };
             let mut made = make(plan, &worker, None);
             made.patched_from(&old, &worker);
             made.known.given = *given;

@@ -10,6 +10,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use staysail_protocol::assets::Group;
 use staysail_protocol::manifest::{Blob, Delta, FileEntry, Manifest, UpdateSource};
+use staysail_protocol::policy::Live;
 use staysail_update::archive::{self, Archive, Entry};
 use staysail_update::bundle::{self, Attached, Contents};
 use staysail_update::{TARGET, hash, pack};
@@ -29,6 +30,10 @@ pub(crate) const EPOCH_OF_TERMS: &str = "2026-03-27T12:00:00Z";
 pub(crate) const EXPIRES_OF_TERMS: &str = "2026-07-31T00:00:00Z";
 /// Worlds whose releases have conditions, each with others.
 const WORLDS_OF_TERMS: usize = 8;
+/// Worlds whose releases have their moments to go live at, each release in each of them another one.
+const WORLDS_OF_MOMENTS: usize = MOMENTS.len();
+/// When releases go live.
+const MOMENTS: [Live; 3] = [Live::NextLoad, Live::NextLaunch, Live::Now];
 /// The channel the app is built to follow.
 pub const OWN: &str = "stable";
 const ROOT_EXPIRES: &str = "2036-01-01T00:00:00Z";
@@ -58,6 +63,8 @@ pub struct Known {
     pub barrier: Range<usize>,
     /// For whom it is on each day.
     pub given: [For; DAYS],
+    /// When it goes live.
+    pub live: Live,
 }
 
 /// What releases are like.
@@ -73,11 +80,14 @@ pub enum Setting {
     Waves,
     /// As in the plain one, and what runs takes the app down at its start, or is seen not to come up, often in a row.
     Starts,
+    /// They go live at once, at the next load of a page or at the next launch, and a window loads its page now and then.
+    Moments,
 }
 
 impl Setting {
     /// All of them; the place in here is the number.
-    pub const ALL: [Self; 5] = [Self::Plain, Self::Terms, Self::Channels, Self::Waves, Self::Starts];
+    pub const ALL: [Self; 6] =
+        [Self::Plain, Self::Terms, Self::Channels, Self::Waves, Self::Starts, Self::Moments];
 
     /// Whether releases have conditions, or are put off, so that it takes days until one is overdue.
     pub fn has_terms(self) -> bool {
@@ -176,10 +186,12 @@ pub(crate) struct Plan<'a> {
     pub page: u64,
     /// Whether it has an asset group.
     pub group: bool,
+    /// When it goes live.
+    pub live: Live,
 }
 
 pub(crate) fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made {
-    let Plan { version, sequence, content, page, group: has_group } = plan;
+    let Plan { version, sequence, content, page, group: has_group, live } = plan;
     let mut blobs = BTreeMap::new();
     let files = BTreeMap::from([
         ("index.html".to_owned(), Chance::new(page).noise(600)),
@@ -206,6 +218,7 @@ pub(crate) fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made 
     if let Some(terms) = &terms {
         (manifest.policy, manifest.urgency) = (terms.policy(), terms.urgency().clone());
     }
+    manifest.policy.live = live;
     let (good, terms) = (content != BAD, terms.unwrap_or_default());
     let (version, page, worker) = (version.to_owned(), files, worker.to_vec());
     let channel = if sequence > 0 { OWN } else { "" };
@@ -221,6 +234,7 @@ pub(crate) fn make(plan: Plan<'_>, worker: &[u8], terms: Option<Terms>) -> Made 
         channel,
         barrier: 0..0,
         given: [For::All; DAYS],
+        live,
     };
     Made { manifest, known, blobs }
 }
@@ -236,20 +250,25 @@ impl World {
 
     /// The world of a scenario.
     pub fn of(setting: Setting, scenario: u64) -> &'static Self {
-        static WORLDS: [OnceLock<World>; 3 + WORLDS_OF_TERMS] =
-            [const { OnceLock::new() }; 3 + WORLDS_OF_TERMS];
+        static WORLDS: [OnceLock<World>; 3 + WORLDS_OF_TERMS + WORLDS_OF_MOMENTS] =
+            [const { OnceLock::new() }; 3 + WORLDS_OF_TERMS + WORLDS_OF_MOMENTS];
+        let among = |worlds: usize| (scenario % worlds as u64) as usize;
         let number = match setting {
             Setting::Plain | Setting::Starts => 0,
-            Setting::Terms => 1 + (scenario % WORLDS_OF_TERMS as u64) as usize,
+            Setting::Terms => 1 + among(WORLDS_OF_TERMS),
             Setting::Channels => 1 + WORLDS_OF_TERMS,
             Setting::Waves => 2 + WORLDS_OF_TERMS,
+            Setting::Moments => 3 + WORLDS_OF_TERMS + among(WORLDS_OF_MOMENTS),
         };
         WORLDS[number].get_or_init(|| {
             crate::signatures::install();
             match setting {
                 Setting::Channels => crate::channels::build(),
                 Setting::Waves => crate::waves::build(),
-                Setting::Plain | Setting::Terms | Setting::Starts => Self::build(number),
+                Setting::Plain | Setting::Terms | Setting::Starts => Self::build(number, |_| Live::Now),
+                Setting::Moments => Self::build(0, |sequence| {
+                    MOMENTS[(sequence as usize + among(MOMENTS.len())) % MOMENTS.len()]
+                }),
             }
         })
     }
@@ -275,7 +294,8 @@ impl World {
         self.archives[day].get_or_init(make).clone()
     }
 
-    fn build(number: usize) -> Self {
+    /// The world in which releases have the terms of this number, none for 0, and go live when `live` says for their sequence.
+    fn build(number: usize, live: impl Fn(u64) -> Live) -> Self {
         let mut worker = Chance::new(1).noise(1_500);
         let (first, second) = (key(1), key(2));
         let pinned = root(1, &first, &[&first]);
@@ -283,7 +303,8 @@ impl World {
             if number == 0 { (EPOCH, EXPIRES) } else { (EPOCH_OF_TERMS, EXPIRES_OF_TERMS) };
         let mut chance = Chance::new(0x7E12 + number as u64);
         let mut terms = || (number > 0).then(|| Terms::chosen(&mut chance));
-        let plan = Plan { version: "1.0.0", sequence: 0, content: 0, page: 10, group: number > 0 };
+        let plan =
+            Plan { version: "1.0.0", sequence: 0, content: 0, page: 10, group: number > 0, live: Live::Now };
         let installed = make(plan, &worker, terms());
         let attached = attach(&installed, &pinned);
         let embedded = hash::of(&installed.manifest.to_bytes());
@@ -319,7 +340,8 @@ impl World {
             }
             // That everybody comes to the last one must follow from days and quiet, not from its urgency.
             let terms = if sequence as usize == DAYS - 1 { terms().map(Terms::patient) } else { terms() };
-            let plan = Plan { version, sequence, content, page, group: number > 0 };
+            let live = live(sequence);
+            let plan = Plan { version, sequence, content, page, group: number > 0, live };
             let mut made = make(plan, &worker, terms);
             [&old, &workers[0]].into_iter().for_each(|old| made.patched_from(old, &worker));
             workers.push(worker.clone());
@@ -384,7 +406,7 @@ pub(crate) fn downloaded(made: &Made) -> impl Iterator<Item = &String> {
 
 /// A repository in which everything is right but the keys.
 pub(crate) fn forged(expires: &str) -> Files {
-    let plan = Plan { version: "9.9.9", sequence: 99, content: 9, page: 99, group: false };
+    let plan = Plan { version: "9.9.9", sequence: 99, content: 9, page: 99, group: false, live: Live::Now };
     let made = make(plan, b"somebody else's", None);
     let mut files = Files::new();
     publish(&mut files, &made, 99, (&key(9), expires));

@@ -178,3 +178,37 @@ fn what_was_broken_once_holds() {
         }
     }
 }
+
+/// The same of the scenarios in which releases have their moments to go live at.
+#[test]
+fn lives_with_moments_hold_all_at_which_a_release_goes_live() {
+    let mut traces = Vec::new();
+    for scenario in 0..150 {
+        let seed = Seed { setting: Setting::Moments, scenario, kind: Kind::None, at: 1 };
+        let Outcome { broken, trace, .. } = run(seed, true);
+        assert_eq!(broken, None, "{scenario}");
+        traces.extend(trace);
+    }
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found = [
+        "it goes live when a page is next loaded",
+        "it goes live when the app is next started",
+        "the user: Load",
+        "the user: Now",
+        "the user: Later(30)",
+        "Committed { version: \"1.1.0\" }",
+        "Committed { version: \"1.3.0\" }",
+        "Committed { version: \"1.5.0\" }",
+        "RolledBack { version: \"1.2.0\"",
+    ]
+    .map(|part| (part, counted(part)));
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let moves: Vec<_> = traces
+        .iter()
+        .filter(|line| ["the user: ", "apply 1.", "--- start"].iter().any(|part| line.contains(part)))
+        .collect();
+    let follows = |first: &str| {
+        moves.windows(2).filter(|lines| lines[0].contains(first) && lines[1].contains("apply 1.")).count()
+    };
+    assert!(follows("the user: Load") >= 3 && follows("--- start") >= 3);
+}
