@@ -137,7 +137,7 @@ fn lives_with_bad_starts_hold_all_that_can_become_of_a_start() {
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
 #[test]
 fn what_was_broken_once_holds() {
-    let found: [(&str, &[u64]); 11] = [
+    let found: [(&str, &[u64]); 12] = [
         (
             "a listing that failed counted as empty; the clean-up removed what was committed",
             &[2_162_910, 2_179_177],
@@ -153,7 +153,11 @@ fn what_was_broken_once_holds() {
         ("a name left by a crash kept the next process from writing", &[10_535_151, 10_535_152]),
         (
             "the clean-up removed what the floor was to be found again from",
-            &[2_310_752, 2_310_795, 9_223_372_036_857_086_642],
+            &[2_310_752, 2_310_795, 9_223_372_036_857_086_642, 2_305_843_009_213_907_501],
+        ),
+        (
+            "a ban that a killed process had not made durable was acted on, and lost with the power",
+            &[2_305_843_009_213_891_067],
         ),
         (
             "the store's folder itself, made by a process that was killed, was never made durable",

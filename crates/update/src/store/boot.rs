@@ -107,8 +107,17 @@ impl Store {
         let state = self.state();
         if let Some(root) = root {
             for hash in [state.current, state.previous].into_iter().flatten() {
-                match self.open_release(&hash, root) {
-                    _ if self.is_banned(&hash) || passed.contains(&hash) => {}
+                let opened = self.open_release(&hash, root);
+                if let Some(reason) = self.ban_reason(&hash) {
+                    // A process may have been killed while it banned what it had committed: nothing is built on that before it is
+                    // durable.
+                    if let Err(error) = self.ban(&hash, &reason) {
+                        tracing::warn!(%error, "the ban could not be stored; it holds for this run");
+                    }
+                    continue;
+                }
+                match opened {
+                    _ if passed.contains(&hash) => {}
                     Ok(release) if older(&release, embedded) => {}
                     Ok(release) => {
                         // An older executable was put in place of the one that could run it. It is not to blame.

@@ -2,7 +2,7 @@
 
 use super::boot::StoredProof;
 use super::shell::carried;
-use super::state::Copy;
+use super::state::{Copy, State};
 use super::{Release, Store, content_hash};
 use crate::disk::{Lock, TEMPORARY};
 use crate::trust::Proof;
@@ -277,7 +277,8 @@ impl Store {
                 self.heal_state()?;
                 self.state()
             }
-            _ => self.state(),
+            Copy::Valid(state) => state,
+            Copy::Absent => State::default(),
         };
         let spared: BTreeSet<_> =
             [&state.current, &state.previous, &state.staged].into_iter().flatten().cloned().collect();
@@ -303,7 +304,7 @@ impl Store {
                     Err(Error::Disk { source, .. }) if source.kind() != ErrorKind::NotFound => return Ok(()),
                     Err(_) => {}
                 }
-            } else {
+            } else if !self.tells_the_floor(&hash, &state) {
                 self.inner.disk.remove(&folder).map_err(Error::disk("removing", &folder))?;
             }
         }
@@ -328,6 +329,14 @@ impl Store {
         self.remove_leftovers(&self.inner.folder, &["files", "backend"])?;
         let partial = self.inner.folder.join("partial");
         self.inner.disk.remove(&partial).map_err(Error::disk("removing", &partial))
+    }
+
+    /// Whether a release is the highest of its channel that was ever committed, and given up since: should both copies of the
+    /// state be lost, only its manifest tells the floor. Its files go.
+    fn tells_the_floor(&self, hash: &str, state: &State) -> bool {
+        self.read_manifest(hash).is_ok_and(|(manifest, _)| {
+            manifest.sequence > 0 && manifest.sequence == state.floor_of(&self.read_channel(hash))
+        })
     }
 
     /// Removes what crashes left of files that were being written.
