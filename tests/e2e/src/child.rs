@@ -38,11 +38,15 @@ pub struct Program {
     readers: Vec<JoinHandle<()>>,
 }
 
-/// Makes `command` die with the thread that spawns it, also when the test itself is killed.
+/// Makes `command` die with the thread that spawns it, also when the test itself is killed. It heeds signals as if started by a
+/// user, also where tests run in the background, in which some shells have Ctrl-C ignored, or under `nohup`.
 pub fn die_with_test(command: &mut Command) {
-    // SAFETY: prctl is async-signal-safe and touches only the new process.
+    // SAFETY: prctl and signal are async-signal-safe and touch only the new process.
     unsafe {
         command.pre_exec(|| {
+            for signal in [libc::SIGINT, libc::SIGHUP] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == -1 {
                 return Err(std::io::Error::last_os_error());
             }
