@@ -3,7 +3,7 @@
 use crate::child::{self, Program};
 use crate::page::Page;
 use crate::project::{self, Project};
-use crate::stage::{Stage, binary};
+use crate::stage::{Stage, binary, shell_under_test};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Shipped {
     /// # Errors
     /// When a step fails.
     pub fn build(stage: &Stage, project: Project) -> anyhow::Result<Self> {
-        Self::build_in(stage, project, &binary("staysail-shell")?)
+        Self::build_in(stage, project, &shell_under_test()?)
     }
 
     /// The same with this shell.
@@ -126,7 +126,7 @@ impl Shipped {
 /// # Errors
 /// When the build fails.
 pub fn build(stage: &Stage, project: &Project, quick: bool) -> anyhow::Result<PathBuf> {
-    build_in(stage, project, quick, &binary("staysail-shell")?)
+    build_in(stage, project, quick, &shell_under_test()?)
 }
 
 fn build_in(stage: &Stage, project: &Project, quick: bool, shell: &Path) -> anyhow::Result<PathBuf> {

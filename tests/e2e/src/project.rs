@@ -1,7 +1,7 @@
 //! Projects under test: the fixture, copied into the test's folder, or whatever `staysail init` makes.
 
 use crate::child;
-use crate::stage::{Stage, binary, cargo_target, repository};
+use crate::stage::{Stage, binary, cargo_target, repository, shell_under_test};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -157,7 +157,7 @@ impl Project {
 /// When the program is missing.
 pub fn staysail(stage: &Stage, arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = stage.command(&binary("staysail")?);
-    command.args(arguments).env("STAYSAIL_SHELL", binary("staysail-shell")?).current_dir(stage.folder.path());
+    command.args(arguments).env("STAYSAIL_SHELL", shell_under_test()?).current_dir(stage.folder.path());
     Ok(command)
 }
 
@@ -174,7 +174,7 @@ pub fn run(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Resu
 /// # Errors
 /// When it fails.
 pub fn run_quick(stage: &Stage, project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
-    run_quick_with(stage, project, arguments, &binary("staysail-shell")?)
+    run_quick_with(stage, project, arguments, &shell_under_test()?)
 }
 
 /// As [`run_quick`], with this shell instead of the development one.

@@ -1,5 +1,6 @@
 //! Where a test plays: its lock, its display, its folder, its mark, and the binaries under test.
 
+use crate::child;
 use crate::display::Display;
 use crate::processes::{self, MARK, Process};
 use anyhow::Context;
@@ -7,7 +8,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// Plays one test: sets its stage, and when it fails takes a picture and shows what all programs said.
@@ -24,9 +25,9 @@ pub fn play(name: &str, test: impl FnOnce(&Stage) -> anyhow::Result<()>) {
     }));
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => panic!("{name}: {error:#}\n{}", crate::child::outputs()),
+        Ok(Err(error)) => panic!("{name}: {error:#}\n{}", child::outputs()),
         Err(panic) => {
-            eprintln!("{}", crate::child::outputs());
+            eprintln!("{}", child::outputs());
             std::panic::resume_unwind(panic)
         }
     }
@@ -55,10 +56,11 @@ impl Stage {
         // SAFETY: flock on a descriptor that is open; released by the kernel when it is closed, however we end.
         let locked = unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) };
         anyhow::ensure!(locked == 0, "no turn for this test");
-        for program in ["staysail", "staysail-shell", "staysail-server"] {
+        for program in ["staysail", "staysail-server"] {
             binary(program)?;
         }
-        crate::child::forget_outputs();
+        lighten_shell(&scratch)?;
+        child::forget_outputs();
         let folder = tempfile::Builder::new().prefix("staysail-e2e-").tempdir()?;
         for kept in ["data", "home", "config", "cache", "run"] {
             std::fs::create_dir(folder.path().join(kept))?;
@@ -177,6 +179,41 @@ fn scratch() -> anyhow::Result<PathBuf> {
 /// The cargo target folder all projects under test share, so that dependencies are compiled once.
 pub fn cargo_target() -> PathBuf {
     target().join("e2e/cargo")
+}
+
+/// The shell as built last, without what a debugger would want: it is copied, hashed and packed over and over.
+///
+/// # Errors
+/// When it has not been built, or no test has begun.
+pub fn shell_under_test() -> anyhow::Result<PathBuf> {
+    light_shell(&scratch()?)
+}
+
+/// Its place, named by what it was made of.
+fn light_shell(scratch: &Path) -> anyhow::Result<PathBuf> {
+    let facts = binary("staysail-shell")?.metadata()?;
+    let written = facts.modified()?.duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
+    Ok(scratch.join(format!("shell-{written}-{}", facts.len())).join("staysail-shell"))
+}
+
+/// Makes it unless it is there; for the test whose turn it is.
+fn lighten_shell(scratch: &Path) -> anyhow::Result<()> {
+    let light = light_shell(scratch)?;
+    if light.is_file() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(scratch)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("shell-") {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let folder = light.parent().context("it lies in a folder")?;
+    std::fs::create_dir(folder)?;
+    let half = folder.join("half");
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-debug").arg("-o").arg(&half).arg(binary("staysail-shell")?);
+    child::run("strip", strip, Duration::from_secs(60))?;
+    Ok(std::fs::rename(half, light)?)
 }
 
 /// A program of this workspace, as built last.

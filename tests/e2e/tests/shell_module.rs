@@ -5,7 +5,7 @@ use staysail_e2e::built::{Running, Shipped};
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::page::Page;
 use staysail_e2e::project::{Backend, Project, run_quick_with};
-use staysail_e2e::stage::{Stage, binary, play};
+use staysail_e2e::stage::{Stage, play, shell_under_test};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ const OLDER: &str = "0.0.9";
 /// Longest wait for a page, or for the end of a process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The shell under test with something at its end: another one by its hash. Without what is there for debuggers alone, which
+/// The shell under test with something at its end: another one by its hash. Without names of functions, too, which
 /// would take long to compress.
 fn another_shell(stage: &Stage) -> anyhow::Result<PathBuf> {
     let shell = stage.folder.path().join("another-shell");
-    std::fs::copy(binary("staysail-shell")?, &shell)?;
+    std::fs::copy(shell_under_test()?, &shell)?;
     let _ = Command::new("strip").arg(&shell).status();
     std::fs::OpenOptions::new().append(true).open(&shell)?.write_all(b"another")?;
     Ok(shell)
@@ -45,7 +45,7 @@ fn older_shell(stage: &Stage) -> anyhow::Result<PathBuf> {
     let shell = stage.folder.path().join("older-shell");
     let (own, older) = (env!("CARGO_PKG_VERSION").as_bytes(), OLDER.as_bytes());
     ensure!(own.len() == older.len() && own != older, "another version is wanted for {OLDER}");
-    let mut bytes = std::fs::read(binary("staysail-shell")?)?;
+    let mut bytes = std::fs::read(shell_under_test()?)?;
     let places: Vec<usize> =
         bytes.windows(own.len()).enumerate().filter(|(_, found)| *found == own).map(|(at, _)| at).collect();
     places.iter().for_each(|at| bytes[*at..at + own.len()].copy_from_slice(older));

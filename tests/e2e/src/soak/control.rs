@@ -4,7 +4,7 @@
 //! `docs/spec`: magic, lengths, call number, JSON.
 
 use crate::child::Program;
-use crate::stage::{Stage, binary};
+use crate::stage::{Stage, shell_under_test};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -37,7 +37,7 @@ impl Shell {
         let (ours, theirs) = UnixStream::pair()?;
         let descriptor = theirs.as_raw_fd();
         let port = crate::free_port()?;
-        let mut command = stage.command(&binary("staysail-shell")?);
+        let mut command = stage.command(&shell_under_test()?);
         command
             .env("STAYSAIL_CONTROL", descriptor.to_string())
             .env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{port}"));
