@@ -194,7 +194,7 @@ impl Pairs {
         if step & (ASK | BASELESS) != 0 {
             return if step & ASK != 0 { decode(code) } else { baseless(code, third != 0, step, what) };
         }
-        let (length, relative) = (usize::from(step & LENGTH), usize::from(step / RELATIVE & 1));
+        let (length, relative) = (usize::from(step & LENGTH), usize::from((step & RELATIVE) / RELATIVE));
         Instruction { length, relative, what: u32::from(what) }
     }
 
