@@ -6,7 +6,6 @@ use crate::event::Subject;
 use crate::tree::{File, Known};
 use staysail_protocol::limits;
 use std::collections::{BTreeMap, HashSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
