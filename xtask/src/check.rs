@@ -25,7 +25,7 @@ const DISK_GB: f64 = 16.0;
 /// A linker that hits the end of the disk says "bus error", a window nothing at all: below this the disk is suspected.
 const DISK_FULL_GB: f64 = 2.0;
 
-const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
+const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Fetching RustSec's list.
 const FETCH_LIMIT: Duration = Duration::from_secs(120);
 
