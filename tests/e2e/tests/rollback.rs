@@ -250,6 +250,15 @@ fn a_machine_that_sleeps_while_a_release_is_on_probation_has_it_neither_taken_ba
         page.wait_event("committed", "0.2.0")?;
         page.wait_served_by("v1", EDIT)?;
         ensure!(page.text(&page.find("#heading")?)? == "page-1", "the page is that of before");
+
+        // The same with no release under way: nobody is ended for it.
+        let process = page.call("process", &json!({}))?;
+        signal_all(stage, &running, libc::SIGSTOP);
+        std::thread::sleep(Duration::from_secs(11));
+        signal_all(stage, &running, libc::SIGCONT);
+        page.wait_served_by("v1", EDIT)?;
+        let now = page.call("process", &json!({}))?;
+        ensure!(now == process, "{process}, then {now}");
         drop(page);
         running.stop()
     });
