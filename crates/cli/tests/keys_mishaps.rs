@@ -164,16 +164,18 @@ fn keys_get_another_passphrase_without_a_change_of_who_may_sign() {
     company.does(&["keys", "passphrase", "--new-passphrase-file", "old"]);
     let before = private(&company);
     company.fails(&["keys", "passphrase", "--new-passphrase-file", "new"], "encrypted");
-    company.fails(
-        &["keys", "passphrase", "--passphrase-file", "new", "--unencrypted"],
-        "wrong passphrase for the",
-    );
+    let wrong = ["keys", "passphrase", "--passphrase-file", "new", "--unencrypted"];
+    company.fails(&wrong, "wrong passphrase for the");
+    company.fails(&wrong, "no key was changed; where they have different passphrases");
     company.fails(&["keys", "passphrase", "none", "--unencrypted"], "no private key none");
     let change = ["keys", "passphrase", "--passphrase-file", "old", "--new-passphrase-file", "new"];
-    assert!(company.does(&change).contains("4 private keys"));
+    assert!(company.does(&change).contains("open with the new passphrase now: 4."));
     assert_eq!((private(&company), company.keys().root().unwrap()), (before, root));
     company.fails(&["keys", "renew", "--passphrase-file", "old"], "wrong passphrase");
     company.does(&["keys", "renew", "--passphrase-file", "new"]);
+    let open = ["keys", "passphrase", "--passphrase-file", "new", "--unencrypted"];
+    assert!(company.does(&open).contains("without a passphrase now: 4."));
+    company.does(&["keys", "renew"]);
 }
 
 /// A project that compiles in a moment: its backend only describes itself.

@@ -65,6 +65,13 @@ pub fn launch() -> Result<(), String> {
     }
 }
 
+/// The name of the executable the user knows, also where a shell of a release runs in its place. To be asked before [`launch`].
+pub fn program() -> String {
+    let executable = module::installed().or_else(|| std::env::current_exe().ok()).unwrap_or_default();
+    let name = executable.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(&name).to_owned()
+}
+
 fn production(runtime: &tokio::runtime::Runtime) -> Result<(), String> {
     let executable =
         std::env::current_exe().map_err(|error| format!("this program can not find itself: {error}"))?;

@@ -6,12 +6,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     staysail_supervise::guardian_main();
+    let program = staysail_shell::launch::program();
     match staysail_shell::launch::launch() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Under the name the user knows the app by.
-            let program = std::env::current_exe().unwrap_or_default();
-            eprintln!("{}: {error}", program.file_stem().unwrap_or_default().display());
+            eprintln!("{program}: {error}");
             ExitCode::FAILURE
         }
     }

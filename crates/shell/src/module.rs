@@ -39,13 +39,18 @@ pub struct Role {
     pub given: Option<String>,
 }
 
+/// The installed executable, when it started this process.
+pub fn installed() -> Option<PathBuf> {
+    std::env::var_os(INSTALLED_VARIABLE).map(PathBuf::from)
+}
+
 impl Role {
     /// `None` when neither this executable nor one that started it is an app.
     ///
     /// # Errors
     /// A sentence for people: the attached release is damaged.
     pub fn of(executable: PathBuf) -> Result<Option<Self>, String> {
-        let (installed, given) = (std::env::var_os(INSTALLED_VARIABLE), std::env::var(START_VARIABLE));
+        let (installed, given) = (installed(), std::env::var(START_VARIABLE));
         if installed.is_some() || given.is_ok() {
             for variable in [INSTALLED_VARIABLE, START_VARIABLE] {
                 // SAFETY: no other thread reads the environment yet but those of the runtime, which do not.
@@ -57,7 +62,7 @@ impl Role {
             // No start is an app's own that way: it is one of another's name, for which there is nothing to start either.
             return Ok(Some(Self { executable, attached, given: given.map(|_| String::new()) }));
         }
-        let (Some(executable), Some(_)) = (installed.map(PathBuf::from), &given) else { return Ok(None) };
+        let (Some(executable), Some(_)) = (installed, &given) else { return Ok(None) };
         Ok(read(&executable)?.map(|attached| Self { executable, attached, given }))
     }
 }

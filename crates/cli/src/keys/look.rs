@@ -5,6 +5,7 @@ use super::{ask_new_passphrase, ask_passphrase, given_passphrase, new_passphrase
 use crate::repo::days_until;
 use anyhow::{Context, bail};
 use clap::Args;
+use staysail_update::Error;
 use staysail_update::publisher::keys::{Kept, short};
 use staysail_update::publisher::{Keys, Role, metadata};
 use std::io::IsTerminal;
@@ -168,10 +169,21 @@ pub(super) fn change_passphrase(arguments: &ChangePassphraseArgs) -> anyhow::Res
         None if !arguments.unencrypted => Some(ask_new_passphrase()?),
         file => new_passphrase(&PassphraseArgs { passphrase_file: file.clone() }, arguments.unencrypted)?,
     };
-    let count = keys.change_passphrase(those, old.as_deref(), new.as_deref())?.len();
-    println!(
-        "{count} private keys in {} open with the new passphrase. Copies made before open with the one they had.",
-        keys.folder().display()
+    let count = those.len();
+    keys.change_passphrase(those, old.as_deref(), new.as_deref()).map_err(|error| {
+        let said = match error {
+            Error::Refused(_) if arguments.ids.is_empty() && count > 1 => {
+                "no key was changed; where they have different passphrases, name some by their ids"
+            }
+            Error::Refused(_) => "no key was changed",
+            _ => "not all keys were changed; give the command again, and it goes on where it ended",
+        };
+        anyhow::Error::new(error).context(said)
+    })?;
+    let (keys, how) = (
+        keys.folder().display(),
+        if new.is_some() { "with the new passphrase" } else { "without a passphrase" },
     );
+    println!("Private keys in {keys} that open {how} now: {count}. Copies made before open as they did.");
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! | exchanged, added, taken away, signed by several | [`change`] |
 //! | looked at, moved, encrypted anew | [`look`] |
 //!
-//! **Invariant:** a private key is never printed, never overwritten, and never lies in the clear unless that was asked for.
+//! **Invariant:** a private key is never printed, never overwritten but by itself under another passphrase, and never lies in the
+//! clear unless that was asked for.
 
 mod change;
 mod init;

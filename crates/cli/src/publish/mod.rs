@@ -127,7 +127,7 @@ pub fn run(
     let shell = contents.shell.as_ref().map(|shell| shell.version.clone());
     let targets = contents.manifest.backend.keys().cloned().collect::<Vec<_>>().join(", ");
     // With a shell that takes some seconds.
-    eprintln!("Compressing and signing {}…", contents.manifest.version);
+    eprintln!("Compressing and signing {}…", options.version.as_ref().unwrap_or(&contents.manifest.version));
     let report = apart(|| Ok(publisher::publish(&*place(&to)?, &folder_keys, contents, &options, now())?))?;
     println!("Published {} to {to} (sequence {}).", report.version, report.sequence);
     if !is_there {
@@ -172,8 +172,6 @@ pub fn apart<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow
     })
 }
 
-/// The repository at an address or in a folder.
-///
 /// The place of a repository that is there.
 ///
 /// # Errors
@@ -190,6 +188,8 @@ fn is_server(to: &str) -> bool {
     to.starts_with("http://") || to.starts_with("https://")
 }
 
+/// The repository at an address or in a folder, which is made.
+///
 /// # Errors
 /// A folder that can not be opened; a token that is missing.
 pub fn place(to: &str) -> anyhow::Result<Box<dyn Place>> {
