@@ -435,6 +435,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_clean_up_keeps_what_alone_tells_the_floor_until_something_newer_was_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let release = |sequence: u64| {
+            let manifest =
+                Manifest { format: 1, app: "com.example.a".into(), sequence, ..Manifest::default() };
+            let bytes = Manifest { version: format!("1.{sequence}.0"), ..manifest }.to_bytes();
+            let manifest = store.folder().join("releases").join(hash::of(&bytes)).join("manifest.json");
+            store.inner.disk.write(&manifest, &bytes, false).unwrap();
+            manifest
+        };
+        let [lower, given_up] = [1, 2].map(release);
+        // It was committed, and is what boots no more.
+        store.raise_floor("stable", 2).unwrap();
+        store.collect_garbage().unwrap();
+        assert_eq!([lower.exists(), given_up.exists()], [false, true]);
+        for copy in ["state", "state.copy"] {
+            std::fs::write(store.folder().join(copy), "damaged").unwrap();
+        }
+        assert_eq!(store.state().floor, 2);
+        store.raise_floor("stable", 3).unwrap();
+        store.collect_garbage().unwrap();
+        assert_eq!((given_up.exists(), store.state().floor), (false, 3));
+    }
+
+    #[test]
     fn content_that_is_not_what_the_manifest_says_is_not_put_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();

@@ -141,3 +141,18 @@ async fn what_ends_the_app_while_another_release_is_on_trial_is_not_held_against
     session.wait("live", |seen| matches!(seen, Seen::Live(_)).then_some(())).await;
     assert_eq!(marks(&app), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_that_a_killed_process_left_half_done_is_whole_before_anything_is_built_on_it() {
+    let lab = Lab::new();
+    let app = lab.updated().await;
+    let hash = app.store().state().current.unwrap();
+    // Its file was written first, and the process was killed before the state.
+    let banned = app.store_folder().join("banned");
+    std::fs::create_dir_all(&banned).unwrap();
+    std::fs::write(banned.join(&hash), "it does not come up").unwrap();
+    assert_eq!(app.boot(&app.store()).release.manifest().version, "1.0.0");
+    let state = app.store().state();
+    let reason = state.banned.get(&hash).map(String::as_str);
+    assert_eq!((state.current, reason), (None, Some("it does not come up")));
+}
