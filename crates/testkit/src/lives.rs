@@ -107,13 +107,18 @@ fn plain(scenario: u64) -> Vec<Life> {
         .collect()
 }
 
+/// The last life again, a day later.
+fn plain_and_one_more(scenario: u64) -> Vec<Life> {
+    let mut lives = plain(scenario);
+    let more = lives.last().map(|last| Life { day: (last.day + 1).min(DAYS - 2), ..last.clone() });
+    lives.extend(more);
+    lives
+}
+
 /// As where releases are taken as they come, with one more life, and now and then the user says now.
 fn in_waves(scenario: u64) -> Vec<Life> {
     let mut chance = Chance::new(scenario ^ 0x3A7E_5A11);
-    let mut lives = plain(scenario ^ 0x3A7E);
-    let mut more = lives.last().cloned().into_iter().collect::<Vec<_>>();
-    more.iter_mut().for_each(|life| life.day = (life.day + 1).min(DAYS - 2));
-    lives.append(&mut more);
+    let mut lives = plain_and_one_more(scenario ^ 0x3A7E);
     for life in &mut lives {
         match chance.below(6) {
             0 => life.acts = vec![(1, Act::Now), (2, Act::Look)],
@@ -149,10 +154,7 @@ fn with_starts(scenario: u64) -> Vec<Life> {
 /// for that.
 fn with_moments(scenario: u64) -> Vec<Life> {
     let mut chance = Chance::new(scenario ^ 0x70AD_5A11);
-    let mut lives = plain(scenario ^ 0x70AD);
-    let mut more = lives.last().cloned().into_iter().collect::<Vec<_>>();
-    more.iter_mut().for_each(|life| life.day = (life.day + 1).min(DAYS - 2));
-    lives.append(&mut more);
+    let mut lives = plain_and_one_more(scenario ^ 0x70AD);
     for life in &mut lives {
         life.busy = chance.below(6) == 0;
         let mut acts: Vec<_> = (0..chance.below(4))

@@ -26,112 +26,105 @@ fn every_sort_of_fault_strikes_and_stops_striking() {
     }
 }
 
+/// What happens in so many scenarios when nothing goes wrong.
+fn undisturbed(setting: Setting, scenarios: u64) -> Vec<String> {
+    let traces = (0..scenarios).flat_map(|scenario| {
+        let Outcome { broken, trace, .. } = run(Seed { setting, scenario, kind: Kind::None, at: 1 }, true);
+        assert_eq!(broken, None, "{scenario}");
+        trace
+    });
+    traces.collect()
+}
+
+/// Each of these happens more than once or twice.
+fn holds(traces: &[String], parts: &[&str]) {
+    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
+    let found: Vec<_> = parts.iter().map(|part| (*part, counted(part))).collect();
+    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+}
+
 /// Where nothing goes wrong, the scenarios with terms have everything in them that they are about.
 #[test]
 fn lives_with_terms_hold_all_that_conditions_and_users_do() {
-    let mut traces = Vec::new();
-    for scenario in 0..100 {
-        let seed = Seed { setting: Setting::Terms, scenario, kind: Kind::None, at: 1 };
-        let Outcome { broken, trace, .. } = run(seed, true);
-        assert_eq!(broken, None, "{scenario}");
-        traces.extend(trace);
-    }
-    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
-    let found = [
-        "asked for Some(Look)",
-        "asked for Some(Download)",
-        "asked for Some(Apply)",
-        "asked for None",
-        ": Failure Facts",
-        ": Nothing Facts",
-        "the condition `download` of the policy does not hold",
-        "the condition `apply` of the policy does not hold",
-        "of the policy holds can not be told",
-        "the user said later",
-        "the user: Now",
-        "the user: Archive",
-        "Skipped {",
-        "simulated: its state can not be handed over yet",
-        "RolledBack",
-        "maps/own.bin: Ok",
-    ]
-    .map(|part| (part, counted(part)));
-    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let traces = undisturbed(Setting::Terms, 100);
+    holds(
+        &traces,
+        &[
+            "asked for Some(Look)",
+            "asked for Some(Download)",
+            "asked for Some(Apply)",
+            "asked for None",
+            ": Failure Facts",
+            ": Nothing Facts",
+            "the condition `download` of the policy does not hold",
+            "the condition `apply` of the policy does not hold",
+            "of the policy holds can not be told",
+            "the user said later",
+            "the user: Now",
+            "the user: Archive",
+            "Skipped {",
+            "simulated: its state can not be handed over yet",
+            "RolledBack",
+            "maps/own.bin: Ok",
+        ],
+    );
 }
 
 /// The same of the scenarios in which the user chooses what is followed.
 #[test]
 fn lives_with_channels_hold_all_that_can_be_chosen() {
-    let mut traces = Vec::new();
-    for scenario in 0..100 {
-        let seed = Seed { setting: Setting::Channels, scenario, kind: Kind::None, at: 1 };
-        let Outcome { broken, trace, .. } = run(seed, true);
-        assert_eq!(broken, None, "{scenario}");
-        traces.extend(trace);
-    }
-    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
-    let found = [
-        "Following { channel: \"beta\", pinned: None }",
-        "Following { channel: \"stable\", pinned: Some(\"1.",
-        "there is no channel beta, only stable",
-        "the app is to stay at",
-        "Committed { version: \"1.2.0\" }",
-        "Committed { version: \"1.5.0\" }",
-        "Committed { version: \"1.7.0\" }",
-        "RolledBack { version: \"1.4.0\"",
-        "RolledBack { version: \"1.6.1\"",
-        "the user: Rate(Some",
-        "the user: Archive",
-        "the user said later",
-        "maps/own.bin: Ok",
-    ]
-    .map(|part| (part, counted(part)));
-    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let traces = undisturbed(Setting::Channels, 100);
+    holds(
+        &traces,
+        &[
+            "Following { channel: \"beta\", pinned: None }",
+            "Following { channel: \"stable\", pinned: Some(\"1.",
+            "there is no channel beta, only stable",
+            "the app is to stay at",
+            "Committed { version: \"1.2.0\" }",
+            "Committed { version: \"1.5.0\" }",
+            "Committed { version: \"1.7.0\" }",
+            "RolledBack { version: \"1.4.0\"",
+            "RolledBack { version: \"1.6.1\"",
+            "the user: Rate(Some",
+            "the user: Archive",
+            "the user said later",
+            "maps/own.bin: Ok",
+        ],
+    );
 }
 
 /// The same of the scenarios in which releases come in waves.
 #[test]
 fn lives_in_waves_hold_shares_that_grow_and_pause() {
-    let mut traces = Vec::new();
-    for scenario in 0..100 {
-        let seed = Seed { setting: Setting::Waves, scenario, kind: Kind::None, at: 1 };
-        let Outcome { broken, trace, .. } = run(seed, true);
-        assert_eq!(broken, None, "{scenario}");
-        traces.extend(trace);
-    }
-    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
-    let found = [
-        "Committed { version: \"1.1.0\" }",
-        "Committed { version: \"1.2.0\" }",
-        "Committed { version: \"1.5.0\" }",
-        "RolledBack { version: \"1.3.0\"",
-        "the user: Now",
-        "the user: Later(100000)",
-    ]
-    .map(|part| (part, counted(part)));
-    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let traces = undisturbed(Setting::Waves, 100);
+    holds(
+        &traces,
+        &[
+            "Committed { version: \"1.1.0\" }",
+            "Committed { version: \"1.2.0\" }",
+            "Committed { version: \"1.5.0\" }",
+            "RolledBack { version: \"1.3.0\"",
+            "the user: Now",
+            "the user: Later(100000)",
+        ],
+    );
 }
 
 /// The same of the scenarios in which what runs takes the app down, or does not come up.
 #[test]
 fn lives_with_bad_starts_hold_all_that_can_become_of_a_start() {
-    let mut traces = Vec::new();
-    for scenario in 0..100 {
-        let seed = Seed { setting: Setting::Starts, scenario, kind: Kind::None, at: 1 };
-        let Outcome { broken, trace, .. } = run(seed, true);
-        assert_eq!(broken, None, "{scenario}");
-        traces.extend(trace);
-    }
-    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
-    let found = [
-        "boots 1.0.0 (Some(\"version 1.1.0 is never tried again: the app was started 3 times",
-        "boots 1.1.0 (Some(\"version 1.3.0 is never tried again: the app was started 3 times",
-        "does not come up",
-        "start: NotShown",
-        "Committed { version: \"1.5.0\" }",
-    ]
-    .map(|part| (part, counted(part)));
-    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let traces = undisturbed(Setting::Starts, 100);
+    holds(
+        &traces,
+        &[
+            "boots 1.0.0 (Some(\"version 1.1.0 is never tried again: the app was started 3 times",
+            "boots 1.1.0 (Some(\"version 1.3.0 is never tried again: the app was started 3 times",
+            "does not come up",
+            "start: NotShown",
+            "Committed { version: \"1.5.0\" }",
+        ],
+    );
 }
 
 /// Each of these broke a law once. Effects may have moved since: the ones around it are run, too.
@@ -186,27 +179,21 @@ fn what_was_broken_once_holds() {
 /// The same of the scenarios in which releases have their moments to go live at.
 #[test]
 fn lives_with_moments_hold_all_at_which_a_release_goes_live() {
-    let mut traces = Vec::new();
-    for scenario in 0..150 {
-        let seed = Seed { setting: Setting::Moments, scenario, kind: Kind::None, at: 1 };
-        let Outcome { broken, trace, .. } = run(seed, true);
-        assert_eq!(broken, None, "{scenario}");
-        traces.extend(trace);
-    }
-    let counted = |part: &str| traces.iter().filter(|line| line.contains(part)).count();
-    let found = [
-        "it goes live when a page is next loaded",
-        "it goes live when the app is next started",
-        "the user: Load",
-        "the user: Now",
-        "the user: Later(30)",
-        "Committed { version: \"1.1.0\" }",
-        "Committed { version: \"1.3.0\" }",
-        "Committed { version: \"1.5.0\" }",
-        "RolledBack { version: \"1.2.0\"",
-    ]
-    .map(|part| (part, counted(part)));
-    assert!(found.iter().all(|(_, count)| *count >= 3), "{found:#?}");
+    let traces = undisturbed(Setting::Moments, 150);
+    holds(
+        &traces,
+        &[
+            "it goes live when a page is next loaded",
+            "it goes live when the app is next started",
+            "the user: Load",
+            "the user: Now",
+            "the user: Later(30)",
+            "Committed { version: \"1.1.0\" }",
+            "Committed { version: \"1.3.0\" }",
+            "Committed { version: \"1.5.0\" }",
+            "RolledBack { version: \"1.2.0\"",
+        ],
+    );
     let moves: Vec<_> = traces
         .iter()
         .filter(|line| ["the user: ", "apply 1.", "--- start"].iter().any(|part| line.contains(part)))
