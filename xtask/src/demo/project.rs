@@ -121,7 +121,8 @@ impl Project {
         let mut command = self.staysail(display);
         command.arg("publish").arg("--to").arg(self.repository()).args(["--version", version]);
         let said = self.run(&mut command)?;
-        let sizes: Vec<&str> = said.lines().skip(1).map(str::trim).take(2).collect();
+        let is_size = |line: &&str| line.contains(" files, ") || line.contains(" from the version before");
+        let sizes: Vec<&str> = said.lines().map(str::trim).filter(is_size).collect();
         Ok(format!("published in {:.1} s: {}", begun.elapsed().as_secs_f64(), sizes.join("; ")))
     }
 
