@@ -1,7 +1,8 @@
 //! Applying a patch.
 
+use super::image::Image;
 use super::memory;
-use super::predict::{Copy, Learned, Mapping, Predictor};
+use super::predict::{Copy, Learned, Mapping, Moved, Predictor, Visit};
 use super::references::{References, processors};
 use super::wire::{self, Reader, Streams};
 use super::{COPIES_MAX, Error, SECTION_BYTES};
@@ -158,35 +159,60 @@ impl Corrector<'_> {
     fn make(&mut self, section: &Section, out: &mut [u8]) -> Option<()> {
         lay_out(self.predictor.bytes, section, out)?;
         self.learned.forget();
-        let (mut right, mut equal) = (Gaps::new(section.right)?, Gaps::new(section.equal)?);
-        let mut corrections = Reader(section.corrections);
-        let mut differences = section.differences.iter();
         let Self { predictor, mapping, learned } = self;
-        let new = predictor.new;
+        let mut fields = Fields {
+            mapping,
+            learned,
+            new: predictor.new,
+            right: Gaps::new(section.right)?,
+            corrections: Reader(section.corrections),
+            start: section.start,
+            out,
+        };
+        let (mut equal, mut differences) = (Gaps::new(section.equal)?, section.differences.iter());
         for copy in section.copies {
-            predictor.each(*copy, |mut moved| {
-                let known = learned.get(moved.target);
-                let address = if right.next == Some(0) {
-                    let expected = known.unwrap_or_else(|| mapping.get(moved.target));
-                    let target = corrected(expected, &mut corrections)?;
-                    learned.learn(moved.target, target);
-                    right.advance()?;
-                    new.address(target)
-                } else {
-                    right.next = right.next.map(|next| next - 1);
-                    known.map_or_else(|| mapping.address(moved.target, new), |known| new.address(known))
-                };
-                moved.at -= section.start;
-                if let Some(address) = address {
-                    moved.write(out, address);
-                }
-                Some(())
-            })?;
-            let bytes = out.get_mut((copy.new as usize).checked_sub(section.start)?..)?;
+            predictor.each(*copy, &mut fields)?;
+            let bytes = fields.out.get_mut((copy.new as usize).checked_sub(section.start)?..)?;
             differ(bytes.get_mut(..copy.length as usize)?, &mut equal, &mut differences)?;
         }
-        let done = right.next.is_none() && equal.next.is_none() && corrections.0.is_empty();
+        let done = fields.right.next.is_none() && equal.next.is_none() && fields.corrections.0.is_empty();
         (done && differences.as_slice().is_empty()).then_some(())
+    }
+}
+
+/// The references of one section of the new file.
+struct Fields<'a, 'b> {
+    mapping: &'a Mapping,
+    learned: &'a mut Learned,
+    new: &'a Image,
+    /// How many are right before the next correction.
+    right: Gaps<'b>,
+    corrections: Reader<'b>,
+    /// The section's bytes, and the offset of the first one.
+    out: &'a mut [u8],
+    start: usize,
+}
+
+impl Visit for Fields<'_, '_> {
+    #[inline(always)]
+    fn visit(&mut self, mut moved: Moved) -> Option<()> {
+        let known = self.learned.get(moved.target);
+        let address = if self.right.next == Some(0) {
+            let expected = known.unwrap_or_else(|| self.mapping.get(moved.target));
+            let target = corrected(expected, &mut self.corrections)?;
+            self.learned.learn(moved.target, target);
+            self.right.advance()?;
+            self.new.address(target)
+        } else {
+            self.right.next = self.right.next.map(|next| next - 1);
+            known
+                .map_or_else(|| self.mapping.address(moved.target, self.new), |known| self.new.address(known))
+        };
+        moved.at -= self.start;
+        if let Some(address) = address {
+            moved.write(self.out, address);
+        }
+        Some(())
     }
 }
 
@@ -230,7 +256,7 @@ fn differ(bytes: &mut [u8], equal: &mut Gaps, differences: &mut std::slice::Iter
 
 #[cfg(test)]
 mod tests {
-    use super::super::image::{Form, Image, Region, Segment};
+    use super::super::image::{Form, Region, Segment};
     use super::super::wire::{Patch, put, put_signed};
     use super::*;
 

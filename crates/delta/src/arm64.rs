@@ -11,12 +11,8 @@ const REACH: usize = 12;
 /// What a field of an instruction holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
-    /// 26 bits, in words.
-    Branch,
-    /// 19 bits from bit 5, in words.
-    Near,
-    /// 14 bits from bit 5, in words.
-    Test,
+    /// Words from here, in a field of this class.
+    Words(Class),
     /// A page; completed by the low bits in the instruction so many words on, if one was found.
     Page { low: usize },
     /// Low bits, completing the page so many words before.
@@ -56,14 +52,21 @@ fn low_scale(word: u32) -> Option<u32> {
 
 /// What instructions with a given uppermost byte may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
     Other,
+    /// 26 bits, in words.
     Branch,
+    /// 19 bits from bit 5, in words.
     Near,
+    /// 14 bits from bit 5, in words.
     Test,
+    /// A page.
     Page,
+    /// Low bits.
     Low,
 }
+
+const CLASS_COUNT: usize = Class::Low as usize + 1;
 
 const fn class(top: u8) -> Class {
     match top {
@@ -93,17 +96,17 @@ pub(super) fn field(code: &[u8], at: usize) -> Option<Field> {
     let this = word(code, at)?;
     match CLASSES[(this >> 24) as usize] {
         Class::Other => None,
-        Class::Branch => Some(Field::Branch),
-        Class::Near => near(this),
-        Class::Test => Some(Field::Test),
+        class @ (Class::Branch | Class::Near | Class::Test) => {
+            is_relative(this).then_some(Field::Words(class))
+        }
         Class::Page => Some(Field::Page { low: low_of(code, at, this & 31) }),
         Class::Low => page_of(code, at, this),
     }
 }
 
-/// A conditional branch has a zero where its newer relatives have a one.
-fn near(this: u32) -> Option<Field> {
-    (this & 0xFF00_0010 != 0x5400_0010).then_some(Field::Near)
+/// Whether a branch or literal is one: the newer relatives of conditional branches have a one where these have a zero.
+fn is_relative(this: u32) -> bool {
+    this & 0xFF00_0010 != 0x5400_0010
 }
 
 /// How many words behind a page in `register` its low bits are; 0 when there are none.
@@ -140,37 +143,70 @@ fn page_of(code: &[u8], at: usize, this: u32) -> Option<Field> {
     None
 }
 
-/// Calls `found` with the place of each instruction in a part of `code` that refers to something, and by what.
-pub(super) fn sweep(code: &[u8], part: Range<usize>, mut found: impl FnMut(usize, Field)) {
-    // Where each register was last made a page; never so far back that the page would not be found from here.
-    let mut pages = [None; 32];
-    let first = part.start / 4;
-    for (index, bytes) in code[part].chunks_exact(4).enumerate() {
-        let index = first + index;
-        let this = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let field = match CLASSES[(this >> 24) as usize] {
-            Class::Other => continue,
-            Class::Low => {
-                let page: Option<usize> = pages[(this >> 5 & 31) as usize];
-                let near = page.map(|page| index - page).filter(|far| *far <= REACH);
-                let field = near.filter(|_| low_scale(this).is_some()).map(|page| Field::Low { page });
-                if is_sum(this) {
-                    pages[(this & 31) as usize] = None;
-                }
-                field
-            }
-            Class::Branch => Some(Field::Branch),
-            Class::Near => near(this),
-            Class::Test => Some(Field::Test),
-            Class::Page => {
-                pages[(this & 31) as usize] = Some(index);
-                Some(Field::Page { low: low_of(code, 4 * index, this & 31) })
-            }
-        };
-        if let Some(field) = field {
-            found(4 * index, field);
+/// Words that are looked through for those that refer to something before any of these is looked at.
+const BLOCK_WORDS: usize = u64::BITS as usize;
+
+/// Calls `found` with the place of each instruction in a part of `code` that refers to something, and the address it
+/// refers to; `address` is that of the code's first byte.
+pub(super) fn sweep(code: &[u8], part: Range<usize>, address: u64, mut found: impl FnMut(usize, u64)) {
+    // Where each register was last made a page, and which; never so far back that the page would not be found from here.
+    let mut pages = [(usize::MAX / 2, 0_u64); 32];
+    let mut first = part.start;
+    for block in code[part].as_chunks().0.chunks(BLOCK_WORDS) {
+        // Which instruction refers to something is hard for a processor to foresee: it is not asked.
+        let mut marks = 0_u64;
+        for (number, bytes) in block.iter().enumerate() {
+            let top: u8 = bytes[3];
+            marks |= u64::from(CLASSES[usize::from(top)] != Class::Other) << number;
         }
+        while marks != 0 {
+            let number = marks.trailing_zeros() as usize;
+            marks &= marks - 1;
+            let this = u32::from_le_bytes(block[number]);
+            let at = first + 4 * number;
+            let here = address.wrapping_add(at as u64);
+            let class = CLASSES[(this >> 24) as usize];
+            match class {
+                Class::Low => {
+                    let (from, page) = pages[(this >> 5 & 31) as usize];
+                    let near = at.wrapping_sub(from) <= 4 * REACH;
+                    if is_sum(this) {
+                        pages[(this & 31) as usize].0 = usize::MAX / 2;
+                    }
+                    if near && low_scale(this).is_some() {
+                        found(at, page.wrapping_add_signed(low_bits(this)));
+                    }
+                }
+                Class::Page => {
+                    let page = (here & !0xFFF).wrapping_add_signed(page_offset(this));
+                    pages[(this & 31) as usize] = (at, page);
+                    let low = match low_of(code, at, this & 31) {
+                        0 => 0,
+                        low => word(code, at + 4 * low).map_or(0, low_bits),
+                    };
+                    found(at, page.wrapping_add_signed(low));
+                }
+                _ if is_relative(this) => found(at, here.wrapping_add_signed(distance(this, class))),
+                _ => {}
+            }
+        }
+        first += 4 * BLOCK_WORDS;
     }
+}
+
+/// How far a branch or a literal's load goes.
+#[inline(always)]
+fn distance(this: u32, class: Class) -> i64 {
+    /// By how much to shift the instruction left, and then right, to have the words it goes.
+    const SHIFTS: [[u32; 2]; CLASS_COUNT] = {
+        let mut shifts = [[0; 2]; CLASS_COUNT];
+        shifts[Class::Branch as usize] = [6, 6];
+        shifts[Class::Near as usize] = [8, 13];
+        shifts[Class::Test as usize] = [13, 18];
+        shifts
+    };
+    let [left, right] = SHIFTS[class as usize];
+    i64::from((this << left) as i32 >> right) * 4
 }
 
 fn signed(value: u32, bits: u32) -> i64 {
@@ -188,53 +224,53 @@ fn low_bits(word: u32) -> i64 {
 /// The address the field at `at`, whose own address is `address`, refers to.
 pub(super) fn target(code: &[u8], at: usize, address: u64, field: Field) -> Option<u64> {
     let this = word(code, at)?;
-    let offset = match field {
-        Field::Branch => signed(this & 0x3FF_FFFF, 26) * 4,
-        Field::Near => signed(this >> 5 & 0x7_FFFF, 19) * 4,
-        Field::Test => signed(this >> 5 & 0x3FFF, 14) * 4,
+    match field {
+        Field::Words(class) => Some(address.wrapping_add_signed(distance(this, class))),
         Field::Page { low } => {
             let low = if low == 0 { 0 } else { low_bits(word(code, at + 4 * low)?) };
             let page = (address & !0xFFF).wrapping_add_signed(page_offset(this));
-            return Some(page.wrapping_add_signed(low));
+            Some(page.wrapping_add_signed(low))
         }
         Field::Low { page } => {
             let from = address.wrapping_sub(4 * page as u64) & !0xFFF;
             let page = from.wrapping_add_signed(page_offset(word(code, at - 4 * page)?));
-            return Some(page.wrapping_add_signed(low_bits(this)));
+            Some(page.wrapping_add_signed(low_bits(this)))
         }
-    };
-    Some(address.wrapping_add_signed(offset))
+    }
 }
 
+/// The bits by which instructions of each class refer to something.
+const FIELDS: [u32; CLASS_COUNT] = {
+    let mut fields = [0; CLASS_COUNT];
+    fields[Class::Branch as usize] = 0x3FF_FFFF;
+    fields[Class::Near as usize] = 0x7_FFFF << 5;
+    fields[Class::Test as usize] = 0x3FFF << 5;
+    fields[Class::Page as usize] = 3 << 29 | 0x7_FFFF << 5;
+    fields[Class::Low as usize] = 0xFFF << 10;
+    fields
+};
+
 /// The instruction `this` at `address`, one that refers to something, made to refer to `target`.
+///
+/// Which class comes next is anybody's guess, a processor's, too: what the field of each would be takes less to compute
+/// than a wrong guess costs.
+#[inline(always)]
 pub(super) fn aimed(this: u32, address: u64, target: u64) -> u32 {
+    let class = CLASSES[(this >> 24) as usize] as usize;
     let words = (target.wrapping_sub(address) >> 2) as u32;
-    match CLASSES[(this >> 24) as usize] {
-        Class::Branch => this & !0x3FF_FFFF | words & 0x3FF_FFFF,
-        Class::Near => this & !(0x7_FFFF << 5) | (words & 0x7_FFFF) << 5,
-        Class::Test => this & !(0x3FFF << 5) | (words & 0x3FFF) << 5,
-        Class::Page => {
-            let pages = ((target >> 12).wrapping_sub(address >> 12)) as u32;
-            this & !(3 << 29 | 0x7_FFFF << 5) | (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5
-        }
-        Class::Low => {
-            let scale = low_scale(this).unwrap_or(0);
-            this & !(0xFFF << 10) | ((target as u32 & 0xFFF) >> scale & 0xFFF) << 10
-        }
-        Class::Other => this,
-    }
+    let pages = (target >> 12).wrapping_sub(address >> 12) as u32;
+    let mut values = [0; CLASS_COUNT];
+    values[Class::Branch as usize] = words;
+    values[Class::Near as usize] = words << 5;
+    values[Class::Test as usize] = words << 5;
+    values[Class::Page as usize] = (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5;
+    values[Class::Low as usize] = (target as u32 & 0xFFF) >> low_scale(this).unwrap_or(0) << 10;
+    this & !FIELDS[class] | values[class] & FIELDS[class]
 }
 
 /// The instruction `this` with what it refers to left out.
 pub(super) fn blank(this: u32) -> u32 {
-    match CLASSES[(this >> 24) as usize] {
-        Class::Branch => this & !0x3FF_FFFF,
-        Class::Near => this & !(0x7_FFFF << 5),
-        Class::Test => this & !(0x3FFF << 5),
-        Class::Page => this & !(3 << 29 | 0x7_FFFF << 5),
-        Class::Low => this & !(0xFFF << 10),
-        Class::Other => this,
-    }
+    this & !FIELDS[CLASSES[(this >> 24) as usize] as usize]
 }
 
 #[cfg(test)]
@@ -249,10 +285,12 @@ mod tests {
             [before, &[this], after].concat().iter().flat_map(|word| word.to_le_bytes()).collect();
         let at = 4 * before.len();
         let mut swept = None;
-        sweep(&code, 0..code.len(), |place, field| swept = if place == at { Some(field) } else { swept });
-        assert_eq!(swept, field(&code, at), "both ways of looking see the same");
-        let found = swept?;
-        let address = target(&code, at, HERE, found)?;
+        sweep(&code, 0..code.len(), HERE - at as u64, |place, target| {
+            swept = if place == at { Some(target) } else { swept };
+        });
+        let looked = field(&code, at).and_then(|field| target(&code, at, HERE, field));
+        assert_eq!(swept, looked, "both ways of looking see the same");
+        let address = swept?;
         assert_eq!(aimed(this, HERE, address), this, "{this:08X}");
         assert_eq!(aimed(blank(this), HERE, address), this, "{this:08X}");
         Some(address)
@@ -271,8 +309,40 @@ mod tests {
         assert_eq!(alone(0x5800_0040), Some(HERE + 8)); // ldr x0, literal
         assert_eq!(alone(0xB000_0000), Some(HERE + 0x1000)); // adrp x0
         assert_eq!(alone(0xF0FF_FFE1), Some(HERE - 0x1000)); // adrp x1
+        assert_eq!(alone(0x90FF_FFE1), Some(HERE - 0x4000)); // adrp x1
         assert_eq!(alone(0x8B01_0000), None); // add x0, x0, x1
         assert_eq!(alone(0x9100_4000), None, "a sum without a page");
+    }
+
+    #[test]
+    fn a_sweep_sees_what_looking_at_each_instruction_sees() {
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 8
+        };
+        let tops: Vec<u32> = (0..=255).filter(|top| class(*top) != Class::Other).map(u32::from).collect();
+        // Two registers only, so that pages and low bits meet.
+        let words = (0..200_000).map(|_| {
+            let top = tops[random() as usize % tops.len()] << 24;
+            top | random() & 0x00FF_FC00 | (random() & 1) << 5 | random() & 0x11
+        });
+        let code: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        let mut swept = Vec::new();
+        sweep(&code, 0..code.len(), HERE, |at, target| swept.push((at, target)));
+        let look = |at: usize| Some((at, target(&code, at, HERE + at as u64, field(&code, at)?)?));
+        let looked: Vec<_> = (0..code.len()).step_by(4).filter_map(look).collect();
+        assert!(swept == looked);
+        let kinds = |kind: Class| swept.iter().filter(|(at, _)| class(code[at + 3]) == kind).count();
+        for kind in [Class::Branch, Class::Near, Class::Test, Class::Page, Class::Low] {
+            assert!(kinds(kind) > 1_000, "{kind:?}");
+        }
+        // A page and scaled low bits may lead beyond the page, from where there is no way back.
+        let plain = |at: usize| !matches!(class(code[at + 3]), Class::Page | Class::Low);
+        for (at, target) in swept.into_iter().filter(|(at, _)| plain(*at)) {
+            let this = word(&code, at).unwrap();
+            assert_eq!(aimed(blank(this), HERE + at as u64, target), this, "{this:08X}");
+        }
     }
 
     #[test]

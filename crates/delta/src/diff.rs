@@ -2,7 +2,7 @@
 
 use super::image::{Form, Image, u32_at};
 use super::matching::{Budget, copies};
-use super::predict::{Copy, Learned, Mapping, Predictor};
+use super::predict::{Copy, Learned, Mapping, Moved, Predictor};
 use super::references::{Kind, References};
 use super::wire::{self, Patch, Streams, put, put_signed};
 use super::{
@@ -59,7 +59,7 @@ fn blank(bytes: &[u8], image: &Image, references: &References, token: impl Fn(u3
     let mut plain = bytes.to_vec();
     let mut predictor = Predictor::new(bytes, image, references);
     let all = Copy { old: 0, new: 0, length: image.end };
-    predictor.each(all, |moved| {
+    predictor.each(all, &mut |moved: Moved| {
         let field = &mut plain[moved.at..moved.at + moved.width()];
         match moved.kind {
             Kind::Instruction => {
@@ -162,7 +162,7 @@ impl Writer<'_> {
         let Self { predictor, new, mapping, learned, streams, right, .. } = self;
         let (old, to) = (predictor.bytes, predictor.new);
         let mut predicted = old[copy.old as usize..][..copy.length as usize].to_vec();
-        predictor.each(copy, |mut moved| {
+        predictor.each(copy, &mut |mut moved: Moved| {
             let expected = learned.get(moved.target).unwrap_or_else(|| mapping.get(moved.target));
             let before = moved.at - copy.new as usize + copy.old as usize;
             let actual = moved.actual(new, to, (before, old)).unwrap_or(expected);

@@ -32,9 +32,11 @@
 //! an instruction's length is known only after a chain of loads (`x86`, `references`); and each section of the new file is made
 //! apart from all others, from its own part of the streams (`apply`): filled and corrected while it is in a processor's cache.
 //! A reference's target is found out once and kept beside it, and whole copies and pieces of the mapping know what makes
-//! addresses of their offsets. Streams are unpacked while references are found. Memory that is touched for the first time
-//! costs more than what is written to it: references are gathered in few large pieces, and a large result is asked for in
-//! large pages (`memory`).
+//! addresses of their offsets. Where a processor would have to guess what comes next, as with the kinds of arm64's
+//! instructions, all that may come is computed instead. The references of a copy are looked for where the one before ended,
+//! or else where they would be if all lay equally far apart. Streams are unpacked while references are found. Memory that is
+//! touched for the first time costs more than what is written to it: references are gathered in few large pieces, and a
+//! large result is asked for in large pages (`memory`).
 //!
 //! The patch carries step 1's result for the reader, which knows no file formats (`apply`). Both sides predict by the same
 //! code, and whatever it predicts wrongly is corrected: a mistake in steps 1 to 4 costs bytes, never correctness. The

@@ -31,7 +31,6 @@ fn huge_bytes(bytes: usize) -> usize {
     let rest = bytes % HUGE_PAGE_BYTES;
     match bytes {
         _ if !cfg!(target_os = "linux") => 0,
-        ..HUGE_PAGE_BYTES => 0,
         _ if rest > WORTHY_BYTES => bytes - rest + HUGE_PAGE_BYTES - PAGE_BYTES,
         _ => bytes - rest,
     }
@@ -66,7 +65,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn huge_pages_are_asked_for_only_where_most_of_them_is_used() {
         let whole = |bytes: usize| huge_bytes(bytes).div_ceil(HUGE_PAGE_BYTES);
-        assert_eq!(whole(HUGE_PAGE_BYTES - 1), 0);
+        assert_eq!([WORTHY_BYTES, WORTHY_BYTES + 1, HUGE_PAGE_BYTES - 1].map(whole), [0, 1, 1]);
         assert_eq!(whole(HUGE_PAGE_BYTES + WORTHY_BYTES), 1);
         assert_eq!(whole(HUGE_PAGE_BYTES + WORTHY_BYTES + 1), 2);
     }

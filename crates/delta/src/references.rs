@@ -5,6 +5,7 @@ mod code;
 use super::image::{Form, Image, Region, u32_at, u64_at};
 use super::{REFERENCES_MAX, go};
 use std::ops::{Range, RangeInclusive};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const _: () =
@@ -16,9 +17,12 @@ const PROCESSORS_MAX: usize = 4;
 /// Bytes in front that are never the target of a pointer: small numbers are not addresses.
 const HEADER_BYTES: u64 = 0x400;
 
-/// How many processors to use at once.
+/// How many processors to use at once. Asked for once: on Linux it takes reading files.
 pub(super) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS_MAX))
+    static COUNT: LazyLock<usize> = LazyLock::new(|| {
+        std::thread::available_parallelism().map_or(1, |count| count.get().min(PROCESSORS_MAX))
+    });
+    *COUNT
 }
 
 /// How one field holds its target.
@@ -124,6 +128,13 @@ impl<'a> List<'a> {
         let address = image.address(region.offset)?;
         let (start, end) = (region.offset, region.offset + region.length);
         Some(List { region, address, bytes, start, end, batch: 0, numbers: 0..0 })
+    }
+
+    /// About how many of its references lie before `offset`.
+    pub fn guess(&self, offset: u32) -> usize {
+        let [before, all] =
+            [offset.clamp(self.start, self.end), self.end].map(|offset| u64::from(offset - self.start));
+        (self.numbers.len() as u64 * before / all.max(1)) as usize
     }
 }
 

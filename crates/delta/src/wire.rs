@@ -283,11 +283,13 @@ impl Packed<'_> {
     /// [`Error::Damaged`].
     pub fn unpack(&self) -> Result<Streams, Error> {
         let mut all = <[Vec<u8>; STREAMS]>::default();
+        // One for all of them: its memory takes longer to come by than most streams to unpack.
+        let mut decompressor = zstd::bulk::Decompressor::new().map_err(|_| STREAMS_DAMAGED)?;
         for ((raw, bytes), stream) in self.streams.iter().zip(&mut all) {
             *stream = if *raw == bytes.len() {
                 bytes.to_vec()
             } else {
-                zstd::bulk::decompress(bytes, *raw).map_err(|_| STREAMS_DAMAGED)?
+                decompressor.decompress(bytes, *raw).map_err(|_| STREAMS_DAMAGED)?
             };
             if stream.len() != *raw {
                 return Err(STREAMS_DAMAGED);

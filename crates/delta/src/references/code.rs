@@ -1,6 +1,6 @@
 //! Finding the references of code, on several processors.
 
-use super::super::image::{Form, Image, Segment, u32_at};
+use super::super::image::{Form, Image, u32_at};
 use super::super::{arm64, x86};
 use super::{Kind, List, Marks, Reference, References, processors};
 use std::ops::Range;
@@ -93,34 +93,33 @@ fn swept(
     parts: &[Range<usize>],
     (next, room): (&AtomicUsize, usize),
 ) -> Swept {
-    let (bytes, address, offset) = (code.bytes, code.address, code.region.offset as usize);
-    // Most of what code refers to is code.
-    let home = image.home(code.region.offset).unwrap_or(Segment { offset: 0, length: 0, address: 0 });
+    let (bytes, address, region) = (code.bytes, code.address, code.region);
+    // Most of what code refers to is code, which has no tables.
+    let home = image.home(region.offset).is_some();
     let mut swept = Swept { references: Vec::with_capacity(room), parts: Vec::with_capacity(parts.len()) };
     // Parts are swept several at once: each one's references are gathered apart, in memory that is used over and over.
     let mut gathered: [_; x86::LANES] = std::array::from_fn(|_| (0, Vec::with_capacity(PART_BYTES / 4)));
-    let mut found = |lane: usize, part: usize, at: usize, kind, target: u64| {
-        let inside = target.wrapping_sub(home.address);
-        let to = if inside < u64::from(home.length) {
-            Some(home.offset + inside as u32)
+    let mut found = |lane: usize, part: usize, at: usize, kind: Kind, target: u64| {
+        let inside = target.wrapping_sub(address);
+        let to = if home && inside < u64::from(region.length) {
+            Some(region.offset + inside as u32)
         } else {
-            image.offset(target)
+            elsewhere(image, marks, target)
         };
         if let Some(to) = to {
-            marks.set(target);
             let (last, list) = &mut gathered[lane];
             if *last != part {
                 swept.keep(*last, list);
                 *last = part;
             }
-            list.push(Reference::new(offset + at, kind, to));
+            list.push(Reference::new(region.offset as usize + at, kind, to));
         }
     };
     let parts = std::iter::from_fn(|| {
         let number = next.fetch_add(1, Ordering::Relaxed);
         Some((number, parts.get(number)?.clone()))
     });
-    if code.region.form == Form::X86 {
+    if region.form == Form::X86 {
         x86::sweep(bytes, parts, |lane, part, at, behind| {
             let value = u32_at(bytes, at).unwrap_or(0) as i32;
             let next = address.wrapping_add((at + 4 + behind) as u64);
@@ -129,16 +128,21 @@ fn swept(
         });
     } else {
         for (number, part) in parts {
-            arm64::sweep(bytes, part, |at, field| {
-                let target = arm64::target(bytes, at, address.wrapping_add(at as u64), field);
-                if let Some(target) = target {
-                    found(0, number, at, Kind::Instruction, target);
-                }
+            arm64::sweep(bytes, part, address, |at, target| {
+                found(0, number, at, Kind::Instruction, target);
             });
         }
     }
     gathered.into_iter().for_each(|(part, mut list)| swept.keep(part, &mut list));
     swept
+}
+
+/// The offset of a target that is not code's own, if it has one. Tables may begin there.
+#[cold]
+fn elsewhere(image: &Image, marks: &Marks, target: u64) -> Option<u32> {
+    let to = image.offset(target)?;
+    marks.set(target);
+    Some(to)
 }
 
 impl Swept {
