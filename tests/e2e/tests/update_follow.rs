@@ -1,5 +1,5 @@
-//! A built app whose user says what it follows: a channel, a version to stay at, barriers on the way, "later" over a restart; and
-//! a download that waits while the connection is metered.
+//! A built app whose user says what it follows: a channel, a version to stay at, barriers on the way, "later" over a restart; a
+//! download that waits while the connection is metered; and releases that not everybody gets yet.
 #![cfg(target_os = "linux")]
 
 use anyhow::ensure;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use staysail_e2e::built::{Running, Shipped};
 use staysail_e2e::desktop_bus::{DesktopBus, Stub};
 use staysail_e2e::page::Page;
-use staysail_e2e::project::Project;
+use staysail_e2e::project::{Project, run_quick};
 use staysail_e2e::stage::{Stage, play};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -113,6 +113,53 @@ fn a_page_that_may_changes_the_channel_stays_at_a_version_and_puts_off_what_come
         ensure!(wish(&page, "check()")?.is_null());
         page.wait_event("committed", "0.6.0")?;
         ensure!(way(&page)? == ["0.5.0", "0.6.0"], "{:?}", page.events()?);
+        running.stop()
+    });
+}
+
+#[test]
+fn a_release_in_waves_goes_live_where_its_share_takes_the_install_in_or_its_user_says_now() {
+    play("update_waves", |stage| {
+        let shipped = Shipped::build(stage, Project::fixture(stage)?)?;
+        let place = shipped.repository.display().to_string();
+        let rollout = |words: &[&str]| {
+            run_quick(stage, &shipped.project, &[&["rollout"], words, &["--to", &place]].concat())
+        };
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+
+        // What the others stay at.
+        publish(stage, &shipped, "0.1.1", &[])?;
+        page.wait_event("committed", "0.1.1")?;
+
+        // For nobody yet, and looked for; then one for everybody, which ends the other.
+        publish(stage, &shipped, "0.2.0", &["--rollout", "0%"])?;
+        ensure!(wish(&page, "check()")?.is_null());
+        publish(stage, &shipped, "0.3.0", &[])?;
+        page.wait_event("committed", "0.3.0")?;
+
+        // Whose share grows over an app that runs goes live in it.
+        publish(stage, &shipped, "0.4.0", &["--rollout", "0%"])?;
+        ensure!(rollout(&["show"])?.contains("0.4.0"));
+        rollout(&["set", "0.4.0", "100%"])?;
+        page.wait_event("committed", "0.4.0")?;
+
+        // "Now" takes what not everybody has yet, at any share but none.
+        publish(stage, &shipped, "0.5.0", &["--rollout", "0%"])?;
+        ensure!(wish(&page, "apply()")?.is_null());
+        ensure!(way(&page)? == ["0.1.1", "0.3.0", "0.4.0"], "{:?}", page.events()?);
+        rollout(&["set", "0.5.0", "0.01%"])?;
+        ensure!(wish(&page, "apply()")?.is_null());
+        page.wait_event("committed", "0.5.0")?;
+        let told = page.events()?;
+        ensure!(!told.iter().any(|event| event["version"] == "0.2.0"), "{told:?}");
+
+        // The share is taken back; who runs it keeps it, over a restart, too.
+        rollout(&["set", "0.5.0", "0%"])?;
+        drop(page);
+        running.stop()?;
+        let (running, page) = Running::live(stage, &shipped.executable)?;
+        let version = page.call("version", &serde_json::json!({}))?;
+        ensure!(version["value"] == "0.5.0", "{version}");
         running.stop()
     });
 }
