@@ -7,7 +7,8 @@ use crate::disk;
 use crate::sim;
 use crate::steps::{Outcome, Tally, cargo, run};
 use anyhow::Context;
-use std::path::Path;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ const EXAMPLES: [&str; 3] = ["notebook", "kitchen-sink", "exclusive"];
 const DISK_GB: f64 = 16.0;
 /// A linker that hits the end of the disk says "bus error", a window nothing at all: below this the disk is suspected.
 const DISK_FULL_GB: f64 = 2.0;
+
+/// The package of the tests with a window.
+const WINDOW_TESTS: &str = "staysail-e2e";
+/// Compiles all programs and tests. Always all of them: what a dependency is compiled with follows from who is compiled
+/// beside it, and another choice of packages means compiling most things once more.
+const COMPILE: [&str; 4] = ["test", "--workspace", "--no-run", "--locked"];
 
 const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Fetching RustSec's list.
@@ -105,13 +112,9 @@ fn step(root: &Path, name: &str) -> anyhow::Result<Outcome> {
             let mut command = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
             run(name, command.env("RUSTDOCFLAGS", "-D warnings"), STEP_LIMIT)
         }
-        "build" => {
-            let packages = ["-p", "staysail-cli", "-p", "staysail-shell", "-p", "staysail-server"];
-            run(name, cargo(&["build", "--locked"]).args(packages), STEP_LIMIT)
-        }
+        "build" => run(name, &mut cargo(&COMPILE), STEP_LIMIT),
         "unit" => {
-            let arguments =
-                ["test", "--workspace", "--exclude", "staysail-e2e", "--locked", "--no-fail-fast"];
+            let arguments = ["test", "--workspace", "--exclude", WINDOW_TESTS, "--locked", "--no-fail-fast"];
             run(name, &mut cargo(&arguments), STEP_LIMIT)
         }
         "sim" => sim::simulate(root, &sim::arguments(None, sim::TEST_SCHEDULES, 0)),
@@ -195,6 +198,58 @@ fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcom
 
 /// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.
 fn windows(root: &Path) -> anyhow::Result<Outcome> {
-    let arguments = ["test", "-p", "staysail-e2e", "--locked", "--no-fail-fast", "--", "--test-threads=1"];
-    run("windows", &mut cargo(root, &arguments), STEP_LIMIT)
+    let mut whole = run("windows", &mut cargo(root, &COMPILE), STEP_LIMIT)?;
+    if !whole.ok {
+        return Ok(whole);
+    }
+    let listed = cargo(root, &COMPILE).args(["--quiet", "--message-format=json"]).output();
+    let listed = listed.context("windows: asking cargo for the tests' programs")?;
+    let programs = programs(&String::from_utf8_lossy(&listed.stdout), "tests/e2e");
+    anyhow::ensure!(!programs.is_empty(), "windows: cargo names no tests of {WINDOW_TESTS}");
+    for program in programs {
+        let mut test = Command::new(program);
+        test.arg("--test-threads=1").current_dir(root.join("tests/e2e"));
+        whole = whole.and(run("windows", &mut test, STEP_LIMIT)?);
+    }
+    Ok(whole)
+}
+
+/// The programs with tests of the package in this folder, among cargo's messages.
+fn programs(messages: &str, folder: &str) -> Vec<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let tests = messages.filter(|message| {
+        let manifest = message["manifest_path"].as_str().unwrap_or_default();
+        message["profile"]["test"] == true && Path::new(manifest).ends_with(format!("{folder}/Cargo.toml"))
+    });
+    tests.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_with_tests_of_one_package_are_found_among_what_cargo_says() {
+        let message = |folder: &str, test: bool, program: &str| {
+            let executable = if program.is_empty() { Value::Null } else { program.into() };
+            let message = serde_json::json!({
+                "reason": "compiler-artifact",
+                "manifest_path": format!("/here/{folder}/Cargo.toml"),
+                "profile": { "test": test },
+                "executable": executable,
+            });
+            message.to_string()
+        };
+        let messages = [
+            message("tests/e2e", false, ""),
+            message("tests/e2e", true, "/here/target/debug/deps/e2e-1"),
+            "no message".into(),
+            message("crates/cli", false, "/here/target/debug/staysail"),
+            message("crates/cli", true, "/here/target/debug/deps/keys-1"),
+            message("tests/e2e", true, "/here/target/debug/deps/windows-1"),
+            r#"{"reason":"build-finished","success":true}"#.into(),
+        ];
+        let found = programs(&messages.join("\n"), "tests/e2e");
+        assert_eq!(found, ["e2e-1", "windows-1"].map(|name| Path::new("/here/target/debug/deps").join(name)));
+    }
 }

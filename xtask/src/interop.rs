@@ -32,7 +32,8 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
     let mut build = cargo(&root.join("tests/interop/tough"), &["build", "--locked"]);
     build.env("CARGO_TARGET_DIR", own.join("cargo"));
     steps.push(build);
-    let arguments = ["test", "--locked", "-p", "staysail-update", "--test", "interop", "--", "--ignored"];
+    // With the whole workspace, as it was compiled before (`check`).
+    let arguments = ["test", "--locked", "--workspace", "--test", "interop", "--", "--ignored"];
     let mut test = cargo(root, &arguments);
     let script = root.join("tests/interop/python_tuf.py");
     test.env("STAYSAIL_INTEROP_PYTHON_TUF", format!("{}\n{}", python.display(), script.display()));

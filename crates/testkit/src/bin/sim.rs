@@ -29,6 +29,8 @@ struct Arguments {
 const EFFECTS_MAX: u64 = 10_000;
 const KINDS: u64 = Kind::ALL.len() as u64;
 const SETTINGS: u64 = Setting::ALL.len() as u64;
+/// So many times it is said how far it has come.
+const REPORTS: u64 = 20;
 /// One in so many schedules has no fault.
 const FAULTLESS_PART: u64 = 20;
 
@@ -69,7 +71,10 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     };
     let tried = |seed: Seed| {
         let outcome = run(seed, false);
-        done.fetch_add(1, Ordering::Relaxed);
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of((arguments.schedules / REPORTS).max(1)) {
+            println!("{done} of {} schedules, {:.0} s", arguments.schedules, start.elapsed().as_secs_f64());
+        }
         if let (Some(broken), Ok(mut failures)) = (outcome.broken, failures.lock()) {
             let (Seed { setting, kind, .. }, number) = (seed, seed.number());
             println!("BROKEN {setting:?} {kind:?}: {broken}\n       replay with: ./x sim --seed {number}");
