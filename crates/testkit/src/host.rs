@@ -118,7 +118,9 @@ impl Host for SimulatedHost {
                 return Err(NotApplied::NotNow("simulated: its state can not be handed over yet".into()));
             }
             locked(&self.model).applying(release.hash(), &self.faults);
+            // Where the disk refuses a file, nothing of the release has run.
             look_at(&release, &*self.disk, &self.model)?;
+            locked(&self.model).tried(release.hash(), &self.faults);
             tokio::time::sleep(Duration::from_millis(50)).await;
             *locked(&self.live) = Some(release);
             if self.life.fails == Fails::Starting && !self.is_good() {

@@ -170,18 +170,25 @@ impl Model {
             return self.broke("law 3", format!("{hash} was never released"));
         };
         let kind = faults.state().kind;
-        let applied = self.applied.entry(release.content).or_default();
-        *applied += 1;
-        let (applied, again) = (*applied, self.rejected.contains(&release.content));
+        let again = self.rejected.contains(&release.content);
         if again && !matches!(kind, Kind::DiskFailsOn | Kind::DiskFull | Kind::DiskReadOnly | Kind::BitRot) {
             self.broke("law 5", format!("version {} was rolled back and is tried again", release.version));
         }
+        self.on_trial = Some(hash.to_owned());
+    }
+
+    /// It is tried: all of it could be read. Law 5.
+    pub fn tried(&mut self, hash: &str, faults: &Faults) {
+        let Some(release) = self.world.known(hash) else { return };
+        let kind = faults.state().kind;
+        let applied = self.applied.entry(release.content).or_default();
+        *applied += 1;
+        let applied = *applied;
         // Trials of before are forgotten with everything else; once it was rolled back, its ban holds.
         let most = if kind == Kind::MemoryRots { 2 * TRIALS_MAX } else { TRIALS_MAX };
         if !release.good && applied > most {
             self.broke("law 5", format!("the bad version {} is tried {applied} times", release.version));
         }
-        self.on_trial = Some(hash.to_owned());
     }
 
     /// This release is what boots, and what did so before it is the next.
