@@ -204,7 +204,9 @@ fn windows(root: &Path) -> anyhow::Result<Outcome> {
     }
     let listed = cargo(root, &COMPILE).args(["--quiet", "--message-format=json"]).output();
     let listed = listed.context("windows: asking cargo for the tests' programs")?;
-    let programs = programs(&String::from_utf8_lossy(&listed.stdout), "tests/e2e");
+    let mut programs = programs(&String::from_utf8_lossy(&listed.stdout), "tests/e2e");
+    // Not in the order in which they happened to be compiled.
+    programs.sort();
     anyhow::ensure!(!programs.is_empty(), "windows: cargo names no tests of {WINDOW_TESTS}");
     for program in programs {
         let mut test = Command::new(program);
