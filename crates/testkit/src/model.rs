@@ -174,12 +174,12 @@ impl Model {
         if again && !matches!(kind, Kind::DiskFailsOn | Kind::DiskFull | Kind::DiskReadOnly | Kind::BitRot) {
             self.broke("law 5", format!("version {} was rolled back and is tried again", release.version));
         }
-        self.on_trial = Some(hash.to_owned());
     }
 
     /// It is tried: all of it could be read. Law 5.
     pub fn tried(&mut self, hash: &str, faults: &Faults) {
         let Some(release) = self.world.known(hash) else { return };
+        self.on_trial = Some(hash.to_owned());
         let kind = faults.state().kind;
         let applied = self.applied.entry(release.content).or_default();
         *applied += 1;
