@@ -57,6 +57,7 @@ impl Host for Shell {
         Box::pin(async move {
             say(&format!("applying {}", release.hash()));
             look(&release)?;
+            say(&format!("tries {}", release.hash()));
             *self.live.lock().unwrap() = Some(release);
             Ok(1.0)
         })

@@ -175,6 +175,7 @@ impl App {
             match word {
                 "boots" => self.model.booted(rest, false, Kind::Killed, |_| false),
                 "applying" => self.model.applying(rest, &faults),
+                "tries" => self.model.tried(rest, &faults),
                 "broken" => self.model.broke("in the app", rest),
                 "told" => {
                     let event: UpdateEvent = serde_json::from_str(rest).unwrap();
