@@ -33,8 +33,19 @@ export default (_, { mode }) => ({
     hot: true,
     // Without a word about caching a webview may show what was there before an edit.
     headers: { "Cache-Control": "no-store" },
-    // HTML is no module that could be exchanged: its page is loaded again.
-    watchFiles: ["src/index.html"],
+    // HTML is no module that could be exchanged: its page is loaded again, once the new one can be had. (`watchFiles`
+    // loads at the save, and now and then shows what was there before it.)
+    setupMiddlewares(middlewares, server) {
+      let emitted = false;
+      server.compiler.hooks.assetEmitted.tap("html", (file) => {
+        emitted ||= file === "index.html";
+      });
+      server.compiler.hooks.done.tap("html", () => {
+        if (emitted && server.webSocketServer) server.sendMessage(server.webSocketServer.clients, "static-changed");
+        emitted = false;
+      });
+      return middlewares;
+    },
     // The page's own address: with `staysail dev --browser` it is not the dev server's.
     client: { webSocketURL: "auto://0.0.0.0:0/ws" },
   },

@@ -166,3 +166,29 @@ fn hot_exchange_goes_by_a_host_and_port_of_its_own_where_the_bundler_is_told_so(
         end(stage, &project, dev)
     });
 }
+
+/// A plugin with which Webpack hears of every save half a second late, as it may on a machine that is busy.
+const HEARS_LATE: &str = "plugins: [
+    { apply(compiler) { compiler.hooks.afterEnvironment.tap('late', () => {
+      const files = compiler.watchFileSystem;
+      const watch = files.watch.bind(files);
+      const late = (heard) => (...what) => setTimeout(() => heard(...what), 500);
+      files.watch = (...all) => watch(...all.map((one) => (typeof one === 'function' ? late(one) : one)));
+    }) } },";
+
+#[test]
+fn a_page_is_loaded_again_with_what_was_saved_although_webpack_hears_of_it_late() {
+    play("server-late", |stage| {
+        let project = init(stage, "webpack", "js")?;
+        install(stage, &project)?;
+        project.edit("frontend/webpack.config.js", "plugins: [", HEARS_LATE)?;
+        let (dev, page) = live(stage, &project)?;
+        for (from, to) in [(">Set sail<", ">Cast off<"), (">Cast off<", ">Weigh anchor<")] {
+            project.edit("frontend/src/index.html", from, to)?;
+            let shown = format!("return document.querySelector('#sail')?.outerHTML.includes({to:?})");
+            page.wait_for("the edited page", &shown, EDIT)?;
+        }
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
