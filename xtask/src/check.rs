@@ -5,12 +5,14 @@
 
 use crate::disk;
 use crate::sim;
-use crate::steps::{Outcome, Tally, cargo, run};
+use crate::steps::{Outcome, Tally, cargo, run, run_beside_others};
 use anyhow::Context;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// The steps, in order.
 pub const STEPS: [&str; 14] = [
@@ -31,6 +33,12 @@ const WINDOW_TESTS: &str = "staysail-e2e";
 /// Compiles all programs and tests. Always all of them: what a dependency is compiled with follows from who is compiled
 /// beside it, and another choice of packages means compiling most things once more.
 const COMPILE: [&str; 4] = ["test", "--workspace", "--no-run", "--locked"];
+
+/// The same as in `tests/e2e/src/stage.rs`.
+const LANES: usize = 2;
+/// Window tests of minutes, the longest first.
+const LONG: [&str; 6] =
+    ["templates_frameworks-", "live_update-", "rollback-", "update_policy-", "stranger-", "shell_module-"];
 
 const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// Fetching RustSec's list.
@@ -134,7 +142,7 @@ fn examples(root: &Path) -> anyhow::Result<Outcome> {
         command
             .args(["test", "--workspace", "--locked"])
             .current_dir(root.join("examples").join(example))
-            .env("CARGO_TARGET_DIR", root.join("target/e2e/cargo"));
+            .env("CARGO_TARGET_DIR", root.join("target/e2e/1/cargo"));
         run("examples", &mut command, STEP_LIMIT)
     };
     let outcomes = EXAMPLES.iter().map(|example| test(example)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -196,24 +204,49 @@ fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcom
     whole.ok_or_else(|| anyhow::anyhow!("{name}: no folder is tested"))
 }
 
-/// Black-box tests in a real window, each on a display of its own, one at a time: they measure time, too.
+/// Black-box tests in a real window, each on a display of its own. Two programs at a time: each waits for one processor
+/// mostly, and has a lane of its own (`tests/e2e/src/stage.rs`).
 fn windows(root: &Path) -> anyhow::Result<Outcome> {
     let mut whole = run("windows", &mut cargo(root, &COMPILE), STEP_LIMIT)?;
     if !whole.ok {
         return Ok(whole);
     }
+    let begun = Instant::now();
     let listed = cargo(root, &COMPILE).args(["--quiet", "--message-format=json"]).output();
     let listed = listed.context("windows: asking cargo for the tests' programs")?;
-    let mut programs = programs(&String::from_utf8_lossy(&listed.stdout), "tests/e2e");
-    // Not in the order in which they happened to be compiled.
-    programs.sort();
+    let programs = programs(&String::from_utf8_lossy(&listed.stdout), "tests/e2e");
     anyhow::ensure!(!programs.is_empty(), "windows: cargo names no tests of {WINDOW_TESTS}");
-    for program in programs {
-        let mut test = Command::new(program);
-        test.arg("--test-threads=1").current_dir(root.join("tests/e2e"));
-        whole = whole.and(run("windows", &mut test, STEP_LIMIT)?);
-    }
+    let queue = Mutex::new(in_order(programs));
+    let compiled = whole.took;
+    let lane = || -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        loop {
+            let Some(program) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) else {
+                return Ok(outcomes);
+            };
+            let mut test = Command::new(program);
+            test.arg("--test-threads=1").current_dir(root.join("tests/e2e"));
+            outcomes.push(run_beside_others("windows", &mut test, STEP_LIMIT)?);
+        }
+    };
+    let lanes: anyhow::Result<Vec<Vec<Outcome>>> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
+        lanes.into_iter().map(|lane| lane.join().map_err(|_| anyhow::anyhow!("a lane died"))?).collect()
+    });
+    whole = lanes.context("windows")?.into_iter().flatten().fold(whole, Outcome::and);
+    whole.took = compiled + begun.elapsed();
     Ok(whole)
+}
+
+/// Those that take minutes before the others, so that the lanes end at about the same time; else by name, not in the
+/// order in which they happened to be compiled.
+fn in_order(mut programs: Vec<PathBuf>) -> VecDeque<PathBuf> {
+    let place = |program: &PathBuf| {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        LONG.iter().position(|long| name.starts_with(long)).unwrap_or(LONG.len())
+    };
+    programs.sort_by_key(|program| (place(program), program.clone()));
+    programs.into()
 }
 
 /// The programs with tests of the package in this folder, among cargo's messages.
@@ -253,5 +286,12 @@ mod tests {
         ];
         let found = programs(&messages.join("\n"), "tests/e2e");
         assert_eq!(found, ["e2e-1", "windows-1"].map(|name| Path::new("/here/target/debug/deps").join(name)));
+    }
+    #[test]
+    fn window_tests_of_minutes_begin_first_and_the_others_follow_by_name() {
+        let given = ["windows-1", "rollback-3", "app_power-2", "templates_frameworks-9"].map(PathBuf::from);
+        let expected =
+            ["templates_frameworks-9", "rollback-3", "app_power-2", "windows-1"].map(PathBuf::from);
+        assert_eq!(in_order(given.to_vec()), expected);
     }
 }

@@ -93,12 +93,39 @@ impl Outcome {
     }
 }
 
+/// What is heard of a running command.
+#[derive(Default)]
+struct Heard {
+    tally: Tally,
+    tail: Vec<String>,
+    /// What is printed only at the end; `None` where each line is printed at once.
+    held: Option<Vec<String>>,
+}
+
 /// Runs one command as a step, in a process group of its own that is killed when the limit is reached.
 ///
 /// # Errors
 /// When the command can not be started.
 pub fn run(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result<Outcome> {
     println!("\n=== {name}: {}", shown(command));
+    run_heard(name, command, limit, None)
+}
+
+/// As [`run`] for one of several at the same time: what it says is printed together, when it has ended.
+///
+/// # Errors
+/// When the command can not be started.
+pub fn run_beside_others(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result<Outcome> {
+    let head = format!("\n=== {name}: {}", shown(command));
+    run_heard(name, command, limit, Some(vec![head]))
+}
+
+fn run_heard(
+    name: &str,
+    command: &mut Command,
+    limit: Duration,
+    held: Option<Vec<String>>,
+) -> anyhow::Result<Outcome> {
     let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -107,7 +134,7 @@ pub fn run(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result
         .process_group(0)
         .spawn()
         .with_context(|| format!("{name}: {:?} can not be started", command.get_program()))?;
-    let heard = Arc::new(Mutex::new((Tally::default(), Vec::<String>::new())));
+    let heard = Arc::new(Mutex::new(Heard { held, ..Heard::default() }));
     let mut listeners = Vec::new();
     for pipe in [
         child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
@@ -124,8 +151,8 @@ pub fn run(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result
         status
     });
     let in_time = ended.recv_timeout(limit).is_ok();
-    if !in_time {
-        println!("{name}: no end after {} s; killed", limit.as_secs());
+    if !in_time && let Ok(mut heard) = heard.lock() {
+        heard.line(format!("{name}: no end after {} s; killed", limit.as_secs()));
     }
     // What a step started and left behind would hold its pipes open; its group ends with it.
     kill_group(group);
@@ -133,11 +160,15 @@ pub fn run(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result
     for listener in listeners {
         let _ = listener.join();
     }
-    let (tally, lines) = std::mem::take(&mut *heard.lock().map_err(|_| anyhow::anyhow!("a listener died"))?);
+    let mut heard = heard.lock().map_err(|_| anyhow::anyhow!("a listener died"))?;
     let took = start.elapsed();
     let ok = in_time && status.success();
-    println!("=== {name}: {} after {:.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64());
-    Ok(Outcome { name: name.into(), ok, tally, took, tail: lines.join("\n") })
+    let tail = heard.tail.join("\n");
+    heard.line(format!("=== {name}: {} after {:.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64()));
+    if let Some(held) = &heard.held {
+        println!("{}", held.join("\n"));
+    }
+    Ok(Outcome { name: name.into(), ok, tally: heard.tally, took, tail })
 }
 
 /// Kills every process of a group.
@@ -148,17 +179,26 @@ pub fn kill_group(group: u32) {
     }
 }
 
-fn listen(pipe: Box<dyn Read + Send>, heard: &Mutex<(Tally, Vec<String>)>) {
-    const TAIL_LINES_MAX: usize = 60;
+fn listen(pipe: Box<dyn Read + Send>, heard: &Mutex<Heard>) {
     for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
         let Ok(mut heard) = heard.lock() else { return };
-        println!("{line}");
-        heard.0.read(&line);
-        if heard.1.len() == TAIL_LINES_MAX {
-            heard.1.remove(0);
+        heard.tally.read(&line);
+        heard.line(line);
+    }
+}
+
+impl Heard {
+    fn line(&mut self, line: String) {
+        const TAIL_LINES_MAX: usize = 60;
+        if self.tail.len() == TAIL_LINES_MAX {
+            self.tail.remove(0);
         }
-        heard.1.push(line);
+        match &mut self.held {
+            None => println!("{line}"),
+            Some(held) => held.push(line.clone()),
+        }
+        self.tail.push(line);
     }
 }
 

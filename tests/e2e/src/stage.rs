@@ -8,8 +8,17 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
+
+/// Tests of so many programs run at once: one is busy on one processor at a time, mostly.
+pub const LANES: usize = 2;
+
+/// The lane this process's tests run in, from its first test to its end.
+static LANE: OnceLock<Lane> = OnceLock::new();
+/// Within a process one test at a time, whatever its runner thinks.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Plays one test: sets its stage, and when it fails takes a picture and shows what all programs said.
 ///
@@ -33,7 +42,35 @@ pub fn play(name: &str, test: impl FnOnce(&Stage) -> anyhow::Result<()>) {
     }
 }
 
-/// A test's surroundings. One at a time on a machine; everything in it is gone when it is dropped.
+/// A lane has what one program's tests change and the next one's find again: folders below `target/e2e/<its number>`.
+struct Lane {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Lane {
+    /// Takes a free lane; where there is none, waits for the first.
+    fn enter() -> anyhow::Result<Self> {
+        let numbers = (1..=LANES).map(|number| (number, libc::LOCK_NB)).chain([(1, 0)]);
+        for (number, at_once) in numbers {
+            let folder = scratch().join(number.to_string());
+            std::fs::create_dir_all(&folder)?;
+            let lock = File::create(folder.join("lane.lock"))?;
+            // SAFETY: flock on a descriptor that is open; released by the kernel when it is closed, however we end.
+            if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | at_once) } == 0 {
+                return Ok(Self { folder, _lock: lock });
+            }
+        }
+        anyhow::bail!("no lane for this test")
+    }
+}
+
+/// Folder of this process's lane.
+fn lane() -> &'static Path {
+    &LANE.get_or_init(|| Lane::enter().unwrap_or_else(|error| panic!("{error:#}"))).folder
+}
+
+/// A test's surroundings. One at a time in a lane; everything in it is gone when it is dropped.
 pub struct Stage {
     /// Name of the test.
     pub name: String,
@@ -42,7 +79,7 @@ pub struct Stage {
     /// Folder for everything it writes.
     pub folder: TempDir,
     mark: String,
-    _lock: File,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Stage {
@@ -51,22 +88,18 @@ impl Stage {
     /// # Errors
     /// When the display can not be started or the binaries have not been built.
     pub fn enter(name: &str) -> anyhow::Result<Self> {
-        let scratch = scratch()?;
-        let lock = File::create(scratch.join("turn.lock"))?;
-        // SAFETY: flock on a descriptor that is open; released by the kernel when it is closed, however we end.
-        let locked = unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX) };
-        anyhow::ensure!(locked == 0, "no turn for this test");
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         for program in ["staysail", "staysail-server"] {
             binary(program)?;
         }
-        lighten_shell(&scratch)?;
+        lighten_shell(lane())?;
         child::forget_outputs();
         let folder = tempfile::Builder::new().prefix("staysail-e2e-").tempdir()?;
         for kept in ["data", "home", "config", "cache", "run"] {
             std::fs::create_dir(folder.path().join(kept))?;
         }
         let mark = format!("{}-{}", std::process::id(), folder.path().display());
-        Ok(Self { name: name.into(), display: Display::start()?, folder, mark, _lock: lock })
+        Ok(Self { name: name.into(), display: Display::start()?, folder, mark, _turn: turn })
     }
 
     /// The mark of all processes of this test.
@@ -142,11 +175,9 @@ impl Stage {
 
     /// Leaves a picture of the screen under `target/e2e/screenshots`.
     pub fn screenshot(&self, what: &str) {
-        if let Ok(folder) = scratch() {
-            let file = folder.join("screenshots").join(format!("{}-{what}.png", self.name));
-            if let Err(error) = self.display.screenshot(&file) {
-                eprintln!("no screenshot: {error}");
-            }
+        let file = scratch().join("screenshots").join(format!("{}-{what}.png", self.name));
+        if let Err(error) = self.display.screenshot(&file) {
+            eprintln!("no screenshot: {error}");
         }
     }
 }
@@ -170,15 +201,13 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
-fn scratch() -> anyhow::Result<PathBuf> {
-    let folder = target().join("e2e");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
+fn scratch() -> PathBuf {
+    target().join("e2e")
 }
 
-/// The cargo target folder all projects under test share, so that dependencies are compiled once.
+/// The cargo target folder that projects under test share, so that dependencies are compiled once in a lane.
 pub fn cargo_target() -> PathBuf {
-    target().join("e2e/cargo")
+    lane().join("cargo")
 }
 
 /// The shell as built last, without what a debugger would want: it is copied, hashed and packed over and over.
@@ -186,23 +215,23 @@ pub fn cargo_target() -> PathBuf {
 /// # Errors
 /// When it has not been built, or no test has begun.
 pub fn shell_under_test() -> anyhow::Result<PathBuf> {
-    light_shell(&scratch()?)
+    light_shell(lane())
 }
 
 /// Its place, named by what it was made of.
-fn light_shell(scratch: &Path) -> anyhow::Result<PathBuf> {
+fn light_shell(lane: &Path) -> anyhow::Result<PathBuf> {
     let facts = binary("staysail-shell")?.metadata()?;
     let written = facts.modified()?.duration_since(SystemTime::UNIX_EPOCH)?.as_nanos();
-    Ok(scratch.join(format!("shell-{written}-{}", facts.len())).join("staysail-shell"))
+    Ok(lane.join(format!("shell-{written}-{}", facts.len())).join("staysail-shell"))
 }
 
 /// Makes it unless it is there; for the test whose turn it is.
-fn lighten_shell(scratch: &Path) -> anyhow::Result<()> {
-    let light = light_shell(scratch)?;
+fn lighten_shell(lane: &Path) -> anyhow::Result<()> {
+    let light = light_shell(lane)?;
     if light.is_file() {
         return Ok(());
     }
-    for entry in std::fs::read_dir(scratch)?.flatten() {
+    for entry in std::fs::read_dir(lane)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with("shell-") {
             std::fs::remove_dir_all(entry.path())?;
         }
