@@ -38,7 +38,7 @@ export default (_, { mode }) => ({
     setupMiddlewares(middlewares, server) {
       let emitted = false;
       server.compiler.hooks.assetEmitted.tap("html", (file) => {
-        emitted ||= file === "index.html";
+        emitted ||= file.endsWith(".html");
       });
       server.compiler.hooks.done.tap("html", () => {
         if (emitted && server.webSocketServer) server.sendMessage(server.webSocketServer.clients, "static-changed");

@@ -124,6 +124,15 @@ fn look(scan: &mut Scan) -> Vec<Event> {
     events
 }
 
+/// One that knows what is there, and is notified of nothing.
+fn scan(root: &Path) -> Scan {
+    let settings = crate::Watcher::new([root]).interval(Duration::ZERO).settings;
+    let select = Box::new(Rules::new(&[root.to_path_buf()]));
+    let mut scan = Scan::new(vec![root.to_path_buf()], select, settings, Ok(Notifier::default()));
+    scan.begin();
+    scan
+}
+
 fn run(seed: u64) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
@@ -134,10 +143,7 @@ fn run(seed: u64) -> Result<(), String> {
         operate(&root, &mut random.borrow_mut());
     }
     let often = random.borrow_mut().below(DISTURBED_MAX);
-    let settings = crate::Watcher::new([&root]).interval(Duration::ZERO).settings;
-    let select = Box::new(Rules::new(std::slice::from_ref(&root)));
-    let mut scan = Scan::new(vec![root.clone()], select, settings, Ok(Notifier::default()));
-    scan.begin();
+    let mut scan = scan(&root);
     let mut view = there(&root);
     let mut told = Vec::new();
     let mut take = |events: Vec<Event>, view: &mut Paths<String>| {
@@ -198,13 +204,10 @@ fn whatever_is_changed_between_two_reads_is_told_in_the_end() {
 
 #[test]
 fn what_is_moved_away_and_back_as_it_was_told_is_not_told_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let root = folder.path().canonicalize().unwrap();
-    let settings = crate::Watcher::new([&root]).interval(Duration::ZERO).settings;
-    let select = Box::new(Rules::new(std::slice::from_ref(&root)));
-    let mut scan = Scan::new(vec![root.clone()], select, settings, Ok(Notifier::default()));
-    scan.begin();
-    let (here, away) = (root.join("a"), folder.path().with_extension("away"));
+    let mut scan = scan(&root);
+    let (here, away) = (root.join("a"), elsewhere.path().join("a"));
     fs::write(&here, "text").unwrap();
     assert_eq!(scan.look(), [Event::Add(here.clone())]);
     // Whoever reads it now finds nothing, and is not told when it is there as before.
