@@ -34,7 +34,7 @@ const WINDOW_TESTS: &str = "staysail-e2e";
 /// beside it, and another choice of packages means compiling most things once more.
 const COMPILE: [&str; 4] = ["test", "--workspace", "--no-run", "--locked"];
 
-/// The same as in `tests/e2e/src/stage.rs`.
+/// Programs with window tests that run at once: each is busy on one processor at a time, mostly.
 const LANES: usize = 2;
 /// Window tests of minutes, the longest first.
 const LONG: [&str; 6] =
@@ -204,8 +204,8 @@ fn npm_tests(root: &Path, name: &str, folders: &[&str]) -> anyhow::Result<Outcom
     whole.ok_or_else(|| anyhow::anyhow!("{name}: no folder is tested"))
 }
 
-/// Black-box tests in a real window, each on a display of its own. Two programs at a time: each waits for one processor
-/// mostly, and has a lane of its own (`tests/e2e/src/stage.rs`).
+/// Black-box tests in a real window, each on a display of its own, so many programs at a time as there are lanes
+/// (`tests/e2e/src/stage.rs`).
 fn windows(root: &Path) -> anyhow::Result<Outcome> {
     let mut whole = run("windows", &mut cargo(root, &COMPILE), STEP_LIMIT)?;
     if !whole.ok {
@@ -287,6 +287,7 @@ mod tests {
         let found = programs(&messages.join("\n"), "tests/e2e");
         assert_eq!(found, ["e2e-1", "windows-1"].map(|name| Path::new("/here/target/debug/deps").join(name)));
     }
+
     #[test]
     fn window_tests_of_minutes_begin_first_and_the_others_follow_by_name() {
         let given = ["windows-1", "rollback-3", "app_power-2", "templates_frameworks-9"].map(PathBuf::from);

@@ -116,8 +116,9 @@ pub fn run(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result
 /// # Errors
 /// When the command can not be started.
 pub fn run_beside_others(name: &str, command: &mut Command, limit: Duration) -> anyhow::Result<Outcome> {
-    let head = format!("\n=== {name}: {}", shown(command));
-    run_heard(name, command, limit, Some(vec![head]))
+    let what = shown(command);
+    println!("{name}: begun, told of when it ends: {what}");
+    run_heard(name, command, limit, Some(vec![format!("\n=== {name}: {what}")]))
 }
 
 fn run_heard(

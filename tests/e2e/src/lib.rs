@@ -7,6 +7,9 @@
 //! WebKitWebDriver, which attaches to the shell's inspector port. What the backend executed is read from a log
 //! that it appends to itself, so that "once" is proved from outside and not by what the page was told.
 //!
+//! Tests of one program take turns. Programs may run at once, each in a lane: what one test leaves for the next, compiled
+//! dependencies above all, lies in `target/e2e/<lane>`.
+//!
 //! **Invariant:** nothing here links any crate of Staysail: what is tested is what users run.
 
 #[cfg(target_os = "linux")]

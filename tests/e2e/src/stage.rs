@@ -12,9 +12,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-/// Tests of so many programs run at once: one is busy on one processor at a time, mostly.
-pub const LANES: usize = 2;
-
 /// The lane this process's tests run in, from its first test to its end.
 static LANE: OnceLock<Lane> = OnceLock::new();
 /// Within a process one test at a time, whatever its runner thinks.
@@ -49,19 +46,21 @@ struct Lane {
 }
 
 impl Lane {
-    /// Takes a free lane; where there is none, waits for the first.
+    /// Takes the first lane no other process is in. How many there are at once is up to who starts them (`xtask`).
     fn enter() -> anyhow::Result<Self> {
-        let numbers = (1..=LANES).map(|number| (number, libc::LOCK_NB)).chain([(1, 0)]);
-        for (number, at_once) in numbers {
+        let mut number = 1;
+        loop {
             let folder = scratch().join(number.to_string());
             std::fs::create_dir_all(&folder)?;
             let lock = File::create(folder.join("lane.lock"))?;
             // SAFETY: flock on a descriptor that is open; released by the kernel when it is closed, however we end.
-            if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | at_once) } == 0 {
+            if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
                 return Ok(Self { folder, _lock: lock });
             }
+            let error = std::io::Error::last_os_error();
+            anyhow::ensure!(error.kind() == std::io::ErrorKind::WouldBlock, "{}: {error}", folder.display());
+            number += 1;
         }
-        anyhow::bail!("no lane for this test")
     }
 }
 
