@@ -73,6 +73,9 @@ pub fn check(root: &Path, only: &[String], skip: &[String]) -> anyhow::Result<bo
         }
         outcomes.push(step(root, name)?);
     }
+    for outcome in outcomes.iter().filter(|outcome| !outcome.ok) {
+        println!("\n=== {} failed:\n{}", outcome.name, outcome.reasons.join("\n"));
+    }
     let mut tally = Tally::default();
     println!("\n=== summary");
     for outcome in &mut outcomes {
@@ -154,13 +157,8 @@ fn tidy(root: &Path) -> anyhow::Result<Outcome> {
     let start = std::time::Instant::now();
     let (_, broken) = crate::tidy::run(root)?;
     let ok = broken == 0;
-    Ok(Outcome {
-        name: "tidy".into(),
-        ok,
-        tally: Tally::default(),
-        took: start.elapsed(),
-        tail: String::new(),
-    })
+    let reasons = if ok { Vec::new() } else { vec!["see what it said above".into()] };
+    Ok(Outcome { ok, took: start.elapsed(), reasons, ..Outcome::good("tidy") })
 }
 
 /// Licences, bans and sources always; known vulnerabilities where RustSec's list can be fetched.

@@ -39,13 +39,7 @@ done
 /// When cargo can not be started.
 pub fn check(root: &Path) -> anyhow::Result<Outcome> {
     let pretender = pretender(root)?;
-    let mut all = Outcome {
-        name: "foreign".into(),
-        ok: true,
-        tally: Tally::default(),
-        took: Duration::ZERO,
-        tail: String::new(),
-    };
+    let mut all = Outcome::good("foreign");
     let mut command = cargo(root, &["clippy", "--locked"]);
     let mut checked = 0;
     for target in TARGETS {
@@ -78,13 +72,7 @@ pub fn check(root: &Path) -> anyhow::Result<Outcome> {
 
 /// A system that is not checked: skipped, and not silently so.
 fn left_out() -> Outcome {
-    Outcome {
-        name: "foreign".into(),
-        ok: true,
-        tally: Tally { skipped: 1, ..Tally::default() },
-        took: Duration::ZERO,
-        tail: String::new(),
-    }
+    Outcome { tally: Tally { skipped: 1, ..Tally::default() }, ..Outcome::good("foreign") }
 }
 
 fn is_installed(target: &str) -> bool {

@@ -80,15 +80,30 @@ pub struct Outcome {
     pub took: Duration,
     /// Its last lines, for a step whose output decides something.
     pub tail: String,
+    /// Why it failed: the commands that did, each with the panics it told of, or else with its last lines.
+    pub reasons: Vec<String>,
 }
 
 impl Outcome {
+    /// One that is good, counted nothing and took no time.
+    pub fn good(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ok: true,
+            tally: Tally::default(),
+            took: Duration::ZERO,
+            tail: String::new(),
+            reasons: Vec::new(),
+        }
+    }
+
     /// This one and another, as one: with the name of this one, and the last lines of the other.
     pub fn and(mut self, other: Self) -> Self {
         self.ok &= other.ok;
         self.took += other.took;
         self.tally.add(other.tally);
         self.tail = other.tail;
+        self.reasons.extend(other.reasons);
         self
     }
 }
@@ -98,6 +113,10 @@ impl Outcome {
 struct Heard {
     tally: Tally,
     tail: Vec<String>,
+    /// Each panic's first lines.
+    panics: Vec<String>,
+    /// How many lines from here on belong to the last panic.
+    panic_goes_on: usize,
     /// What is printed only at the end; `None` where each line is printed at once.
     held: Option<Vec<String>>,
 }
@@ -165,11 +184,12 @@ fn run_heard(
     let took = start.elapsed();
     let ok = in_time && status.success();
     let tail = heard.tail.join("\n");
+    let reasons = if ok { Vec::new() } else { heard.reasons(&shown(command)) };
     heard.line(format!("=== {name}: {} after {:.1} s", if ok { "ok" } else { "FAILED" }, took.as_secs_f64()));
     if let Some(held) = &heard.held {
         println!("{}", held.join("\n"));
     }
-    Ok(Outcome { name: name.into(), ok, tally: heard.tally, took, tail })
+    Ok(Outcome { name: name.into(), ok, tally: heard.tally, took, tail, reasons })
 }
 
 /// Kills every process of a group.
@@ -190,8 +210,27 @@ fn listen(pipe: Box<dyn Read + Send>, heard: &Mutex<Heard>) {
 }
 
 impl Heard {
+    /// Why this command failed.
+    fn reasons(&self, command: &str) -> Vec<String> {
+        const TAIL_LINES: usize = 20;
+        let told = match self.panics.as_slice() {
+            [] => &self.tail[self.tail.len().saturating_sub(TAIL_LINES)..],
+            panics => panics,
+        };
+        [&[format!("--- {command}")], told].concat()
+    }
+
     fn line(&mut self, line: String) {
         const TAIL_LINES_MAX: usize = 60;
+        const PANIC_LINES: usize = 8;
+        const PANICS_LINES_MAX: usize = 80;
+        if line.contains("' panicked at ") || line.contains(") panicked at ") {
+            self.panic_goes_on = PANIC_LINES;
+        }
+        if self.panic_goes_on > 0 && self.panics.len() < PANICS_LINES_MAX {
+            self.panic_goes_on -= 1;
+            self.panics.push(line.clone());
+        }
         if self.tail.len() == TAIL_LINES_MAX {
             self.tail.remove(0);
         }
@@ -246,6 +285,21 @@ mod tests {
     fn results_of_nodes_runner_are_added_up_in_both_of_its_forms() {
         let lines = ["# tests 9", "# pass 7", "# fail 1", "ℹ pass 2", "ℹ skipped 1", "ℹ duration_ms 12.5"];
         assert_eq!(tally(&lines), Tally { passed: 9, failed: 1, skipped: 1 });
+    }
+
+    #[test]
+    fn a_failure_is_told_by_its_panics_or_by_its_last_lines() {
+        let reasons = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            run("failing", &mut command, Duration::from_secs(60)).expect("sh starts").reasons.join("\n")
+        };
+        let panic = "thread 'tests::it' (7) panicked at src/lib.rs:3:5:\nit is not so";
+        let told = reasons(&format!("echo first; echo \"{panic}\"; seq 100; exit 1"));
+        assert!(told.contains(panic) && !told.contains("\nfirst\n") && !told.ends_with("100"), "{told}");
+        let told = reasons("echo first; seq 100; echo last; exit 1");
+        assert!(told.ends_with("last") && !told.contains("\nfirst\n"), "{told}");
+        assert_eq!(reasons("echo first"), "");
     }
 
     #[test]

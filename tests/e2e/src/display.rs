@@ -155,15 +155,42 @@ impl Display {
     /// # Errors
     /// When it fails or hangs.
     pub fn tool(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(program);
-        command.args(arguments).env("DISPLAY", &self.name).env_remove(MARK);
-        child::run(program, command, PATIENCE)
+        tool(&self.name, program, arguments)
     }
 
     /// Ids of the visible windows whose title matches `title` (a regular expression).
     pub fn windows(&self, title: &str) -> Vec<String> {
-        let found = self.tool("xdotool", &["search", "--onlyvisible", "--name", title]);
-        found.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+        self.search("--name", title)
+    }
+
+    /// Ids of the visible windows of programs, dialogs with them: those have no title.
+    pub fn programs_windows(&self) -> Vec<String> {
+        self.search("--class", ".")
+    }
+
+    fn search(&self, by: &str, pattern: &str) -> Vec<String> {
+        loop {
+            match self.tool("xdotool", &["search", "--onlyvisible", by, pattern]) {
+                Ok(found) => return found.lines().map(str::to_owned).collect(),
+                // A window was closed while it was looked at: that says nothing of the others.
+                Err(error) if error.to_string().contains("BadWindow") => {}
+                Err(_) => return Vec::new(),
+            }
+        }
+    }
+
+    /// Waits for a program's window beside these, gives it the focus and returns its id. Keys that come before are
+    /// another window's.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn focus_new(&self, before: &[String], patience: Duration) -> anyhow::Result<String> {
+        let new = crate::wait_until("a new window", patience, || {
+            let new = self.programs_windows().into_iter().find(|window| !before.contains(window));
+            new.ok_or_else(|| format!("{before:?}"))
+        })?;
+        self.focus(&new)?;
+        Ok(new)
     }
 
     /// Waits for the one window with this title and returns its X11 id.
@@ -208,11 +235,22 @@ impl Display {
     /// # Errors
     /// When `import` fails.
     pub fn screenshot(&self, file: &Path) -> anyhow::Result<()> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        self.tool("import", &["-window", "root", &file.display().to_string()]).map(drop)
+        picture(&self.name, file)
     }
+}
+
+/// Writes a picture of the whole screen of the display with this name.
+pub(crate) fn picture(display: &str, file: &Path) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    tool(display, "import", &["-window", "root", &file.display().to_string()]).map(drop)
+}
+
+fn tool(display: &str, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(program);
+    command.args(arguments).env("DISPLAY", display).env_remove(MARK);
+    child::run(program, command, PATIENCE)
 }
 
 impl Drop for Display {

@@ -224,18 +224,9 @@ impl<'a> KitchenSink<'a> {
     /// When it shows more or fewer.
     pub fn wait_windows(&self, count: usize) -> anyhow::Result<()> {
         crate::wait_until(&format!("{count} windows of the app"), ANSWER, || {
-            let shown = self.shown().map_err(|error| format!("{error:#}"))?;
+            let shown = self.stage.display.programs_windows().len();
             if shown == count { Ok(()) } else { Err(format!("{shown} windows")) }
         })
-    }
-
-    /// How many windows the app shows.
-    ///
-    /// # Errors
-    /// When the X server does not say.
-    pub fn shown(&self) -> anyhow::Result<usize> {
-        let search = ["search", "--onlyvisible", "--class", "staysail-shell"];
-        Ok(self.stage.display.tool("xdotool", &search)?.lines().count())
     }
 
     /// Waits until no window has this title.

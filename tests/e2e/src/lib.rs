@@ -41,7 +41,8 @@ use std::time::{Duration, Instant};
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
-/// Waits until `condition` yields something; the wait has a bound, and what was last seen is in the error.
+/// Waits until `condition` yields something; the wait has a bound, what was last seen is in the error, and
+/// what was on the screen then in `target/e2e/screenshots/<test>-waited.png`.
 ///
 /// # Errors
 /// After `patience`, naming `what` and the reason of the last look.
@@ -55,6 +56,7 @@ pub fn wait_until<T>(
         match condition() {
             Ok(found) => return Ok(found),
             Err(seen) if begun.elapsed() >= patience => {
+                stage::waited_in_vain();
                 anyhow::bail!("waited {} s for {what}, last seen: {seen}", patience.as_secs_f32())
             }
             Err(_) => std::thread::sleep(LOOK_AGAIN),

@@ -1,7 +1,7 @@
 //! Where a test plays: its lock, its display, its folder, its mark, and the binaries under test.
 
 use crate::child;
-use crate::display::Display;
+use crate::display::{self, Display};
 use crate::processes::{self, MARK, Process};
 use anyhow::Context;
 use std::fs::File;
@@ -17,7 +17,10 @@ static LANE: OnceLock<Lane> = OnceLock::new();
 /// Within a process one test at a time, whatever its runner thinks.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Plays one test: sets its stage, and when it fails takes a picture and shows what all programs said.
+/// The display of the test that plays, and where a picture of it goes when it waits in vain.
+static IN_VAIN: Mutex<Option<(String, PathBuf)>> = Mutex::new(None);
+
+/// Plays one test: sets its stage, and when it fails shows what all programs said.
 ///
 /// # Panics
 /// With the error of the test.
@@ -26,9 +29,7 @@ pub fn play(name: &str, test: impl FnOnce(&Stage) -> anyhow::Result<()>) {
         Ok(stage) => stage,
         Err(error) => panic!("{name}: {error:#}"),
     };
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        test(&stage).inspect_err(|_| stage.screenshot("failed"))
-    }));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&stage)));
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(error)) => panic!("{name}: {error:#}\n{}", child::outputs()),
@@ -36,6 +37,17 @@ pub fn play(name: &str, test: impl FnOnce(&Stage) -> anyhow::Result<()>) {
             eprintln!("{}", child::outputs());
             std::panic::resume_unwind(panic)
         }
+    }
+}
+
+/// A picture of what there is to see while a wait ends in vain: when the test has failed its windows are gone.
+pub(crate) fn waited_in_vain() {
+    // Locked already, it is the picture's own program that is waited for in vain.
+    if let Ok(place) = IN_VAIN.try_lock()
+        && let Some((display, file)) = &*place
+        && let Err(error) = display::picture(display, file)
+    {
+        eprintln!("no screenshot: {error}");
     }
 }
 
@@ -98,7 +110,10 @@ impl Stage {
             std::fs::create_dir(folder.path().join(kept))?;
         }
         let mark = format!("{}-{}", std::process::id(), folder.path().display());
-        Ok(Self { name: name.into(), display: Display::start()?, folder, mark, _turn: turn })
+        let display = Display::start()?;
+        let picture = pictures().join(format!("{name}-waited.png"));
+        *IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner) = Some((display.name().into(), picture));
+        Ok(Self { name: name.into(), display, folder, mark, _turn: turn })
     }
 
     /// The mark of all processes of this test.
@@ -174,7 +189,7 @@ impl Stage {
 
     /// Leaves a picture of the screen under `target/e2e/screenshots`.
     pub fn screenshot(&self, what: &str) {
-        let file = scratch().join("screenshots").join(format!("{}-{what}.png", self.name));
+        let file = pictures().join(format!("{}-{what}.png", self.name));
         if let Err(error) = self.display.screenshot(&file) {
             eprintln!("no screenshot: {error}");
         }
@@ -183,6 +198,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        *IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // Whatever a failed test left behind ends here, by the mark only this test's processes carry.
         for process in self.processes() {
             process.kill();
@@ -198,6 +214,10 @@ pub fn repository() -> PathBuf {
 
 fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+fn pictures() -> PathBuf {
+    scratch().join("screenshots")
 }
 
 fn scratch() -> PathBuf {

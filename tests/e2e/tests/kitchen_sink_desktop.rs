@@ -134,14 +134,14 @@ fn dialogs(stage: &Stage, sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     let copy = stage.folder.path().join("copy.txt");
     choose(sink, "dialogs-save", &copy)?;
 
-    let before = sink.shown()?;
+    let before = display.programs_windows();
     sink.press("dialogs-ask-ask")?;
-    sink.wait_windows(before + 1)?;
+    display.focus_new(&before, EDIT)?;
     sink.picture("dialogs")?;
     display.key("Escape")?;
     sink.wait_answer("dialogs-ask", |text| text == "Closed without an answer")?;
     sink.press("dialogs-ask-rust")?;
-    sink.wait_windows(before + 1)?;
+    display.focus_new(&before, EDIT)?;
     display.key("Return")?;
     sink.wait_answer("dialogs-ask", |text| text == "Reefed")?;
     Ok(())

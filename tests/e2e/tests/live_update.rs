@@ -133,24 +133,20 @@ fn releases_go_live_in_all_windows_while_a_dialog_waits_for_its_answer() {
         let shipped = Shipped::build(stage, project)?;
         let (running, page) = Running::live(stage, &shipped.executable)?;
         page.run_async(
-            "await fixture.staysail.openWindow({ label: 'second', url: '/second.html', width: 300, height: 200 }); \
-             return true",
+            "await fixture.staysail.openWindow({ label: 'second', url: '/second.html', title: 'Second', width: 300, \
+             height: 200 }); return true",
             &[],
         )?;
-        let windows = || stage.display.windows(".*");
+        // One that shows itself after the dialog would be taken for it, and take the focus.
+        stage.display.window("^Second$", EDIT)?;
         let ask = || -> anyhow::Result<String> {
-            let before = windows();
+            let before = stage.display.programs_windows();
             page.run(
                 "window.answer = undefined; fixture.staysail.dialog.message('Leave?', { buttons: ['Stay', 'Leave'] }) \
                  .then(answer => window.answer = answer)",
                 &[],
             )?;
-            let mut dialog = None;
-            staysail_e2e::wait_until("the dialog", EDIT, || {
-                dialog = windows().into_iter().find(|window| !before.contains(window));
-                dialog.is_some().then_some(()).ok_or_else(|| format!("{:?}", windows()))
-            })?;
-            dialog.context("no dialog")
+            stage.display.focus_new(&before, EDIT)
         };
         let dialog = ask()?;
         page.start_calls()?;
@@ -162,7 +158,7 @@ fn releases_go_live_in_all_windows_while_a_dialog_waits_for_its_answer() {
         shipped.publish(stage, "0.1.1")?;
         page.wait_answer("v1", EDIT)?;
         wait_executed(stage, "wave-second-", "v1", 3)?;
-        anyhow::ensure!(windows().contains(&dialog), "the dialog is gone");
+        anyhow::ensure!(stage.display.programs_windows().contains(&dialog), "the dialog is gone");
         stage.screenshot("dialog-through-a-release");
         stage.display.key("Return")?;
         page.wait_for("the answer", "return window.answer !== undefined", EDIT)?;
@@ -179,7 +175,11 @@ fn releases_go_live_in_all_windows_while_a_dialog_waits_for_its_answer() {
         wait_executed(stage, "wave-second-0", "v1", fresh + 1)?;
         stage.display.key("Escape")?;
         staysail_e2e::wait_until("the dialog to be gone", EDIT, || {
-            if windows().contains(&dialog) { Err("still there".into()) } else { Ok(()) }
+            if stage.display.programs_windows().contains(&dialog) {
+                Err("still there".into())
+            } else {
+                Ok(())
+            }
         })?;
         let calls = page.stop_calls()?;
         let mut executions = ledger::executions(&stage.ledger_file())?;

@@ -80,35 +80,20 @@ fn clipboard_of_another_program(stage: &Stage, page: &Page) -> anyhow::Result<()
     Ok(())
 }
 
-/// The windows the app shows, dialogs with them: those have no title.
-fn shown(stage: &Stage) -> Vec<String> {
-    let search = stage.display.tool("xdotool", &["search", "--onlyvisible", "--class", "staysail-shell"]);
-    search.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
-}
-
-/// Waits for a window beside these, and gives it the focus: keys that come before are another window's.
-fn focus_new(stage: &Stage, before: &[String]) -> anyhow::Result<()> {
-    let new = staysail_e2e::wait_until("the dialog", EDIT, || {
-        let new = shown(stage).into_iter().find(|window| !before.contains(window));
-        new.ok_or_else(|| format!("{before:?}"))
-    })?;
-    stage.display.focus(&new)
-}
-
 #[test]
 fn dialogs_are_answered_by_the_user_while_everything_else_goes_on() {
     play("dialogs", |stage| {
         let project = Project::fixture(stage)?;
         project.allow(ALL)?;
         let (_dev, page) = Dev::live(stage, &project)?;
-        let before = shown(stage);
+        let before = stage.display.programs_windows();
         page.run(
             "window.answered = []; const { dialog } = fixture.staysail; \
              dialog.message('Save the chart?', { detail: 'It was changed.', level: 'warning', buttons: ['Leave', 'Save'] }) \
              .then(button => window.answered.push(button), error => window.answered.push(error.message))",
             &[],
         )?;
-        focus_new(stage, &before)?;
+        stage.display.focus_new(&before, EDIT)?;
         ensure!(
             page.call("say", &json!({ "text": "ahoy" }))?["value"] == "ahoy",
             "calls wait for the dialog"
@@ -192,13 +177,13 @@ fn choosing(stage: &Stage, page: &Page) -> anyhow::Result<()> {
         "the filter leaves another choice: {chosen}"
     );
     for (key, said) in [("Return", true), ("Escape", false)] {
-        let before = shown(stage);
+        let before = stage.display.programs_windows();
         page.run(
             "window.answer = undefined; fixture.staysail.dialog.confirm('Delete the chart?', { ok: 'Delete' }) \
              .then(answer => window.answer = answer)",
             &[],
         )?;
-        focus_new(stage, &before)?;
+        stage.display.focus_new(&before, EDIT)?;
         stage.display.key(key)?;
         page.wait_for("the answer", "return window.answer !== undefined", EDIT)?;
         ensure!(page.run("return window.answer", &[])? == said, "{key}");
