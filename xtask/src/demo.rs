@@ -102,7 +102,7 @@ fn develop(show: &mut Show, display: &Display, project: &Project) -> anyhow::Res
     show.step("Ending staysail dev");
     show.unwatch(display, id)?;
     dev.stop();
-    ensure!(window::find(display, TITLE).is_none(), "the window outlived `staysail dev`");
+    ensure!(window::find(&display.name, TITLE).is_none(), "the window outlived `staysail dev`");
     show.done("nothing left running");
     Ok(())
 }

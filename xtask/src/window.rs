@@ -12,19 +12,23 @@ use std::time::{Duration, Instant};
 /// Number X11 gave the window.
 pub type Id = u64;
 
-fn xdotool(display: &Display, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("xdotool")
-        .args(arguments)
-        .env("DISPLAY", &display.name)
-        .stderr(Stdio::null())
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+fn xdotool(display: &str, arguments: &[&str]) -> Option<String> {
+    loop {
+        let output = Command::new("xdotool").args(arguments).env("DISPLAY", display).output().ok()?;
+        if output.status.success() {
+            return Some(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        // Some window was closed while it was looked at in search of this one.
+        let closed_meanwhile = arguments.first() == Some(&"search")
+            && String::from_utf8_lossy(&output.stderr).contains("BadWindow");
+        if !closed_meanwhile {
+            return None;
+        }
+    }
 }
 
-/// The visible window whose title matches the pattern, if there is one.
-pub fn find(display: &Display, title: &str) -> Option<Id> {
+/// The visible window whose title matches the pattern, if there is one; `display` is the display's name.
+pub fn find(display: &str, title: &str) -> Option<Id> {
     let found = xdotool(display, &["search", "--onlyvisible", "--name", title])?;
     found.lines().next()?.parse().ok()
 }
@@ -36,7 +40,7 @@ pub fn find(display: &Display, title: &str) -> Option<Id> {
 pub fn wait(display: &Display, title: &str, limit: Duration) -> anyhow::Result<Id> {
     let begun = Instant::now();
     loop {
-        if let Some(id) = find(display, title) {
+        if let Some(id) = find(&display.name, title) {
             return Ok(id);
         }
         if begun.elapsed() > limit {
@@ -48,23 +52,23 @@ pub fn wait(display: &Display, title: &str, limit: Duration) -> anyhow::Result<I
 
 /// Brings the window to the front and gives it the keyboard.
 pub fn focus(display: &Display, id: Id) {
-    xdotool(display, &["windowactivate", "--sync", &id.to_string()]);
+    xdotool(&display.name, &["windowactivate", "--sync", &id.to_string()]);
 }
 
 /// The window that has the keyboard.
 pub fn active(display: &Display) -> Option<Id> {
-    xdotool(display, &["getactivewindow"])?.parse().ok()
+    xdotool(&display.name, &["getactivewindow"])?.parse().ok()
 }
 
 /// Clicks into the window, in pixels from its upper left corner.
 pub fn click(display: &Display, id: Id, x: i32, y: i32) {
     let (id, x, y) = (id.to_string(), x.to_string(), y.to_string());
-    xdotool(display, &["mousemove", "--window", &id, &x, &y, "click", "1"]);
+    xdotool(&display.name, &["mousemove", "--window", &id, &x, &y, "click", "1"]);
 }
 
 /// Presses keys, such as `ctrl+End`.
 pub fn keys(display: &Display, keys: &[&str]) {
-    xdotool(display, &[&["key", "--clearmodifiers"][..], keys].concat());
+    xdotool(&display.name, &[&["key", "--clearmodifiers"][..], keys].concat());
 }
 
 /// Types text as a person would.

@@ -155,7 +155,7 @@ impl Show {
         let _ = watch.thread.join();
         let (absent, looks) = (watch.absent.load(Ordering::Relaxed), watch.looks.load(Ordering::Relaxed));
         ensure!(absent == 0, "the window was absent in {absent} of {looks} looks");
-        let now = window::find(display, super::TITLE);
+        let now = window::find(&display.name, super::TITLE);
         ensure!(now == Some(id), "another window is there now: {now:?} instead of {id}");
         self.note(&format!("window {id:#x} was there in each of {looks} looks"));
         Ok(())

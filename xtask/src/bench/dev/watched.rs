@@ -60,11 +60,7 @@ impl Absence {
             let mut absent = Duration::ZERO;
             let mut last = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
-                let there = Command::new("xdotool")
-                    .args(["search", "--onlyvisible", "--name", TITLE])
-                    .env("DISPLAY", &name)
-                    .output()
-                    .is_ok_and(|output| !output.stdout.is_empty());
+                let there = window::find(&name, TITLE).is_some();
                 let now = Instant::now();
                 if !there {
                     absent += now - last;
