@@ -290,6 +290,54 @@ fn a_newer_save_cancels_the_build_under_way() {
     dev.until("swap_done");
 }
 
+/// Reads its source, compiles for as long as there is a file `compiling`, and hears of nothing that is saved meanwhile, as
+/// `tsc --watch` of TypeScript 7.0 when it starts. Writes a source each time, too, as what generates some does.
+const COMPILER: &str = r#"
+words=$(cat frontend/words.ts); touch frontend/read frontend/words.ts; while [ -e frontend/compiling ]; do :; done
+printf '%s' "$words" > frontend/public/words.js; echo 'Found 0 errors. Watching for file changes.'; exec sleep 1000
+"#;
+
+#[test]
+fn what_is_saved_while_a_compiler_starts_is_compiled_by_another_start_and_by_one_only() {
+    let dev = Dev::with(
+        |folder| {
+            let settings = "[app]\nid = \"com.example.tiny\"\n[frontend]\ndist = \"frontend/public\"\n\
+                            [frontend.dev]\ncommand = \"sh compiler.sh\"\n";
+            std::fs::create_dir(folder.join("frontend/public")).unwrap();
+            for (path, text) in [
+                ("staysail.toml", settings),
+                ("compiler.sh", COMPILER),
+                ("frontend/words.ts", "first"),
+                ("frontend/compiling", ""),
+            ] {
+                std::fs::write(folder.join(path), text).unwrap();
+            }
+        },
+        &[],
+    );
+    let file = |path: &str| dev.folder.path().join("frontend").join(path);
+    let wait = |is: &dyn Fn() -> bool| {
+        let end = Instant::now() + BOUND;
+        while !is() {
+            assert!(Instant::now() < end, "the compiler does not come so far");
+            std::thread::yield_now();
+        }
+    };
+    let words = || std::fs::read_to_string(file("public/words.js")).unwrap_or_default();
+    wait(&|| file("read").exists());
+    dev.write("frontend/words.ts", "second");
+    std::fs::remove_file(file("read")).unwrap();
+    std::fs::remove_file(file("compiling")).unwrap();
+    wait(&|| words() == "second");
+    let (notice, _) = dev.until("notice");
+    let message = notice["message"].as_str().unwrap();
+    assert!(message.contains("words.ts was saved while") && message.contains("started again"), "{message}");
+    dev.until("swap_done");
+    dev.write("src/main.rs", &backend("second"));
+    let (_, before) = dev.until("swap_done");
+    assert!(!before.iter().any(|kind| ["notice", "error"].contains(&kind.as_str())), "{before:?}");
+}
+
 #[test]
 fn closing_the_window_ends_the_command_well() {
     let mut dev = Dev::start();

@@ -38,9 +38,9 @@ pub enum ToShell {
         /// Paths, beginning with `/`.
         paths: Vec<String>,
     },
-    /// Other page files changed: reload with state kept.
+    /// Other page files changed, or the dev server is back: reload with state kept.
     PageChanged {
-        /// Paths, beginning with `/`.
+        /// Paths, beginning with `/`; none when any may have changed.
         paths: Vec<String>,
     },
     /// Show or take away the overlay.

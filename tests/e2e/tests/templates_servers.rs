@@ -73,6 +73,67 @@ fn a_dev_server_that_ends_is_started_again_and_the_page_comes_back_with_its_stat
     });
 }
 
+/// Answers none of the page's scripts while there is a file `broken`.
+const WITHOUT_SCRIPTS: &str = "plugins: [
+    { configureServer: (server) => void server.middlewares.use((request, response, next) => {
+      if (!existsSync('broken') || !/^\\/(src\\/main.js|@vite\\/client)/.test(request.url)) return next();
+      response.statusCode = 503;
+      response.end();
+    }) },
+    staysail()]";
+
+#[test]
+fn a_page_that_could_not_be_loaded_for_want_of_its_server_comes_back_with_its_state() {
+    play("server-absent", |stage| {
+        let project = init(stage, "vite", "js")?;
+        install(stage, &project)?;
+        let held = "command = \"while [ -e closed ]; do sleep 0.05; done; exec npm run dev\"";
+        project.edit("staysail.toml", "command = \"npm run dev\"", held)?;
+        project.edit("frontend/vite.config.js", "plugins: [staysail()]", WITHOUT_SCRIPTS)?;
+        let config = project.read("frontend/vite.config.js")?;
+        project.write(
+            "frontend/vite.config.js",
+            &format!("import {{ existsSync }} from 'node:fs';\n{config}"),
+        )?;
+        say_when_connected(&project)?;
+        let (mut dev, page) = live(stage, &project)?;
+        wait_connected(&page)?;
+        page.send_keys(&page.find("#name")?, "Ada")?;
+        let (closed, broken) = (project.file("frontend/closed"), project.file("frontend/broken"));
+        let load = |what: &str, shown: &str| {
+            page.run("window.mark = 'load before'; location.reload()", &[])?;
+            page.wait_for(what, shown, EDIT)
+        };
+        for without_scripts in [false, true] {
+            let from = dev.position();
+            std::fs::write(&closed, "")?;
+            if without_scripts {
+                std::fs::write(&broken, "")?;
+                let shown = "return window.mark === undefined && document.readyState === 'complete'";
+                load("a page without its scripts", shown)?;
+                std::fs::remove_file(&broken)?;
+            }
+            // SAFETY: a signal to a process that this test started.
+            ensure!(
+                unsafe { libc::kill(server(stage)?, libc::SIGKILL) } == 0,
+                "the server can not be killed"
+            );
+            dev.wait("error", from, SOON)?;
+            if !without_scripts {
+                load("a load that fails", "return !document.querySelector('#greet')")?;
+            }
+            stage.screenshot("absent");
+            std::fs::remove_file(&closed)?;
+            wait_connected(&page)?;
+            let kept = "return document.querySelector('#name').value === 'Ada'";
+            page.wait_for("what was typed", kept, SOON)?;
+            greet(&page, "Hello, Ada!")?;
+        }
+        drop(page);
+        end(stage, &project, dev)
+    });
+}
+
 #[test]
 fn a_taken_port_is_no_obstacle_for_a_bundler_that_is_told_its_port() {
     play("port-taken", |stage| {

@@ -1,8 +1,9 @@
 //! The page's dev server over the whole session: where it listens, what it is told, and its return when it ends.
 //!
-//! A dev server that ends takes nothing along: the window waits, says so, and shows the page again when the server is
-//! back. The bundler's own client in the page notices the return and loads the page, whose state is kept as ever.
+//! A dev server that ends takes nothing along: the window waits, says so, and loads the page again when the server is
+//! back, its state kept as ever. Bundlers' clients do that, too, but one may be in the middle of it when the server ends again.
 
+use super::missed;
 use super::server::{self, DevServer};
 use super::session::Incoming;
 use crate::bundler::Bundler;
@@ -10,9 +11,10 @@ use crate::project::Project;
 use anyhow::{Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::interface::Description;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A taken port is followed by this many others that are tried.
 const PORTS_TRIED_MAX: u16 = 100;
@@ -37,7 +39,13 @@ pub struct Frontend {
     command: Option<String>,
     sender: Sender<Incoming>,
     server: Option<DevServer>,
+    /// Number of the last start, from 1.
+    number: u64,
     started: Instant,
+    /// When the compiler that writes the page's files was started, until it has compiled all of them once.
+    compiles_since: Option<SystemTime>,
+    /// Sources for which it was started again.
+    started_again_for: BTreeSet<PathBuf>,
     /// Starts in a row that came to nothing.
     failed: u32,
 }
@@ -64,7 +72,18 @@ impl Frontend {
         };
         let bundler = Bundler::begin(project, version, url.as_deref())?;
         let command = config.and_then(|config| config.command);
-        Ok(Self { url, bundler, command, sender, server: None, started: Instant::now(), failed: 0 })
+        Ok(Self {
+            url,
+            bundler,
+            command,
+            sender,
+            server: None,
+            number: 0,
+            started: Instant::now(),
+            compiles_since: None,
+            started_again_for: BTreeSet::new(),
+            failed: 0,
+        })
     }
 
     /// What the bundler is told while it runs.
@@ -98,17 +117,43 @@ impl Frontend {
 
     fn spawn(&mut self, project: &Project, command: &str) -> Result<()> {
         let (lines, ends) = (self.sender.clone(), self.sender.clone());
-        let line = move |line| drop(lines.send(Incoming::ServerLine(line)));
-        let ended = move |status| drop(ends.send(Incoming::ServerEnded(status)));
+        self.number += 1;
+        let number = self.number;
+        let line = move |line| drop(lines.send(Incoming::ServerLine(number, line)));
+        let ended = move |status| drop(ends.send(Incoming::ServerEnded(number, status)));
         self.started = Instant::now();
         // What can not be written is told when there are types to write.
         let _ = crate::types::promise(&project.types());
+        self.compiles_since = self.url.is_none().then(SystemTime::now);
         self.server = Some(DevServer::start(project, command, &self.bundler, line, ended)?);
         Ok(())
     }
 
-    /// The server has ended by itself. It is started again, unless that has failed too often.
-    pub fn ended(&mut self, status: &str) -> Ended {
+    /// Hears a line of the server. When it is the compiler's that it watches now, and it may have missed saves before, it is
+    /// started again: returns a file for which that is done. See [`missed`](super::missed).
+    pub fn heard(&mut self, project: &Project, number: u64, line: &str) -> Result<Option<PathBuf>> {
+        if number != self.number || !missed::watches(line) {
+            return Ok(None);
+        }
+        let (Some(since), Some(served)) = (self.compiles_since.take(), project.served()) else {
+            return Ok(None);
+        };
+        let mut saved = missed::sources(&project.frontend_folder(), &served, since);
+        saved.retain(|file| self.started_again_for.insert(file.clone()));
+        let Some(file) = saved.pop() else { return Ok(None) };
+        self.end();
+        if let Some(command) = self.command.clone() {
+            self.spawn(project, &command)?;
+        }
+        Ok(Some(file))
+    }
+
+    /// The server of this number has ended by itself. It is started again, unless that has failed too often. `None` for one that
+    /// was ended.
+    pub fn ended(&mut self, number: u64, status: &str) -> Option<Ended> {
+        if number != self.number {
+            return None;
+        }
         self.bundler.forget();
         let said = self.server.take().map(|server| server.last_words()).unwrap_or_default();
         self.failed = if self.started.elapsed() >= WORKS_AFTER { 1 } else { self.failed + 1 };
@@ -140,7 +185,7 @@ impl Frontend {
             retry: false,
             fresh: false,
         };
-        Ended { message, overlay }
+        Some(Ended { message, overlay })
     }
 
     /// Starts the server again, without waiting: [`Incoming::ServerBack`] tells when it answers.
@@ -156,7 +201,7 @@ impl Frontend {
         std::thread::spawn(move || {
             let end = Instant::now() + Duration::from_secs(FOREIGN_S);
             while Instant::now() < end {
-                if server::accepts(&url).unwrap_or(false) {
+                if server::goes_on_accepting(&url).unwrap_or(false) {
                     drop(sender.send(Incoming::ServerBack));
                     return;
                 }

@@ -18,6 +18,7 @@ mod explain;
 mod filter;
 mod frontend;
 mod keyboard;
+mod missed;
 mod output;
 mod place;
 pub mod server;

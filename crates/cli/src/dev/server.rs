@@ -82,7 +82,7 @@ impl DevServer {
     /// Waits until it accepts connections.
     pub fn wait_for(&self, url: &str) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(START_S);
-        while !goes_on_accepting(url, || std::thread::sleep(Duration::from_millis(STAYS_MS)))? {
+        while !goes_on_accepting(url)? {
             if let Some(status) = self.tree.try_wait()? {
                 self.hear_out();
                 bail!(
@@ -160,7 +160,11 @@ pub fn shell_command(command: &str) -> Spawn {
 }
 
 /// Whether something accepts connections there, and not for a moment only.
-fn goes_on_accepting(url: &str, pause: impl FnOnce()) -> Result<bool> {
+pub fn goes_on_accepting(url: &str) -> Result<bool> {
+    accepts_after(url, || std::thread::sleep(Duration::from_millis(STAYS_MS)))
+}
+
+fn accepts_after(url: &str, pause: impl FnOnce()) -> Result<bool> {
     if !accepts(url)? {
         return Ok(false);
     }
@@ -232,8 +236,8 @@ mod tests {
     fn a_port_that_is_only_tried_for_a_moment_is_no_dev_server() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        assert!(goes_on_accepting(&url, || ()).unwrap());
-        assert!(!goes_on_accepting(&url, || drop(listener)).unwrap());
-        assert!(!goes_on_accepting(&url, || unreachable!("nothing listens")).unwrap());
+        assert!(accepts_after(&url, || ()).unwrap());
+        assert!(!accepts_after(&url, || drop(listener)).unwrap());
+        assert!(!accepts_after(&url, || unreachable!("nothing listens")).unwrap());
     }
 }

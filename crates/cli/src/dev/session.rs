@@ -25,7 +25,7 @@ use staysail_protocol::control::{Start, ToShell, ToTool};
 use staysail_protocol::interface::Description;
 use staysail_protocol::module::ModuleFile;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -39,8 +39,9 @@ pub enum Incoming {
     Seen(Seen),
     Cargo(u64, Message),
     Shell(FromShell),
-    ServerLine(String),
-    ServerEnded(String),
+    /// Of the dev server that was started as this one, from 1.
+    ServerLine(u64, String),
+    ServerEnded(u64, String),
     ServerAgain,
     ServerBack,
     Described(PathBuf, Box<Result<Description>>),
@@ -184,11 +185,12 @@ impl Session {
                     )
                 }
                 // Empty lines set nothing apart where others come between them.
-                Incoming::ServerLine(line) if style::without_colours(&line).trim().is_empty() => {}
-                Incoming::ServerLine(line) => {
-                    self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)))
+                Incoming::ServerLine(_, line) if style::without_colours(&line).trim().is_empty() => {}
+                Incoming::ServerLine(number, line) => {
+                    self.output.tell(&format!("{} {}", style::dim("page │"), style::for_terminal(&line)));
+                    self.server_said(number, &line);
                 }
-                Incoming::ServerEnded(status) => self.server_ended(&status),
+                Incoming::ServerEnded(number, status) => self.server_ended(number, &status),
                 Incoming::ServerAgain => self.server_again(),
                 Incoming::ServerBack => self.server_back(),
                 Incoming::Described(path, result) => self.described(&path, *result),
@@ -218,8 +220,27 @@ impl Session {
         self.frontend.start(&self.project, |message| output.tell(message))
     }
 
-    fn server_ended(&mut self, status: &str) {
-        let ended = self.frontend.ended(status);
+    fn server_said(&mut self, number: u64, line: &str) {
+        match self.frontend.heard(&self.project, number, line) {
+            Ok(None) => {}
+            Ok(Some(file)) => {
+                let file = self.relative(&file);
+                let message = format!(
+                    "{file} was saved while the page's compiler started, which may have missed it: the compiler is started again"
+                );
+                self.output.say(&Said::Notice { message });
+            }
+            Err(error) => self.output.say(&Said::Error { message: format!("{error:#}") }),
+        }
+    }
+
+    /// A file as the user knows it.
+    fn relative(&self, file: &Path) -> String {
+        file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string()
+    }
+
+    fn server_ended(&mut self, number: u64, status: &str) {
+        let Some(ended) = self.frontend.ended(number, status) else { return };
         self.output.say(&Said::Error { message: ended.message });
         self.send(&ToShell::Overlay { overlay: Some(ended.overlay) });
     }
@@ -233,6 +254,12 @@ impl Session {
     fn server_back(&mut self) {
         self.output.say(&Said::Notice { message: "the dev server is back".into() });
         self.send(&ToShell::Overlay { overlay: self.over.shown() });
+        if self.frontend.url.is_some() {
+            // A page that was being loaded when the server ended is a page of errors, or stands there without its scripts:
+            // then there is no client of the bundler in it that would notice.
+            self.page_begins_anew();
+            self.send(&ToShell::PageChanged { paths: Vec::new() });
+        }
     }
 
     fn start_shell(&mut self) -> Result<()> {
@@ -312,9 +339,7 @@ impl Session {
         }
         let by_hand = |file: &&PathBuf| !(file.ends_with("Cargo.lock") && self.cargo_may_have_written());
         if changes.backend.iter().any(|file| by_hand(&file)) {
-            let name =
-                |file: &PathBuf| file.strip_prefix(&self.project.root).unwrap_or(file).display().to_string();
-            let files: Vec<String> = changes.backend.iter().map(name).collect();
+            let files: Vec<String> = changes.backend.iter().map(|file| self.relative(file)).collect();
             match &mut self.waiting {
                 Some((saved, since)) => {
                     saved.extend(files);
