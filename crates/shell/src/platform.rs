@@ -231,6 +231,13 @@ impl WindowPage {
             tracing::error!(address, %error, "the page could not be loaded");
         }
     }
+
+    /// Loads the page again: `path` of the app, or what a dev server gives for the address that the window shows or that failed.
+    pub fn load_again(&self, shell: &Arc<Shell>, path: &str) {
+        if shell.facts().dev_url.is_none() || self.webview.reload().is_err() {
+            self.load(shell, path);
+        }
+    }
 }
 
 /// Whether a driver may attach to the windows: by the development tool's word, or by that of the environment, which a shell

@@ -96,8 +96,11 @@ fn a_page_that_could_not_be_loaded_for_want_of_its_server_comes_back_with_its_st
             &format!("import {{ existsSync }} from 'node:fs';\n{config}"),
         )?;
         say_when_connected(&project)?;
+        let script = project.read("frontend/src/main.js")?;
+        project.write("frontend/src/main.js", &format!("{script}window.began = true;\n"))?;
         let (mut dev, page) = live(stage, &project)?;
         wait_connected(&page)?;
+        page.run("history.pushState(null, '', '/elsewhere')", &[])?;
         page.send_keys(&page.find("#name")?, "Ada")?;
         let (closed, broken) = (project.file("frontend/closed"), project.file("frontend/broken"));
         let load = |what: &str, shown: &str| {
@@ -109,7 +112,8 @@ fn a_page_that_could_not_be_loaded_for_want_of_its_server_comes_back_with_its_st
             std::fs::write(&closed, "")?;
             if without_scripts {
                 std::fs::write(&broken, "")?;
-                let shown = "return window.mark === undefined && document.readyState === 'complete'";
+                let shown =
+                    "return window.mark === undefined && document.readyState === 'complete' && !window.began";
                 load("a page without its scripts", shown)?;
                 std::fs::remove_file(&broken)?;
             }
@@ -127,6 +131,7 @@ fn a_page_that_could_not_be_loaded_for_want_of_its_server_comes_back_with_its_st
             wait_connected(&page)?;
             let kept = "return document.querySelector('#name').value === 'Ada'";
             page.wait_for("what was typed", kept, SOON)?;
+            ensure!(page.run("return location.pathname", &[])? == "/elsewhere", "the page is another one");
             greet(&page, "Hello, Ada!")?;
         }
         drop(page);

@@ -3,7 +3,7 @@
 //! A dev server that ends takes nothing along: the window waits, says so, and loads the page again when the server is
 //! back, its state kept as ever. Bundlers' clients do that, too, but one may be in the middle of it when the server ends again.
 
-use super::missed;
+use super::missed::{self, Missed};
 use super::server::{self, DevServer};
 use super::session::Incoming;
 use crate::bundler::Bundler;
@@ -11,7 +11,6 @@ use crate::project::Project;
 use anyhow::{Result, bail};
 use staysail_protocol::bridge::Overlay;
 use staysail_protocol::interface::Description;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
@@ -44,8 +43,7 @@ pub struct Frontend {
     started: Instant,
     /// When the compiler that writes the page's files was started, until it has compiled all of them once.
     compiles_since: Option<SystemTime>,
-    /// Sources for which it was started again.
-    started_again_for: BTreeSet<PathBuf>,
+    missed: Missed,
     /// Starts in a row that came to nothing.
     failed: u32,
 }
@@ -81,7 +79,7 @@ impl Frontend {
             number: 0,
             started: Instant::now(),
             compiles_since: None,
-            started_again_for: BTreeSet::new(),
+            missed: Missed::default(),
             failed: 0,
         })
     }
@@ -129,18 +127,22 @@ impl Frontend {
         Ok(())
     }
 
+    /// Whether the server of this number is the one that runs.
+    pub fn runs(&self, number: u64) -> bool {
+        number == self.number && self.server.is_some()
+    }
+
     /// Hears a line of the server. When it is the compiler's that it watches now, and it may have missed saves before, it is
     /// started again: returns a file for which that is done. See [`missed`](super::missed).
     pub fn heard(&mut self, project: &Project, number: u64, line: &str) -> Result<Option<PathBuf>> {
-        if number != self.number || !missed::watches(line) {
+        if !self.runs(number) || !missed::watches(line) {
             return Ok(None);
         }
         let (Some(since), Some(served)) = (self.compiles_since.take(), project.served()) else {
             return Ok(None);
         };
-        let mut saved = missed::sources(&project.frontend_folder(), &served, since);
-        saved.retain(|file| self.started_again_for.insert(file.clone()));
-        let Some(file) = saved.pop() else { return Ok(None) };
+        let sources = missed::sources(&project.frontend_folder(), &served, &project.types(), since);
+        let Some(file) = self.missed.find(sources) else { return Ok(None) };
         self.end();
         if let Some(command) = self.command.clone() {
             self.spawn(project, &command)?;
@@ -192,17 +194,17 @@ impl Frontend {
     pub fn again(&mut self, project: &Project) -> Result<()> {
         let Some(command) = self.command.clone() else { return Ok(()) };
         self.spawn(project, &command)?;
-        let sender = self.sender.clone();
+        let (sender, number) = (self.sender.clone(), self.number);
         let Some(url) = self.url.clone() else {
             // It only writes files: there is nothing to wait for.
-            drop(sender.send(Incoming::ServerBack));
+            drop(sender.send(Incoming::ServerBack(number)));
             return Ok(());
         };
         std::thread::spawn(move || {
             let end = Instant::now() + Duration::from_secs(FOREIGN_S);
             while Instant::now() < end {
                 if server::goes_on_accepting(&url).unwrap_or(false) {
-                    drop(sender.send(Incoming::ServerBack));
+                    drop(sender.send(Incoming::ServerBack(number)));
                     return;
                 }
                 std::thread::sleep(Duration::from_millis(LOOK_MS));
@@ -243,12 +245,12 @@ fn wait_for_foreign(url: &str, waiting: impl FnOnce(&str)) -> Result<()> {
     Ok(())
 }
 
-/// The address itself, or with the next port that nobody listens at.
+/// The address itself, or with the next port that nobody has.
 fn with_free_port(url: &str) -> Result<String> {
     let (_, first) = crate::project::address(url).map_err(anyhow::Error::msg)?;
     for port in first..=first.saturating_add(PORTS_TRIED_MAX) {
         let candidate = with_port(url, first, port);
-        if !server::accepts(&candidate)? {
+        if !server::accepts(&candidate)? && server::can_listen(&candidate)? {
             return Ok(candidate);
         }
     }
@@ -283,5 +285,15 @@ mod tests {
         let chosen = with_free_port(&format!("http://127.0.0.1:{port}/")).unwrap();
         let (_, chosen) = crate::project::address(&chosen).unwrap();
         assert!(chosen > port, "{chosen} is not behind {port}");
+    }
+
+    #[test]
+    fn a_port_of_a_connection_is_taken_although_nobody_listens_there() {
+        let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let connection = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let port = connection.local_addr().unwrap().port();
+        let url = format!("http://127.0.0.1:{port}/");
+        assert!(!server::accepts(&url).unwrap());
+        assert_ne!(with_free_port(&url).unwrap(), url);
     }
 }

@@ -5,8 +5,8 @@ use crate::package_manager::PackageManager;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use staysail_supervise::{Spawn, Tree};
-use std::io::BufReader;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{BufReader, ErrorKind};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -179,6 +179,16 @@ pub fn accepts(url: &str) -> Result<bool> {
     let Ok(addresses) = (host.as_str(), port).to_socket_addrs() else { return Ok(false) };
     let patience = Duration::from_millis(CONNECT_MS);
     Ok(addresses.into_iter().any(|address| TcpStream::connect_timeout(&address, patience).is_ok()))
+}
+
+/// Whether a server could listen there: the port may be that of somebody's connection, which accepts nothing.
+pub fn can_listen(url: &str) -> Result<bool> {
+    let (host, port) = crate::project::address(url).map_err(anyhow::Error::msg)?;
+    let Ok(addresses) = (host.as_str(), port).to_socket_addrs() else { return Ok(true) };
+    // Addresses of another machine, or a port that is not allowed: what is wrong there, the dev server says best.
+    let is_taken =
+        |address| matches!(TcpListener::bind(address), Err(error) if error.kind() == ErrorKind::AddrInUse);
+    Ok(!addresses.into_iter().any(is_taken))
 }
 
 /// Runs a command of the frontend to its end, its output going where ours goes.

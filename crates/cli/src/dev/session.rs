@@ -43,7 +43,7 @@ pub enum Incoming {
     ServerLine(u64, String),
     ServerEnded(u64, String),
     ServerAgain,
-    ServerBack,
+    ServerBack(u64),
     Described(PathBuf, Box<Result<Description>>),
     Modules(u64, Instant, Result<Vec<ModuleFile>, String>),
     Key(Key),
@@ -192,7 +192,7 @@ impl Session {
                 }
                 Incoming::ServerEnded(number, status) => self.server_ended(number, &status),
                 Incoming::ServerAgain => self.server_again(),
-                Incoming::ServerBack => self.server_back(),
+                Incoming::ServerBack(number) => self.server_back(number),
                 Incoming::Described(path, result) => self.described(&path, *result),
                 Incoming::Modules(number, saved, made) => self.modules_made(number, saved, made),
                 Incoming::Key(Key::Quit) => return Ok(ExitCode::SUCCESS),
@@ -251,7 +251,10 @@ impl Session {
         }
     }
 
-    fn server_back(&mut self) {
+    fn server_back(&mut self, number: u64) {
+        if !self.frontend.runs(number) {
+            return;
+        }
         self.output.say(&Said::Notice { message: "the dev server is back".into() });
         self.send(&ToShell::Overlay { overlay: self.over.shown() });
         if self.frontend.url.is_some() {

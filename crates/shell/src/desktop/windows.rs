@@ -216,7 +216,7 @@ impl Windows {
     /// Loads the page of a window again.
     pub fn reload(&self, label: &str) {
         if let Some(open) = self.open.get(label) {
-            open.page.load(&self.shell, &open.spec.url);
+            open.page.load_again(&self.shell, &open.spec.url);
         }
     }
 }

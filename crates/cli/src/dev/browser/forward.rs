@@ -16,6 +16,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use staysail_protocol::limits::FRAME_BODY_BYTES_MAX;
 
+/// Seconds after which a browser asks again for a page that the dev server did not give.
+const AGAIN_S: u64 = 2;
+
 /// Headers that belong to one connection (RFC 9110, 7.6.1).
 const OF_ONE_CONNECTION: [HeaderName; 7] = [
     header::CONNECTION,
@@ -83,10 +86,14 @@ impl DevServer {
             Ok(answer) => answer,
             Err(_) => {
                 let text = format!(
-                    "The dev server does not answer at {}. Load this page again when it does.",
+                    "The dev server does not answer at {}. This page is loaded again when it does.",
                     self.url
                 );
-                return plain(StatusCode::BAD_GATEWAY, &text);
+                let mut answer = plain(StatusCode::BAD_GATEWAY, &text);
+                if is_get {
+                    answer.headers_mut().insert(header::REFRESH, AGAIN_S.into());
+                }
+                return answer;
             }
         };
         let upgraded = answer.headers().get(header::UPGRADE).cloned();
