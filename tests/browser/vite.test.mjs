@@ -77,13 +77,21 @@ async function start(t, scheme, config = configs[scheme]) {
   return { app, dev, port, url, page, context };
 }
 
+/** Vite's word that a page is connected: what is saved before that is news to nobody. */
+const connected = (page) =>
+  new Promise((resolve) =>
+    page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => String(payload).includes('"connected"') && resolve())),
+  );
+
 for (const scheme of ["http", "https"]) {
   test(`with Vite at ${scheme} the backend answers, and a module is exchanged in the page that stays`, { timeout: PATIENCE_MS }, async (t) => {
     const { app, url, page } = await start(t, scheme);
     const sockets = [];
     page.on("websocket", (socket) => sockets.push(new URL(socket.url())));
+    const isConnected = connected(page);
     await page.goto(url.href);
     await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
+    await isConnected;
     assert.equal(await page.textContent("h1"), "one");
     await page.evaluate(() => (window.stays = true));
     edit(app.root, "frontend/text.js", "one", "two");
@@ -100,8 +108,10 @@ test("a module is exchanged by a host and port of its own where Vite is told so"
   const { app, url, page } = await start(t, "http", configs.http.replace("plugins: [staysail()]", `plugins: [staysail()], ${hmr}`));
   const hosts = new Set();
   page.on("websocket", (socket) => hosts.add(new URL(socket.url()).host));
+  const isConnected = connected(page);
   await page.goto(url.href);
   await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
+  await isConnected;
   await page.evaluate(() => (window.stays = true));
   edit(app.root, "frontend/text.js", "one", "two");
   await page.waitForFunction(() => document.querySelector("h1").textContent === "two");

@@ -133,8 +133,11 @@ async function fetchGroup(group, options = {}) {
   const cancelled = () => new CallError("Cancelled", `fetching \`${group}\` was cancelled`);
   if (signal?.aborted) throw cancelled();
   const id = Date.now() * 1e3 + requests++ % 1e3;
+  let last;
   const unlisten = onProgress ? listen("staysail:assets", (event) => {
-    if (event.group === group) onProgress(event);
+    if (event.group !== group) return;
+    last = event;
+    onProgress(event);
   }) : () => {
   };
   let abort = () => {
@@ -148,7 +151,9 @@ async function fetchGroup(group, options = {}) {
       };
       signal?.addEventListener("abort", abort, { once: true });
     });
-    return unspelled(await Promise.race([request("fetch", { group, id }), aborted]));
+    const state = unspelled(await Promise.race([request("fetch", { group, id }), aborted]));
+    if (last && last.bytes < last.total) onProgress?.({ ...last, bytes: last.total });
+    return state;
   } finally {
     signal?.removeEventListener("abort", abort);
     unlisten();

@@ -80,9 +80,12 @@ async function fetchGroup(group: string, options: FetchAssetsOptions = {}): Prom
   if (signal?.aborted) throw cancelled();
   // Several copies of this module may be in one page.
   const id = Date.now() * 1000 + (requests++ % 1000);
+  let last: AssetsEvent | undefined;
   const unlisten = onProgress
     ? listen("staysail:assets", (event) => {
-        if (event.group === group) onProgress(event);
+        if (event.group !== group) return;
+        last = event;
+        onProgress(event);
       })
     : () => {};
   let abort = () => {};
@@ -94,7 +97,10 @@ async function fetchGroup(group: string, options: FetchAssetsOptions = {}): Prom
       };
       signal?.addEventListener("abort", abort, { once: true });
     });
-    return unspelled<AssetGroupState>(await Promise.race([request("fetch", { group, id }) as Promise<object>, aborted]));
+    const state = unspelled<AssetGroupState>(await Promise.race([request("fetch", { group, id }) as Promise<object>, aborted]));
+    // The answer may overtake the last event.
+    if (last && last.bytes < last.total) onProgress?.({ ...last, bytes: last.total });
+    return state;
   } finally {
     signal?.removeEventListener("abort", abort);
     unlisten();

@@ -29,6 +29,14 @@ test("a group is fetched with progress of its own, and asked about", async () =>
   const ready = { group: "maps", state: "ready", files: 2, bytes: 90, missingBytes: 0 };
   assert.deepEqual({ ...(await fetched) }, ready);
   assert.deepEqual(seen, [[10, 50], [50, 50]]);
+  // The answer overtakes the last event.
+  const again = assets.fetch("maps", { onProgress: ({ bytes, total }) => seen.push([bytes, total]) });
+  const begun = new Promise((resolve) => assets.onEvent(({ bytes }) => bytes === 30 && resolve()));
+  shell.tell(progress("maps", 30));
+  await begun;
+  finish();
+  await again;
+  assert.deepEqual(seen.slice(2), [[30, 50], [50, 50]]);
   assert.equal((await assets.state("maps")).missingBytes, 7);
   const [listed] = await assets.list();
   assert.equal(listed.group, "maps");

@@ -101,7 +101,9 @@ impl Program {
         wanted: impl Fn(&str) -> Option<T>,
     ) -> anyhow::Result<T> {
         let found = crate::wait_until(what, patience, || {
-            let ended = self.child.try_wait().ok().flatten();
+            // What it said last may still be on its way when it has ended.
+            let heard_out = self.readers.iter().all(JoinHandle::is_finished);
+            let ended = self.child.try_wait().ok().flatten().filter(|_| heard_out);
             if let Some(found) = self.lines().iter().skip(from).find_map(|line| wanted(line)) {
                 return Ok(Ok(found));
             }

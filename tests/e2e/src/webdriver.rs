@@ -16,7 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest wait for one answer of the driver.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(40);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(310);
 /// Key under which WebDriver names an element (W3C WebDriver, section 12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -65,7 +65,7 @@ impl Session {
         let answer = request(&address, "POST", "/session", Some(&capabilities))?;
         let session = answer["sessionId"].as_str().context("the driver named no session")?.to_owned();
         let session = Self { address, session, _driver: driver };
-        session.post("/timeouts", &json!({ "script": 30_000, "pageLoad": 30_000, "implicit": 0 }))?;
+        session.post("/timeouts", &json!({ "script": 300_000, "pageLoad": 30_000, "implicit": 0 }))?;
         Ok(session)
     }
 

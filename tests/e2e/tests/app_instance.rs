@@ -208,6 +208,7 @@ fn of_many_starts_at_the_same_moment_one_stays_and_is_told_of_all_others() {
                 let told = first.lines().iter().filter(|line| line.contains("worker opened")).count();
                 if told == 5 { Ok(()) } else { Err(format!("{told} after {:?}", begun.elapsed())) }
             })?;
+            stage.display.window("Counter under test", EDIT)?;
             ensure!(stage.display.windows("Counter under test").len() == 1, "more than one window");
             first.signal(if round == 1 { libc::SIGKILL } else { libc::SIGTERM });
             first.wait(Duration::from_secs(10))?;

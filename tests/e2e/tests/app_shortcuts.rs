@@ -95,7 +95,12 @@ fn keys_reach_the_app_while_another_window_has_the_focus_and_a_swap_touches_only
             ".shortcut(\"taken\", \"Alt+F4\")",
         )?;
         dev.wait("swap_done", from, EDIT)?;
-        let list = run(&page, "return await shortcut.list()")?;
+        let list = staysail_e2e::wait_until("what is declared now", EDIT, || {
+            match run(&page, "return await shortcut.list()") {
+                Ok(list) if list[1]["id"] == "taken" => Ok(list),
+                other => Err(format!("{other:?}")),
+            }
+        })?;
         let problem = list[1]["problem"].as_str().unwrap_or_default();
         ensure!(list[1]["id"] == "taken" && problem.contains("another program"), "{list}");
         ensure!(

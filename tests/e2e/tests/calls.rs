@@ -36,7 +36,7 @@ fn a_call_that_is_given_up_drops_its_future_whoever_gave_it_up() {
         page.wait_for("the abort", "return window.ends.aborted === 'Cancelled'", EDIT)?;
 
         let timed_out = page.run_async(
-            "return fixture.invoke('linger', { id: 'timed-out' }, { timeout: 50 }).catch(error => error.code)",
+            "return fixture.invoke('linger', { id: 'timed-out' }, { timeout: 1000 }).catch(error => error.code)",
             &[],
         )?;
         ensure!(timed_out == "Timeout", "{timed_out}");

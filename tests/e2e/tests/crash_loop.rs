@@ -17,7 +17,7 @@ fn a_crash_loop_ends_after_the_named_number_of_tries_with_words_a_retry_and_the_
         let project = Project::fixture(stage)?;
         project.backend(&Backend {
             answer: "crashes".into(),
-            at_start: "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(400)); \
+            at_start: "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(1500)); \
                        eprintln!(\"the last words\"); std::process::abort() });",
             health: "Ok(())",
         })?;
@@ -56,7 +56,7 @@ fn a_crash_loop_ends_after_the_named_number_of_tries_with_words_a_retry_and_the_
         let from = dev.position();
         project.backend(&Backend {
             answer: "ends".into(),
-            at_start: "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(400)); \
+            at_start: "std::thread::spawn(|| { std::thread::sleep(std::time::Duration::from_millis(1500)); \
                        std::process::abort() });",
             health: "Ok(())",
         })?;

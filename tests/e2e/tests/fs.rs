@@ -6,6 +6,7 @@ use staysail_e2e::dev::{Dev, EDIT};
 use staysail_e2e::page::Page;
 use staysail_e2e::project::Project;
 use staysail_e2e::stage::play;
+use std::time::Duration;
 
 fn run(page: &Page, script: &str) -> anyhow::Result<Value> {
     let script = format!(
@@ -106,9 +107,16 @@ fn what_the_user_chooses_in_a_dialog_the_page_may_touch_and_not_what_lies_beside
         let window = stage.display.window("Open a chart", EDIT)?;
         stage.display.focus(&window)?;
         stage.screenshot("open");
-        stage.display.type_text(&chosen.display().to_string())?;
-        stage.display.key("Return")?;
-        page.wait_for("the chosen path", "return window.chosen !== null", EDIT)?;
+        // Keys that come before the dialog has read its folder, or while its field opens, are lost.
+        staysail_e2e::wait_until("the chosen path", EDIT, || {
+            let keys = || -> anyhow::Result<()> {
+                ["ctrl+l", "ctrl+a"].iter().try_for_each(|key| stage.display.key(key))?;
+                stage.display.type_text(&chosen.display().to_string())?;
+                stage.display.key("Return")?;
+                page.wait_for("it", "return window.chosen !== null", Duration::from_secs(3))
+            };
+            keys().map_err(|error| format!("{error:#}"))
+        })?;
         ensure!(page.run("return window.chosen", &[])? == json!([chosen.display().to_string()]));
         ensure!(read(&chosen)? == "here be dragons");
         ensure!(read(&beside)?["error"] == "Denied");

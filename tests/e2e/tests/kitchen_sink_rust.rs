@@ -62,7 +62,7 @@ fn bytes(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
 fn streams(sink: &KitchenSink<'_>) -> anyhow::Result<()> {
     sink.go("streams")?;
     sink.try_out("streams-progress", "pack", "All packed")?;
-    ensure!(sink.page.run("return document.querySelector('progress').value", &[])? == 100);
+    sink.page.wait_for("the full bar", "return document.querySelector('progress').value === 100", EDIT)?;
     sink.press("streams-iterate-look")?;
     sink.wait_answer("streams-iterate", |text| {
         text.lines().count() == 4 && text.ends_with("Buoy 3: 4.5 miles")

@@ -105,20 +105,13 @@ fn dialogs_are_answered_by_the_user_while_everything_else_goes_on() {
 
         let file = stage.folder.path().join("chart.txt");
         std::fs::write(&file, "here be dragons")?;
-        page.run(
-            "fixture.staysail.dialog.open({ title: 'Open a chart', directory: arguments[0], filters: [{ name: 'Charts', \
-             extensions: ['txt'] }] }).then(paths => window.answered.push(paths), error => window.answered.push(error.message))",
-            &[json!(stage.folder.path().display().to_string())],
-        )?;
-        let window = stage.display.window("Open a chart", EDIT)?;
-        stage.display.focus(&window)?;
-        stage.screenshot("open");
-        // A slash opens the field for a path.
-        stage.display.type_text(&file.display().to_string())?;
-        stage.display.key("Return")?;
-        page.wait_for("the chosen path", "return window.answered.length === 2", EDIT)?;
-        let chosen = page.run("return window.answered[1]", &[])?;
-        ensure!(chosen == json!([file.display().to_string()]), "{chosen}");
+        let asks = format!(
+            "open({{ title: 'Open a chart', directory: '{}', filters: [{{ name: 'Charts', extensions: ['txt'] }}] }})",
+            stage.folder.path().display()
+        );
+        let path = format!("={}", file.display());
+        let chosen = answered(stage, &page, &asks, "Open a chart", &["ctrl+l", "ctrl+a", &path, "Return"])?;
+        ensure!(chosen == json!([[file.display().to_string()]]), "{chosen}");
         let many = run(&page, "return await dialog.message('?', { buttons: ['a', 'b', 'c', 'd'] })")?;
         ensure!(many["error"] == "InvalidArguments", "{many}");
         choosing(stage, &page)

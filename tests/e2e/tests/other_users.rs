@@ -19,7 +19,9 @@ fn speak_as_nobody(name: String) -> anyhow::Result<Vec<u8>> {
         // SAFETY: takes three numbers and touches no memory; the thread ends after this.
         let changed = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
         ensure!(changed == 0, "this thread could not become another user");
-        let mut stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?;
+        // One of another test's app may have ended.
+        let address = SocketAddr::from_abstract_name(name)?;
+        let Ok(mut stream) = UnixStream::connect_addr(&address) else { return Ok(Vec::new()) };
         // A hello as long as a right one.
         let _ = stream.write_all(&[&[1, 64, 0, 0, 0][..], &[0; 16], &[b'a'; 64]].concat());
         let mut answer = Vec::new();

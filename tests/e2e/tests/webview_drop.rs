@@ -12,7 +12,7 @@ use std::path::Path;
 fn listen(page: &Page) -> anyhow::Result<()> {
     page.run(
         "window.told = []; fixture.staysail.onFileDrop(event => window.told.push(event)); \
-         window.own = []; addEventListener('dragover', event => event.preventDefault()); \
+         window.own = []; addEventListener('dragover', event => { event.preventDefault(); window.over = true }); \
          addEventListener('drop', event => { event.preventDefault(); \
            window.own.push([...event.dataTransfer.types].map(type => event.dataTransfer.getData(type)).join('|')) })",
         &[],
@@ -87,7 +87,7 @@ fn without_a_capability_a_drop_tells_no_path_and_never_takes_the_window_away() {
         let from = source.program.lines().len();
         listen(&page)?;
         source.drag_over(stage, &main, (210, 160))?;
-        page.run("return 0", &[])?;
+        page.wait_for("the page to take it", "return window.over === true", EDIT)?;
         let_go(stage)?;
         source
             .program
@@ -125,6 +125,7 @@ fn the_grant_of_paths_tells_them_and_lets_the_page_read_what_was_dropped_and_its
             };
             ensure!(read()? == json!({ "error": "Denied" }), "read before it was dropped");
             source.drag_over(stage, &main, (200, 150))?;
+            page.wait_for("the page to take it", "return window.over === true", EDIT)?;
             let_go(stage)?;
             source.program.wait_line("the end of the drag", 0, EDIT, |line| {
                 line.contains("drag ended").then_some(())

@@ -164,11 +164,10 @@ fn a_window_without_a_title_bar_is_dragged_and_resized_by_what_its_page_says() {
         let [x, y, width, height] = moved;
         go(stage, x + width - 10, y + height - 10)?;
         stage.display.tool("xdotool", &["mousedown", "1"])?;
+        let mut far = 0;
         staysail_e2e::wait_until("the window to grow", EDIT, || {
-            for step in 0..5 {
-                go(stage, x + width + 50 + step * 4, y + height + 40 + step * 4)
-                    .map_err(|error| format!("{error:#}"))?;
-            }
+            far = (far + 6).min(240);
+            go(stage, x + width - 10 + far, y + height - 10 + far).map_err(|error| format!("{error:#}"))?;
             let now = place(stage, &window).map_err(|error| format!("{error:#}"))?;
             if now[2] > width + 20 && now[3] > height + 20 { Ok(()) } else { Err(format!("{now:?}")) }
         })?;
