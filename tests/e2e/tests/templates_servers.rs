@@ -4,6 +4,7 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use staysail_e2e::dev::EDIT;
 use staysail_e2e::page::Page;
+use staysail_e2e::processes::Process;
 use staysail_e2e::project::Project;
 use staysail_e2e::stage::{Stage, play};
 use staysail_e2e::template::{SOON, end, greet, init, install, live};
@@ -22,14 +23,12 @@ fn wait_connected(page: &Page) -> anyhow::Result<()> {
 }
 
 /// The process that serves the page, and not the ones that started it.
-fn server(stage: &Stage) -> anyhow::Result<i32> {
-    let is_server = |id: i32| {
-        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.starts_with("node ") && line.contains("vite")
+fn server(stage: &Stage) -> anyhow::Result<Process> {
+    let processes = stage.processes();
+    let is_server = |process: &&Process| {
+        process.command_line.starts_with("node ") && process.command_line.contains("vite")
     };
-    let found = stage.processes().into_iter().map(|process| process.id).find(|id| is_server(*id));
-    found.with_context(|| format!("no dev server among {:?}", stage.processes()))
+    processes.iter().find(is_server).cloned().with_context(|| format!("no dev server among {processes:?}"))
 }
 
 #[test]
@@ -43,9 +42,7 @@ fn a_dev_server_that_ends_is_started_again_and_the_page_comes_back_with_its_stat
         greet(&page, "Hello, Ada!")?;
         for _ in 0..2 {
             let from = dev.position();
-            let id = server(stage)?;
-            // SAFETY: a signal to a process that this test started.
-            ensure!(unsafe { libc::kill(id, libc::SIGKILL) } == 0, "the server can not be killed");
+            server(stage)?.kill();
             let ended = dev.wait("error", from, SOON)?;
             ensure!(
                 ended["message"].as_str().is_some_and(|text| text.contains("it is being started again")),
@@ -117,11 +114,7 @@ fn a_page_that_could_not_be_loaded_for_want_of_its_server_comes_back_with_its_st
                 load("a page without its scripts", shown)?;
                 std::fs::remove_file(&broken)?;
             }
-            // SAFETY: a signal to a process that this test started.
-            ensure!(
-                unsafe { libc::kill(server(stage)?, libc::SIGKILL) } == 0,
-                "the server can not be killed"
-            );
+            server(stage)?.kill();
             dev.wait("error", from, SOON)?;
             if !without_scripts {
                 load("a load that fails", "return !document.querySelector('#greet')")?;

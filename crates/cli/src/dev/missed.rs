@@ -92,7 +92,7 @@ mod tests {
         }
         assert_eq!(sources(root, &served, &types, start), Vec::<PathBuf>::new());
         let saved = save("src/deep/saved.tsx", 0);
-        assert_eq!(sources(root, &served, &types, start), [saved.clone()]);
+        assert_eq!(sources(root, &served, &types, start), std::slice::from_ref(&saved));
         save("src/staysail.d.ts", 0);
         assert_eq!(sources(root, &served, &types, start), [types.clone(), saved.clone()]);
         // Where everything is shipped from the folder of the sources.
