@@ -133,7 +133,7 @@ impl Frontend {
     }
 
     /// Hears a line of the server. When it is the compiler's that it watches now, and it may have missed saves before, it is
-    /// started again: returns a file for which that is done. See [`missed`](super::missed).
+    /// started again: returns a file for which that is done. See [`missed`].
     pub fn heard(&mut self, project: &Project, number: u64, line: &str) -> Result<Option<PathBuf>> {
         if !self.runs(number) || !missed::watches(line) {
             return Ok(None);
