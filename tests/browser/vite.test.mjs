@@ -139,7 +139,7 @@ test("a mistake is shown in every tab, also in one that is opened after it, and 
 });
 
 test("a dev server that ends is started again: the tab says so, waits, and is there again with what was typed", { timeout: PATIENCE_MS }, async (t) => {
-  const { app, dev, port, url, page } = await start(t, "http");
+  const { app, dev, port, url, page, context } = await start(t, "http");
   await page.goto(url.href);
   await page.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
   await page.fill("input", "typed");
@@ -153,10 +153,16 @@ test("a dev server that ends is started again: the tab says so, waits, and is th
   await dev.until("error", from, ({ message }) => message.includes("it is being started again"));
   await page.waitForSelector("staysail-overlay", { state: "attached" });
   assert.equal(await page.evaluate(() => window.stays), true, "the page stays while nothing serves it");
+  const late = await context.newPage();
+  late.setDefaultTimeout(PATIENCE_MS);
+  const refused = await late.goto(page.url());
+  assert.equal(refused.status(), 502);
+  assert.match(await refused.text(), /does not answer at .* This page is loaded again when it does/);
   writeFileSync(config, configs.http);
   await dev.until("notice", from, ({ message }) => message === "the dev server is back");
   await page.waitForFunction(() => window.stays === undefined && document.querySelector("p")?.textContent === "v0");
   await page.waitForSelector("staysail-overlay", { state: "detached" });
+  await late.waitForFunction(() => document.querySelector("p")?.textContent === "v0");
   assert.equal(await page.inputValue("input"), "typed");
   edit(app.root, "frontend/text.js", "one", "two");
   await page.waitForFunction(() => document.querySelector("h1").textContent === "two");

@@ -324,7 +324,7 @@ fn what_is_saved_while_a_compiler_starts_is_compiled_by_another_start_and_by_one
         }
     };
     let words = || std::fs::read_to_string(file("public/words.js")).unwrap_or_default();
-    // They are written while it compiles, too: there is another reason, and the same start is for both.
+    // The declarations of types are a source that is written during the first compile as well.
     dev.until("types_written");
     for text in ["second", "third"] {
         wait(&|| file("read").exists());

@@ -106,6 +106,17 @@ impl Project {
         std::fs::write(self.file(path), text).with_context(|| format!("writing {path}"))
     }
 
+    /// Writes a file in one step, as editors do that put a new one in the place of the old one.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn replace(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        let beside = self.file(&format!("{path}.new~"));
+        std::fs::write(&beside, text)
+            .and_then(|()| std::fs::rename(&beside, self.file(path)))
+            .with_context(|| format!("writing {path}"))
+    }
+
     /// Replaces a part of a file. It must be there.
     ///
     /// # Errors

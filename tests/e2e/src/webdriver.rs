@@ -16,7 +16,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest wait for one answer of the driver.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(310);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(40);
+/// Longest run of a script that waits for something: floods of calls take minutes on a busy machine.
+const SCRIPT_PATIENCE: Duration = Duration::from_secs(300);
 /// Key under which WebDriver names an element (W3C WebDriver, section 12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -65,7 +67,10 @@ impl Session {
         let answer = request(&address, "POST", "/session", Some(&capabilities))?;
         let session = answer["sessionId"].as_str().context("the driver named no session")?.to_owned();
         let session = Self { address, session, _driver: driver };
-        session.post("/timeouts", &json!({ "script": 300_000, "pageLoad": 30_000, "implicit": 0 }))?;
+        session.post(
+            "/timeouts",
+            &json!({ "script": SCRIPT_PATIENCE.as_millis() as u64, "pageLoad": 30_000, "implicit": 0 }),
+        )?;
         Ok(session)
     }
 
@@ -97,7 +102,10 @@ impl Session {
              value => done({{ value: value === undefined ? null : value }}), \
              error => done({{ error: String(error && error.stack ? error + '\\n' + error.stack : error) }}));"
         );
-        let answer = self.post("/execute/async", &json!({ "script": wrapped, "args": arguments }))?;
+        let path = format!("/session/{}/execute/async", self.session);
+        let body = json!({ "script": wrapped, "args": arguments });
+        let answer =
+            request_within(SCRIPT_PATIENCE + ANSWER_PATIENCE, &self.address, "POST", &path, Some(&body))?;
         match answer.get("error").and_then(Value::as_str) {
             Some(error) => bail!("{script}\nrejected: {error}"),
             None => Ok(answer["value"].clone()),
@@ -172,13 +180,23 @@ impl Session {
 }
 
 fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    request_within(ANSWER_PATIENCE, address, method, path, body)
+}
+
+fn request_within(
+    patience: Duration,
+    address: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
     let text = body.map(Value::to_string).unwrap_or_default();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: \
          {}\r\nConnection: close\r\n\r\n",
         text.len()
     );
-    let (status, answer) = exchange(address, &head, text.as_bytes(), ANSWER_PATIENCE)?;
+    let (status, answer) = exchange(address, &head, text.as_bytes(), patience)?;
     let answer: Value = serde_json::from_slice(&answer).context("the driver did not answer with JSON")?;
     let value = answer.get("value").cloned().unwrap_or(Value::Null);
     if status != 200 {

@@ -30,11 +30,13 @@ fn strangers_are_refused() -> anyhow::Result<()> {
     let names: Vec<&str> = table.lines().filter_map(|line| Some(line.split_once(" @staysail-")?.1)).collect();
     ensure!(!names.is_empty(), "no socket of a port");
     let hello = |token: &[u8]| [&[1, token.len() as u8, 0, 0, 0][..], &[0; 16], token].concat();
+    let mut reached = 0;
     for name in names {
         for bytes in [vec![0xff; 64], hello(b"guess"), [hello(b""), hello(b"guess")].concat()] {
             let address = SocketAddr::from_abstract_name(format!("staysail-{name}"))?;
             // One of another test's app, which may have ended.
             let Ok(mut stream) = UnixStream::connect_addr(&address) else { continue };
+            reached += 1;
             let _ = stream.write_all(&bytes);
             let mut answer = Vec::new();
             // Cut off with what it sent unread: an end, or a reset.
@@ -42,6 +44,7 @@ fn strangers_are_refused() -> anyhow::Result<()> {
             ensure!(answer.is_empty(), "a stranger was answered: {answer:?}");
         }
     }
+    ensure!(reached >= 3, "{reached} strangers reached a port");
     Ok(())
 }
 

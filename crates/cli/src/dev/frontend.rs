@@ -153,7 +153,7 @@ impl Frontend {
     /// The server of this number has ended by itself. It is started again, unless that has failed too often. `None` for one that
     /// was ended.
     pub fn ended(&mut self, number: u64, status: &str) -> Option<Ended> {
-        if number != self.number {
+        if !self.runs(number) {
             return None;
         }
         self.bundler.forget();

@@ -2,8 +2,8 @@
 //!
 //! `tsc --watch` of TypeScript 7.0 reads all sources, compiles, and only then begins to hear of changes. What was saved in
 //! between shows nowhere until that file is saved once more. So when it says that it watches, the sources are looked at: when one
-//! is younger than the compiler's start, the compiler is started again. What the start itself writes, the same each time or for
-//! ever anew, is not worth more than that.
+//! is younger than the compiler's start, the compiler is started again. Some commands write sources themselves whenever they
+//! start, so that is done once for each content of a file, and at most [`IN_A_ROW_MAX`] times in a row.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};

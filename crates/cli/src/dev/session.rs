@@ -230,7 +230,11 @@ impl Session {
                 );
                 self.output.say(&Said::Notice { message });
             }
-            Err(error) => self.output.say(&Said::Error { message: format!("{error:#}") }),
+            Err(error) => {
+                let message =
+                    format!("{error:#}\n  Page edits do not show until `staysail dev` is started again.");
+                self.output.say(&Said::Error { message });
+            }
         }
     }
 
